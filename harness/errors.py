@@ -1,0 +1,109 @@
+"""Every error that the harness raises on purpose.
+
+    HarnessError                 something a user can mend; the command exits 1
+    ├── SplitError               a split file, or a split that does not fit the corpus
+    ├── CorpusError              EEG, stimuli or labels: missing, broken, of the wrong layout
+    ├── SubmissionError          a submission folder: manifest, hashes, entry point, weights
+    ├── PredictorError           the predictor's process: crash, time-out, memory, wrong output
+    ├── PredictionsError         a predictions file: format, ids, shapes, numbers
+    ├── ShapeError               two arrays that must agree do not
+    ├── TrainingError            a training that cannot start or go on
+    ├── RecordError              a score record that cannot be read, verified or written
+    └── UsageError               options that contradict each other; the command exits 2
+
+An error carries one or more faults, and all faults of one kind are reported at once: the reader
+mends a list, not a chain of surprises. Only ``harness/cli.py`` catches these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: where, what arrived, what was expected, what to do.
+
+    Attributes:
+        where: file, segment, key or option, as the user knows it.
+        arrived: what was found there.
+        expected: what should have been there; empty where ``arrived`` says it all.
+        remedy: the next thing to do; empty where there is nothing to add.
+    """
+
+    where: str
+    arrived: str
+    expected: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.where}: {self.arrived}"
+        if self.expected:
+            line += f", expected {self.expected}"
+        line += "."
+        return f"{line}\n  {self.remedy}" if self.remedy else line
+
+
+class HarnessError(Exception):
+    """Something that a user can mend.
+
+    Args:
+        faults: what is wrong, one entry a thing.
+    """
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = faults
+
+
+class SplitError(HarnessError):
+    """A split file is invalid, or the split does not fit the corpus."""
+
+
+class CorpusError(HarnessError):
+    """EEG, stimuli or labels are missing, broken, or of another layout than expected."""
+
+
+class SubmissionError(HarnessError):
+    """A submission folder is invalid: manifest, hashes, entry point or weights."""
+
+
+class PredictorError(HarnessError):
+    """The predictor's process crashed, ran out of time or memory, or gave wrong output."""
+
+
+class PredictionsError(HarnessError):
+    """A predictions file cannot be used: format, ids, shapes or numbers."""
+
+
+class ShapeError(HarnessError):
+    """Two arrays that must have one shape have two."""
+
+
+class TrainingError(HarnessError):
+    """A training cannot start, or cannot go on."""
+
+
+class RecordError(HarnessError):
+    """A score record cannot be read, verified or written."""
+
+
+class UsageError(HarnessError):
+    """Options contradict each other."""
+
+
+MAX_SHOWN = 20
+
+
+def raise_all(kind: type[HarnessError], faults: Sequence[Fault]) -> None:
+    """Raise ``kind`` with every fault; return where there is none."""
+    if faults:
+        raise kind(*faults)
+
+
+def shorten(names: Sequence[str], most: int = 5) -> str:
+    """Join names for a message: the first few, then how many more there are."""
+    shown = ", ".join(names[:most])
+    more = len(names) - most
+    return f"{shown} and {more} more" if more > 0 else shown
