@@ -1,0 +1,57 @@
+"""The DTU trials (Fuglsang et al. 2017) as preprocessed and published with VLAAI, read in place.
+
+``DTU_S<subject>_<trial>.npz`` holds ``eeg`` (n_times, 64) and ``envelope`` (n_times, 1), 64 Hz.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from harness.conventions import FEATURE_BANDS, N_EEG_CHANNELS
+from harness.corpus.arrays import open_npz
+from harness.corpus.base import Corpus, Recording, Series, SubjectFault, cut_in_time
+from harness.errors import CorpusError, Fault
+from harness.splits import natural_key
+
+_TRIAL_NAME = re.compile(r"DTU_(?P<subject>S\d+)_(?P<trial>\d+)\.npz")
+
+
+def open_trials(folder: Path) -> Corpus:
+    """Open a folder of DTU trials. The stimulus of a recording is its trial, ``trial-003``.
+
+    Raises:
+        CorpusError: no usable trial at all.
+    """
+    recordings: list[Recording] = []
+    faults: list[SubjectFault] = []
+    for path in folder.glob("DTU_*.npz"):
+        match = _TRIAL_NAME.fullmatch(path.name)
+        if match is None:
+            continue
+        try:
+            recordings.append(_trial(path, match["subject"], f"trial-{match['trial']}"))
+        except CorpusError as error:
+            faults += [SubjectFault(match["subject"], fault) for fault in error.faults]
+    if not recordings:
+        reasons = [entry.fault for entry in faults] or [
+            Fault(str(folder), "no trial", "files DTU_S<subject>_<trial>.npz")
+        ]
+        raise CorpusError(*reasons)
+    recordings.sort(key=lambda r: (natural_key(r.subject), natural_key(r.stimulus)))
+    faults.sort(key=lambda entry: (natural_key(entry.subject), entry.fault.where))
+    return Corpus("dtu", "trials", folder, False, tuple(recordings), tuple(faults))
+
+
+def _trial(path: Path, subject: str, stimulus: str) -> Recording:
+    arrays = open_npz(path)
+    widths = {"eeg": N_EEG_CHANNELS, "envelope": FEATURE_BANDS["envelope"]}
+    for key, width in widths.items():
+        if key not in arrays:
+            raise CorpusError(Fault(str(path), f"arrays {', '.join(arrays) or 'none'}", f"also {key!r}"))
+        if arrays[key].shape[1] != width:
+            raise CorpusError(Fault(f"{path}: {key}", f"shape {arrays[key].shape}", f"(n_times, {width})"))
+    n_times = min(arrays[key].shape[0] for key in widths)
+    series = {key: Series((arrays[key],), 0, width) for key, width in widths.items()}
+    eeg = series.pop("eeg")
+    return Recording(subject, stimulus, cut_in_time(n_times), eeg, series)

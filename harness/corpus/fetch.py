@@ -1,0 +1,135 @@
+"""Fetching public corpora: a pinned commit, a sha256 a file, and a second call goes on where one stopped.
+
+The list of files is ``dtu_files.json``. Files of some subjects have no sha256 there, because nobody who
+made the list had them; they are fetched only on request, and their hashes are printed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import CorpusError, Fault, UsageError, shorten
+from harness.files import file_sha256
+
+DTU_LIST = Path(__file__).parent / "dtu_files.json"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a fetch did.
+
+    Attributes:
+        downloaded: files fetched now.
+        present: files that were there already, with the right hash.
+        remarks: what the user should know: files without a hash on record.
+    """
+
+    downloaded: int
+    present: int
+    remarks: tuple[str, ...]
+
+
+def fetch_dtu(
+    folder: Path,
+    *,
+    subjects: Sequence[str] | None = None,
+    unverified: bool = False,
+    url: str | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Fetched:
+    """Fetch the DTU trials, file by file; each is checked before it gets its name.
+
+    Args:
+        folder: where the files go; made where it is missing.
+        subjects: only these; None for all that have hashes (with ``unverified`` for all).
+        unverified: also fetch files without a sha256 on record.
+        url: another place that serves the same files, ending before the file's name.
+        on_progress: called with the number of files done and of all.
+
+    Raises:
+        UsageError: a subject that does not exist, or that needs ``unverified``.
+        CorpusError: a download failed, or a file's hash is wrong; what was fetched before stays.
+    """
+    listed = json.loads(DTU_LIST.read_text("utf-8"))
+    names = _chosen(listed, subjects, unverified)
+    base = (url or listed["url"]).rstrip("/") + "/"
+    downloaded = present = 0
+    remarks = []
+    for done, name in enumerate(names, start=1):
+        known = listed["sha256"].get(name)
+        path = folder / name
+        if path.is_file() and known in (None, file_sha256(path)):
+            present += 1
+        else:
+            path.unlink(missing_ok=True)
+            _download(base + name, known, folder, name)
+            downloaded += 1
+            if known is None:
+                remarks.append(f"{name}: sha256 {file_sha256(path)} (not on record)")
+        if on_progress:
+            on_progress(done, len(names))
+    absent = [subject for subject in listed["subjects"] if subject not in _subjects(names)]
+    if absent and subjects is None:
+        remarks.append(f"not fetched, no sha256 on record: {shorten(absent, 8)}; --unverified fetches them")
+    return Fetched(downloaded, present, tuple(remarks))
+
+
+def _chosen(listed: dict[str, Any], subjects: Sequence[str] | None, unverified: bool) -> list[str]:
+    everyone = listed["subjects"]
+    verified = _subjects(listed["sha256"])
+    chosen = list(subjects or (everyone if unverified else [s for s in everyone if s in verified]))
+    unknown = [subject for subject in chosen if subject not in everyone]
+    if unknown:
+        raise UsageError(Fault("--subjects", shorten(unknown), f"some of {everyone[0]}..{everyone[-1]}"))
+    open_ended = [subject for subject in chosen if subject not in verified]
+    if open_ended and not unverified:
+        raise UsageError(
+            Fault(
+                "--subjects",
+                f"no sha256 on record for {shorten(open_ended)}",
+                remedy="Add --unverified to fetch them all the same.",
+            )
+        )
+    return [f"DTU_{subject}_{trial:03d}.npz" for subject in chosen for trial in range(listed["trials"])]
+
+
+def _subjects(names: Sequence[str] | dict[str, str]) -> set[str]:
+    return {name.split("_")[1] for name in names}
+
+
+def _download(url: str, known: str | None, folder: Path, name: str) -> None:
+    import pooch
+    import requests
+
+    pooch.get_logger().setLevel("ERROR")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # pooch writes a temporary file beside, checks the hash, and renames.
+        pooch.retrieve(url, known_hash=f"sha256:{known}" if known else None, fname=name, path=folder)
+    except requests.exceptions.RequestException as error:
+        reason = f"HTTP {error.response.status_code}" if error.response is not None else "no answer"
+        raise CorpusError(
+            Fault(
+                url,
+                f"{reason} ({type(error).__name__})",
+                "the file",
+                "Check the connection and call again: files that are there are kept.",
+            )
+        ) from None
+    except ValueError as error:
+        raise CorpusError(
+            Fault(
+                url,
+                "a file with another sha256",
+                f"{known}",
+                "The source changed, or the connection garbles files: it was not kept.",
+            )
+        ) from error
+    except OSError as error:
+        raise CorpusError(
+            Fault(str(folder), error.strerror or "cannot be written", "a folder that can be written")
+        ) from None
