@@ -1,0 +1,118 @@
+"""One subject's predictions in an npz archive: ``{subject/segment_id: (n_times, n_bands)}``.
+
+The header of each array is checked before its numbers are unpacked; object arrays are pickles and
+are never loaded.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+
+from harness.errors import Fault, PredictionsError
+from harness.predictions.containers import Container
+from harness.predictions.expected import Array, FaultList, SegmentForm, show
+
+SUFFIX = ".npy"
+_HEADER_BYTES = 1 << 14
+"""Room for an array's header, which for a plain array takes 128 bytes."""
+_OVERSIZE = 4
+"""Arrays up to so many times too large are read, so that their shape can be told."""
+_NO_LIMIT_BYTES = 1 << 30
+
+
+def read_arrays(
+    container: Container, members: Mapping[str, str], form: SegmentForm, faults: FaultList
+) -> dict[str, Array]:
+    """Read the arrays of one subject.
+
+    Args:
+        container: the archive.
+        members: segment id -> name in messages and, with ``.npy``, in the archive.
+        form: the shape of every segment.
+        faults: takes everything that is wrong; the segments concerned are left out.
+
+    Returns:
+        id -> (n_times, n_bands) float64, finite.
+    """
+    most = _NO_LIMIT_BYTES
+    if form.n_times is not None:
+        most = _OVERSIZE * 8 * form.n_times * form.n_bands + _HEADER_BYTES
+    segments: dict[str, Array] = {}
+    for segment_id, name in members.items():
+        try:
+            data = container.read(name + SUFFIX, most)
+        except PredictionsError as error:
+            faults.add("unreadable arrays", *error.faults)
+            continue
+        array = _array(data, show(name), form, faults)
+        if array is not None:
+            segments[segment_id] = array
+    return segments
+
+
+def _array(data: bytes, where: str, form: SegmentForm, faults: FaultList) -> Array | None:
+    """Turn the bytes of a npy file into numbers, or say what is wrong with them."""
+    file = io.BytesIO(data)
+    try:
+        shape, fortran, dtype = _header(file)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+        reason = show(str(error).splitlines()[0] if str(error) else type(error).__name__)
+        faults.add("unreadable arrays", Fault(where, f"not a npy array ({reason})"))
+        return None
+    if dtype.hasobject:
+        fault = Fault(where, "an object array", "float32 or float64", "Pickles are never loaded.")
+        faults.add("arrays of a wrong type", fault)
+        return None
+    if dtype.kind != "f" or dtype.itemsize not in (4, 8):
+        remedy = "Save array.astype(np.float32)."
+        fault = Fault(where, f"dtype {show(str(dtype))}", "float32 or float64", remedy)
+        faults.add("arrays of a wrong type", fault)
+        return None
+    if wrong := form.fault(where, shape):
+        faults.add("segments of a wrong shape", wrong)
+        return None
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if len(data) - file.tell() != n_bytes:
+        arrived = f"{len(data) - file.tell()} bytes of numbers"
+        faults.add("unreadable arrays", Fault(where, arrived, f"{n_bytes} bytes for {shape}"))
+        return None
+    flat = np.frombuffer(data, dtype, offset=file.tell())
+    array = flat.reshape(shape, order="F" if fortran else "C").astype(np.float64, order="C")
+    if fault_ := _finite_fault(array, where):
+        faults.add("segments with wrong values", fault_)
+        return None
+    return array
+
+
+def _header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Read a npy header: shape, whether it is in Fortran order, dtype."""
+    start = file.getvalue()[: len(np.lib.format.MAGIC_PREFIX)]
+    if start != np.lib.format.MAGIC_PREFIX:
+        raise ValueError(f"it begins with {start!r}")
+    version = np.lib.format.read_magic(file)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(version)
+    if read is None:
+        raise ValueError(f"version {version[0]}.{version[1]} of the format")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # headers written by Python 2 are read with a warning
+        shape, fortran, dtype = read(file)
+    return shape, fortran, dtype
+
+
+def _finite_fault(array: Array, where: str) -> Fault | None:
+    wrong = np.argwhere(~np.isfinite(array))
+    if not len(wrong):
+        return None
+    i, j = wrong[0]
+    arrived = f"{array[i, j]} at row {i}, column {j}"
+    if len(wrong) > 1:
+        arrived += f" and {len(wrong) - 1} more like it"
+    return Fault(where, arrived, "finite numbers")
