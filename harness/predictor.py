@@ -1,0 +1,229 @@
+"""What the harness asks of a decoder, and help for decoders with a fixed window.
+
+A submission's entry point is a class like `Predictor`: built once with a `Setup`, then asked for
+one batch of segments after the other. It need not import this module: the class is found by the
+name in its manifest, and any class with the same two methods will do.
+
+    class Decoder:
+        def __init__(self, setup):
+            self.weights = np.load(setup.weights)
+
+        def predict(self, eeg, subjects):
+            return eeg @ self.weights
+
+Shapes: EEG is (n_segments, n_times, 64), predictions are (n_segments, n_times, n_bands), both
+float32 at ``sample_rate_hz``. Here: `Setup`, `Predictor`, `predict_windowed` for models that only
+know one length, and `check_prediction`, the check that every returned array goes through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import Fault, ShapeError
+
+Array: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a predictor is built with; the one positional argument of its class.
+
+    Attributes:
+        feature: what to predict, ``"mel"`` or ``"envelope"``.
+        n_bands: bands of that feature: 10 for mel, 1 for envelope.
+        segment_samples: n_times of every segment of this run.
+        sample_rate_hz: of EEG and prediction alike.
+        variant: the manifest's variant in use.
+        options: that variant's table of the manifest, plain values.
+        weights: absolute path of the verified weights file; None where the variant has none.
+        seed: the seed of this run; Python's, numpy's and torch's generators are already set.
+    """
+
+    feature: str
+    n_bands: int
+    segment_samples: int
+    sample_rate_hz: int
+    variant: str
+    options: Mapping[str, object]
+    weights: Path | None
+    seed: int
+
+
+class Predictor(Protocol):
+    """A decoder: EEG in, speech features out."""
+
+    def __init__(self, setup: Setup) -> None: ...
+
+    def predict(self, eeg: Array, subjects: list[str]) -> Array:
+        """Predict the feature of a batch of segments.
+
+        Args:
+            eeg: (n_segments, n_times, 64) float32, read-only: copy before changing it.
+            subjects: n_segments subjects, such as ``"sub-003"``.
+
+        Returns:
+            (n_segments, n_times, n_bands) float32, finite, one frame for each EEG sample.
+        """
+        ...
+
+
+def predict_windowed(
+    predict: Callable[[Array, list[str]], Array],
+    eeg: Array,
+    subjects: Sequence[str],
+    window_samples: int,
+) -> Array:
+    """Predict segments with a model that only takes windows of ``window_samples``.
+
+    Windows follow each other from the segment's start. Where the last one would run over the end
+    it starts earlier, so that every window holds real EEG and nothing is padded; where two windows
+    overlap the earlier one's output stands. All windows are predicted in one call.
+
+    Args:
+        predict: takes (n_windows, window_samples, 64) and n_windows subjects, and gives
+            (n_windows, window_samples, n_bands).
+        eeg: (n_segments, n_times, 64).
+        subjects: n_segments subjects.
+        window_samples: the length the model takes, at most n_times.
+
+    Returns:
+        (n_segments, n_times, n_bands), of the dtype that ``predict`` gives.
+
+    Raises:
+        ShapeError: the window is longer than the segments or shorter than one sample, there is
+            not one subject a segment, or ``predict`` gives another shape.
+    """
+    n_segments, n_times = eeg.shape[:2]
+    if not 1 <= window_samples <= n_times:
+        raise ShapeError(
+            Fault(
+                "predict_windowed",
+                f"a window of {window_samples} samples for segments of {n_times}",
+                f"1 to {n_times} samples",
+                "Segments are never padded: train with a shorter window, or score longer segments.",
+            )
+        )
+    if len(subjects) != n_segments:
+        raise ShapeError(
+            Fault("predict_windowed", f"{len(subjects)} subjects", f"{n_segments}, one a segment")
+        )
+    starts = list(range(0, n_times - window_samples + 1, window_samples))
+    if starts[-1] + window_samples < n_times:
+        starts.append(n_times - window_samples)
+
+    windows = np.stack([eeg[:, start : start + window_samples] for start in starts], axis=1)
+    windows = windows.reshape(n_segments * len(starts), window_samples, eeg.shape[2])
+    windows.flags.writeable = False
+    frames = predict(windows, [subject for subject in subjects for _ in starts])
+    if frames.ndim != 3 or frames.shape[:2] != windows.shape[:2]:
+        raise ShapeError(
+            Fault(
+                "predict_windowed",
+                f"predict gave shape {frames.shape}",
+                f"({windows.shape[0]}, {window_samples}, n_bands)",
+            )
+        )
+
+    frames = frames.reshape(n_segments, len(starts), window_samples, frames.shape[2])
+    prediction = np.empty((n_segments, n_times, frames.shape[3]), frames.dtype)
+    for k, start in reversed(list(enumerate(starts))):  # so that the earlier window stands
+        prediction[:, start : start + window_samples] = frames[:, k]
+    return prediction
+
+
+class OutputFault(NamedTuple):
+    """One thing that is wrong with a returned prediction.
+
+    Attributes:
+        arrived: what ``predict`` returned.
+        expected: what it should have returned.
+        remedy: the next thing to do.
+        segment: position in the batch of the segment meant; None where all are.
+    """
+
+    arrived: str
+    expected: str
+    remedy: str
+    segment: int | None = None
+
+
+def check_prediction(prediction: object, shape: tuple[int, int, int]) -> list[OutputFault]:
+    """Check what ``predict`` returned for one batch.
+
+    Args:
+        prediction: the returned object.
+        shape: what is expected: (n_segments, n_times, n_bands).
+
+    Returns:
+        Everything that is wrong; empty for a float32 array of that shape with finite values.
+    """
+    if not isinstance(prediction, np.ndarray) or np.ma.isMaskedArray(prediction):
+        return [_type_fault(prediction)]
+    faults = []
+    if prediction.shape != shape:
+        faults.append(
+            OutputFault(
+                f"predict returned shape {prediction.shape}",
+                f"{shape} (n_segments, n_times, n_bands)",
+                _shape_remedy(prediction.shape, shape),
+            )
+        )
+    if prediction.dtype != np.float32:
+        faults.append(
+            OutputFault(
+                f"predict returned {prediction.dtype} values",
+                "float32",
+                "Return array.astype(np.float32).",
+            )
+        )
+    if faults or np.isfinite(prediction).all():
+        return faults
+    bad = np.count_nonzero(~np.isfinite(prediction), axis=(1, 2))
+    return [
+        OutputFault(
+            f"{bad[i]} of {prediction[i].size} predicted values are NaN or infinite",
+            "finite values",
+            "",
+            int(i),
+        )
+        for i in np.flatnonzero(bad)
+    ]
+
+
+def _type_fault(prediction: object) -> OutputFault:
+    kind = type(prediction)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    if prediction is None:
+        return OutputFault("predict returned None", "a numpy array", "Is a return missing?")
+    if name == "torch.Tensor":
+        remedy = "Return tensor.detach().cpu().numpy()."
+    elif isinstance(prediction, np.ma.MaskedArray):
+        remedy = "Every value is scored: return a plain array without a mask."
+    else:
+        remedy = "Return one array for the whole batch."
+    return OutputFault(f"predict returned an object of type {name}", "a numpy array", remedy)
+
+
+def _shape_remedy(arrived: tuple[int, ...], expected: tuple[int, int, int]) -> str:
+    n_segments, n_times, n_bands = expected
+    if arrived == (n_segments, n_bands, n_times):
+        return "Axes look swapped: return array.transpose(0, 2, 1)."
+    if arrived == (n_segments, n_times) and n_bands == 1:
+        return "The axis of bands is missing: return array[:, :, np.newaxis]."
+    if len(arrived) != 3:
+        return ""
+    if arrived[0] != n_segments:
+        return "Return one prediction for each segment of the batch, in the batch's order."
+    if arrived[1] != n_times:
+        return (
+            f"{arrived[1]} frames for {n_times} EEG samples: "
+            "return one frame a sample, it is never padded or cut here."
+        )
+    return f"The feature of this run has n_bands = {n_bands} (setup.n_bands)."
