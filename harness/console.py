@@ -1,0 +1,195 @@
+"""What a person sees: tables on stdout, progress and remarks on stderr.
+
+Colour and moving bars appear on a terminal only; ``NO_COLOR`` and pipes get plain lines.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+# Without a terminal a long job says where it is this often.
+PLAIN_PROGRESS_SECONDS = 15.0
+
+
+def remark(text: str) -> None:
+    """A remark on stderr, apart from the answer on stdout."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - this module is where printing happens
+
+
+def answer(text: str) -> None:
+    """The answer, on stdout."""
+    print(text, flush=True)  # noqa: T201
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[..., None]]:
+    """Show how far a job is, on stderr.
+
+    Yields:
+        A function (done, total, note=""): a bar on a terminal, else a line every 15 seconds.
+    """
+    if not sys.stderr.isatty():
+        yield _plain_progress(title)
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None, note="")
+        yield lambda done, total, note="": bar.update(task, completed=done, total=total, note=note)
+
+
+def record_text(record: Mapping[str, Any], *, label: str = "") -> str:
+    """A score record as a table: subjects, bands, mean with interval, flags.
+
+    Args:
+        record: as in ``harness/schemas/score-record.json``.
+        label: the system's name where another than the record's is wanted.
+    """
+    from tabulate import tabulate
+
+    submission, split, corpus = record["submission"], record["split"], record["corpus"]
+    name = label or submission["name"]
+    if submission["variant"] not in (None, "default"):
+        name += f" ({submission['variant']})"
+    rows = [
+        [subject, entry["pearson_r"], entry["segments"], _subject_flags(entry)]
+        for subject, entry in record["subjects"].items()
+    ]
+    flagged = any(row[3] for row in rows)
+    subjects = tabulate(
+        [row if flagged else row[:3] for row in rows],
+        headers=["subject", "Pearson r", "segments", "flags"][: 4 if flagged else 3],
+        floatfmt=".4f",
+        disable_numparse=[0, 3] if flagged else [0],
+    )
+    parts = [
+        f"{name} on {corpus_text(corpus)}, split {split['name']}, part {split['part']},"
+        f" feature {record['feature']}",
+        subjects,
+    ]
+    if len(record["bands"]) > 1:
+        header = ["mel band", *map(str, range(1, len(record["bands"]) + 1))]
+        parts.append(tabulate([["Pearson r", *record["bands"]]], headers=header, floatfmt=".4f"))
+    parts.append(mean_text(record))
+    flags = flag_lines(record)
+    if flags:
+        parts.append("\n".join(flags))
+    return "\n\n".join(parts)
+
+
+def corpus_text(corpus: Mapping[str, Any]) -> str:
+    """The corpus in words that never let simulated data pass for real."""
+    return "simulated data (no real EEG)" if corpus["kind"] == "simulated" else corpus["name"]
+
+
+def mean_text(record: Mapping[str, Any]) -> str:
+    """The mean with its interval and resampling unit, and the speed where it was measured."""
+    n_subjects = len(record["subjects"])
+    line = f"mean r {record['score']:.4f}"
+    if record["ci95"] is None:
+        line += " (one subject: no interval)"
+    else:
+        low, high = record["ci95"]
+        line += f", 95 % interval {low:.4f} to {high:.4f} (bootstrap over {n_subjects} subjects)"
+    if record["corpus"]["kind"] == "simulated":
+        line += ", simulated"
+    if record["run"]["times_faster_than_real_time"] is not None:
+        seconds, faster = record["run"]["seconds"], record["run"]["times_faster_than_real_time"]
+        line += f"\npredicted in {seconds:.1f} s, {faster:,.0f} times faster than real time"
+    return line
+
+
+def flag_lines(record: Mapping[str, Any]) -> list[str]:
+    """What a reader must know before trusting the mean."""
+    flags = record["flags"]
+    lines = []
+    if flags["partial"]:
+        lines.append(
+            f"PARTIAL: {len(flags['subjects_missing'])} subjects of the part are not in the corpus:"
+            f" {', '.join(flags['subjects_missing'])}"
+        )
+    if flags["segments_missing"]:
+        lines.append(f"{flags['segments_missing']} segments without a prediction count 0")
+    if flags["segments_constant"]:
+        lines.append(f"{flags['segments_constant']} segments with a constant prediction count 0")
+    if flags["references_constant"]:
+        lines.append(f"{len(flags['references_constant'])} segments with a constant reference count 0")
+    return lines
+
+
+def description_text(description: Mapping[str, Any]) -> str:
+    """A corpus description (``harness.description.describe``) in words and one table."""
+    from harness.description import subject_ranges
+
+    words = "SIMULATED, no real EEG" if description["kind"] == "simulated" else "real EEG"
+    lines = [
+        f"{description['corpus']} ({words}), layout {description['layout']}, {description['folder']}",
+        f"{len(description['subjects'])} subjects: {subject_ranges(description['subjects'])}",
+        f"{description['recordings']} recordings of {description['stimuli']} stimuli,"
+        f" {description['minutes']:g} min",
+    ]
+    rows = []
+    for part in description["parts"]:
+        labels = [f"{part['labels'].get(name, 0)}" for name in ("mel", "envelope")]
+        subjects = f"{part['subjects']} of {part['subjects_named']}"
+        rows.append([part["split"], part["part"], subjects, part["segments"], *labels])
+    headers = ["split", "part", "subjects", "segments", "with mel", "with envelope"]
+    parts = ["\n".join(lines), table(rows, headers)]
+    faults = [f"broken: {fault}" for fault in description["faults"]]
+    faults += [
+        f"part {part['part']} of {part['split']}: {part['fault']}"
+        for part in description["parts"]
+        if part.get("fault") and part["subjects"]
+    ]
+    if faults:
+        parts.append("\n".join(faults))
+    if description["notes"]:
+        parts.append("\n".join(f"note: {note}" for note in description["notes"]))
+    return "\n\n".join(parts)
+
+
+def table(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
+    """A plain table."""
+    from tabulate import tabulate
+
+    return tabulate(rows, headers=headers, disable_numparse=True)
+
+
+def _subject_flags(entry: Mapping[str, Any]) -> str:
+    flags = []
+    if entry["missing"]:
+        flags.append(f"{len(entry['missing'])} missing")
+    if entry["constant"]:
+        flags.append(f"{len(entry['constant'])} constant")
+    return ", ".join(flags)
+
+
+def _plain_progress(title: str) -> Callable[..., None]:
+    shown = time.monotonic()
+
+    def show(done: int, total: int, note: str = "") -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown >= PLAIN_PROGRESS_SECONDS:
+            shown = now
+            remark(f"{title}: {done} of {total}{f' ({note})' if note else ''}")
+
+    return show

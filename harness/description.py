@@ -1,0 +1,87 @@
+"""What a corpus holds: subjects, recordings, minutes, labels, and what is missing or broken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.conventions import FEATURE_BANDS, SAMPLE_RATE_HZ
+from harness.corpus.base import Corpus
+from harness.errors import HarnessError
+from harness.segments import cut_segments, missing_subjects
+from harness.splits import Split, load_split, split_names
+
+
+def describe(corpus: Corpus) -> dict[str, Any]:
+    """Describe a corpus and what each split's parts find in it.
+
+    Returns:
+        Plain JSON values: ``corpus``, ``kind``, ``layout``, ``folder``, ``subjects``, ``recordings``,
+        ``stimuli``, ``minutes``, ``parts`` (a list), ``faults`` and ``notes`` (lists of strings).
+    """
+    recordings = corpus.recordings
+    return {
+        "corpus": corpus.name,
+        "kind": "simulated" if corpus.simulated else "real",
+        "layout": corpus.layout,
+        "folder": str(corpus.folder),
+        "subjects": list(corpus.subjects),
+        "recordings": len(recordings),
+        "stimuli": len({recording.stimulus for recording in recordings}),
+        "minutes": round(sum(r.n_times for r in recordings) / SAMPLE_RATE_HZ / 60, 1),
+        "features": {
+            feature: sum(feature in recording.feature_series for recording in recordings)
+            for feature in FEATURE_BANDS
+        },
+        "parts": [part for name in split_names() for part in _parts(corpus, load_split(name))],
+        "faults": [str(entry.fault) for entry in corpus.faults],
+        "notes": list(corpus.notes),
+    }
+
+
+def subject_ranges(subjects: Sequence[str]) -> str:
+    """Subjects in words: ``sub-001..sub-026, sub-043``."""
+    runs: list[list[str]] = []
+    for subject in subjects:
+        prefix, number = _numbered(subject)
+        if runs:
+            last_prefix, last = _numbered(runs[-1][-1])
+            if prefix == last_prefix and number == last + 1:
+                runs[-1].append(subject)
+                continue
+        runs.append([subject])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]}..{run[-1]}" for run in runs)
+
+
+def _parts(corpus: Corpus, split: Split) -> list[dict[str, Any]]:
+    if corpus.name not in split.corpora or ((split.cut == "given") != (corpus.layout == "challenge")):
+        return []
+    parts = []
+    for part in split.parts:
+        named = split.subjects(part, corpus.named_subjects)
+        missing = missing_subjects(corpus, split, part)
+        entry: dict[str, Any] = {
+            "split": split.name,
+            "part": part,
+            "subjects": len(named) - len(missing),
+            "subjects_named": len(named),
+            "segments": 0,
+            "labels": dict.fromkeys(split.features, 0),
+        }
+        try:
+            segments = cut_segments(corpus, split, part, partial=True)
+        except HarnessError as error:
+            entry["fault"] = str(error)
+        else:
+            entry["segments"] = len(segments)
+            entry["labels"] = {
+                feature: sum(feature in segment.recording.feature_series for segment in segments)
+                for feature in split.features
+            }
+        parts.append(entry)
+    return parts
+
+
+def _numbered(subject: str) -> tuple[str, int]:
+    digits = len(subject) - len(subject.rstrip("0123456789"))
+    return (subject[:-digits], int(subject[-digits:])) if digits else (subject, -1)

@@ -1,0 +1,173 @@
+"""Score records: one system on one board, as JSON that says where the number comes from.
+
+A record lies at ``results/<corpus>/<split>/<part>/<feature>/<name>.json``; that folder is a board. It
+is valid against ``harness/schemas/score-record.json``. Two runs of the same inputs give the same bytes
+but for the object ``run`` (time and host) and the commit of the repository.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import Fault, RecordError, raise_all
+from harness.files import write_atomically
+from harness.scoring import SCORER_VERSION, Score
+from harness.statistics import bootstrap_interval
+from harness.validation import schema_faults
+
+RECORD_VERSION = 1
+
+Record = dict[str, Any]
+
+# Fields that two runs of the same inputs may differ in.
+VOLATILE = ("run", "git")
+
+_NUMBER_LIST = re.compile(r"\[\s+([-+.\deE,\s]+?)\s+\]")
+
+
+def build_record(
+    score: Score,
+    *,
+    submission: Mapping[str, Any],
+    split: Mapping[str, Any],
+    corpus: Mapping[str, Any],
+    feature: str,
+    seed: int,
+    subjects_missing: tuple[str, ...],
+    environment: Mapping[str, str],
+    git: Mapping[str, Any] | None,
+    run: Mapping[str, Any],
+) -> Record:
+    """Put a score and its provenance into one document.
+
+    Args:
+        score: what the scorer says.
+        submission: as in ``harness/schemas/score-record.json``, like the four that follow.
+        split: its name, hash, part and segment length.
+        corpus: its name, kind and fingerprint.
+        feature: mel or envelope.
+        seed: of the predictor's process.
+        subjects_missing: subjects of the part that the corpus lacks.
+        environment: versions.
+        git: commit and dirty flag, or None outside a repository.
+        run: time and host.
+
+    Raises:
+        RecordError: the document is against the schema.
+    """
+    subjects = score.subjects
+    interval = bootstrap_interval([subject.pearson_r for subject in subjects.values()])
+    record: Record = {
+        "record_version": RECORD_VERSION,
+        "score": score.pearson_r,
+        "ci95": None if interval is None else list(interval),
+        "bands": list(score.bands),
+        "subjects": {
+            name: {
+                "pearson_r": subject.pearson_r,
+                "bands": list(subject.bands),
+                "segments": subject.segments,
+                "missing": list(subject.missing),
+                "constant": list(subject.constant),
+            }
+            for name, subject in subjects.items()
+        },
+        "flags": {
+            "partial": bool(subjects_missing),
+            "subjects_missing": list(subjects_missing),
+            "segments_missing": sum(len(subject.missing) for subject in subjects.values()),
+            "segments_constant": sum(len(subject.constant) for subject in subjects.values()),
+            "references_constant": [
+                segment for subject in subjects.values() for segment in subject.constant_reference
+            ],
+        },
+        "submission": dict(submission),
+        "split": dict(split),
+        "corpus": dict(corpus),
+        "feature": feature,
+        "seed": seed,
+        "scorer_version": SCORER_VERSION,
+        "environment": dict(environment),
+        "git": None if git is None else dict(git),
+        "run": dict(run),
+    }
+    raise_all(RecordError, schema_faults(record, "score-record", "score record"))
+    return record
+
+
+def record_bytes(record: Record) -> bytes:
+    """The record as it stands in a file: UTF-8 JSON, one line a key, lists of numbers on one line."""
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+    text = _NUMBER_LIST.sub(lambda match: "[" + " ".join(match[1].split()) + "]", text)
+    return (text + "\n").encode("utf-8")
+
+
+def record_path(results: Path, record: Record) -> Path:
+    """Where a record lies below a results folder.
+
+    A variant other than a submission's first stands in the file's name, and so does a partial record.
+    """
+    submission = record["submission"]
+    name = submission["name"]
+    if submission["variant"] not in (None, "default"):
+        name += f"-{submission['variant']}"
+    if record["flags"]["partial"]:
+        name += ".partial"
+    board = (record["corpus"]["name"], record["split"]["name"], record["split"]["part"])
+    return results.joinpath(*board, record["feature"], f"{name}.json")
+
+
+def write_record(results: Path, record: Record) -> tuple[Path, bool]:
+    """Write a record below a results folder, whole or not at all.
+
+    A record that is there already and differs only in time, host and commit is left as it is.
+
+    Returns:
+        The record's path, and whether it was written.
+
+    Raises:
+        RecordError: the folder cannot be written.
+    """
+    path = record_path(results, record)
+    try:
+        if _lasting(read_record(path)) == _lasting(record):
+            return path, False
+    except RecordError:
+        pass  # none there, or a broken one: the new one takes its place
+    try:
+        write_atomically(path, record_bytes(record))
+    except OSError as error:
+        raise RecordError(
+            Fault(
+                str(path),
+                f"{error.strerror or 'cannot be written'}",
+                "a results folder that can be written",
+                "The score above stands; choose another folder with --out, or keep --json's output.",
+            )
+        ) from None
+    return path, True
+
+
+def read_record(path: Path) -> Record:
+    """Read and validate a record.
+
+    Raises:
+        RecordError: missing, not JSON, or against the schema.
+    """
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise RecordError(Fault(str(path), error.strerror or "cannot be read")) from None
+    except ValueError as error:
+        raise RecordError(Fault(str(path), f"not JSON ({error})", "a score record")) from None
+    raise_all(RecordError, schema_faults(record, "score-record", str(path)))
+    valid: Record = record
+    return valid
+
+
+def _lasting(record: Record) -> Record:
+    return {key: value for key, value in record.items() if key not in VOLATILE}

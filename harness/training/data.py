@@ -1,0 +1,68 @@
+"""What a trainer sees: the training part's recordings, and a score on the validation part.
+
+The test part is not reachable from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.conventions import FEATURE_BANDS
+from harness.corpus import Corpus, Recording
+from harness.scoring import combine, score_subject
+from harness.segments import Segment, by_subject, stretches
+from harness.splits import Split
+
+Array = NDArray[np.float32]
+Predict = Callable[[Array, list[str]], Array]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Data of one training.
+
+    Attributes:
+        corpus: where the data lie.
+        split: the split whose training part is used.
+        feature: mel or envelope.
+        validation: segments of the validation part.
+    """
+
+    corpus: Corpus
+    split: Split
+    feature: str
+    validation: tuple[Segment, ...]
+
+    @property
+    def n_bands(self) -> int:
+        """Bands of the feature."""
+        return FEATURE_BANDS[self.feature]
+
+    def stretches(self) -> tuple[tuple[Recording, int, int], ...]:
+        """The training part's recordings: recording, first and last (exclusive) sample."""
+        return tuple(stretches(self.corpus, self.split, "train"))
+
+    def recordings(self) -> Iterator[tuple[Array, Array]]:
+        """EEG (n_times, 64) and feature (n_times, n_bands) of every training recording, in order."""
+        for recording, start, stop in self.stretches():
+            yield recording.eeg(start, stop), recording.feature(self.feature, start, stop)
+
+    def validate(self, predict: Predict) -> float:
+        """Mean Pearson r over the validation part's subjects, by the harness's own scorer.
+
+        Args:
+            predict: EEG (n_segments, n_times, 64) and subjects -> (n_segments, n_times, n_bands).
+        """
+        scores = {}
+        for subject, segments in by_subject(self.validation).items():
+            eeg = np.stack([segment.eeg() for segment in segments])
+            predictions = predict(eeg, [subject] * len(segments))
+            scores[subject] = score_subject(
+                {segment.id: segment.feature(self.feature) for segment in segments},
+                {segment.id: row for segment, row in zip(segments, predictions, strict=True)},
+            )
+        return combine(scores).pearson_r

@@ -1,0 +1,392 @@
+"""The command, as a user types it: answers, refusals, exit codes, whole messages."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+
+from harness.cli import cli, main
+from harness.records import read_record
+
+HARNESS = [sys.executable, "-c", "from harness.cli import main; main()"]
+
+
+@pytest.fixture
+def harness(monkeypatch, capsys, tmp_path):
+    """Run a command line in this process; gives exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = capsys.readouterr()
+        return exit_.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def where(official_split, small_split):
+    """Options that ask for two-second segments of the official fixture's one test subject."""
+    return ["--data", official_split, "--split", small_split]
+
+
+def _tables(text):
+    return re.sub(r"predicted in .*", "predicted in …", text)
+
+
+def test_score_prints_subjects_bands_mean_and_writes_a_record(harness, make_submission, where, tmp_path):
+    code, out, err = harness("score", make_submission(), *where)
+    assert code == 0
+    assert out.startswith("tiny on sparrkulee, split small-split, part test, feature mel\n\nsubject")
+    assert re.search(r"^sub-043 +-?0\.\d{4} +19$", out, re.M)
+    assert re.search(r"^Pearson r( +-?0\.\d{4}){10}$", out, re.M)
+    assert re.search(r"^mean r -?0\.\d{4} \(one subject: no interval\)$", out, re.M)
+    path = "results/sparrkulee/small-split/test/mel/tiny.json"
+    assert err.endswith(f"record written to {path}\n")
+    record = read_record(tmp_path / path)
+    assert record["corpus"]["kind"] == "real"
+    assert record["submission"]["variant"] == "default"
+
+
+def test_json_is_the_record_and_only_it(harness, make_submission, where, tmp_path):
+    code, out, _ = harness(
+        "score", make_submission(predict="print('hello')\nreturn eeg[:, :, :10]"), *where, "--json"
+    )
+    assert code == 0
+    written = tmp_path / "results/sparrkulee/small-split/test/mel/tiny.json"
+    assert out == written.read_text()
+
+
+def test_same_inputs_same_bytes_but_for_time(harness, make_submission, where, official_split, tmp_path):
+    folder = make_submission()
+    records = []
+    for layout in (
+        official_split / "derivatives/preprocessed_eeg",
+        official_split / "derivatives/split_data",
+    ):
+        options = ["--data", layout, *where[2:], "--json", "--out", tmp_path / layout.name]
+        records.append(json.loads(harness("score", folder, *options)[1]))
+    for record in records:
+        del record["run"]
+    assert records[0] == records[1]
+
+
+def test_second_run_says_unchanged(harness, make_submission, where):
+    folder = make_submission()
+    harness("score", folder, *where)
+    assert "record unchanged in results/" in harness("score", folder, *where)[2]
+
+
+def test_jobs_do_not_change_the_record(harness, make_submission, where):
+    folder = make_submission()
+    harness("score", folder, *where)
+    assert "record unchanged" in harness("score", folder, *where, "--jobs", 2)[2]
+
+
+@pytest.mark.parametrize("name", ["p.zip", "p.npz", "folder"])
+def test_predictions_score_like_their_submission(harness, make_submission, where, name, tmp_path):
+    folder = make_submission()
+    direct = json.loads(harness("score", folder, *where, "--json")[1])
+    assert harness("predict", folder, *where, "--out", name)[0] == 0
+    again = json.loads(harness("score", name, *where, "--json")[1])
+    assert again["score"] == pytest.approx(direct["score"], abs=1e-6)
+    assert again["corpus"] == direct["corpus"]
+    assert again["submission"]["kind"] == "predictions"
+
+
+def test_saved_predictions_are_those_of_the_score(harness, make_submission, where, tmp_path):
+    folder = make_submission()
+    harness("score", folder, *where, "--save-predictions", "kept.npz")
+    harness("predict", folder, *where, "--out", "made.npz")
+    with np.load(tmp_path / "kept.npz") as kept, np.load(tmp_path / "made.npz") as made:
+        assert sorted(kept) == sorted(made)
+        assert all(np.array_equal(kept[key], made[key]) for key in kept)
+
+
+def test_challenge_test_set_without_labels_is_predicted_not_scored(
+    harness, make_submission, official_split, tmp_path
+):
+    folder = make_submission()
+    data = ["--data", official_split / "test_set"]
+    assert harness("predict", folder, *data, "--out", "p.zip")[0] == 0
+    with zipfile.ZipFile(tmp_path / "p.zip") as archive:
+        assert archive.namelist() == ["sub-086.json", "sub-087.json"]
+        first = json.loads(archive.read("sub-086.json"))
+    assert list(first) == ["segment_sub-086_0", "segment_sub-086_1"]
+    assert np.shape(first["segment_sub-086_0"]) == (1920, 10)
+    code, out, err = harness("score", folder, *data)
+    assert (code, out) == (1, "")
+    assert err == (
+        f"error: {official_split}/test_set/TASK2_regression: part test of split challenge-2024: no mel for"
+        " 4 of 4 segments (segment_sub-086_0, segment_sub-086_1, segment_sub-087_0 and 1 more), expected"
+        " references to score against.\n"
+        "  Point --labels at the folder that holds them; `harness predict` needs none.\n"
+    )
+
+
+def test_organiser_scores_the_challenge_test_set_with_labels(
+    harness, make_submission, official_split, tmp_path, rng
+):
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    for subject in ("sub-086", "sub-087"):
+        segments = {f"segment_{subject}_{i}": rng.uniform(size=(1920, 10)).tolist() for i in range(2)}
+        (labels / f"{subject}.json").write_text(json.dumps(segments))
+    data = ["--data", official_split / "test_set", "--labels", labels]
+    code, out, _ = harness("score", labels, *data, "--json")  # references as predictions: r is 1
+    assert code == 0
+    assert json.loads(out)["score"] == pytest.approx(1, abs=1e-12)
+    direct = json.loads(harness("score", make_submission(), *data, "--json")[1])
+    harness("predict", tmp_path / "submissions/tiny", *data[:2], "--out", "p.zip")
+    through = json.loads(harness("score", "p.zip", *data, "--json")[1])
+    assert through["score"] == pytest.approx(direct["score"], abs=1e-6)
+
+
+def test_labels_apart_from_the_eeg(harness, make_submission, where, official_split, tmp_path):
+    shutil.copytree(official_split / "derivatives/preprocessed_eeg", tmp_path / "eeg/preprocessed_eeg")
+    shutil.copytree(official_split / "derivatives/preprocessed_stimuli", tmp_path / "hidden")
+    folder = make_submission()
+    direct = json.loads(harness("score", folder, *where, "--json")[1])
+    apart = ["--data", "eeg", *where[2:], "--labels", "hidden", "--json"]
+    assert json.loads(harness("score", folder, *apart)[1])["subjects"] == direct["subjects"]
+
+
+def test_missing_segments_count_zero_and_are_said(harness, make_submission, where, tmp_path):
+    folder = make_submission()
+    full = json.loads(harness("score", folder, *where, "--json")[1])
+    harness("predict", folder, *where, "--out", "p.npz")
+    with np.load(tmp_path / "p.npz") as stored:
+        kept = {key: stored[key] for key in list(stored)[:-1]}
+    np.savez(tmp_path / "p.npz", **kept)
+    code, out, _ = harness("score", "p.npz", *where)
+    assert code == 0
+    assert "1 segments without a prediction count 0" in out
+    record = read_record(tmp_path / "results/sparrkulee/small-split/test/mel/p.json")
+    assert record["subjects"]["sub-043"]["missing"] == ["sub-043_podcast_3_008"]
+    assert record["subjects"]["sub-043"]["segments"] == full["subjects"]["sub-043"]["segments"]
+
+
+def test_constant_predictions_are_flagged(harness, make_submission, where):
+    body = "return np.ones((*eeg.shape[:2], self.n_bands), np.float32)"
+    code, out, _ = harness("score", make_submission(predict=body), *where)
+    assert code == 0
+    assert "mean r 0.0000" in out
+    assert "19 segments with a constant prediction count 0" in out
+
+
+def test_partial_part_is_marked(harness, make_submission, official_split, small_split, tmp_path):
+    document = json.loads(small_split.read_text())
+    document["parts"]["test"]["subjects"] = ["sub-043", "sub-044"]
+    small_split.write_text(json.dumps(document))
+    where = ["--data", official_split, "--split", small_split]
+    folder = make_submission()
+    assert harness("score", folder, *where)[0] == 1
+    code, out, err = harness("score", folder, *where, "--partial")
+    assert code == 0
+    assert "PARTIAL: 1 subjects of the part are not in the corpus: sub-044" in out
+    assert "tiny.partial.json" in err
+
+
+BAD_PREDICTORS = {
+    "swapped": ("return np.zeros((len(eeg), 10, eeg.shape[1]), np.float32)", "Axes look swapped"),
+    "short": ("return eeg[:, 15:, :10]", "113 frames for 128 EEG samples"),
+    "float64": ("return eeg[:, :, :10].astype(float)", "float64 values, expected float32"),
+    "nan": ("return eeg[:, :, :10] * np.nan", "are NaN or infinite"),
+    "raises": ("raise ValueError('my own fault')", "my own fault"),
+    "exit": ("sys.exit(0)", "before it had predicted all segments"),
+    "hard exit": ("os._exit(0)", "exit code 0"),
+    "none": ("return None", "predict returned None"),
+}
+
+
+@pytest.mark.parametrize("bad", list(BAD_PREDICTORS))
+def test_bad_predictor_is_refused_without_a_traceback_of_ours(harness, make_submission, where, bad, tmp_path):
+    body, message = BAD_PREDICTORS[bad]
+    code, out, err = harness("score", make_submission(predict=body), *where)
+    assert (code, out) == (1, "")
+    assert message in err or bad in ("exit", "hard exit")
+    assert "tiny" in err
+    assert "sub-043_audiobook_1_000" in err
+    assert "harness/" not in err
+    assert not (tmp_path / "results").exists()
+
+
+def test_predictor_that_sleeps_for_ever_meets_the_time_limit(harness, make_submission, where):
+    body = "while True:\n    time.sleep(1)"
+    started = time.monotonic()
+    code, _, err = harness("score", make_submission(predict=body), *where, "--time-limit", 1.5)
+    assert code == 1
+    assert time.monotonic() - started < 20
+    assert "1.5 s" in err
+
+
+def test_check_lists_every_fault(harness, make_submission, where):
+    folder = make_submission(predict="return eeg[:, :, :3]")
+    with (folder / "submission.toml").open("a") as file:
+        file.write(
+            '[[weights]]\ncorpus = "dtu"\nsplit = "dtu"\nfeature = "envelope"\nfile = "weights/a"\n'
+            f'sha256 = "{"0" * 64}"\n'
+            '[[weights]]\ncorpus = "sparrkulee"\nsplit = "small-split"\nfeature = "mel"\n'
+            f'file = "weights/b"\nsha256 = "{"0" * 64}"\n'
+        )
+    code, out, err = harness("check", folder, *where)
+    assert code == 1
+    assert out == "ok: manifest of tiny 1.0.0\n"
+    assert err.count("error: ") == 2
+    assert "weights/a" in err
+    assert "weights/b" in err
+
+
+def test_check_finds_what_score_would_refuse_in_predictions(harness, make_submission, where, tmp_path):
+    folder = make_submission()
+    assert harness("check", folder, *where)[0] == 0
+    harness("predict", folder, *where, "--out", "folder")
+    assert harness("check", "folder", *where)[0] == 0
+    (tmp_path / "folder/sub-043.json").write_text('{"sub-043_audiobook_1_000": [[1e999]]}')
+    code, _, err = harness("check", "folder", *where)
+    assert code == 1
+    assert "sub-043_audiobook_1_000" in err
+
+
+def test_new_submission_passes_check_and_score(harness, where, tmp_path):
+    assert harness("new", "submissions/my-model")[0] == 0
+    code, out, _ = harness("check", "submissions/my-model", *where)
+    assert (code, out.splitlines()[-1]) == (0, "submissions/my-model can be scored")
+    assert harness("score", "submissions/my-model", *where)[0] == 0
+    code, _, err = harness("new", "submissions/my-model")
+    assert (code, err) == (
+        1,
+        "error: submissions/my-model: there already, expected a new folder.\n  Choose another name.\n",
+    )
+
+
+def test_train_then_score(harness, where, tmp_path):
+    source = REPOSITORY / "baselines" / "linear"
+    shutil.copytree(source, tmp_path / "linear", ignore=shutil.ignore_patterns("weights"))
+    manifest = tmp_path / "linear/submission.toml"
+    manifest.write_text(manifest.read_text().partition("[[weights]]")[0])
+    code, _, err = harness("score", "linear", *where)
+    assert code == 1
+    assert "Train them: harness train" in err
+    code, out, _ = harness("train", "linear", *where)
+    assert code == 0
+    assert "validation_pearson_r" in out
+    assert harness("score", "linear", *where)[0] == 0
+
+
+def test_describe_names_corpus_parts_and_labels(harness, official_split):
+    code, out, _ = harness("data", "describe", official_split)
+    assert code == 0
+    assert out.startswith("sparrkulee (real EEG), layout preprocessed, ")
+    assert "3 subjects: sub-001, sub-027, sub-043\n6 recordings of 2 stimuli, 2 min" in out
+    assert re.search(r"held-out-subjects +val +1 of 16", out)
+    assert "6 recordings cut to the shortest" in out
+    document = json.loads(harness("data", "describe", official_split, "--json")[1])
+    assert document["features"] == {"mel": 6, "envelope": 6}
+
+
+def test_describe_says_what_is_broken_and_exits_1(harness, official_split, tmp_path):
+    shutil.copytree(official_split / "derivatives", tmp_path / "tree")
+    next((tmp_path / "tree").rglob("sub-043*podcast_3_eeg.npy")).write_bytes(b"")
+    code, out, _ = harness("data", "describe", "tree")
+    assert code == 1
+    assert "broken: tree/preprocessed_eeg/sub-043" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["score", "nowhere"], 1, "nowhere: no such file or folder"),
+        (["score", "nowhere", "--part", "train"], 2, "'train' is not one of 'val', 'test'"),
+        (["score", "nowhere", "--split-name", "x"], 2, "No such option"),
+        (["score"], 2, "Missing argument 'TARGET'"),
+        (["predict", "nowhere"], 2, "Missing option '--out'"),
+        (["data", "describe", "nowhere"], 1, "nowhere: no such folder"),
+        (["data", "fetch", "sparrkulee", "x"], 2, "'sparrkulee' is not 'dtu'"),
+        (["sore"], 2, "No such command 'sore'"),
+    ],
+)
+def test_wrong_usage(harness, arguments, code, message):
+    assert harness(*arguments)[0] == code
+    assert message in harness(*arguments)[2]
+
+
+def test_every_command_has_help_and_stands_in_the_readme():
+    readme = (REPOSITORY / "README.md").read_text()
+    commands = [(name, command) for name, command in cli.commands.items() if name != "data"]
+    commands += [(f"data {name}", command) for name, command in cli.commands["data"].commands.items()]
+    for name, command in commands:
+        assert command.help, name
+        assert f"harness {name}" in readme, name
+        for parameter in command.params:
+            if hasattr(parameter, "help"):
+                assert parameter.help, f"{name} {parameter.name}"
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom harness.cli import cli\n"
+        "cli.main(['score', '--help'], standalone_mode=False)\n"
+        "heavy = {'torch', 'numpy', 'scipy', 'pandas', 'librosa', 'rich', 'jsonschema'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_scoring_imports_neither_torch_nor_pandas(official_split):
+    code = (
+        "import sys\nimport harness.scoring, harness.splits, harness.records, harness.evaluation\n"
+        "heavy = {'torch', 'pandas', 'librosa'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_interrupt_ends_the_predictor_and_leaves_nothing(make_submission, where, tmp_path):
+    folder = make_submission(predict="print(os.getpid(), file=sys.stderr)\ntime.sleep(100)")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    process = subprocess.Popen(
+        [*HARNESS, "score", folder, *map(str, where)],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(scratch.rglob("*.npy")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert "interrupted: nothing half-written is left behind" in err
+    assert "Traceback" not in err
+    assert list(scratch.iterdir()) == []
+    assert not (tmp_path / "results").exists()
+
+
+def test_broken_pipe_is_silent(official_split):
+    command = " ".join([sys.executable, "-c", "'from harness.cli import main; main()'"])
+    done = subprocess.run(
+        f"{command} data describe {official_split} | true",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""

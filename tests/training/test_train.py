@@ -1,0 +1,83 @@
+"""Training: what is refused, and what an interrupted training leaves behind."""
+
+import pytest
+
+from harness.corpus import open_corpus
+from harness.errors import CorpusError, SubmissionError, TrainingError
+from harness.segments import cut_segments
+from harness.splits import load_split
+from harness.submission import load_submission
+from harness.training import train_submission
+from harness.training.data import TrainingData
+
+
+@pytest.fixture
+def corpus(official_split):
+    return open_corpus(official_split)
+
+
+def _with_trainer(folder, body):
+    (folder / "train.py").write_text(f"import numpy as np\n\ndef train(data, setup, progress):\n    {body}\n")
+    return load_submission(folder)
+
+
+def test_submission_without_a_trainer(make_submission, corpus, small_split):
+    with pytest.raises(TrainingError, match="a manifest without the key 'trainer'"):
+        train_submission(load_submission(make_submission()), corpus, load_split(small_split), "mel")
+
+
+def test_trainer_that_does_not_import(make_submission, corpus, small_split):
+    folder = make_submission(trainer="train:train")
+    (folder / "train.py").write_text("import no_such_package\n")
+    with pytest.raises(SubmissionError, match="cannot be imported .No module named 'no_such_package'"):
+        train_submission(load_submission(folder), corpus, load_split(small_split), "mel")
+
+
+def test_interrupted_training_leaves_the_submission_as_it_was(make_submission, corpus, small_split):
+    submission = _with_trainer(make_submission(trainer="train:train"), "raise KeyboardInterrupt")
+    (submission.folder / "train.py").touch()
+    before = {path: path.read_bytes() for path in submission.folder.rglob("*.t*")}
+    with pytest.raises(KeyboardInterrupt):
+        train_submission(submission, corpus, load_split(small_split), "mel")
+    assert {path: path.read_bytes() for path in submission.folder.rglob("*.t*")} == before
+    assert not (submission.folder / "weights").exists()
+
+
+def test_weights_that_are_not_finite_are_refused(make_submission, corpus, small_split):
+    submission = _with_trainer(
+        make_submission(trainer="train:train"), 'return {"w": np.array([1, np.nan])}, {}'
+    )
+    with pytest.raises(TrainingError, match="tiny: weights w: numbers that are not finite"):
+        train_submission(submission, corpus, load_split(small_split), "mel")
+    assert not (submission.folder / "weights").exists()
+
+
+def test_training_without_labels(make_submission, official_split, small_split, tmp_path):
+    import shutil
+
+    source = official_split / "derivatives" / "preprocessed_eeg"
+    shutil.copytree(source, tmp_path / "bare" / "preprocessed_eeg")
+    submission = _with_trainer(make_submission(trainer="train:train"), "return {}, {}")
+    with pytest.raises(TrainingError, match="recordings without mel, expected labels of the training"):
+        train_submission(submission, open_corpus(tmp_path / "bare"), load_split(small_split), "mel")
+
+
+def test_training_needs_every_subject_of_its_parts(make_submission, corpus):
+    submission = _with_trainer(make_submission(trainer="train:train"), "return {}, {}")
+    with pytest.raises(CorpusError, match="subjects are not in the corpus"):
+        train_submission(submission, corpus, load_split("held-out-subjects"), "mel")
+
+
+def test_validation_score_is_the_scorers(corpus, small_split):
+    split = load_split(small_split)
+    data = TrainingData(corpus, split, "mel", cut_segments(corpus, split, "val"))
+    references = {s.eeg().tobytes(): s.feature("mel") for s in data.validation}
+
+    def oracle(eeg, subjects):
+        assert subjects == ["sub-027"] * len(eeg)
+        import numpy as np
+
+        return np.stack([references[row.tobytes()] for row in eeg])
+
+    assert data.validate(oracle) == pytest.approx(1, abs=1e-12)
+    assert data.validate(lambda eeg, subjects: -oracle(eeg, subjects)) == pytest.approx(-1, abs=1e-12)
