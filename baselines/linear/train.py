@@ -1,0 +1,37 @@
+"""Training of the linear baseline: one pass over the training part, lambda chosen on the validation part."""
+
+import numpy as np
+from model import LAG_SECONDS, Ridge, apply, zscore
+
+# X'X holds sums over samples, not means, so a useful lambda grows with the amount of data.
+LAMBDAS = 10.0 ** np.arange(2.0, 10.25, 0.5)
+
+
+def train(data, setup, progress):
+    """Solve the ridge for each lambda and keep the one with the best mean r on the validation part.
+
+    Returns:
+        {"weights": (n_lags, 64, n_bands) float32}, and a report with the mean r of every lambda.
+    """
+    recordings = len(data.stretches())
+    total = recordings + len(LAMBDAS)
+    ridge = Ridge(n_channels=64, n_bands=setup.n_bands)
+    for done, (eeg, target) in enumerate(data.recordings(), start=1):
+        ridge.add(zscore(eeg), zscore(target))
+        progress(done, total, f"recording {done} of {recordings}")
+    scores = []
+    for done, ridge_lambda in enumerate(LAMBDAS, start=1):
+        weights = ridge.solve(ridge_lambda).astype(np.float32)
+        scores.append(data.validate(lambda eeg, _, w=weights: apply(w, zscore(eeg))))
+        progress(recordings + done, total, f"lambda {ridge_lambda:.0e}: r {scores[-1]:.4f}")
+    best = int(np.argmax(scores))
+    report = {
+        "lambda": float(LAMBDAS[best]),
+        "validation_pearson_r": scores[best],
+        "validation_pearson_r_by_lambda": {
+            f"{value:.3e}": score for value, score in zip(LAMBDAS, scores, strict=True)
+        },
+        "lag_seconds": LAG_SECONDS,
+        "recordings": recordings,
+    }
+    return {"weights": ridge.solve(LAMBDAS[best]).astype(np.float32)}, report
