@@ -1,0 +1,136 @@
+"""The repository as a whole: packages, records, README, imports."""
+
+import ast
+import json
+import re
+
+import pytest
+from conftest import REPOSITORY
+
+from harness.records import read_record, record_bytes, record_path
+from harness.scoring import SCORER_VERSION
+from harness.splits import load_split
+from harness.submission import load_submission, weights_faults
+
+PACKAGES = sorted(
+    path.parent
+    for folder in ("baselines", "submissions")
+    for path in (REPOSITORY / folder).glob("*/submission.toml")
+)
+RECORDS = sorted((REPOSITORY / "results").rglob("*.json"))
+README = (REPOSITORY / "README.md").read_text()
+
+# Layers of the house, lowest first: a module imports from its own layer and those below.
+LAYERS = [
+    ["errors", "conventions"],
+    ["validation", "files", "provenance"],
+    ["splits", "features", "scoring", "statistics"],
+    ["corpus"],
+    ["segments", "predictor"],
+    ["predictions", "isolation", "records", "submission"],
+    ["task", "training"],
+    ["evaluation", "description"],
+    ["checking", "scaffold"],
+    ["console"],
+    ["cli"],
+]
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda path: path.name)
+def test_package_is_valid_named_as_its_folder_and_documented(folder):
+    submission = load_submission(folder)
+    assert submission.name == folder.name
+    assert weights_faults(submission) == []
+    assert (folder / "README.md").is_file()
+    for entry in submission.manifest.get("weights", []):
+        assert (folder / entry["file"]).stat().st_size <= 2 * 2**20, entry["file"]
+        assert (folder / entry["training"]).is_file()
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_committed_record_is_valid_and_of_this_code(path):
+    record = read_record(path)
+    assert path.read_bytes() == record_bytes(record)
+    assert path == record_path(REPOSITORY / "results", record)
+    assert record["scorer_version"] == SCORER_VERSION
+    assert record["split"]["sha256"] == load_split(record["split"]["name"]).sha256
+    assert record["flags"]["partial"] is False
+    assert record["git"]["dirty"] is False
+    packages = [load_submission(folder) for folder in PACKAGES]
+    submission = next(p for p in packages if p.name == record["submission"]["name"])
+    assert record["submission"]["code_sha256"] == submission.code_sha256()
+    assert record["submission"]["weights_sha256"] in {
+        entry["sha256"] for entry in submission.manifest["weights"]
+    }
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_readme_quotes_the_record(path):
+    record = read_record(path)
+    low, high = record["ci95"]
+    name = "simulated" if record["corpus"]["kind"] == "simulated" else "DTU"
+    row = (
+        f"| {name} | {record['split']['part']} | {record['feature']} | {record['submission']['name']} |"
+        f" {record['score']:.4f} |"
+        f" {low:.4f} to {high:.4f} | {len(record['subjects'])} |"
+    )
+    assert row in README
+
+
+def test_readme_quotes_the_benchmarks():
+    figures = json.loads((REPOSITORY / "benchmarks" / "figures.json").read_text())
+    quoted = re.findall(r"^\| [^|]* \| ([\d.]+) \| [^|]* \| `(\w+)\.(\w+)` \|$", README, re.M)
+    assert len(quoted) == 7
+    for number, benchmark, name in quoted:
+        assert float(number) == pytest.approx(figures[benchmark][name], rel=0.06), (benchmark, name)
+
+
+def test_readme_shows_what_the_default_prints():
+    from harness.console import record_text
+
+    path = REPOSITORY / "results/simulated/held-out-subjects/test/mel/linear.json"
+    shown = record_text(read_record(path)).partition("\npredicted in")[0]
+    assert shown in README
+
+
+def test_imports_run_one_way():
+    layer = {name: index for index, names in enumerate(LAYERS) for name in names}
+    wrong = []
+    for path in sorted((REPOSITORY / "harness").rglob("*.py")):
+        relative = path.relative_to(REPOSITORY / "harness")
+        if relative.parts[0] in ("templates", "__init__.py"):
+            continue
+        own = relative.parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+                if node.module == "harness":
+                    names = [f"harness.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                parts = name.split(".")
+                if parts[0] == "harness" and len(parts) > 1 and layer.get(parts[1], 0) > layer[own]:
+                    wrong.append(f"{relative} imports {name}")
+    assert wrong == []
+
+
+def test_every_module_has_a_layer():
+    named = {name for names in LAYERS for name in names}
+    found = {
+        path.name.removesuffix(".py")
+        for path in (REPOSITORY / "harness").iterdir()
+        if (path.suffix == ".py" and path.name != "__init__.py")
+        or (path.is_dir() and (path / "__init__.py").is_file())
+    }
+    assert found == named
+
+
+def test_workflow_runs_the_readmes_command():
+    workflow = (REPOSITORY / ".github/workflows/check.yml").read_text()
+    assert "- run: .ci/run" in workflow
+    assert "make check" in (REPOSITORY / ".ci/run").read_text()
+    assert "make check" in README
+    for use in re.findall(r"uses: (\S+)", workflow):
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", use), use
