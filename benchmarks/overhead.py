@@ -1,4 +1,4 @@
-"""What ``harness score`` costs beyond the predictor, on 2,000 segments; and how fast help answers.
+"""What ``harness score`` costs beyond the predictor, on 2,000 segments; its memory; how fast help answers.
 
     python -m benchmarks.overhead
 
@@ -21,6 +21,7 @@ from benchmarks.timing import report
 SUBJECTS, SEGMENTS, SEGMENT_SAMPLES = 20, 100, 1920
 TARGET_OVERHEAD_SECONDS = 5.0
 TARGET_HELP_SECONDS = 0.4
+TARGET_ZIP_MB = 600.0
 
 SCORE = ("score", "channels", "--split", "bench.json", "--data", "corpus", "--json")
 
@@ -56,6 +57,8 @@ def main() -> dict[str, float]:
             done = _harness(root, *SCORE)
             seconds = time.perf_counter() - start
             overheads.append(seconds - json.loads(done)["run"]["seconds"])
+        _harness(root, *SCORE, "--save-predictions", "predictions.zip")
+        zip_peak_mb = _peak_mb(root, "score", "predictions.zip", *SCORE[2:])
     help_seconds = []
     for _ in range(7):
         start = time.perf_counter()
@@ -64,12 +67,27 @@ def main() -> dict[str, float]:
     return {
         "overhead_seconds_2000_segments": statistics.median(overheads),
         "help_seconds": statistics.median(help_seconds),
+        "score_zip_peak_mb": zip_peak_mb,
     }
 
 
 def _harness(folder: Path, *arguments: str) -> bytes:
     command = [str(Path(sys.executable).parent / "harness"), *arguments]
     return subprocess.run(command, cwd=folder, check=True, capture_output=True).stdout
+
+
+def _peak_mb(folder: Path, *arguments: str) -> float:
+    """Peak resident memory of a command, in MB, started by a small process: its peak is inherited."""
+    code = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
+    )
+    command = str(Path(sys.executable).parent / "harness")
+    done = subprocess.run(
+        [sys.executable, "-c", code, command, *arguments], cwd=folder, check=True, capture_output=True
+    )
+    return float(done.stdout)
 
 
 def _make(root: Path) -> None:
@@ -107,5 +125,6 @@ if __name__ == "__main__":
         {
             "overhead_seconds_2000_segments": ("<=", TARGET_OVERHEAD_SECONDS),
             "help_seconds": ("<=", TARGET_HELP_SECONDS),
+            "score_zip_peak_mb": ("<=", TARGET_ZIP_MB),
         },
     )

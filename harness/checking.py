@@ -40,7 +40,7 @@ def check_submission(folder: Path, open_task: Callable[[], Task], run: Run) -> t
         with predicted(prepared, n_segments=DRY_RUN_SEGMENTS) as dry:
             n_bands = task.n_bands
             checked.append(
-                f"dry run on {len(dry.predictions)} segments: float32"
+                f"dry run on {len(dry.predictions)} segments of {task.corpus.words}: float32"
                 f" ({task.split.segment_samples}, {n_bands}), finite"
             )
     except HarnessError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -255,7 +255,7 @@ def predict(
         write_predictions(out, grouped(task, run.predictions))
     console.answer(
         f"{len(task.segments)} segments of {len(task.by_subject)} subjects predicted by {loaded.name}"
-        f" ({task.feature}, {console.corpus_text(_corpus_words(task))}) -> {out}"
+        f" ({task.feature}, {task.corpus.words}) -> {out}"
     )
 
 
@@ -339,8 +339,7 @@ def train(
             seed=seed,
             on_progress=show,
         )
-    words = console.corpus_text(_corpus_words(task))
-    console.answer(f"{loaded.name} trained on {words} in {trained.seconds:.1f} s")
+    console.answer(f"{loaded.name} trained on {task.corpus.words} in {trained.seconds:.1f} s")
     for key, value in trained.report.items():
         if not isinstance(value, dict):
             console.answer(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
@@ -402,10 +401,13 @@ def data_describe(folder: Path | None, as_json: bool) -> None:
 
     from harness import console
     from harness.corpus import open_corpus
+    from harness.corpus.locate import layouts
     from harness.description import describe
 
     given = folder or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
-    description = describe(open_corpus(given or _simulated_corpus()))
+    chosen = given or _simulated_corpus()
+    corpus = open_corpus(chosen)
+    description = describe(corpus, layouts(chosen))
     if as_json:
         console.answer(json.dumps(description, indent=1))
     else:
@@ -513,8 +515,3 @@ def _remark_output(name: str, output: str) -> None:
 
     if output.strip():
         console.remark(f"{name} printed:\n" + "\n".join(f"  {line}" for line in output.splitlines()))
-
-
-def _corpus_words(task: Task) -> Mapping[str, str]:
-    kind = "simulated" if task.corpus.simulated else "real"
-    return {"name": task.corpus.name, "kind": kind}

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from harness.conventions import SIMULATED_WORDS
+
 # Without a terminal a long job says where it is this often.
 PLAIN_PROGRESS_SECONDS = 15.0
 
@@ -97,7 +99,7 @@ def record_text(record: Mapping[str, Any], *, label: str = "") -> str:
 
 def corpus_text(corpus: Mapping[str, Any]) -> str:
     """The corpus in words that never let simulated data pass for real."""
-    return "simulated data (no real EEG)" if corpus["kind"] == "simulated" else corpus["name"]
+    return SIMULATED_WORDS if corpus["kind"] == "simulated" else corpus["name"]
 
 
 def mean_text(record: Mapping[str, Any]) -> str:
@@ -149,11 +151,17 @@ def description_text(description: Mapping[str, Any]) -> str:
     rows = []
     for part in description["parts"]:
         labels = [f"{part['labels'].get(name, 0)}" for name in ("mel", "envelope")]
-        subjects = f"{part['subjects']} of {part['subjects_named']}"
+        missing = part["subjects_missing"]
+        subjects = f"{part['subjects']} of {part['subjects'] + len(missing)}"
         rows.append([part["split"], part["part"], subjects, part["segments"], *labels])
     headers = ["split", "part", "subjects", "segments", "with mel", "with envelope"]
     parts = ["\n".join(lines), table(rows, headers)]
-    faults = [f"broken: {fault}" for fault in description["faults"]]
+    faults = [
+        f"missing for {part['split']} {part['part']}: {subject_ranges(part['subjects_missing'])}"
+        for part in description["parts"]
+        if part["subjects_missing"]
+    ]
+    faults += [f"broken: {fault}" for fault in description["faults"]]
     faults += [
         f"part {part['part']} of {part['split']}: {part['fault']}"
         for part in description["parts"]

@@ -14,3 +14,5 @@ FEATURE_BANDS: Final[Mapping[str, int]] = {"mel": N_MEL_BANDS, "envelope": 1}
 # In the root of every simulated corpus; and what opens the name of every simulated stimulus.
 SIMULATED_MARKER: Final = "simulated.json"
 SIMULATED_PREFIX: Final = "simulated"
+# What every output on simulated data says of it.
+SIMULATED_WORDS: Final = "simulated data (no real EEG)"

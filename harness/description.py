@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from harness.conventions import FEATURE_BANDS, SAMPLE_RATE_HZ
@@ -12,8 +13,12 @@ from harness.segments import cut_segments, missing_subjects
 from harness.splits import Split, load_split, split_names
 
 
-def describe(corpus: Corpus) -> dict[str, Any]:
+def describe(corpus: Corpus, layouts: Mapping[str, Path] | None = None) -> dict[str, Any]:
     """Describe a corpus and what each split's parts find in it.
+
+    Args:
+        corpus: the corpus.
+        layouts: all layouts in the folder that the user named, and where they lie.
 
     Returns:
         Plain JSON values: ``corpus``, ``kind``, ``layout``, ``folder``, ``subjects``, ``recordings``,
@@ -35,7 +40,14 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         },
         "parts": [part for name in split_names() for part in _parts(corpus, load_split(name))],
         "faults": [str(entry.fault) for entry in corpus.faults],
-        "notes": list(corpus.notes),
+        "notes": [
+            *corpus.notes,
+            *(
+                f"the folder also holds the layout {layout}: harness data describe {place}"
+                for layout, place in (layouts or {}).items()
+                if layout != corpus.layout
+            ),
+        ],
     }
 
 
@@ -64,14 +76,15 @@ def _parts(corpus: Corpus, split: Split) -> list[dict[str, Any]]:
             "split": split.name,
             "part": part,
             "subjects": len(named) - len(missing),
-            "subjects_named": len(named),
+            "subjects_missing": list(missing),
             "segments": 0,
             "labels": dict.fromkeys(split.features, 0),
         }
         try:
             segments = cut_segments(corpus, split, part, partial=True)
         except HarnessError as error:
-            entry["fault"] = str(error)
+            first, *more = error.faults
+            entry["fault"] = f"{first}" + (f" ({len(more)} more subjects)" if more else "")
         else:
             entry["segments"] = len(segments)
             entry["labels"] = {

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.conventions import SIMULATED_WORDS
 from harness.corpus.arrays import ArrayFile
 from harness.errors import CorpusError, Fault
 
@@ -176,6 +177,11 @@ class Corpus:
     recordings: tuple[Recording, ...]
     faults: tuple[SubjectFault, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The corpus in words that never let simulated data pass for real."""
+        return SIMULATED_WORDS if self.simulated else self.name
 
     @property
     def subjects(self) -> tuple[str, ...]:

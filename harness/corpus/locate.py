@@ -36,7 +36,7 @@ def open_corpus(folder: Path, *, layout: str | None = None, feature_folder: Path
         raise CorpusError(
             Fault(str(folder), arrived, "the folder of a corpus", "Check --data or HARNESS_DATA.")
         )
-    found = dict(_layouts(folder))
+    found = layouts(folder)
     if layout is not None:
         found = {name: place for name, place in found.items() if name == layout}
     if not found:
@@ -52,6 +52,11 @@ def open_corpus(folder: Path, *, layout: str | None = None, feature_folder: Path
         )
     name, place = next(iter(found.items()))
     return _open(name, place, folder, feature_folder)
+
+
+def layouts(folder: Path) -> dict[str, Path]:
+    """The layouts that a folder holds and where, the one that :func:`open_corpus` takes first."""
+    return dict(_layouts(folder))
 
 
 def is_feature_folder(folder: Path) -> bool:
