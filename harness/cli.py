@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness import __version__
 from harness.errors import HarnessError, UsageError
+from harness.options import (
+    DATA_OPTION,
+    DATA_VARIABLE,
+    FEATURE_OPTION,
+    SEED_OPTION,
+    VARIANT_OPTION,
+    Asked,
+    How,
+    asked_options,
+    how_options,
+)
 
 if TYPE_CHECKING:
-    from harness.evaluation import Run
     from harness.task import Task
-
-DATA_VARIABLE = "HARNESS_DATA"
-
-_Command = TypeVar("_Command", bound=Callable[..., None])
 
 
 def main() -> None:
@@ -57,88 +62,6 @@ def _interrupted() -> int:
     return 130
 
 
-def _task_options(command: _Command) -> _Command:
-    """Options that say what is asked: split, part, feature, data."""
-    for option in reversed(
-        (
-            click.option(
-                "--split",
-                metavar="NAME",
-                help="A split of splits/, or a split file. Default: held-out-subjects (for DTU: dtu; for a"
-                " challenge test set: challenge-2024).",
-            ),
-            click.option(
-                "--part",
-                type=click.Choice(["val", "test"]),
-                default="test",
-                show_default=True,
-                help="The part of the split.",
-            ),
-            click.option(
-                "--feature",
-                type=click.Choice(["mel", "envelope"]),
-                help="What is decoded. Default: mel (for DTU: envelope).",
-            ),
-            click.option(
-                "--data",
-                metavar="DIR",
-                type=click.Path(path_type=Path),
-                envvar=DATA_VARIABLE,
-                help=f"Folder of a corpus. Default: ${DATA_VARIABLE}, else the simulated corpus, made on"
-                " first use.",
-            ),
-            click.option(
-                "--partial",
-                is_flag=True,
-                help="Go on although subjects of the part are not in the corpus; the record says so.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def _run_options(command: _Command) -> _Command:
-    """Options that say how a submission is run."""
-    for option in reversed(
-        (
-            click.option("--variant", metavar="NAME", help="A variant that the manifest names."),
-            click.option(
-                "--jobs",
-                type=click.IntRange(1),
-                default=1,
-                show_default=True,
-                help="Predictor processes that share the segments.",
-            ),
-            click.option(
-                "--seed",
-                type=click.IntRange(0, 2**32 - 1),
-                default=0,
-                show_default=True,
-                help="Seed of the predictor's process.",
-            ),
-            click.option(
-                "--time-limit",
-                type=click.FloatRange(0, min_open=True),
-                default=3600.0,
-                show_default=True,
-                metavar="SECONDS",
-                help="Wall clock that the predictor may use.",
-            ),
-            click.option(
-                "--memory-limit",
-                type=click.FloatRange(0, min_open=True),
-                default=8.0,
-                show_default=True,
-                metavar="GIB",
-                help="Memory that the predictor may use.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
-
-
 _OUT_OPTION = click.option(
     "--out",
     metavar="DIR",
@@ -157,14 +80,14 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("target", type=click.Path(path_type=Path))
-@_task_options
+@asked_options
 @click.option(
     "--labels",
     metavar="DIR",
     type=click.Path(path_type=Path),
     help="References that lie apart from the EEG: stimulus features, or files like predictions.",
 )
-@_run_options
+@how_options
 @click.option("--json", "as_json", is_flag=True, help="Print the score record, and only it.")
 @_OUT_OPTION
 @click.option(
@@ -175,35 +98,24 @@ def cli() -> None:
 )
 def score(
     target: Path,
-    split: str | None,
-    part: str,
-    feature: str | None,
-    data: Path | None,
-    partial: bool,
+    asked: Asked,
     labels: Path | None,
-    variant: str | None,
-    jobs: int,
-    seed: int,
-    time_limit: float,
-    memory_limit: float,
+    how: How,
     as_json: bool,
     out: Path,
     save_predictions: Path | None,
 ) -> None:
     """Score TARGET: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json)."""
     from harness import console
+    from harness.evaluation import score_predictions
     from harness.predictions import is_predictions
     from harness.records import record_bytes, write_record
 
     if is_predictions(target):
-        _refuse_with_predictions(variant=variant, save_predictions=save_predictions)
-        task = _open(data, split, part, feature, labels, partial)
-        record = _score_predictions(task, target, seed)
+        _refuse_with_predictions(variant=how.variant, save_predictions=save_predictions)
+        record = score_predictions(_open(asked, labels), target, seed=how.seed)
     else:
-        run = _run(variant, seed, jobs, time_limit, memory_limit)
-        record = _score_submission(
-            target, (data, split, part, feature, labels, partial), run, save_predictions
-        )
+        record = _score_submission(target, asked, labels, how, save_predictions)
     if as_json:
         click.echo(record_bytes(record), nl=False)
     else:
@@ -221,21 +133,13 @@ def score(
     required=True,
     help="Predictions: .zip (official challenge format) or .npz.",
 )
-@_task_options
-@_run_options
+@asked_options
+@how_options
 def predict(
     submission: Path,
     out: Path,
-    split: str | None,
-    part: str,
-    feature: str | None,
-    data: Path | None,
-    partial: bool,
-    variant: str | None,
-    jobs: int,
-    seed: int,
-    time_limit: float,
-    memory_limit: float,
+    asked: Asked,
+    how: How,
 ) -> None:
     """Write a submission's predictions; no labels are needed."""
     from harness import console
@@ -245,8 +149,8 @@ def predict(
 
     check_destination(out)
     loaded = load_submission(submission)
-    task = _open(data, split, part, feature, None, partial)
-    prepared = prepare(loaded, task, _run(variant, seed, jobs, time_limit, memory_limit))
+    task = _open(asked)
+    prepared = prepare(loaded, task, how.run())
     with (
         console.progress(f"predicting with {loaded.name}") as show,
         predicted(prepared, on_progress=show) as run,
@@ -261,20 +165,12 @@ def predict(
 
 @cli.command()
 @click.argument("target", type=click.Path(path_type=Path))
-@_task_options
-@_run_options
+@asked_options
+@how_options
 def check(
     target: Path,
-    split: str | None,
-    part: str,
-    feature: str | None,
-    data: Path | None,
-    partial: bool,
-    variant: str | None,
-    jobs: int,
-    seed: int,
-    time_limit: float,
-    memory_limit: float,
+    asked: Asked,
+    how: How,
 ) -> None:
     """Refuse what `score` would refuse, without labels: manifest, hashes, a dry run, shapes, numbers."""
     from harness import console
@@ -282,14 +178,10 @@ def check(
     from harness.predictions import is_predictions
 
     if is_predictions(target):
-        _refuse_with_predictions(variant=variant, save_predictions=None)
-        task = _open(data, split, part, feature, None, partial)
-        faults, checked = check_predictions(target, task)
+        _refuse_with_predictions(variant=how.variant, save_predictions=None)
+        faults, checked = check_predictions(target, _open(asked))
     else:
-        run = _run(variant, seed, jobs, time_limit, memory_limit)
-        faults, checked = check_submission(
-            target, lambda: _open(data, split, part, feature, None, partial), run
-        )
+        faults, checked = check_submission(target, lambda: _open(asked), how.run())
     for line in checked:
         console.answer(f"ok: {line}")
     if faults:
@@ -304,16 +196,10 @@ def check(
     metavar="NAME",
     help="Whose training part. Default: held-out-subjects (for DTU: dtu).",
 )
-@click.option("--feature", type=click.Choice(["mel", "envelope"]), help="What is decoded.")
-@click.option(
-    "--data",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    envvar=DATA_VARIABLE,
-    help=f"Folder of a corpus. Default: ${DATA_VARIABLE}, else the simulated corpus.",
-)
-@click.option("--variant", metavar="NAME", help="A variant that the manifest names.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed.")
+@FEATURE_OPTION
+@DATA_OPTION
+@VARIANT_OPTION
+@SEED_OPTION
 def train(
     submission: Path,
     split: str | None,
@@ -328,7 +214,7 @@ def train(
     from harness.training import train_submission
 
     loaded = load_submission(submission)
-    task = _open(data, split, "val", feature, None, False)
+    task = _open(Asked(split, "val", feature, data, partial=False))
     with console.progress(f"training {loaded.name}") as show:
         trained = train_submission(
             loaded,
@@ -427,24 +313,17 @@ def new(folder: Path) -> None:
     console.answer(f"{folder} made. Try it: harness check {folder}; harness score {folder} --part val")
 
 
-def _open(
-    data: Path | None,
-    split: str | None,
-    part: str,
-    feature: str | None,
-    labels: Path | None,
-    partial: bool,
-) -> Task:
+def _open(asked: Asked, labels: Path | None = None) -> Task:
     from harness import console
     from harness.task import open_task
 
     task = open_task(
-        data or _simulated_corpus(),
-        split_name=split,
-        part=part,
-        feature=feature,
+        asked.data or _simulated_corpus(),
+        split_name=asked.split,
+        part=asked.part,
+        feature=asked.feature,
         labels=labels,
-        partial=partial,
+        partial=asked.partial,
     )
     for note in task.corpus.notes:
         console.remark(f"note: {note}")
@@ -464,15 +343,8 @@ def _simulated_corpus() -> Path:
     return folder
 
 
-def _run(variant: str | None, seed: int, jobs: int, time_limit: float, memory_limit: float) -> Run:
-    from harness.evaluation import Run
-    from harness.isolation import Limits
-
-    return Run(variant, seed, jobs, Limits(time_limit, int(memory_limit * 2**30)))
-
-
 def _score_submission(
-    target: Path, options: tuple[Any, ...], how: Run, save_predictions: Path | None
+    target: Path, asked: Asked, labels: Path | None, how: How, save_predictions: Path | None
 ) -> dict[str, Any]:
     from harness import console
     from harness.evaluation import grouped, predicted, prepare, score_task, submission_record
@@ -483,9 +355,9 @@ def _score_submission(
     if save_predictions is not None:
         check_destination(save_predictions)
     submission = load_submission(target)
-    task = _open(*options)
+    task = _open(asked, labels)
     task.check_labels()
-    prepared = prepare(submission, task, how)
+    prepared = prepare(submission, task, how.run())
     seen = Fingerprint()
     with (
         console.progress(f"predicting with {submission.name}") as show,
@@ -496,12 +368,6 @@ def _score_submission(
             write_predictions(save_predictions, grouped(task, run.predictions))
             console.remark(f"predictions written to {save_predictions}")
         return submission_record(prepared, score_task(task, grouped(task, run.predictions), seen), run, seen)
-
-
-def _score_predictions(task: Task, target: Path, seed: int) -> dict[str, Any]:
-    from harness.evaluation import score_predictions
-
-    return score_predictions(task, target, seed=seed)
 
 
 def _refuse_with_predictions(*, variant: str | None, save_predictions: Path | None) -> None:

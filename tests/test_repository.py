@@ -31,7 +31,7 @@ LAYERS = [
     ["task", "training"],
     ["evaluation", "description"],
     ["checking", "scaffold"],
-    ["console"],
+    ["console", "options"],
     ["cli"],
 ]
 
