@@ -6,15 +6,17 @@ invalid data, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from harness import __version__
-from harness.errors import HarnessError, UsageError
+from harness.errors import MAX_SHOWN, HarnessError, UsageError
 from harness.options import (
     DATA_OPTION,
     DATA_VARIABLE,
@@ -33,6 +35,11 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command; the one place that catches the harness's errors."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminated)
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -43,8 +50,10 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except HarnessError as error:
-        for fault in error.faults:
+        for fault in error.faults[:MAX_SHOWN]:
             click.echo(f"error: {fault}", err=True)
+        if len(error.faults) > MAX_SHOWN:
+            click.echo(f"and {len(error.faults) - MAX_SHOWN} more", err=True)
         code = 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:
         # The reader of a pipe has gone; stdout is replaced so that closing it says nothing either.
@@ -55,6 +64,11 @@ def main() -> None:
         click.echo(f"error: {where}{error.strerror or error}", err=True)
         code = 1
     sys.exit(code or 0)
+
+
+def _terminated(number: int, _frame: object) -> NoReturn:
+    """End as an interrupt does: everything on the way is closed and removed."""
+    sys.exit(128 + number)
 
 
 def _interrupted() -> int:
@@ -116,11 +130,13 @@ def score(
         record = score_predictions(_open(asked, labels), target, seed=how.seed)
     else:
         record = _score_submission(target, asked, labels, how, save_predictions)
-    if as_json:
-        click.echo(record_bytes(record), nl=False)
-    else:
-        console.answer(console.record_text(record))
-    path, written = write_record(out, record)
+    try:
+        path, written = write_record(out, record)
+    finally:  # a folder that cannot be written must not cost the score
+        if as_json:
+            click.echo(record_bytes(record), nl=False)
+        else:
+            console.answer(console.record_text(record))
     console.remark(f"record {'written to' if written else 'unchanged in'} {path}")
 
 
@@ -230,7 +246,8 @@ def train(
         if not isinstance(value, dict):
             console.answer(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
     console.answer(f"weights: {trained.path} (sha256 {trained.sha256[:16]}…, in the manifest)")
-    where = f" --data {data}" if data else ""
+    options = (("--data", data), ("--split", split), ("--variant", variant))
+    where = "".join(f" {name} {value}" for name, value in options if value)
     console.remark(f"next: harness score {submission}{where} --part val --feature {task.feature}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.conventions import FEATURE_BANDS, SAMPLE_RATE_HZ
 from harness.corpus.base import Corpus
+from harness.corpus.fingerprint import missing_simulated_files
 from harness.errors import HarnessError
 from harness.segments import cut_segments, missing_subjects
 from harness.splits import Split, load_split, split_names
@@ -39,7 +40,12 @@ def describe(corpus: Corpus, layouts: Mapping[str, Path] | None = None) -> dict[
             for feature in FEATURE_BANDS
         },
         "parts": [part for name in split_names() for part in _parts(corpus, load_split(name))],
-        "faults": [str(entry.fault) for entry in corpus.faults],
+        "faults": list(
+            dict.fromkeys(
+                str(fault)
+                for fault in [*(entry.fault for entry in corpus.faults), *missing_simulated_files(corpus)]
+            )
+        ),
         "notes": [
             *corpus.notes,
             *(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from harness.evaluation import Run
 
 DATA_VARIABLE = "HARNESS_DATA"
+
+MOST_SECONDS = 30 * 24 * 3600.0
+MOST_GIB = 65536.0
 
 Command = Callable[..., None]
 
@@ -111,7 +115,8 @@ def how_options(command: Command) -> Command:
         SEED_OPTION,
         click.option(
             "--time-limit",
-            type=click.FloatRange(0, min_open=True),
+            type=click.FloatRange(0, MOST_SECONDS, min_open=True),
+            callback=_number,
             default=3600.0,
             show_default=True,
             metavar="SECONDS",
@@ -119,7 +124,8 @@ def how_options(command: Command) -> Command:
         ),
         click.option(
             "--memory-limit",
-            type=click.FloatRange(0, min_open=True),
+            type=click.FloatRange(0, MOST_GIB, min_open=True),
+            callback=_number,
             default=8.0,
             show_default=True,
             metavar="GIB",
@@ -127,6 +133,13 @@ def how_options(command: Command) -> Command:
         ),
     )
     return _bundled(command, "how", How, options)
+
+
+def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    """Refuse NaN, which no range excludes."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is not a number.")
+    return value
 
 
 def _bundled(

@@ -134,10 +134,13 @@ def write_record(results: Path, record: Record) -> tuple[Path, bool]:
     """
     path = record_path(results, record)
     try:
-        if _lasting(read_record(path)) == _lasting(record):
-            return path, False
+        there = read_record(path)
     except RecordError:
         pass  # none there, or a broken one: the new one takes its place
+    else:
+        if _lasting(there) == _lasting(record):
+            return path, False
+        _check_same_board(path, there, record)
     try:
         write_atomically(path, record_bytes(record))
     except OSError as error:
@@ -146,7 +149,7 @@ def write_record(results: Path, record: Record) -> tuple[Path, bool]:
                 str(path),
                 f"{error.strerror or 'cannot be written'}",
                 "a results folder that can be written",
-                "The score above stands; choose another folder with --out, or keep --json's output.",
+                "The score stands; choose another folder with --out, or keep --json's output.",
             )
         ) from None
     return path, True
@@ -167,6 +170,25 @@ def read_record(path: Path) -> Record:
     raise_all(RecordError, schema_faults(record, "score-record", str(path)))
     valid: Record = record
     return valid
+
+
+def _check_same_board(path: Path, there: Record, record: Record) -> None:
+    """A record replaces its own earlier self, and nothing else."""
+    same = {
+        "kind of target": (there["submission"]["kind"], record["submission"]["kind"]),
+        "split file": (there["split"]["sha256"], record["split"]["sha256"]),
+        "corpus data": (there["corpus"]["fingerprint"], record["corpus"]["fingerprint"]),
+    }
+    other = [name for name, (old, new) in same.items() if old != new]
+    if other:
+        raise RecordError(
+            Fault(
+                str(path),
+                f"a record of another {', another '.join(other)}",
+                "no record, or one of the same board",
+                "The score stands; choose another folder with --out, or remove that record first.",
+            )
+        )
 
 
 def _lasting(record: Record) -> Record:

@@ -30,7 +30,7 @@ def make_submission(folder: Path) -> None:
                 f"For example: harness new {folder.parent / better}",
             )
         )
-    if folder.exists():
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise SubmissionError(Fault(str(folder), "there already", "a new folder", "Choose another name."))
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -52,7 +52,9 @@ class Segment:
         return self.recording.feature(name, self.start, self.stop)
 
 
-def cut_segments(corpus: Corpus, split: Split, part: str, *, partial: bool = False) -> tuple[Segment, ...]:
+def cut_segments(
+    corpus: Corpus, split: Split, part: str, *, partial: bool = False, feature: str | None = None
+) -> tuple[Segment, ...]:
     """Cut a part into segments.
 
     Args:
@@ -60,6 +62,7 @@ def cut_segments(corpus: Corpus, split: Split, part: str, *, partial: bool = Fal
         split: who is in the part, and how recordings are cut.
         part: train, val or test.
         partial: go on although subjects of the part are not in the corpus.
+        feature: the only feature that matters; None for all.
 
     Raises:
         SplitError: the split has no such part, or is not for this corpus.
@@ -67,7 +70,7 @@ def cut_segments(corpus: Corpus, split: Split, part: str, *, partial: bool = Fal
     """
     segments = []
     faults = []
-    for subject in part_subjects(corpus, split, part, partial=partial):
+    for subject in part_subjects(corpus, split, part, partial=partial, feature=feature):
         cut = [s for recording in corpus.of(subject) for s in _cut(recording, split, part)]
         if not cut:
             faults.append(
@@ -82,7 +85,9 @@ def cut_segments(corpus: Corpus, split: Split, part: str, *, partial: bool = Fal
     return tuple(segments)
 
 
-def part_subjects(corpus: Corpus, split: Split, part: str, *, partial: bool = False) -> tuple[str, ...]:
+def part_subjects(
+    corpus: Corpus, split: Split, part: str, *, partial: bool = False, feature: str | None = None
+) -> tuple[str, ...]:
     """The part's subjects that are in the corpus, after checking that nothing is missing or broken.
 
     Raises:
@@ -92,8 +97,12 @@ def part_subjects(corpus: Corpus, split: Split, part: str, *, partial: bool = Fa
     check_fit(corpus, split)
     named = split.subjects(part, corpus.named_subjects)
     absent = missing_subjects(corpus, split, part)
-    broken = [entry.fault for entry in corpus.faults if entry.subject in named]
-    raise_all(CorpusError, broken)
+    broken = [
+        entry.fault
+        for entry in corpus.faults
+        if entry.subject in named and (not entry.feature or feature in (None, entry.feature))
+    ]
+    raise_all(CorpusError, list(dict.fromkeys(broken)))
     present = tuple(subject for subject in named if subject not in absent)
     if not present or (absent and not partial):
         raise CorpusError(
@@ -101,7 +110,7 @@ def part_subjects(corpus: Corpus, split: Split, part: str, *, partial: bool = Fa
                 f"{corpus.folder}: part {part} of split {split.name}",
                 f"{len(absent)} of {len(named)} subjects are not in the corpus: {shorten(absent)}",
                 "recordings of every subject",
-                "--partial scores the subjects that are there, and marks the record as partial."
+                "`harness score --partial` goes on with those that are there, and marks the record."
                 if present
                 else "Choose another --part, or point --data at a corpus that has them.",
             )

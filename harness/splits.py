@@ -143,6 +143,7 @@ def load_split(name_or_path: str | Path) -> Split:
         )
     if document["name"] != path.stem:
         raise SplitError(Fault(f"{path}: name", repr(document["name"]), f"{path.stem!r}, the file's name"))
+    _check_own_name(path, data)
     return Split(
         name=document["name"],
         title=document["title"],
@@ -158,6 +159,20 @@ def load_split(name_or_path: str | Path) -> Split:
         training_split=document.get("training_split", document["name"]),
         sha256=hashlib.sha256(data).hexdigest(),
     )
+
+
+def _check_own_name(path: Path, data: bytes) -> None:
+    """A changed split is another board, and must not pass under the name of a split that comes with us."""
+    official = SPLIT_FOLDER / path.name
+    if official.is_file() and official.read_bytes() != data:
+        raise SplitError(
+            Fault(
+                f"{path}: name",
+                f"{path.stem!r}, the name of another split that comes with the harness",
+                "a name of its own for a split of its own",
+                "Rename the file, and the key 'name' in it.",
+            )
+        )
 
 
 def default_split(corpus_name: str, layout: str) -> str:

@@ -6,7 +6,7 @@ This is where the options of a command become data: which folder, which split, w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.conventions import FEATURE_BANDS
 from harness.corpus import Corpus, open_corpus
-from harness.corpus.fingerprint import recipe_fingerprint
+from harness.corpus.fingerprint import check_simulated, recipe_fingerprint
 from harness.corpus.locate import is_feature_folder
 from harness.errors import CorpusError, Fault, PredictionsError, SplitError, raise_all, shorten
 from harness.predictions import Expected, LabelStore
@@ -36,7 +36,8 @@ class Task:
         feature: mel or envelope.
         segments: in the order in which they are asked.
         subjects_missing: subjects of the part that the corpus lacks (``--partial`` only).
-        labels: references that lie apart from the EEG; None where the corpus has them.
+        labels: references by segment id that lie apart from the EEG; None where the corpus has them.
+        labels_apart: whether the references are not the corpus's own, in whatever form they came.
     """
 
     corpus: Corpus
@@ -46,6 +47,7 @@ class Task:
     segments: tuple[Segment, ...]
     subjects_missing: tuple[str, ...]
     labels: LabelStore | None
+    labels_apart: bool
 
     @property
     def n_bands(self) -> int:
@@ -96,6 +98,13 @@ class Task:
             raise CorpusError(
                 Fault("--labels", f"no references of {shorten(absent)}", "every subject of the part")
             )
+        faults: list[Fault] = []
+        for subject in self.by_subject:
+            try:
+                self.references(subject)
+            except CorpusError as error:
+                faults += error.faults
+        raise_all(CorpusError, faults)
 
     def references(self, subject: str) -> dict[str, Array]:
         """A subject's references, segment id -> (n_times, n_bands).
@@ -106,7 +115,10 @@ class Task:
         segments = self.by_subject[subject]
         if self.labels is None:
             return {segment.id: segment.feature(self.feature) for segment in segments}
-        stored = self.labels.subject(subject)
+        try:
+            stored = self.labels.subject(subject)
+        except PredictionsError as error:
+            raise CorpusError(*_of_labels(error)) from None
         faults = []
         for segment in segments:
             expected = (self.split.segment_samples, self.n_bands)
@@ -127,7 +139,8 @@ class Task:
         """A fingerprint of the EEG and references of all segments: the same in every layout.
 
         A simulated corpus is made anew on every machine, and processors differ in the last bits; its
-        fingerprint is that of its recipe, after checking the files against the hashes it came with.
+        fingerprint is that of its recipe (its files were checked when the task was opened). References
+        that are not the corpus's own always enter by their numbers.
 
         Args:
             seen: what went through the predictor and the scorer already, to read nothing twice.
@@ -135,7 +148,7 @@ class Task:
         Raises:
             CorpusError: data that cannot be read, or a simulated corpus that was changed.
         """
-        if self.corpus.simulated:
+        if self.corpus.simulated and not self.labels_apart:
             recipe = recipe_fingerprint(self.corpus)
             if recipe is not None:
                 return recipe
@@ -202,8 +215,9 @@ def open_task(
         try:
             store = LabelStore(label_file, FEATURE_BANDS[chosen])
         except PredictionsError as error:
-            raise CorpusError(*error.faults) from None
-    segments = cut_segments(corpus, split, part, partial=partial)
+            raise CorpusError(*_of_labels(error)) from None
+    segments = cut_segments(corpus, split, part, partial=partial, feature=chosen)
+    check_simulated(corpus, {s.recording.id: s.recording for s in segments}.values())
     return Task(
         corpus=corpus,
         split=split,
@@ -212,4 +226,10 @@ def open_task(
         segments=segments,
         subjects_missing=missing_subjects(corpus, split, part),
         labels=store,
+        labels_apart=labels is not None,
     )
+
+
+def _of_labels(error: PredictionsError) -> list[Fault]:
+    """References are read like predictions; their faults say which of the two is meant."""
+    return [replace(fault, where=f"--labels: {fault.where}") for fault in error.faults]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import click
 import numpy as np
@@ -391,3 +392,153 @@ def test_broken_pipe_is_silent(official_split):
         check=False,
     )
     assert done.stderr == ""
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    """A tiny simulated corpus and a split of 2 s segments for it."""
+    from harness.corpus.simulated import simulate
+    from harness.corpus.simulated_recipe import Recipe
+
+    root = tmp_path_factory.mktemp("simulated")
+    subjects = ("sub-001", "sub-027", "sub-086")
+    simulate(
+        root / "corpus",
+        Recipe(subjects=subjects, recording_seconds=6.0, n_train_stimuli=2, n_test_stimuli=2),
+        jobs=1,
+    )
+    split = {
+        "name": "tiny-split",
+        "title": "for tests",
+        "corpora": ["simulated"],
+        "features": ["mel", "envelope"],
+        "sample_rate_hz": 64,
+        "segment_seconds": 2,
+        "cut": "whole-recordings",
+        "parts": {
+            "train": {"subjects": ["sub-001"]},
+            "val": {"subjects": ["sub-027"]},
+            "test": {"subjects": ["sub-086"]},
+        },
+    }
+    (root / "tiny-split.json").write_text(json.dumps(split))
+    return root
+
+
+def test_every_output_on_simulated_data_says_so(harness, make_submission, simulated):
+    where = ["--data", simulated / "corpus", "--split", simulated / "tiny-split.json"]
+    folder = make_submission()
+    for command in (["score"], ["check"], ["predict", "--out", "p.npz"]):
+        code, out, _ = harness(command[0], folder, *command[1:], *where)
+        assert code == 0
+        assert "simulated data (no real EEG)" in out, command
+    assert "SIMULATED, no real EEG" in harness("data", "describe", simulated / "corpus")[1]
+
+
+def test_labels_apart_from_a_simulated_corpus_change_the_fingerprint(harness, make_submission, simulated):
+    where = ["--data", simulated / "corpus", "--split", simulated / "tiny-split.json"]
+    folder = make_submission()
+    honest = json.loads(harness("score", folder, *where, "--json")[1])
+    harness("predict", folder, *where, "--out", "p.npz")
+    code, out, err = harness("score", folder, *where, "--labels", "p.npz", "--json")
+    assert json.loads(out)["score"] == pytest.approx(1, abs=1e-6)
+    assert json.loads(out)["corpus"]["fingerprint"] != honest["corpus"]["fingerprint"]
+    assert (code, "a record of another corpus data" in err) == (1, True)
+
+
+def test_damaged_simulated_corpus_is_refused_before_anything_runs(
+    harness, make_submission, simulated, tmp_path
+):
+    shutil.copytree(simulated / "corpus", tmp_path / "damaged")
+    where = ["--data", tmp_path / "damaged", "--split", simulated / "tiny-split.json"]
+    path = next((tmp_path / "damaged").rglob("sub-086*run-01*_eeg.npy"))
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    folder = make_submission(predict="raise ValueError('ran all the same')")
+    for command in ("check", "score"):
+        code, _, err = harness(command, folder, *where)
+        assert code == 1
+        assert "sha256" in err
+        assert "ran all the same" not in err
+    assert harness("score", make_submission("other"), *where, "--part", "val")[0] == 0
+    path.unlink()
+    code, out, _ = harness("data", "describe", tmp_path / "damaged")
+    assert code == 1
+    assert f"broken: {path}: no such file" in out
+
+
+def test_stimulus_features_are_refused_as_labels_where_they_do_not_fit(
+    harness, make_submission, official_split
+):
+    labels = official_split / "derivatives" / "preprocessed_stimuli"
+    code, _, err = harness(
+        "score", make_submission(), "--data", official_split / "test_set", "--labels", labels
+    )
+    assert code == 1
+    assert "a folder of stimulus features, expected references by segment id for the layout challenge" in err
+
+
+def test_broken_mel_does_not_stop_the_envelope(
+    harness, make_submission, official_split, small_split, tmp_path
+):
+    shutil.copytree(official_split / "derivatives", tmp_path / "tree")
+    for path in (tmp_path / "tree/preprocessed_stimuli").glob("*_-_mel.npy"):
+        np.save(path, np.load(path).T)
+    where = ["--data", tmp_path / "tree/preprocessed_eeg", "--split", small_split]
+    folder = make_submission()
+    assert harness("score", folder, *where, "--feature", "envelope")[0] == 0
+    code, _, err = harness("score", folder, *where)
+    assert code == 1
+    assert err.count("error: ") == 2  # one for each of the two files, not one for each recording
+    assert "Axes look swapped" in err
+
+
+def test_score_survives_a_stdout_that_has_gone(make_submission, where, tmp_path):
+    command = [*HARNESS, "score", make_submission(), *map(str, where)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    read_record(tmp_path / "results/sparrkulee/small-split/test/mel/tiny.json")
+
+
+def test_names_that_the_terminal_cannot_show_are_escaped(make_submission, where, tmp_path):
+    folder = make_submission().rename(tmp_path / "naïve")
+    command = [*HARNESS, "check", folder, *map(str, where)]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "na\\xefve can be scored" in done.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e300", "-1", "0"])
+@pytest.mark.parametrize("option", ["--time-limit", "--memory-limit"])
+def test_limits_that_are_no_limits(harness, option, value):
+    assert harness("score", "nowhere", option, value)[0] == 2
+
+
+def test_termination_leaves_nothing(make_submission, where, tmp_path):
+    folder = make_submission(predict="time.sleep(100)")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    process = subprocess.Popen(
+        [*HARNESS, "score", folder, *map(str, where)],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not list(scratch.rglob("*.npy")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(30) == 128 + signal.SIGTERM
+    assert list(scratch.iterdir()) == []

@@ -81,7 +81,7 @@ def test_results_folder_that_cannot_be_written(record, tmp_path):
     (tmp_path / "simulated").write_text("in the way")
     with pytest.raises(RecordError) as caught:
         write_record(tmp_path, record)
-    assert "The score above stands; choose another folder with --out" in str(caught.value)
+    assert "The score stands; choose another folder with --out" in str(caught.value)
 
 
 def test_record_against_the_schema_names_every_departure(record, tmp_path):
@@ -109,3 +109,20 @@ def test_half_a_record_is_refused(record, tmp_path):
 def test_missing_record(tmp_path):
     with pytest.raises(RecordError, match="No such file"):
         read_record(tmp_path / "r.json")
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value", "word"),
+    [
+        ("submission", "kind", "predictions", "kind of target"),
+        ("split", "sha256", "3" * 64, "split file"),
+        ("corpus", "fingerprint", "4" * 64, "corpus data"),
+    ],
+)
+def test_record_of_something_else_is_not_overwritten(record, tmp_path, place, key, value, word):
+    path, _ = write_record(tmp_path, record)
+    before = path.read_bytes()
+    other = {**record, place: {**record[place], key: value}}
+    with pytest.raises(RecordError, match=f"a record of another {word}"):
+        write_record(tmp_path, other)
+    assert path.read_bytes() == before

@@ -33,6 +33,7 @@ LAYERS = [
     ["checking", "scaffold"],
     ["console", "options"],
     ["cli"],
+    ["__main__"],
 ]
 
 

@@ -131,3 +131,14 @@ def test_a_split_that_is_not_json(tmp_path):
     path.write_bytes(b"\xff\xfe{")
     with pytest.raises(SplitError, match=r"broken\.json: not JSON"):
         load_split(path)
+
+
+def test_changed_split_may_not_pass_under_an_official_name(tmp_path):
+    path = tmp_path / "held-out-subjects.json"
+    document = json.loads((SPLIT_FOLDER / path.name).read_text())
+    path.write_text((SPLIT_FOLDER / path.name).read_text())
+    assert load_split(path) == load_split("held-out-subjects")  # a plain copy is the same split
+    document["parts"]["test"]["subjects"] = ["sub-086"]
+    path.write_text(json.dumps(document))
+    with pytest.raises(SplitError, match="the name of another split that comes with the harness"):
+        load_split(path)

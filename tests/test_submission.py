@@ -1,7 +1,6 @@
 """Manifests, hashes, weights and the scaffold."""
 
 import hashlib
-import shutil
 
 import pytest
 
@@ -219,12 +218,13 @@ def test_scaffold_makes_a_valid_submission(tmp_path):
     assert "{{" not in "".join(p.read_text() for p in submission.folder.iterdir())
 
 
-def test_scaffold_refuses_a_folder_that_is_there(tmp_path):
-    scaffold(tmp_path / "my-model")
-    shutil.rmtree(tmp_path / "my-model")
+def test_scaffold_fills_an_empty_folder_and_refuses_one_that_holds_something(tmp_path):
     (tmp_path / "my-model").mkdir()
+    scaffold(tmp_path / "my-model")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "my-model").iterdir()}
     with pytest.raises(SubmissionError, match="there already, expected a new folder"):
         scaffold(tmp_path / "my-model")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "my-model").iterdir()} == before
 
 
 def test_scaffold_suggests_a_name(tmp_path):

@@ -150,10 +150,17 @@ class Recording:
 
 @dataclass(frozen=True)
 class SubjectFault:
-    """Something broken that concerns one subject; it matters when a part with this subject is used."""
+    """Something broken that concerns one subject; it matters when a part with this subject is used.
+
+    Attributes:
+        subject: whose recording it is.
+        fault: what is wrong.
+        feature: the feature that is broken; empty where EEG is, which every use needs.
+    """
 
     subject: str
     fault: Fault
+    feature: str = ""
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,15 @@ def _layouts(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _open(layout: str, place: Path, folder: Path, feature_folder: Path | None) -> Corpus:
     features = _feature_place(feature_folder) if feature_folder else None
+    if features is not None and layout in ("trials", "challenge"):
+        raise CorpusError(
+            Fault(
+                f"--labels {feature_folder}",
+                "a folder of stimulus features",
+                f"references by segment id for the layout {layout}: a zip, an npz, or a folder of one JSON"
+                " file a subject, like predictions",
+            )
+        )
     if layout == "trials":
         return dtu.open_trials(place)
     if layout == "challenge":

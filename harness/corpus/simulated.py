@@ -113,10 +113,24 @@ def simulate(
 
 def is_complete(folder: Path) -> bool:
     """Whether the marker is there and every file it lists has the right size; reads no array."""
+    return read_marker(folder) is not None and not missing_files(folder)
+
+
+def missing_files(folder: Path) -> list[Fault]:
+    """Files of the marker that are missing or of another size; reads no array."""
     marker = read_marker(folder)
-    return marker is not None and not any(
-        _size(folder / path) != n_bytes for path, n_bytes in marker["sizes"].items()
-    )
+    if marker is None:
+        return []
+    return [
+        Fault(
+            str(folder / path),
+            "no such file" if size is None else f"{size} bytes",
+            f"{n_bytes} bytes, as it was made",
+            "Delete the folder and make the corpus again.",
+        )
+        for path, n_bytes in marker["sizes"].items()
+        if (size := _size(folder / path)) != n_bytes
+    ]
 
 
 def verify(folder: Path, files: Iterable[str] | None = None) -> list[Fault]:
@@ -255,14 +269,7 @@ def _partial(folder: Path, n_bytes: int) -> Iterator[Path]:
     partial = folder.with_name(folder.name + ".partial")
     if partial.exists() and not (partial / IN_PROGRESS).is_file():
         raise CorpusError(Fault(str(partial), "holds something else", "no folder", "Move it out of the way."))
-    partial.mkdir(parents=True, exist_ok=True)
-    with (partial / IN_PROGRESS).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise CorpusError(
-                Fault(str(partial), "is being written by another process", "", "Wait for it.")
-            ) from error
+    with _locked(partial) as lock:
         try:
             for stale in partial.iterdir():
                 if stale.is_dir():
@@ -272,6 +279,19 @@ def _partial(folder: Path, n_bytes: int) -> Iterator[Path]:
         finally:
             if _is_at(lock, partial / IN_PROGRESS):
                 shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(partial: Path) -> Iterator[IO[str]]:
+    """The lock on a folder in the making; waits for another process that is making the same."""
+    while True:
+        partial.mkdir(parents=True, exist_ok=True)
+        with (partial / IN_PROGRESS).open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # The process before may have renamed or removed the folder while this one waited.
+            if _is_at(lock, partial / IN_PROGRESS):
+                yield lock
+                return
 
 
 def _is_at(file: IO[str], path: Path) -> bool:

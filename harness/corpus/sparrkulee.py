@@ -73,8 +73,7 @@ def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None, *, name: st
             faults += [SubjectFault(subject, fault) for fault in error.faults]
             continue
         features = stimuli.get(stimulus, {})
-        for fault in broken.get(stimulus, ()):
-            faults.append(SubjectFault(subject, fault))
+        faults += [SubjectFault(subject, fault, feature) for feature, fault in broken.get(stimulus, ())]
         if stimuli_folder is not None and not features and stimulus not in broken:
             faults.append(
                 SubjectFault(
@@ -174,10 +173,10 @@ def _mapping(path: Path) -> dict[str, str]:
 
 def _stimulus_features(
     folder: Path | None,
-) -> tuple[dict[str, dict[str, Series]], dict[str, list[Fault]]]:
-    """Features by stimulus, and what is wrong with them by stimulus."""
+) -> tuple[dict[str, dict[str, Series]], dict[str, list[tuple[str, Fault]]]]:
+    """Features by stimulus, and by stimulus what is wrong with which feature."""
     features: dict[str, dict[str, Series]] = defaultdict(dict)
-    broken: dict[str, list[Fault]] = defaultdict(list)
+    broken: dict[str, list[tuple[str, Fault]]] = defaultdict(list)
     if folder is None:
         return features, broken
     for feature in FEATURE_BANDS:
@@ -187,7 +186,7 @@ def _stimulus_features(
             try:
                 features[stimulus][feature] = _feature_series((open_npy(path),), feature)
             except CorpusError as error:
-                broken[stimulus] += error.faults
+                broken[stimulus] += [(feature, fault) for fault in error.faults]
     return features, broken
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.conventions import N_MEL_BANDS
 from harness.errors import MAX_SHOWN, Fault, PredictionsError, raise_all
 
 Array = NDArray[np.float64]
@@ -49,7 +50,7 @@ class SegmentForm:
         """The most bytes one segment may take as JSON; None where ``n_times`` is open."""
         if self.n_times is None:
             return None
-        return OVERSIZE * BYTES_PER_NUMBER * self.n_times * self.n_bands + SLACK_BYTES
+        return OVERSIZE * BYTES_PER_NUMBER * self.n_times * max(self.n_bands, N_MEL_BANDS) + SLACK_BYTES
 
     def __str__(self) -> str:
         n_times = "any" if self.n_times is None else self.n_times
@@ -104,7 +105,8 @@ class Expected:
     def most_bytes(self, subject: str) -> int:
         """The most bytes that the JSON file of ``subject`` may hold."""
         ids = self.segment_ids[subject]
-        numbers = len(ids) * self.n_times * self.n_bands
+        # Room for the mel even where the envelope is asked, so that its shape can be told.
+        numbers = len(ids) * self.n_times * max(self.n_bands, N_MEL_BANDS)
         return BYTES_PER_NUMBER * numbers + 6 * sum(map(len, ids)) + SLACK_BYTES
 
 

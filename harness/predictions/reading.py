@@ -35,14 +35,17 @@ from harness.predictions.subject_npz import SUFFIX, read_arrays
 MAX_LABEL_BYTES = 1 << 30
 """Size of one subject's hidden references as JSON: the challenge's take 50 MB."""
 _CHUNK_BYTES = 1 << 20
+_SUBJECT_FILE = re.compile(r"(sub-|S)\d+\.json")
 _NAME = re.compile(r"([^/_]+)[/_](.+)", re.DOTALL)
 """``subject/segment_id``, or a segment id that begins with its subject."""
 
 
 def is_predictions(path: Path) -> bool:
-    """Whether a path looks like predictions: a zip, an npz, or a folder with ``sub-*.json``."""
+    """Whether a path looks like predictions: a zip, an npz, or a folder with a subject's JSON."""
     if path.is_dir():
-        return not (path / "submission.toml").exists() and any(path.glob("sub-*.json"))
+        return not (path / "submission.toml").exists() and any(
+            _SUBJECT_FILE.fullmatch(file.name) for file in path.iterdir()
+        )
     return path.is_file() and (path.suffix.lower() in (".zip", ".npz") or is_archive(path))
 
 

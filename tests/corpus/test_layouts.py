@@ -142,7 +142,7 @@ def test_missing_subjects_are_named(official_split):
         f"{official_split}/derivatives/preprocessed_eeg: part train of split held-out-subjects: 67 of 69"
         " subjects are not in the corpus: sub-002, sub-003, sub-004, sub-005, sub-006 and 62 more,"
         " expected recordings of every subject.\n"
-        "  --partial scores the subjects that are there, and marks the record as partial."
+        "  `harness score --partial` goes on with those that are there, and marks the record."
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import threading
 from collections import namedtuple
 from pathlib import Path
 
@@ -349,19 +350,24 @@ def test_an_interrupted_run_leaves_no_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_processes_do_not_write_one_corpus(tmp_path):
-    refused = []
+def test_a_second_first_use_waits_for_the_one_under_way(tmp_path):
+    steps = []
+    second = threading.Thread(
+        target=simulate,
+        args=(tmp_path / "corpus", TINY),
+        kwargs={"jobs": 1, "on_progress": lambda *step: steps.append(step)},
+    )
 
     def start_another(done, total):
         if done == 1:
-            with pytest.raises(CorpusError) as raised:
-                simulate(tmp_path / "corpus", TINY, jobs=1)
-            refused.append(str(raised.value))
+            second.start()
 
     simulate(tmp_path / "corpus", TINY, jobs=1, on_progress=start_another)
-    partial = tmp_path / "corpus.partial"
-    assert refused == [f"{partial}: is being written by another process.\n  Wait for it."]
+    second.join(60)
+    assert not second.is_alive()
+    assert steps == []  # it found the corpus made, and made nothing itself
     assert is_complete(tmp_path / "corpus")
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
 
 
 def test_a_full_disk_is_named_before_anything_is_written(tmp_path, monkeypatch):
