@@ -11,11 +11,6 @@ from harness.training import train_submission
 from harness.training.data import TrainingData
 
 
-@pytest.fixture
-def corpus(official_split):
-    return open_corpus(official_split)
-
-
 def _with_trainer(folder, body):
     (folder / "train.py").write_text(f"import numpy as np\n\ndef train(data, setup, progress):\n    {body}\n")
     return load_submission(folder)
@@ -58,7 +53,9 @@ def test_training_without_labels(make_submission, official_split, small_split, t
     source = official_split / "derivatives" / "preprocessed_eeg"
     shutil.copytree(source, tmp_path / "bare" / "preprocessed_eeg")
     submission = _with_trainer(make_submission(trainer="train:train"), "return {}, {}")
-    with pytest.raises(TrainingError, match="recordings without mel, expected labels of the training"):
+    with pytest.raises(
+        TrainingError, match="training part: 2 recordings without mel .*, expected labels of the"
+    ):
         train_submission(submission, open_corpus(tmp_path / "bare"), load_split(small_split), "mel")
 
 

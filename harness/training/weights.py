@@ -1,0 +1,126 @@
+"""A submission's own code called by the harness, and the weights it gives written into its folder."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import Fault, SubmissionError, TrainingError
+from harness.files import write_atomically
+from harness.splits import Split
+from harness.submission import Submission, load_submission, register_weights, weights_file
+
+
+@contextmanager
+def imported(submission: Submission, key: str) -> Iterator[Any]:
+    """What a manifest's key names in the submission folder; its modules are forgotten again afterwards.
+
+    Raises:
+        SubmissionError: it cannot be imported.
+    """
+    folder, entry_point = submission.folder, submission.manifest[key]
+    module_name, _, name = entry_point.partition(":")
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        try:
+            found = getattr(importlib.import_module(module_name), name)
+        except (ImportError, AttributeError, SyntaxError) as error:
+            raise SubmissionError(
+                Fault(f"{folder}: {key} {entry_point!r}", f"cannot be imported ({error})")
+            ) from None
+        yield found
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and Path(file).is_relative_to(folder):
+                del sys.modules[name]
+
+
+def write_weights(
+    submission: Submission,
+    corpus: str,
+    split: Split,
+    feature: str,
+    variant: str,
+    weights: tuple[Mapping[str, np.ndarray[Any, Any]], Mapping[str, str]],
+    record: Mapping[str, Any],
+) -> tuple[Path, str]:
+    """Write weights and their record, then name both in the manifest.
+
+    Args:
+        submission: whose weights.
+        corpus: the key's first part, a corpus's name.
+        split: the key's second part.
+        feature: the third.
+        variant: the fourth.
+        weights: name -> array, and the file's metadata.
+        record: where they come from; the file's sha256 is added.
+
+    Returns:
+        The weights file and its sha256.
+
+    Raises:
+        TrainingError: a number is not finite, or the files cannot be written.
+        SubmissionError: the manifest cannot be written.
+    """
+    arrays, metadata = weights
+    bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if bad:
+        raise TrainingError(
+            Fault(f"{submission.name}: weights {', '.join(bad)}", "numbers that are not finite")
+        )
+    relative = weights_file(corpus, split, feature, variant, submission.variants[0])
+    path = submission.folder / relative
+    content = _weights_bytes(arrays, metadata)
+    sha256 = hashlib.sha256(content).hexdigest()
+    text = json.dumps({"weights_sha256": sha256, **record}, indent=1) + "\n"
+    try:
+        write_atomically(path, content)
+        write_atomically(path.with_suffix(".json"), text.encode())
+    except OSError as error:
+        raise TrainingError(
+            Fault(
+                str(path),
+                error.strerror or "cannot be written",
+                "a folder with room that can be written",
+                "Mend that and run the same command again (harness train --resume goes on where it was).",
+            )
+        ) from None
+    entry = {
+        "corpus": corpus,
+        "split": split.name,
+        "feature": feature,
+        "variant": variant,
+        "file": relative,
+        "sha256": sha256,
+        "training": str(Path(relative).with_suffix(".json")),
+    }
+    register_weights(load_submission(submission.folder), entry)
+    return path, sha256
+
+
+def _weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file; the same content gives the same bytes, which safetensors alone does not promise.
+
+    It writes the metadata's keys in the random order of a hash map, so the header is written again.
+    """
+    from safetensors.numpy import save
+
+    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, dict(metadata))
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    if metadata:
+        header["__metadata__"] = dict(sorted(metadata.items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
