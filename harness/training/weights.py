@@ -116,11 +116,14 @@ def _weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping
     """
     from safetensors.numpy import save
 
-    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, dict(metadata))
+    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    if not metadata:
+        whole: bytes = save(plain)
+        return whole
+    content = save(plain, dict(metadata))
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
-    if metadata:
-        header["__metadata__"] = dict(sorted(metadata.items()))
+    header["__metadata__"] = dict(sorted(metadata.items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + content[8 + size :]

@@ -78,3 +78,13 @@ def test_validation_score_is_the_scorers(corpus, small_split):
 
     assert data.validate(oracle) == pytest.approx(1, abs=1e-12)
     assert data.validate(lambda eeg, subjects: -oracle(eeg, subjects)) == pytest.approx(-1, abs=1e-12)
+
+
+def test_weights_without_metadata_are_as_safetensors_writes_them(make_submission, corpus, small_split):
+    """An empty table of metadata would change the hash of every such file."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    submission = _with_trainer(make_submission(trainer="train:train"), 'return {"w": np.ones(3)}, {}')
+    trained = train_submission(submission, corpus, load_split(small_split), "mel")
+    assert trained.path.read_bytes() == save({"w": np.ones(3)})
