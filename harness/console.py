@@ -90,7 +90,7 @@ def record_text(record: Mapping[str, Any], *, label: str = "") -> str:
     if len(record["bands"]) > 1:
         header = ["mel band", *map(str, range(1, len(record["bands"]) + 1))]
         parts.append(tabulate([["Pearson r", *record["bands"]]], headers=header, floatfmt=".4f"))
-    parts.append(mean_text(record))
+    parts.append("\n".join([mean_text(record), *overlap_lines(record)]))
     flags = flag_lines(record)
     if flags:
         parts.append("\n".join(flags))
@@ -117,6 +117,17 @@ def mean_text(record: Mapping[str, Any]) -> str:
         seconds, faster = record["run"]["seconds"], record["run"]["times_faster_than_real_time"]
         line += f"\npredicted in {seconds:.1f} s, {faster:,.0f} times faster than real time"
     return line
+
+
+def overlap_lines(record: Mapping[str, Any]) -> list[str]:
+    """What the weights have seen of what is scored, where it is on record."""
+    overlap = record.get("overlap")
+    if overlap is None:
+        return []
+    return [
+        f"weights have seen {overlap['subjects_seen']} of {overlap['subjects']} subjects and"
+        f" {overlap['stimuli_seen']} of {overlap['stimuli']} stimuli"
+    ]
 
 
 def flag_lines(record: Mapping[str, Any]) -> list[str]:
@@ -192,12 +203,26 @@ def _subject_flags(entry: Mapping[str, Any]) -> str:
 
 def _plain_progress(title: str) -> Callable[..., None]:
     shown = time.monotonic()
+    first: tuple[float, int] | None = (
+        None  # when something was done first, and how much: a resumed job's start
+    )
 
     def show(done: int, total: int, note: str = "") -> None:
-        nonlocal shown
+        nonlocal shown, first
         now = time.monotonic()
+        first = first or (now, done)
         if now - shown >= PLAIN_PROGRESS_SECONDS:
             shown = now
-            remark(f"{title}: {done} of {total}{f' ({note})' if note else ''}")
+            since, already = first
+            rate = (done - already) / (now - since) if now > since else 0
+            left = f", {_duration((total - done) / rate)} left" if rate else ""
+            remark(f"{title}: {done} of {total}{left}{f' ({note})' if note else ''}")
 
     return show
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in words of a sensible size."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -6,6 +6,7 @@ with their references by id, scored, and put into a record with everything neede
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -167,7 +168,35 @@ def submission_record(prepared: Prepared, score: Score, run: PredictorRun, seen:
         "weights_sha256": prepared.weights.sha256 if prepared.weights else None,
         "predictions_sha256": None,
     }
-    return _record(prepared.task, score, described, submission.folder, prepared.run.seed, run.seconds, seen)
+    overlap = training_overlap(prepared.task, prepared.weights) if prepared.weights else None
+    return _record(
+        prepared.task, score, described, submission.folder, prepared.run.seed, run.seconds, seen, overlap
+    )
+
+
+def training_overlap(task: Task, weights: Weights) -> dict[str, int] | None:
+    """How many of a task's subjects and stimuli the weights have seen, by the record of their training.
+
+    None where there is no record, or it is not of these weights (its sha256 is another), or does not say
+    what they have seen, as for weights that were imported; and where nobody knows the stimuli of the
+    segments, as in the challenge's test set.
+    """
+    try:
+        record = json.loads(weights.training.read_text("utf-8")) if weights.training else {}
+    except (OSError, ValueError):
+        return None
+    if record.get("weights_sha256") != weights.sha256 or not {"subjects", "stimuli"} <= set(record):
+        return None
+    if any(segment.recording.segment_id for segment in task.segments):
+        return None
+    subjects = {segment.subject for segment in task.segments}
+    stimuli = {segment.recording.stimulus for segment in task.segments}
+    return {
+        "subjects_seen": len(subjects.intersection(record["subjects"])),
+        "subjects": len(subjects),
+        "stimuli_seen": len(stimuli.intersection(record["stimuli"])),
+        "stimuli": len(stimuli),
+    }
 
 
 def score_predictions(task: Task, path: Path, *, seed: int = 0) -> Record:
@@ -200,6 +229,7 @@ def _record(
     seed: int,
     seconds: float | None,
     seen: Fingerprint,
+    overlap: Mapping[str, int] | None = None,
 ) -> Record:
     return build_record(
         score,
@@ -217,6 +247,7 @@ def _record(
         },
         feature=task.feature,
         seed=seed,
+        overlap=overlap,
         subjects_missing=task.subjects_missing,
         environment=provenance.environment(),
         git=provenance.git_state(folder),

@@ -41,6 +41,7 @@ def build_record(
     environment: Mapping[str, str],
     git: Mapping[str, Any] | None,
     run: Mapping[str, Any],
+    overlap: Mapping[str, int] | None = None,
 ) -> Record:
     """Put a score and its provenance into one document.
 
@@ -55,6 +56,8 @@ def build_record(
         environment: versions.
         git: commit and dirty flag, or None outside a repository.
         run: time and host.
+        overlap: how many of the scored subjects and stimuli the weights have seen, or None where no
+            training record says so.
 
     Raises:
         RecordError: the document is against the schema.
@@ -90,6 +93,7 @@ def build_record(
         "corpus": dict(corpus),
         "feature": feature,
         "seed": seed,
+        "overlap": None if overlap is None else dict(overlap),
         "scorer_version": SCORER_VERSION,
         "environment": dict(environment),
         "git": None if git is None else dict(git),

@@ -151,13 +151,21 @@ def check_fit(corpus: Corpus, split: Split) -> None:
         )
 
 
-def stretches(corpus: Corpus, split: Split, part: str) -> Iterator[tuple[Recording, int, int]]:
+def stretches(
+    corpus: Corpus, split: Split, part: str, feature: str | None = None
+) -> Iterator[tuple[Recording, int, int]]:
     """The part's share of every recording, uncut: recording, first and last (exclusive) sample.
+
+    Args:
+        corpus: where the data lie.
+        split: who is in the part, and how recordings are cut.
+        part: train, val or test.
+        feature: the only feature that matters; None for all.
 
     Raises:
         SplitError, CorpusError: as :func:`part_subjects`.
     """
-    for subject in part_subjects(corpus, split, part):
+    for subject in part_subjects(corpus, split, part, feature=feature):
         for recording in corpus.of(subject):
             start, stop = _bounds(recording, split, part)
             if stop > start:

@@ -26,6 +26,8 @@ DEFAULT_VARIANT = "default"
 # Not part of what decides a prediction: caches, documents, and weights (which have hashes of their own).
 _NOT_CODE_FOLDERS = {"__pycache__", "weights", ".git"}
 _NOT_CODE_SUFFIXES = {".md", ".pyc", ".partial"}
+# Checkpoints and logs of trainings, below training/.
+_NOT_CODE_IN_TRAINING = {".pt", ".csv"}
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,12 @@ class Weights:
     Attributes:
         path: absolute.
         sha256: of the file.
+        training: absolute path of the record of its training; None where the manifest names none.
     """
 
     path: Path
     sha256: str
+    training: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -141,8 +145,8 @@ class Submission:
     def code_sha256(self) -> str:
         """Hash of everything that decides a prediction but the weights.
 
-        Every file of the folder but weights, documents and caches, and the manifest without its list
-        of weights, so that training another set does not change it.
+        Every file of the folder but weights, checkpoints, documents and caches, and the manifest
+        without its list of weights, so that training another set does not change it.
         """
         whole = hashlib.sha256()
         manifest = {key: value for key, value in self.manifest.items() if key != "weights"}
@@ -154,6 +158,7 @@ class Submission:
                 and relative.as_posix() != MANIFEST
                 and not _NOT_CODE_FOLDERS.intersection(relative.parts)
                 and path.suffix not in _NOT_CODE_SUFFIXES
+                and not (relative.parts[0] == "training" and path.suffix in _NOT_CODE_IN_TRAINING)
             ):
                 whole.update(f"{relative.as_posix()}\0{file_sha256(path)}\0".encode())
         return whole.hexdigest()
@@ -237,6 +242,8 @@ def register_weights(submission: Submission, entry: Mapping[str, str]) -> None:
         document["weights"] = listed
     same = [i for i, old in enumerate(listed) if _key(old, first) == _key(entry, first)]
     if same:
+        for key in [key for key in listed[same[0]] if key not in entry]:
+            del listed[same[0]][key]
         listed[same[0]].update(entry)
     else:
         listed.append(table)
@@ -281,12 +288,12 @@ def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
                 "The file changed after training: restore it, or train again.",
             )
         )
-    return Weights(path.resolve(), sha256)
+    return Weights(path.resolve(), sha256, folder / entry["training"] if "training" in entry else None)
 
 
 def _manifest_faults(submission: Submission, where: str) -> list[Fault]:
     faults = []
-    for key in ("entry_point", "trainer"):
+    for key in ("entry_point", "trainer", "importer"):
         if key not in submission.manifest:
             continue
         module = submission.manifest[key].partition(":")[0]

@@ -7,8 +7,63 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.corpus import open_corpus
+from harness.splits import load_split
+from harness.submission import load_submission
+
 GOLDEN = Path(__file__).parent / "golden"
 REPOSITORY = Path(__file__).parent.parent
+
+# The train.py of a submission with a tiny net; the fixture `tiny` appends to it.
+TINY_TRAIN = '''
+import dataclasses, json, os, sys
+import torch
+from torch import nn
+from harness.training.recipe import Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    width: int = 4
+
+
+class Tiny(nn.Module):
+    """A convolution, dropout, a readout; and an offset for each known subject."""
+
+    def __init__(self, config, n_bands, n_subjects):
+        super().__init__()
+        self.convolution = nn.Conv1d(64, config.width, 9, padding=4)
+        self.dropout = nn.Dropout(DROPOUT)
+        self.readout = nn.Linear(config.width, n_bands)
+        self.offsets = nn.Embedding(n_subjects + 1, config.width)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, eeg, subject_index):
+        if self.training:
+            self.steps += 1
+        x = self.convolution(eeg.transpose(1, 2)).transpose(1, 2) + self.offsets(subject_index + 1)[:, None]
+        return self.readout(self.dropout(torch.tanh(x)))
+
+
+class System:
+    presets = ("paper", "compact")
+
+    def recipe(self, preset, variant):
+        return Config(), Recipe(**{**COMMON, **{"paper": {"epochs": 9}, "compact": {}}[preset]})
+
+    def build(self, config, setup, subjects):
+        return Tiny(config, setup.n_bands, len(subjects))
+
+    def metadata(self, config, setup, subjects):
+        return {"config": json.dumps(dataclasses.asdict(config)), "subjects": json.dumps(list(subjects))}
+
+
+DROPOUT = 0.1
+COMMON = dict(
+    epochs=3, batch_size=4, crop_seconds=2.0, crops_per_recording=6, learning_rate=3e-3
+)
+SYSTEM = System()
+'''
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +150,40 @@ def make_submission(tmp_path):
 def rng():
     """Seeded random numbers."""
     return np.random.default_rng(20260101)
+
+
+@pytest.fixture
+def tiny(make_submission):
+    """Make the package; ``recipe`` changes values, ``code`` is run at the end of its train.py."""
+
+    def make(name="tiny", code="", dropout=0.1, **recipe):
+        folder = make_submission(name, trainer="train:SYSTEM")
+        changes = f"\nDROPOUT = {dropout}\nCOMMON |= {recipe!r}\n"
+        (folder / "train.py").write_text(TINY_TRAIN + changes + code)
+        return load_submission(folder)
+
+    return make
+
+
+@pytest.fixture
+def corpus(official_split):
+    """The official fixture: one subject trains, one validates."""
+    return open_corpus(official_split)
+
+
+@pytest.fixture
+def split(small_split):
+    """Two-second segments."""
+    return load_split(small_split)
+
+
+@pytest.fixture
+def two_subjects(small_split):
+    """A split with two training subjects."""
+    document = json.loads(small_split.read_text())
+    document["name"] = "two-subjects"
+    document["parts"]["train"]["subjects"] = ["sub-001", "sub-043"]
+    document["parts"]["test"]["subjects"] = ["sub-086"]
+    path = small_split.with_name("two-subjects.json")
+    path.write_text(json.dumps(document))
+    return load_split(path)

@@ -287,6 +287,64 @@ def test_train_then_score(harness, where, tmp_path):
     assert harness("score", "linear", *where)[0] == 0
 
 
+def test_train_a_net_then_score_what_next_says(harness, where, tiny, small_split):
+    folder = tiny().folder
+    code, out, err = harness("train", folder, *where, "--device", "cpu", "--epochs", 2, "--seed", 5)
+    assert code == 0
+    assert re.match(r"tiny trained on sparrkulee in [\d.]+ s\n  validation_pearson_r: ", out)
+    assert "\n  preset: compact\n  epochs: 2\n" in out
+    command = f"harness score {folder} --data {where[1]} --split {small_split} --part val --feature mel"
+    work = folder / "training" / "sparrkulee-small-split-mel-compact"
+    assert err.endswith(f"\nlog and checkpoint: {work}\nnext: {command}\n")
+    code, out, _ = harness(*command.split()[1:])
+    assert code == 0
+    assert "\nweights have seen 0 of 1 subjects and 2 of 2 stimuli\n" in out
+
+
+def test_record_says_what_the_weights_have_seen_where_it_is_on_record(harness, where, tiny):
+    folder = tiny().folder
+    harness("train", folder, *where, "--device", "cpu", "--epochs", 1)
+
+    def overlap():
+        return json.loads(harness("score", folder, *where, "--json")[1])["overlap"]
+
+    assert overlap() == {"subjects_seen": 0, "subjects": 1, "stimuli_seen": 2, "stimuli": 2}
+    path = folder / "weights" / "sparrkulee-small-split-mel.json"
+    whole = path.read_text()
+    path.write_text(whole.replace('"sub-001"', '"sub-043"'))
+    assert overlap()["subjects_seen"] == 1
+    path.write_text(json.dumps({**json.loads(whole), "weights_sha256": "0" * 64}))
+    assert overlap() is None  # a record of other weights
+    path.write_text("half a")
+    assert overlap() is None
+    path.unlink()
+    code, out, _ = harness("score", folder, *where)
+    assert code == 0
+    assert "have seen" not in out
+
+
+def test_train_refuses_an_unknown_preset(harness, where, tiny):
+    code, out, err = harness("train", tiny().folder, *where, "--preset", "huge")
+    assert (code, out) == (1, "")
+    assert err.endswith("error: --preset (variant default): 'huge', expected one of paper, compact.\n")
+
+
+def test_import_weights_then_score(harness, where, make_submission, small_split, tmp_path):
+    folder = make_submission(importer="convert:convert")
+    (folder / "convert.py").write_text("def convert(tensors):\n    return tensors, {'config': '{}'}\n")
+    np.savez(tmp_path / "release.npz", w=np.ones(3))
+    options = ["--corpus", "sparrkulee", "--feature", "mel", "--split", small_split]
+    code, out, err = harness("import-weights", folder, tmp_path / "release.npz", *options)
+    assert code == 0
+    assert re.fullmatch(
+        r"weights: .*sparrkulee-small-split-mel.safetensors \(sha256 .*, in the manifest\)\n", out
+    )
+    assert err.startswith("What these weights have seen is not on record; score records will say so.\nnext: ")
+    record = json.loads(harness("score", folder, *where, "--json")[1])
+    assert record["overlap"] is None
+    assert record["submission"]["weights_sha256"] is not None
+
+
 def test_describe_names_corpus_parts_and_labels(harness, official_split):
     code, out, _ = harness("data", "describe", official_split)
     assert code == 0

@@ -5,20 +5,28 @@ The test part is not reachable from here.
 
 from __future__ import annotations
 
+import hashlib
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.conventions import FEATURE_BANDS
 from harness.corpus import Corpus, Recording
+from harness.corpus.fingerprint import recipe_fingerprint
 from harness.scoring import combine, score_subject
 from harness.segments import Segment, by_subject, stretches
 from harness.splits import Split
 
 Array = NDArray[np.float32]
 Predict = Callable[[Array, list[str]], Array]
+
+
+# How much of a recording's ends enters the fingerprint: 4 kB of EEG.
+_END_SAMPLES = 16
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ class TrainingData:
 
     def stretches(self) -> tuple[tuple[Recording, int, int], ...]:
         """The training part's recordings: recording, first and last (exclusive) sample."""
-        return tuple(stretches(self.corpus, self.split, "train"))
+        return tuple(stretches(self.corpus, self.split, "train", self.feature))
 
     def recordings(self) -> Iterator[tuple[Array, Array]]:
         """EEG (n_times, 64) and feature (n_times, n_bands) of every training recording, in order."""
@@ -66,3 +74,24 @@ class TrainingData:
                 {segment.id: row for segment, row in zip(segments, predictions, strict=True)},
             )
         return combine(scores).pearson_r
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the training part: ids, lengths, and both ends of each recording's samples.
+
+        Cheap, since a training part has many gigabytes. A simulated corpus has its recipe's fingerprint.
+
+        Raises:
+            CorpusError: samples that cannot be read, or a simulated corpus that was changed.
+        """
+        recipe = recipe_fingerprint(self.corpus) if self.corpus.simulated else None
+        if recipe is not None:
+            return recipe
+        whole = hashlib.sha256()
+        for recording, start, stop in self.stretches():
+            ends = [(start, min(start + _END_SAMPLES, stop)), (max(stop - _END_SAMPLES, start), stop)]
+            samples = [recording.eeg(*end) for end in ends]
+            samples += [recording.feature(self.feature, *end) for end in ends]
+            checksums = [zlib.crc32(np.ascontiguousarray(values, dtype="<f4").data) for values in samples]
+            whole.update(f"{recording.id}\0{start}\0{stop}\0{checksums}\n".encode())
+        return whole.hexdigest()

@@ -1,6 +1,7 @@
 """``harness train``: run a submission's trainer, write its weights, register them in the manifest.
 
-A trainer is a function of the submission folder, named in the manifest by ``trainer = "module:name"``:
+A trainer lies in the submission folder and is named in the manifest by ``trainer = "module:name"``. It is
+a ``recipe.TorchSystem``, which the loop here trains, or a function that does everything itself:
 
     def train(data: TrainingData, setup: Setup, progress) -> (weights: dict[str, array], report: dict)
 
@@ -10,14 +11,9 @@ it needs labels, and it is your code on your machine.
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import json
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +22,16 @@ import numpy as np
 from harness import provenance
 from harness.conventions import SAMPLE_RATE_HZ
 from harness.corpus import Corpus
-from harness.errors import Fault, SubmissionError, TrainingError
-from harness.files import write_atomically
+from harness.errors import Fault, TrainingError, raise_all, shorten
 from harness.predictor import Setup
 from harness.segments import cut_segments
 from harness.splits import Split
-from harness.submission import Submission, load_submission, register_weights, weights_file
+from harness.submission import Submission, weights_file
 from harness.training.data import TrainingData
+from harness.training.processes import this_process
+from harness.training.weights import imported, write_weights
+
+DEFAULT_PRESET = "compact"
 
 Progress = Callable[[int, int, str], None]
 
@@ -44,10 +43,35 @@ class TrainingResult:
     Attributes:
         weights: name -> array, as the submission's predictor reads them.
         report: what was chosen and how well it does on the validation part; plain JSON values.
+        metadata: what the weights file says of itself.
+        recipe: how the weights came to be, for the training record; plain JSON values.
+        folder: where checkpoint and log lie, where there are any.
     """
 
     weights: Mapping[str, np.ndarray[Any, Any]]
     report: Mapping[str, Any]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a `TorchSystem` is trained; a trainer that is a function takes none of these.
+
+    Attributes:
+        preset: the recipe; None for ``compact``.
+        epochs: instead of the recipe's.
+        device: auto, cpu or cuda.
+        resume: go on from the work folder's checkpoint.
+        out: the work folder; None for one below the submission's ``training/``.
+    """
+
+    preset: str | None = None
+    epochs: int | None = None
+    device: str = "auto"
+    resume: bool = False
+    out: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -59,12 +83,14 @@ class Trained:
         sha256: of the file, as in the manifest.
         report: the trainer's report.
         seconds: how long the training took.
+        folder: where checkpoint and log lie, where there are any.
     """
 
     path: Path
     sha256: str
     report: Mapping[str, Any]
     seconds: float
+    folder: Path | None = None
 
 
 def train_submission(
@@ -75,15 +101,17 @@ def train_submission(
     *,
     variant: str | None = None,
     seed: int = 0,
+    options: Options | None = None,
     on_progress: Progress | None = None,
-) -> Trained:
+) -> Trained | None:
     """Train a submission on the training part, choosing on the validation part.
 
     The weights file is written whole or not at all, its provenance beside it, and the manifest last:
-    an interrupted training leaves the submission as it was.
+    an interrupted training leaves the submission as it was. Of several processes (``torchrun``) the first
+    writes, and the others return None.
 
     Raises:
-        TrainingError: the submission has no trainer, or the trainer failed.
+        TrainingError: the submission has no trainer, or the trainer failed, or takes no such options.
         SubmissionError: feature, variant or manifest do not fit.
         SplitError, CorpusError: the split or the data do not fit, or labels are missing.
     """
@@ -110,24 +138,120 @@ def train_submission(
         seed=seed,
     )
     started = time.monotonic()
-    with _imported(submission.folder, submission.manifest["trainer"]) as trainer:
-        result = trainer(data, setup, on_progress or (lambda _done, _total, _note: None))
+    show = on_progress or (lambda _done, _total, _note: None)
+    with imported(submission, "trainer") as trainer:
+        if hasattr(trainer, "recipe"):
+            result = _fitted(trainer, submission, data, setup, options or Options(), show)
+        else:
+            _refuse_options(submission, options or Options())
+            result = _result(submission, trainer(data, setup, show))
     seconds = time.monotonic() - started
-    return _write(submission, data, setup, TrainingResult(*result), seconds)
+    if this_process().rank > 0:
+        return None
+    return _write(submission, data, setup, result, seconds)
+
+
+def work_folder(submission: Submission, corpus: str, split: Split, setup: Setup, preset: str) -> Path:
+    """Where checkpoint and log of a training lie, unless the user names another place."""
+    file = weights_file(corpus, split, setup.feature, setup.variant, submission.variants[0])
+    return submission.folder / "training" / f"{Path(file).stem}-{preset}"
+
+
+def _fitted(
+    system: Any,
+    submission: Submission,
+    data: TrainingData,
+    setup: Setup,
+    options: Options,
+    show: Progress,
+) -> TrainingResult:
+    """Train a `TorchSystem` with the loop; the only place here that imports torch."""
+    from harness.training.loop import fit, plain_config
+
+    preset = options.preset or DEFAULT_PRESET
+    folder = options.out or work_folder(submission, data.corpus.name, data.split, setup, preset)
+    fitted = fit(
+        system,
+        data,
+        setup,
+        show,
+        preset=preset,
+        folder=folder,
+        epochs=options.epochs,
+        device=options.device,
+        resume=options.resume,
+    )
+    return TrainingResult(
+        weights={name: tensor.numpy() for name, tensor in fitted.weights.items()},
+        report={
+            "validation_pearson_r": fitted.validation_pearson_r,
+            "preset": preset,
+            "epochs": fitted.epochs,
+            "best_epoch": fitted.best_epoch,
+            "best_epoch_pearson_r": fitted.best_r,
+            "epochs_averaged": fitted.n_averaged,
+            "parameters": fitted.n_parameters,
+            "device": fitted.device,
+            "processes": fitted.world,
+            "recordings_too_short": len(fitted.too_short),
+        },
+        metadata=system.metadata(fitted.config, setup, fitted.subjects),
+        recipe={"preset": preset, "config": plain_config(fitted.config), **asdict(fitted.recipe)},
+        folder=folder,
+    )
+
+
+def _result(submission: Submission, returned: object) -> TrainingResult:
+    where = f"{submission.name}: trainer {submission.manifest['trainer']!r}"
+    if (
+        not isinstance(returned, tuple)
+        or len(returned) != 2
+        or not all(isinstance(part, Mapping) for part in returned)
+        or not all(isinstance(array, np.ndarray) for array in returned[0].values())
+    ):
+        raise TrainingError(
+            Fault(
+                where, f"returned {type(returned).__name__}", "(weights: name -> numpy array, report: dict)"
+            )
+        )
+    return TrainingResult(*returned)
+
+
+def _refuse_options(submission: Submission, options: Options) -> None:
+    given = [f"--{name}" for name in ("preset", "epochs", "resume", "out") if getattr(options, name)]
+    if options.device == "cuda":
+        given.append("--device cuda")
+    if given:
+        raise TrainingError(
+            Fault(
+                f"{submission.name}: {', '.join(given)}",
+                f"the trainer {submission.manifest['trainer']!r} is a function, which takes no such option",
+                "a trainer with presets for it",
+                "Leave it out.",
+            )
+        )
 
 
 def _training_data(corpus: Corpus, split: Split, feature: str) -> TrainingData:
-    data = TrainingData(corpus, split, feature, cut_segments(corpus, split, "val"))
-    lacking = {s.recording.id for s in data.validation if feature not in s.recording.feature_series}
-    lacking |= {r.id for r, _, _ in data.stretches() if feature not in r.feature_series}
-    if lacking:
-        raise TrainingError(
-            Fault(
-                f"{corpus.folder}",
-                f"{len(lacking)} recordings without {feature}",
-                "labels of the training and validation parts",
+    data = TrainingData(corpus, split, feature, cut_segments(corpus, split, "val", feature=feature))
+    parts = {
+        "training": [recording for recording, _, _ in data.stretches()],
+        "validation": [segment.recording for segment in data.validation],
+    }
+    faults = []
+    for part, recordings in parts.items():
+        lacking = sorted({r.id for r in recordings if feature not in r.feature_series})
+        if lacking:
+            faults.append(
+                Fault(
+                    f"{corpus.folder}: {part} part",
+                    f"{len(lacking)} recordings without {feature} ({shorten(lacking, 3)})",
+                    f"labels of the training and validation parts for {feature}",
+                    "Weights are chosen on the validation part and never on test: point --data at a corpus"
+                    " with these labels, or choose another --feature or --split.",
+                )
             )
-        )
+    raise_all(TrainingError, faults)
     return data
 
 
@@ -138,41 +262,20 @@ def _write(
     result: TrainingResult,
     seconds: float,
 ) -> Trained:
-    from safetensors.numpy import save
-
-    bad = [name for name, array in result.weights.items() if not np.isfinite(array).all()]
-    if bad:
-        raise TrainingError(
-            Fault(f"{submission.name}: weights {', '.join(bad)}", "numbers that are not finite")
-        )
-    relative = weights_file(
-        data.corpus.name, data.split, setup.feature, setup.variant, submission.variants[0]
+    record = {
+        "corpus_fingerprint": data.fingerprint,
+        **_training_record(submission, data, setup, result, seconds),
+    }
+    path, sha256 = write_weights(
+        submission,
+        data.corpus.name,
+        data.split,
+        setup.feature,
+        setup.variant,
+        (result.weights, result.metadata),
+        record,
     )
-    path = submission.folder / relative
-    arrays = {name: np.ascontiguousarray(array) for name, array in result.weights.items()}
-    content = save(arrays)
-    sha256 = hashlib.sha256(content).hexdigest()
-    record = _training_record(submission, data, setup, result, seconds)
-    try:
-        write_atomically(path, content)
-        write_atomically(path.with_suffix(".json"), (json.dumps(record, indent=1) + "\n").encode())
-    except OSError as error:
-        raise TrainingError(
-            Fault(str(path), error.strerror or "cannot be written", "a folder that can be written")
-        ) from None
-    register_weights(
-        load_submission(submission.folder),
-        {
-            "corpus": data.corpus.name,
-            "split": data.split.name,
-            "feature": setup.feature,
-            "variant": setup.variant,
-            "file": relative,
-            "sha256": sha256,
-            "training": str(Path(relative).with_suffix(".json")),
-        },
-    )
-    return Trained(path, sha256, result.report, seconds)
+    return Trained(path, sha256, result.report, seconds, result.folder)
 
 
 def _training_record(
@@ -192,29 +295,8 @@ def _training_record(
         "seed": setup.seed,
         "subjects": list(dict.fromkeys(recording.subject for recording in recordings)),
         "stimuli": sorted({recording.stimulus for recording in recordings}),
+        "recipe": dict(result.recipe) or None,
         "report": dict(result.report),
         "environment": provenance.environment(),
         "run": {"finished": provenance.now(), "seconds": round(seconds, 1), **provenance.host()},
     }
-
-
-@contextmanager
-def _imported(folder: Path, entry_point: str) -> Iterator[Callable[..., Any]]:
-    """A function of a submission folder; its modules are forgotten again afterwards."""
-    module_name, _, function = entry_point.partition(":")
-    before = set(sys.modules)
-    sys.path.insert(0, str(folder))
-    try:
-        try:
-            trainer = getattr(importlib.import_module(module_name), function)
-        except (ImportError, AttributeError, SyntaxError) as error:
-            raise SubmissionError(
-                Fault(f"{folder}: trainer {entry_point!r}", f"cannot be imported ({error})")
-            ) from None
-        yield trainer
-    finally:
-        sys.path.remove(str(folder))
-        for name in set(sys.modules) - before:
-            file = getattr(sys.modules[name], "__file__", None)
-            if file and Path(file).is_relative_to(folder):
-                del sys.modules[name]

@@ -3,17 +3,12 @@
 import pytest
 
 from harness.corpus import open_corpus
-from harness.errors import CorpusError, SubmissionError, TrainingError
+from harness.errors import CorpusError, Fault, SubmissionError, TrainingError
 from harness.segments import cut_segments
 from harness.splits import load_split
 from harness.submission import load_submission
 from harness.training import train_submission
 from harness.training.data import TrainingData
-
-
-@pytest.fixture
-def corpus(official_split):
-    return open_corpus(official_split)
 
 
 def _with_trainer(folder, body):
@@ -58,7 +53,9 @@ def test_training_without_labels(make_submission, official_split, small_split, t
     source = official_split / "derivatives" / "preprocessed_eeg"
     shutil.copytree(source, tmp_path / "bare" / "preprocessed_eeg")
     submission = _with_trainer(make_submission(trainer="train:train"), "return {}, {}")
-    with pytest.raises(TrainingError, match="recordings without mel, expected labels of the training"):
+    with pytest.raises(
+        TrainingError, match="training part: 2 recordings without mel .*, expected labels of the"
+    ):
         train_submission(submission, open_corpus(tmp_path / "bare"), load_split(small_split), "mel")
 
 
@@ -81,3 +78,57 @@ def test_validation_score_is_the_scorers(corpus, small_split):
 
     assert data.validate(oracle) == pytest.approx(1, abs=1e-12)
     assert data.validate(lambda eeg, subjects: -oracle(eeg, subjects)) == pytest.approx(-1, abs=1e-12)
+
+
+def test_weights_without_metadata_are_as_safetensors_writes_them(make_submission, corpus, small_split):
+    """An empty table of metadata would change the hash of every such file."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    submission = _with_trainer(make_submission(trainer="train:train"), 'return {"w": np.ones(3)}, {}')
+    trained = train_submission(submission, corpus, load_split(small_split), "mel")
+    assert trained.path.read_bytes() == save({"w": np.ones(3)})
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("raise ValueError('my own fault')", "raised ValueError: my own fault (train.py, line 4)"),
+        ("import sys; sys.exit(0)", "called exit(0), expected a return"),
+        ("return None", "returned NoneType, expected (weights: name -> numpy array, report: dict)"),
+        ("return [], {}", "returned tuple, expected (weights"),
+    ],
+)
+def test_faulty_trainer_is_named_and_changes_nothing(make_submission, corpus, small_split, body, message):
+    submission = _with_trainer(make_submission(trainer="train:train"), body)
+    with pytest.raises(TrainingError) as caught:
+        train_submission(submission, corpus, load_split(small_split), "mel")
+    assert str(caught.value).startswith("tiny: trainer 'train:train': ")
+    assert message in str(caught.value)
+    assert not (submission.folder / "weights").exists()
+
+
+def test_trainer_that_exits_on_import(make_submission, corpus, small_split):
+    folder = make_submission(trainer="train:train")
+    (folder / "train.py").write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(SubmissionError, match="cannot be imported"):
+        train_submission(load_submission(folder), corpus, load_split(small_split), "mel")
+
+
+def test_manifest_that_cannot_be_written_keeps_the_old_weights(
+    make_submission, corpus, small_split, monkeypatch
+):
+    submission = _with_trainer(make_submission(trainer="train:train"), 'return {"w": np.zeros(3)}, {}')
+    first = train_submission(submission, corpus, load_split(small_split), "mel")
+    before = first.path.read_bytes()
+    (submission.folder / "train.py").write_text(
+        "import numpy as np\ndef train(data, setup, progress):\n    return {'w': np.ones(3)}, {}\n"
+    )
+
+    def refused(*_):
+        raise SubmissionError(Fault("submission.toml", "Permission denied"))
+
+    monkeypatch.setattr("harness.training.weights.register_weights", refused)
+    with pytest.raises(SubmissionError, match="Permission denied"):
+        train_submission(load_submission(submission.folder), corpus, load_split(small_split), "mel")
+    assert first.path.read_bytes() == before

@@ -1,0 +1,142 @@
+"""Checkpoints: where a training stands after an epoch, written whole or not at all.
+
+A checkpoint holds no random state: each epoch seeds its generators from seed, epoch and process, so a
+training that goes on after epoch n draws what an uninterrupted one draws. The learning rate follows from
+the epoch as well.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from harness.errors import Fault, TrainingError
+from harness.files import write_atomically
+
+FILE = "checkpoint.pt"
+
+Weights: TypeAlias = dict[str, Tensor]
+
+
+@dataclass
+class Progress:
+    """What one epoch leaves to the next, besides net and optimiser.
+
+    Attributes:
+        epoch: epochs done.
+        best_epoch: the one with the best validation r; 0 before the first validation.
+        best_r: its validation r.
+        best: its weights, on the CPU.
+        n_averaged: how many epochs are in ``average``.
+        average: the mean of their weights, float64.
+        seconds: spent so far.
+    """
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_r: float = -2.0
+    best: Weights = field(default_factory=dict)
+    n_averaged: int = 0
+    average: Weights = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def save(
+    folder: Path, run: Mapping[str, Any], progress: Progress, states: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Write the checkpoint; the one before stands until this one is whole.
+
+    Args:
+        folder: the work folder.
+        run: what is trained on what; :func:`load` refuses another.
+        progress: where the training stands.
+        states: of net, optimiser and gradient scaler.
+
+    Raises:
+        TrainingError: the disk is full, or the folder cannot be written.
+    """
+    content = io.BytesIO()
+    torch.save({"run": dict(run), "progress": vars(progress), "states": dict(states)}, content)
+    try:
+        write_atomically(folder / FILE, content.getvalue())
+    except OSError as error:
+        raise cannot_write(folder / FILE, error, progress.epoch) from None
+
+
+def load(folder: Path, run: Mapping[str, Any]) -> tuple[Progress, dict[str, dict[str, Any]]] | None:
+    """Read the checkpoint; None where there is none yet.
+
+    Raises:
+        TrainingError: it is broken, or of another training.
+    """
+    path = folder / FILE
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TrainingError(Fault(str(path), error.strerror or "cannot be read")) from None
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:  # torch itself does not compare checksums
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"{damaged} does not match its checksum")
+        saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        found, progress, states = saved["run"], Progress(**saved["progress"]), saved["states"]
+    except (
+        zipfile.BadZipFile,
+        pickle.UnpicklingError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        NotImplementedError,
+    ) as error:
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(
+            Fault(
+                str(path),
+                f"not a whole checkpoint ({reason})",
+                "a checkpoint of this training",
+                "Remove it, or train without --resume: the training then starts from the beginning.",
+            )
+        ) from None
+    _same_run(path, found, run)
+    return progress, states
+
+
+def cannot_write(path: Path, error: OSError, epoch: int) -> TrainingError:
+    """What to say where something of a training cannot be written."""
+    return TrainingError(
+        Fault(
+            str(path),
+            error.strerror or "cannot be written",
+            "a folder with room for the checkpoint",
+            f"Make room (or choose another folder with --out), then go on with --resume; epoch {epoch} is"
+            " repeated.",
+        )
+    )
+
+
+def _same_run(path: Path, found: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+    faults = [
+        Fault(
+            f"{path}: {key}",
+            f"{found.get(key)!r}",
+            f"{run.get(key)!r}, that of this training",
+            "Train without --resume, or with the options that the checkpoint was made with.",
+        )
+        for key in sorted({*found, *run})
+        if found.get(key) != run.get(key)
+    ]
+    if faults:
+        raise TrainingError(*faults)

@@ -1,0 +1,217 @@
+"""Crops of the training part: what each epoch and batch holds, and reading it ahead in threads.
+
+An epoch's crops follow from seed and epoch alone, not from the number of readers or processes. Recordings
+are memory-mapped, so a crop costs its own samples. Arrays are (b, n_times, 64) and (b, n_times, n_bands)
+float32.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.corpus import Recording
+from harness.errors import Fault, TrainingError
+from harness.training.data import TrainingData
+from harness.training.recipe import Recipe
+
+Array = NDArray[np.float32]
+
+READERS = 2
+
+
+class Crop(NamedTuple):
+    """Where a crop lies: index of its stretch, and first sample in the recording."""
+
+    stretch: int
+    start: int
+
+
+class Batch(NamedTuple):
+    """One process's crops of one step.
+
+    Attributes:
+        eeg: (b, n_times, 64).
+        target: (b, n_times, n_bands).
+        subject_index: (b,) int64, the position among the training subjects.
+        share: this process's part of the step's crops, times the number of processes: 1 where all have
+            as many. A mean loss times it, averaged over processes, is the mean over all crops.
+    """
+
+    eeg: Array
+    target: Array
+    subject_index: NDArray[np.int64]
+    share: float
+
+
+@dataclass(frozen=True)
+class Crops:
+    """The crops of a training.
+
+    Attributes:
+        stretches: recordings that are long enough: recording, first and last (exclusive) sample.
+        feature: mel or envelope.
+        subjects: training subjects, in order.
+        recipe: crop length, batch size, and so on.
+        seed: of the training.
+        too_short: ids of recordings shorter than a crop; they are not used.
+    """
+
+    stretches: tuple[tuple[Recording, int, int], ...]
+    feature: str
+    subjects: tuple[str, ...]
+    recipe: Recipe
+    seed: int
+    too_short: tuple[str, ...]
+
+    def epoch(self, epoch: int) -> list[Crop]:
+        """An epoch's crops in the order in which they are used."""
+        rng = _generator(self.seed, epoch)
+        length = self.recipe.crop_samples
+        if self.recipe.crops == "windows":
+            crops = [
+                Crop(index, at)
+                for index, (_, start, stop) in enumerate(self.stretches)
+                for at in range(start, stop - length + 1, self.recipe.hop_samples)
+            ]
+        else:
+            crops = [
+                Crop(index, int(rng.integers(start, stop - length + 1)))
+                for index, (_, start, stop) in enumerate(self.stretches)
+                for _ in range(self.recipe.crops_per_recording)
+            ]
+        return [crops[i] for i in rng.permutation(len(crops))]
+
+    def steps(self, epoch: int, world: int = 1) -> list[list[Crop]]:
+        """An epoch's crops step by step.
+
+        A last step too small for every process to have a crop (or a mixture) joins the one before.
+
+        Raises:
+            TrainingError: the whole epoch is too small for that.
+        """
+        crops, size = self.epoch(epoch), self.recipe.batch_size
+        steps = [crops[i : i + size] for i in range(0, len(crops), size)]
+        least = world * 2**self.recipe.mixup_rounds
+        if len(steps) > 1 and len(steps[-1]) < least:
+            steps[-2:] = [steps[-2] + steps[-1]]
+        if len(steps[0]) < least:
+            raise TrainingError(
+                Fault(
+                    "training part",
+                    f"steps of {len(steps[0])} crops for {world} processes",
+                    f"{least} crops or more a step",
+                    "Use fewer processes, a larger batch_size, or fewer mixup_rounds.",
+                )
+            )
+        return steps
+
+    def batches(
+        self, epoch: int, *, rank: int = 0, world: int = 1, readers: int = READERS
+    ) -> Generator[Batch, None, None]:
+        """One process's batches of an epoch, read ahead by threads, in order.
+
+        Raises:
+            TrainingError: as :meth:`steps`.
+            CorpusError: samples that are not finite.
+        """
+        steps = iter(enumerate(self.steps(epoch, world)))
+        waiting: deque[Future[Batch]] = deque()
+        with ThreadPoolExecutor(readers) as pool:
+            try:
+                while True:
+                    while len(waiting) < readers + 1 and (entry := next(steps, None)) is not None:
+                        number, step = entry
+                        waiting.append(pool.submit(self._read, step, (epoch, number), rank, world))
+                    if not waiting:
+                        return
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _read(self, step: list[Crop], place: tuple[int, int], rank: int, world: int) -> Batch:
+        rounds = self.recipe.mixup_rounds
+        sizes = [len(step[other::world]) >> rounds for other in range(world)]
+        own = step[rank::world]
+        length = self.recipe.crop_samples
+        recordings = [self.stretches[crop.stretch][0] for crop in own]
+        subjects = np.array([self.subjects.index(r.subject) for r in recordings], dtype=np.int64)
+        pairs = list(zip(recordings, own, strict=True))
+        eeg = np.stack([r.eeg(crop.start, crop.start + length) for r, crop in pairs])
+        target = np.stack([r.feature(self.feature, crop.start, crop.start + length) for r, crop in pairs])
+        rng = _generator(self.seed, *place, rank)
+        for _ in range(rounds):
+            eeg, target, subjects = mixup(eeg, target, subjects, rng)
+        if self.recipe.zscore:
+            eeg, target = zscore(eeg), zscore(target)
+        return Batch(eeg, target, subjects, sizes[rank] * world / sum(sizes))
+
+
+def make_crops(data: TrainingData, recipe: Recipe, seed: int) -> Crops:
+    """The crops of a training part.
+
+    Raises:
+        TrainingError: no recording is as long as a crop.
+    """
+    every = data.stretches()
+    long_enough = tuple(entry for entry in every if entry[2] - entry[1] >= recipe.crop_samples)
+    if not long_enough:
+        longest = max((stop - start for _, start, stop in every), default=0)
+        raise TrainingError(
+            Fault(
+                f"{data.corpus.folder}: training part",
+                f"recordings of {longest} samples at most",
+                f"one of {recipe.crop_samples} samples ({recipe.crop_seconds:g} s), the recipe's crop",
+                "Crops are never padded: choose a recipe with shorter ones.",
+            )
+        )
+    return Crops(
+        stretches=long_enough,
+        feature=data.feature,
+        subjects=tuple(dict.fromkeys(recording.subject for recording, _, _ in every)),
+        recipe=recipe,
+        seed=seed,
+        too_short=tuple(entry[0].id for entry in every if entry not in long_enough),
+    )
+
+
+def zscore(series: Array) -> Array:
+    """Mean 0 and standard deviation 1 over time for each channel or band; 0 where it is constant.
+
+    Args:
+        series: (..., n_times, n_channels); not changed.
+    """
+    centred = series - series[..., :1, :]
+    centred -= centred.mean(axis=-2, keepdims=True)
+    deviation = np.sqrt(np.square(centred).mean(axis=-2, keepdims=True))
+    scaled: Array = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 0)
+    return scaled
+
+
+def mixup(
+    eeg: Array, target: Array, subjects: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Half as many crops, each a random mixture of two, of different subjects as far as there are.
+
+    A mixture ``x * a + (1 - x) * b`` has one x in [0, 1) for EEG and target, and the subject of a.
+    """
+    order = np.argsort(subjects, kind="stable")  # so that a pair's crops lie half a batch apart
+    half = len(order) // 2
+    first, second = order[:half], order[half : 2 * half]
+    x = rng.random((half, 1, 1), dtype=np.float32)
+    return (
+        x * eeg[first] + (1 - x) * eeg[second],
+        x * target[first] + (1 - x) * target[second],
+        subjects[first],
+    )
+
+
+def _generator(*key: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(key))

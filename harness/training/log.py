@@ -1,0 +1,67 @@
+"""``log.csv``: a row an epoch, for plotting and for looking back."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.training.checkpoint import cannot_write
+
+FILE = "log.csv"
+
+
+class Log:
+    """The log of one training. A resumed one's goes on where its checkpoint does.
+
+    Args:
+        folder: where it lies.
+        losses: names of the recipe's losses.
+        epochs: how many are done already.
+        writes: False in every process but the first.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
+
+    def __init__(self, folder: Path, losses: Sequence[str], epochs: int, writes: bool) -> None:
+        self.path = folder / FILE
+        self.names = ["epoch", "loss", *losses, "validation_pearson_r", "learning_rate", "seconds"]
+        self.writes = writes
+        if not self.writes:
+            return
+        kept = self._rows(epochs)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with self.path.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([self.names, *kept])
+        except OSError as error:
+            raise cannot_write(self.path, error, epochs + 1) from None
+
+    def add(
+        self, epoch: int, loss: Mapping[str, float], r: float | None, rate: float, seconds: float
+    ) -> None:
+        """Append an epoch's row; ``loss`` is the whole and its parts, r None without a validation."""
+        if not self.writes:
+            return
+        numbers = [*(f"{value:.6f}" for value in loss.values()), "" if r is None else f"{r:.6f}"]
+        try:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerow([epoch, *numbers, f"{rate:.6g}", f"{seconds:.2f}"])
+        except OSError as error:
+            raise cannot_write(self.path, error, epoch) from None
+
+    def _rows(self, epochs: int) -> list[list[str]]:
+        """The whole rows of epochs that the checkpoint has."""
+        try:
+            with self.path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.reader(file))
+        except (OSError, ValueError, csv.Error):
+            return []
+        if not rows or rows[0] != self.names:
+            return []
+        return [
+            row
+            for row in rows[1:]
+            if len(row) == len(self.names) and row[0].isdigit() and int(row[0]) <= epochs
+        ]

@@ -1,0 +1,410 @@
+"""The training loop, from recipe to weights; one sitting to read.
+
+    fit                 everything in order
+    learning_rate       of an epoch: a plain function, so a resumed training needs no scheduler's state
+    _Loop.train         one pass over the epoch's crops
+    _Loop.validate      r on the validation part, by the harness's own scorer
+
+Reproducible: the same seed gives the same weights on the CPU, in one go or resumed. Every epoch seeds
+torch from (seed, epoch, process), and the crops from (seed, epoch). With several processes (see
+``processes``) each takes its share of every step; rank 0 validates and writes, and all decide alike.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from harness.errors import Fault, TrainingError
+from harness.predictor import Setup, predict_windowed
+from harness.training import checkpoint, losses
+from harness.training.crops import Batch, Crops, make_crops, zscore
+from harness.training.data import TrainingData
+from harness.training.log import Log
+from harness.training.processes import (
+    Processes,
+    choose_device,
+    from_first,
+    joined,
+    sum_over,
+    this_process,
+)
+from harness.training.recipe import Recipe, TorchSystem
+
+Array = NDArray[np.float32]
+Show = Callable[[int, int, str], None]
+
+# Epochs without a validation are written to the checkpoint at least this often.
+CHECKPOINT_SECONDS = 60.0
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained net.
+
+    Attributes:
+        weights: name -> tensor, on the CPU: the best epoch's, or the mean over epochs.
+        config: what it was built with.
+        recipe: with the epochs that were asked for.
+        subjects: training subjects, in the order of ``subject_index``.
+        validation_pearson_r: of these weights.
+        best_epoch: the one with the best validation r.
+        best_r: its validation r.
+        epochs: how many were run.
+        n_averaged: how many epochs the weights are a mean over; 0 for the best epoch's.
+        n_parameters: that are trained.
+        too_short: recordings that were shorter than a crop.
+        device: what it was trained on.
+        world: how many processes.
+    """
+
+    weights: Mapping[str, Tensor]
+    config: Any
+    recipe: Recipe
+    subjects: tuple[str, ...]
+    validation_pearson_r: float
+    best_epoch: int
+    best_r: float
+    epochs: int
+    n_averaged: int
+    n_parameters: int
+    too_short: tuple[str, ...]
+    device: str
+    world: int
+
+
+def fit(
+    system: TorchSystem[Any],
+    data: TrainingData,
+    setup: Setup,
+    show: Show,
+    *,
+    preset: str,
+    folder: Path,
+    epochs: int | None = None,
+    device: str = "auto",
+    resume: bool = False,
+) -> Fitted:
+    """Train a system by its recipe.
+
+    Args:
+        system: the package's.
+        data: training and validation part.
+        setup: feature, variant, seed.
+        show: called with steps done, steps in all, and a note.
+        preset: one of the system's.
+        folder: for checkpoint and log.
+        epochs: instead of the recipe's.
+        device: auto, cpu or cuda.
+        resume: go on from the folder's checkpoint, where there is one.
+
+    Raises:
+        TrainingError: an unknown preset, no such device, a loss that is not finite, a broken checkpoint,
+            a full disk, recordings shorter than a crop.
+        ShapeError: the net's output does not fit the target.
+    """
+    config, recipe = _recipe(system, preset, setup.variant, epochs)
+    process = this_process()
+    where = choose_device(device, process)
+    crops = make_crops(data, recipe, setup.seed)
+    run = _identity(config, recipe, preset, data, setup)
+    with joined(process, where):
+        torch.manual_seed(setup.seed)
+        net = system.build(config, setup, crops.subjects).to(where)
+        loop = _Loop(net, data, crops, recipe, process, where, show)
+        done = loop.resumed(folder, run) if resume else checkpoint.Progress()
+        log = Log(folder, list(recipe.losses), done.epoch, process.rank == 0)
+        started, written = time.monotonic() - done.seconds, time.monotonic()
+
+        while done.epoch < recipe.epochs and not _stalled(recipe, done):
+            epoch = done.epoch + 1
+            loss = loop.train(epoch, done)
+            due = epoch % recipe.validate_every == 0 or epoch == recipe.epochs
+            r = loop.validate(epoch) if due else None
+            if r is not None and r > done.best_r:
+                done.best_epoch, done.best_r, done.best = epoch, r, _copy(net)
+            if _averaged(recipe, epoch):
+                _add_to_average(done, net)
+            done.epoch, done.seconds = epoch, time.monotonic() - started
+            log.add(epoch, loss, r, learning_rate(recipe, epoch), done.seconds)
+            if process.rank == 0 and (due or time.monotonic() - written > CHECKPOINT_SECONDS):
+                checkpoint.save(folder, run, done, loop.states())
+                written = time.monotonic()
+
+        weights, r = done.best, done.best_r
+        if done.n_averaged:
+            weights = {name: value.to(done.best[name].dtype) for name, value in done.average.items()}
+            net.load_state_dict(weights)
+            r = loop.validate(done.epoch)
+    return Fitted(
+        weights=weights,
+        config=config,
+        recipe=recipe,
+        subjects=crops.subjects,
+        validation_pearson_r=r,
+        best_epoch=done.best_epoch,
+        best_r=done.best_r,
+        epochs=done.epoch,
+        n_averaged=done.n_averaged,
+        n_parameters=sum(p.numel() for p in net.parameters() if p.requires_grad),
+        too_short=crops.too_short,
+        device=torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu",
+        world=process.world,
+    )
+
+
+def learning_rate(recipe: Recipe, epoch: int) -> float:
+    """The learning rate of an epoch, counted from 1."""
+    before = epoch - 1
+    factor = 1.0
+    if recipe.schedule == "step":
+        factor = recipe.step_gamma ** (before // recipe.step_epochs)
+    elif recipe.schedule == "cosine":
+        factor = (1 + math.cos(math.pi * before / recipe.epochs)) / 2
+    if epoch <= recipe.warmup_epochs:
+        factor *= epoch / (recipe.warmup_epochs + 1)
+    return recipe.learning_rate * factor
+
+
+class _Loop:
+    """Net, optimiser and data of one training in one process."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        data: TrainingData,
+        crops: Crops,
+        recipe: Recipe,
+        process: Processes,
+        device: torch.device,
+        show: Show,
+    ) -> None:
+        self.net, self.data, self.crops, self.recipe = net, data, crops, recipe
+        self.process, self.device, self.show = process, device, show
+        self.autocast = AUTOCAST[recipe.autocast] if recipe.autocast and device.type == "cuda" else None
+        self.optimiser = _optimiser(recipe, net)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
+        self.parallel: nn.Module = net
+        if process.world > 1:
+            gpus = [device] if device.type == "cuda" else None
+            self.parallel = nn.parallel.DistributedDataParallel(net, device_ids=gpus)
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """What a checkpoint keeps."""
+        return {
+            "net": self.net.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def resumed(self, folder: Path, run: Mapping[str, Any]) -> checkpoint.Progress:
+        """Go on from the folder's checkpoint; from the beginning where there is none."""
+        saved = checkpoint.load(folder, run)
+        if saved is None:
+            return checkpoint.Progress()
+        done, states = saved
+        if done.epoch > self.recipe.epochs:
+            raise TrainingError(
+                Fault(
+                    f"{folder / checkpoint.FILE}",
+                    f"{done.epoch} epochs are done",
+                    f"at most {self.recipe.epochs}, as asked for",
+                    "Give a larger --epochs, or train without --resume.",
+                )
+            )
+        self.net.load_state_dict(states["net"])
+        self.optimiser.load_state_dict(states["optimiser"])
+        if states["scaler"] and self.scaler.is_enabled():
+            self.scaler.load_state_dict(states["scaler"])
+        return done
+
+    def train(self, epoch: int, done: checkpoint.Progress) -> dict[str, float]:
+        """One pass over the epoch's crops; gives the mean loss and its parts over all processes.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        torch.manual_seed(_epoch_seed(self.crops.seed, epoch, self.process.rank))
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.recipe, epoch)
+        self.net.train()
+        sums = torch.zeros(1 + len(self.recipe.losses), device=self.device)
+        n_steps = len(self.crops.steps(epoch, self.process.world))
+        ahead = self.crops.batches(epoch, rank=self.process.rank, world=self.process.world)
+        with closing(ahead) as batches:
+            for step, batch in enumerate(batches, start=1):
+                sums += self._step(batch)
+                note = _note(self.recipe, epoch, sums[0].item() / step, done)
+                self.show((epoch - 1) * n_steps + step, self.recipe.epochs * n_steps, note)
+        means = (sum_over(sums, self.process) / self.process.world / n_steps).tolist()
+        if not np.isfinite(means[0]):
+            raise TrainingError(
+                Fault(
+                    f"epoch {epoch}",
+                    f"the loss is {means[0]}",
+                    "a finite loss",
+                    "Lower the recipe's learning_rate, set gradient_clip (1.0 is common), or lengthen"
+                    " warmup_epochs.",
+                )
+            )
+        return dict(zip(["loss", *self.recipe.losses], means, strict=True))
+
+    def _step(self, batch: Batch) -> Tensor:
+        """One step of the optimiser; gives the loss and its parts, times this process's share."""
+        eeg, target, subject_index = (torch.from_numpy(array).to(self.device) for array in batch[:3])
+        with self._precision():
+            prediction = self.parallel(eeg, subject_index)  # (b, n_times, n_bands)
+        recipe = self.recipe
+        loss, parts = losses.total(recipe.losses, prediction, target, temperature=recipe.info_nce_temperature)
+        torch.autograd.backward(self.scaler.scale(loss * batch.share))
+        if recipe.gradient_clip is not None:
+            self.scaler.unscale_(self.optimiser)
+            nn.utils.clip_grad_norm_(self.net.parameters(), recipe.gradient_clip)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.optimiser.zero_grad(set_to_none=True)
+        return torch.stack([loss, *parts.values()]).detach() * batch.share
+
+    def validate(self, epoch: int) -> float:
+        """Mean Pearson r of the validation part by the harness's own scorer, in every process.
+
+        Raises:
+            TrainingError: predictions that are not finite.
+        """
+        r = 0.0
+        if self.process.rank == 0:
+            self.net.eval()
+
+            def predict(eeg: Array, subjects: list[str]) -> Array:
+                prediction = self._predict(eeg, subjects)
+                if not np.isfinite(prediction).all():
+                    raise TrainingError(
+                        Fault(
+                            f"epoch {epoch}: validation",
+                            f"predictions of {subjects[0]} that are not finite",
+                            "finite numbers",
+                            "Lower the recipe's learning_rate, or set gradient_clip.",
+                        )
+                    )
+                return prediction
+
+            def windowed(eeg: Array, subjects: list[str]) -> Array:
+                return predict_windowed(predict, eeg, subjects, self.recipe.crop_samples)
+
+            r = self.data.validate(windowed if self.recipe.fixed_length else predict)
+        return from_first(r, self.process, self.device)
+
+    @torch.inference_mode()
+    def _predict(self, eeg: Array, subjects: list[str]) -> Array:
+        """Predict (n, n_times, 64), in blocks that hold about as many samples as a training batch."""
+        known = self.crops.subjects
+        index = torch.tensor([known.index(s) if s in known else -1 for s in subjects], device=self.device)
+        size = max(1, self.recipe.batch_size * self.recipe.crop_samples // eeg.shape[1])
+        blocks = []
+        for start in range(0, len(eeg), size):
+            block = np.array(eeg[start : start + size])
+            block = zscore(block) if self.recipe.zscore else block
+            with self._precision():
+                out = self.net(torch.from_numpy(block).to(self.device), index[start : start + size])
+            blocks.append(out.float().cpu().numpy())
+        return np.concatenate(blocks)
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None)
+
+
+def _recipe(system: TorchSystem[Any], preset: str, variant: str, epochs: int | None) -> tuple[Any, Recipe]:
+    try:
+        if preset not in system.presets:
+            raise KeyError(preset)
+        config, recipe = system.recipe(preset, variant)
+    except KeyError:
+        raise TrainingError(
+            Fault(f"--preset (variant {variant})", repr(preset), f"one of {', '.join(system.presets)}")
+        ) from None
+    return config, recipe if epochs is None else replace(recipe, epochs=epochs)
+
+
+def _identity(
+    config: object, recipe: Recipe, preset: str, data: TrainingData, setup: Setup
+) -> dict[str, Any]:
+    """What must be the same for a checkpoint to be continued; more epochs may be asked of it."""
+    numbers = asdict(recipe)
+    if recipe.schedule != "cosine" and recipe.average_from == 0:
+        del numbers["epochs"]  # nothing before the end depends on it
+    return {
+        "preset": preset,
+        "config": repr(config),
+        "recipe": repr(numbers),
+        "feature": setup.feature,
+        "variant": setup.variant,
+        "seed": setup.seed,
+        "split": data.split.sha256,
+        "data": data.fingerprint,
+    }
+
+
+def plain_config(config: object) -> Any:
+    """A configuration as plain values for the record."""
+    return asdict(config) if is_dataclass(config) and not isinstance(config, type) else repr(config)
+
+
+def _optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
+    kinds: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    return kinds[recipe.optimiser](
+        net.parameters(),
+        lr=recipe.learning_rate,
+        betas=recipe.betas,
+        eps=recipe.eps,
+        weight_decay=recipe.weight_decay,
+    )
+
+
+def _epoch_seed(seed: int, epoch: int, rank: int) -> int:
+    return int(np.random.SeedSequence((seed, epoch, rank)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _stalled(recipe: Recipe, done: checkpoint.Progress) -> bool:
+    """Whether the recipe's patience is at its end."""
+    return (
+        recipe.patience is not None
+        and done.best_epoch > 0
+        and done.epoch - done.best_epoch >= recipe.patience
+    )
+
+
+def _averaged(recipe: Recipe, epoch: int) -> bool:
+    """Whether the weights after this epoch enter the mean."""
+    every = recipe.average_every
+    return every > 0 and epoch % every == 0 and epoch > recipe.average_from * recipe.epochs
+
+
+def _add_to_average(done: checkpoint.Progress, net: nn.Module) -> None:
+    done.n_averaged += 1
+    for name, value in _copy(net).items():
+        mean = done.average.get(name)
+        if mean is None or not value.is_floating_point():  # a counter is not averaged: the last one stands
+            done.average[name] = value.double() if value.is_floating_point() else value
+        else:
+            mean += (value.double() - mean) / done.n_averaged
+
+
+def _copy(net: nn.Module) -> dict[str, Tensor]:
+    """The weights on the CPU, apart from the net's."""
+    return {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
+
+
+def _note(recipe: Recipe, epoch: int, loss: float, done: checkpoint.Progress) -> str:
+    note = f"epoch {epoch} of {recipe.epochs}, loss {loss:.4f}"
+    return note + (f", best val r {done.best_r:.4f} (epoch {done.best_epoch})" if done.best_epoch else "")

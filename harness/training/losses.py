@@ -1,0 +1,114 @@
+"""Training losses on (b, n_times, n_bands) tensors; unequal shapes are refused, never broadcast.
+
+The released baselines trained one output series against ten mel bands, because (b, t, 1) and (b, t, 10)
+broadcast; here that is a `ShapeError`. Everything is computed in float32, also under autocast.
+`negative_pearson` is tested against ``harness.scoring``, which computes every score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own name for it
+from torch import Tensor
+
+from harness.errors import Fault, ShapeError
+
+
+def pearson_r(prediction: Tensor, target: Tensor) -> Tensor:
+    """Pearson r over time of each crop and band.
+
+    Args:
+        prediction: (b, n_times, n_bands).
+        target: same shape.
+
+    Returns:
+        (b, n_bands); 0, and no gradient, where either side is constant (the protocol's rule).
+
+    Raises:
+        ShapeError: the shapes differ, or there are not three axes.
+    """
+    _check(prediction, target)
+    return (_unit(prediction) * _unit(target)).sum(dim=1)
+
+
+def negative_pearson(prediction: Tensor, target: Tensor) -> Tensor:
+    """-r over time, mean over bands and batch, in [-1, 1]."""
+    return -pearson_r(prediction, target).mean()
+
+
+def l1(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference over batch, time and bands."""
+    _check(prediction, target)
+    return (prediction.float() - target.float()).abs().mean()
+
+
+def kl(prediction: Tensor, target: Tensor) -> Tensor:
+    """KL(target || prediction) of softmaxes over bands, mean over every element: batch, time and band.
+
+    That is CAT-WaveNet's (torch's reduction "mean"), a band's share of the divergence. With one band both
+    softmaxes are 1 and the loss is 0.
+    """
+    _check(prediction, target)
+    log_p = F.log_softmax(prediction.float(), dim=2)
+    log_q = F.log_softmax(target.float(), dim=2)
+    return (log_q.exp() * (log_q - log_p)).mean()
+
+
+def info_nce(prediction: Tensor, target: Tensor, temperature: float) -> Tensor:
+    """Each prediction must know its own target among the batch's, and each target its prediction.
+
+    Similarity is the cosine of whole crops (time and bands as one vector) over ``temperature``; both
+    directions are averaged. With one crop there is nothing to tell apart, and the loss is 0.
+    """
+    _check(prediction, target)
+    p = F.normalize(prediction.float().flatten(1), dim=1)  # (b, n_times * n_bands)
+    q = F.normalize(target.float().flatten(1), dim=1)
+    similarity = p @ q.T / temperature  # (b, b)
+    own = torch.arange(len(p), device=p.device)
+    return (F.cross_entropy(similarity, own) + F.cross_entropy(similarity.T, own)) / 2
+
+
+def total(
+    weights: Mapping[str, float], prediction: Tensor, target: Tensor, *, temperature: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The weighted sum of a recipe's losses, and each by itself.
+
+    Args:
+        weights: name -> weight, as in ``Recipe.losses``.
+        prediction: (b, n_times, n_bands).
+        target: same shape.
+        temperature: of ``info_nce``.
+    """
+    each = {
+        "pearson": lambda: negative_pearson(prediction, target),
+        "l1": lambda: l1(prediction, target),
+        "kl": lambda: kl(prediction, target),
+        "info_nce": lambda: info_nce(prediction, target, temperature),
+    }
+    parts = {name: each[name]() for name in weights}
+    return torch.stack([weights[name] * part for name, part in parts.items()]).sum(), parts
+
+
+def _unit(series: Tensor) -> Tensor:
+    """Mean 0 and norm 1 over time; zeros where constant."""
+    x = series.float()
+    x = x - x[:, :1]  # a constant series becomes exactly 0, whatever its mean rounds to
+    x = x - x.mean(dim=1, keepdim=True)
+    norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    return x / torch.where(norm > 0, norm, torch.inf)
+
+
+def _check(prediction: Tensor, target: Tensor) -> None:
+    if prediction.shape != target.shape:
+        raise ShapeError(
+            Fault(
+                "loss: prediction",
+                f"shape {tuple(prediction.shape)}",
+                f"{tuple(target.shape)} (b, n_times, n_bands), the target's",
+                "The net's last layer must give setup.n_bands bands, one frame a sample.",
+            )
+        )
+    if prediction.ndim != 3:
+        raise ShapeError(Fault("loss", f"shape {tuple(prediction.shape)}", "(b, n_times, n_bands)"))

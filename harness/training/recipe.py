@@ -1,0 +1,204 @@
+"""What a package tells the training loop: a `Recipe`, numbers only, and a `TorchSystem`, how to build it.
+
+A package's ``train.py`` names an instance in its manifest, ``trainer = "train:SYSTEM"``:
+
+    class Vlaai:
+        presets = ("paper", "compact")
+
+        def recipe(self, preset, variant):
+            return CONFIGS[variant][preset], RECIPES[preset]
+
+        def build(self, config, setup, subjects):
+            return model.Vlaai(config, n_bands=setup.n_bands)
+
+        def metadata(self, config, setup, subjects):
+            return {"config": json.dumps(asdict(config)), "n_bands": str(setup.n_bands)}
+
+    SYSTEM = Vlaai()
+
+Nothing here imports torch. The defaults are what the releases have in common (Adam, StepLR, one random
+crop a recording and epoch, loss -r + 0.2 L1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args, get_type_hints
+
+from harness.conventions import SAMPLE_RATE_HZ
+from harness.errors import Fault, TrainingError
+from harness.predictor import Setup
+
+if TYPE_CHECKING:
+    from torch import nn
+
+LossName = Literal["pearson", "l1", "kl", "info_nce"]
+LOSSES: tuple[str, ...] = get_args(LossName)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one preset of one system is trained.
+
+    Attributes:
+        epochs: at most this many; ``--epochs`` takes its place.
+        batch_size: crops a step, on all processes together.
+        crop_seconds: length of a crop.
+        crops: ``random``, crops at random places of every recording, or ``windows``, every window of
+            ``crop_seconds`` that starts at a multiple of ``hop_seconds``, in random order.
+        crops_per_recording: random crops drawn from each recording an epoch; not for windows.
+        hop_seconds: from one window's start to the next one's; windows only.
+        zscore: mean 0 and standard deviation 1 over time for each EEG channel and each band of each crop;
+            at validation, for each EEG channel of each segment (each window where ``fixed_length``).
+        fixed_length: the net takes nothing but crops of ``crop_seconds``; validation then cuts segments
+            with ``harness.predictor.predict_windowed``.
+        mixup_rounds: how often a batch is halved by mixing pairs of crops of different subjects.
+        losses: name -> weight. ``pearson`` is -r, ``l1``, ``kl`` (log-softmax over bands), ``info_nce``.
+        info_nce_temperature: of the loss ``info_nce``.
+        optimiser: ``adam`` or ``adamw``.
+        learning_rate: at the start.
+        betas: of the optimiser.
+        eps: of the optimiser.
+        weight_decay: of the optimiser.
+        schedule: ``constant``; ``step``, times ``step_gamma`` every ``step_epochs``; ``cosine``, to 0 at
+            the last epoch.
+        step_epochs: of the schedule ``step``.
+        step_gamma: of the schedule ``step``.
+        warmup_epochs: epochs over which the learning rate rises linearly, before the schedule's factor.
+        gradient_clip: largest 2-norm of the gradient; None for no limit.
+        validate_every: epochs from one validation to the next; the last epoch is always validated.
+        patience: stop after this many epochs without a better validation r; None to go on.
+        average_every: the weights are the mean over every that many epochs; 0 for the best epoch's.
+        average_from: share of the epochs, in [0, 1), before averaging begins.
+        autocast: number format on CUDA, ``bf16`` or ``fp16``; None for float32. Never used on the CPU.
+    """
+
+    epochs: int
+    batch_size: int = 64
+    crop_seconds: float = 10.0
+    crops: Literal["random", "windows"] = "random"
+    crops_per_recording: int = 1
+    hop_seconds: float | None = None
+    zscore: bool = True
+    fixed_length: bool = False
+    mixup_rounds: int = 0
+    losses: Mapping[str, float] = field(default_factory=lambda: {"pearson": 1.0, "l1": 0.2})
+    info_nce_temperature: float = 0.1
+    optimiser: Literal["adam", "adamw"] = "adam"
+    learning_rate: float = 5e-4
+    betas: tuple[float, float] = (0.9, 0.98)
+    eps: float = 1e-9
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "step", "cosine"] = "step"
+    step_epochs: int = 50
+    step_gamma: float = 0.9
+    warmup_epochs: int = 0
+    gradient_clip: float | None = None
+    validate_every: int = 1
+    patience: int | None = None
+    average_every: int = 0
+    average_from: float = 0.0
+    autocast: Literal["bf16", "fp16"] | None = None
+
+    @property
+    def crop_samples(self) -> int:
+        """Samples in a crop."""
+        return round(self.crop_seconds * SAMPLE_RATE_HZ)
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples from one window's start to the next one's."""
+        return round((self.hop_seconds or self.crop_seconds) * SAMPLE_RATE_HZ)
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be meant, all at once.
+
+        Raises:
+            TrainingError: a count below its least value, an unknown word, or values that contradict.
+        """
+        least = {
+            "epochs": 1,
+            "batch_size": 1,
+            "crops_per_recording": 1,
+            "step_epochs": 1,
+            "validate_every": 1,
+            "mixup_rounds": 0,
+            "warmup_epochs": 0,
+            "average_every": 0,
+        }
+        faults = [
+            Fault(f"recipe: {name}", f"{getattr(self, name)}", f"{lowest} or more")
+            for name, lowest in least.items()
+            if getattr(self, name) < lowest
+        ]
+        hints = get_type_hints(Recipe)
+        for entry in fields(self):
+            words = _words(hints[entry.name])
+            value = getattr(self, entry.name)
+            if words and value not in words:
+                known = ", ".join(str(word) for word in words)
+                faults.append(Fault(f"recipe: {entry.name}", repr(value), f"one of {known}"))
+        unknown = [name for name in self.losses if name not in LOSSES]
+        if unknown or not self.losses:
+            faults.append(Fault("recipe: losses", f"{list(self.losses)}", f"some of {', '.join(LOSSES)}"))
+        if self.crop_samples < 2:
+            faults.append(Fault("recipe: crop_seconds", f"{self.crop_seconds}", "two samples or more"))
+        if self.hop_seconds is not None and (self.hop_samples < 1 or self.crops != "windows"):
+            faults.append(
+                Fault("recipe: hop_seconds", f"{self.hop_seconds}", 'a sample or more, with crops "windows"')
+            )
+        if self.crops == "windows" and self.crops_per_recording != 1:
+            faults.append(
+                Fault("recipe: crops_per_recording", f"{self.crops_per_recording}", "1 with windows")
+            )
+        if not 0 <= self.average_from < 1:
+            faults.append(Fault("recipe: average_from", f"{self.average_from}", "0 or more, below 1"))
+        if faults:
+            raise TrainingError(*faults)
+
+
+Config = TypeVar("Config")
+
+
+class TorchSystem(Protocol[Config]):
+    """How a package's net is built for the training loop; one instance is the package's trainer."""
+
+    @property
+    def presets(self) -> Sequence[str]:
+        """Names of the presets, such as ``("paper", "compact")``; a class attribute will do."""
+        ...
+
+    def recipe(self, preset: str, variant: str) -> tuple[Config, Recipe]:
+        """The net's configuration and its recipe.
+
+        Raises:
+            KeyError: there is no such preset of this variant.
+        """
+        ...
+
+    def build(self, config: Config, setup: Setup, subjects: Sequence[str]) -> nn.Module:
+        """The net with its initial values; torch's generator is seeded already.
+
+        Its forward takes EEG (b, n_times, 64) and ``subject_index`` (b,) int64, the position in
+        ``subjects`` or -1 for a subject that is not among them, and gives (b, n_times, n_bands).
+
+        Args:
+            config: from :meth:`recipe`.
+            setup: feature, n_bands, segment_samples, variant, options.
+            subjects: the training subjects, in order.
+        """
+        ...
+
+    def metadata(self, config: Config, setup: Setup, subjects: Sequence[str]) -> Mapping[str, str]:
+        """What the weights file must say of itself so that the predictor can build the net."""
+        ...
+
+
+def _words(hint: Any) -> tuple[Any, ...]:
+    """The allowed values of a Literal, or of ``Literal | None``; none for another type."""
+    arms = get_args(hint)
+    if arms and all(isinstance(arm, str) for arm in arms):
+        return arms
+    literals = [word for arm in arms for word in get_args(arm) if isinstance(word, str)]
+    return (*literals, None) if literals else ()
