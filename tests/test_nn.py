@@ -9,7 +9,7 @@ from torch import nn
 
 from harness.nn import load_net, predict_blocks, zscore
 
-REMEDY = "Train it again with harness train, or import it with harness import-weights."
+REMEDY = "Train it again with harness train, or import it with harness import-weights"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ RECIPES = {
         PAPER,
         epochs=60,
         batch_size=32,
-        crops_per_recording=6,
+        crops_per_recording=3,
         learning_rate=1e-3,
         step_epochs=10,
         patience=10,

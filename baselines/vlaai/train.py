@@ -26,7 +26,7 @@ PAPER = Recipe(
 )
 RECIPES = {
     "paper": PAPER,
-    "compact": replace(PAPER, epochs=40, hop_seconds=2.5, patience=6),
+    "compact": replace(PAPER, epochs=20, crops="random", hop_seconds=None, crops_per_recording=6, patience=5),
 }
 
 

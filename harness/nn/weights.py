@@ -25,7 +25,7 @@ from harness.errors import shorten
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-REMEDY = "Train it again with harness train, or import it with harness import-weights."
+REMEDY = "Train it again with harness train, or import it with harness import-weights"
 
 
 class NetConfig(Protocol):
