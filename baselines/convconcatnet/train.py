@@ -15,7 +15,7 @@ PAPER = Recipe(epochs=1000, batch_size=64, crop_seconds=10.0)
 RECIPES = {
     "paper": PAPER,
     "compact": replace(
-        PAPER, epochs=40, batch_size=32, crops_per_recording=3, learning_rate=1e-3, step_epochs=10, patience=8
+        PAPER, epochs=20, batch_size=16, crops_per_recording=3, learning_rate=1e-3, step_epochs=5, patience=5
     ),
 }
 

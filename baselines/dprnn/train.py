@@ -17,14 +17,14 @@ RECIPES = {
     "paper": PAPER,
     "compact": replace(
         PAPER,
-        epochs=40,
-        batch_size=32,
+        epochs=20,
+        batch_size=16,
         crop_seconds=10.0,
         crops_per_recording=3,
         fixed_length=True,
         learning_rate=1e-3,
-        step_epochs=10,
-        patience=8,
+        step_epochs=5,
+        patience=5,
     ),
 }
 

@@ -16,12 +16,12 @@ RECIPES = {
     "paper": PAPER,
     "compact": replace(
         PAPER,
-        epochs=60,
-        batch_size=32,
+        epochs=20,
+        batch_size=16,
         crops_per_recording=3,
         learning_rate=1e-3,
-        step_epochs=10,
-        patience=10,
+        step_epochs=5,
+        patience=5,
     ),
 }
 

@@ -26,7 +26,9 @@ PAPER = Recipe(
 )
 RECIPES = {
     "paper": PAPER,
-    "compact": replace(PAPER, epochs=20, crops="random", hop_seconds=None, crops_per_recording=6, patience=5),
+    "compact": replace(
+        PAPER, epochs=20, batch_size=16, crops="random", hop_seconds=None, crops_per_recording=6, patience=5
+    ),
 }
 
 
