@@ -14,6 +14,8 @@ from harness.submission import load_submission
 GOLDEN = Path(__file__).parent / "golden"
 REPOSITORY = Path(__file__).parent.parent
 
+pytest_plugins = ["package_fixtures"]
+
 # The train.py of a submission with a tiny net; the fixture `tiny` appends to it.
 TINY_TRAIN = '''
 import dataclasses, json, os, sys

@@ -26,7 +26,7 @@ LAYERS = [
     ["validation", "files", "provenance"],
     ["splits", "features", "scoring", "statistics"],
     ["corpus"],
-    ["segments", "predictor"],
+    ["segments", "predictor", "nn"],
     ["predictions", "isolation", "records", "submission"],
     ["task", "training"],
     ["evaluation", "description"],

@@ -1,6 +1,5 @@
 """The linear baseline: its mathematics, and what it reaches on real EEG."""
 
-import importlib.util
 import shutil
 import sys
 
@@ -17,11 +16,8 @@ FOLDER = REPOSITORY / "baselines" / "linear"
 
 
 @pytest.fixture(scope="module")
-def model():
-    spec = importlib.util.spec_from_file_location("linear_model", FOLDER / "model.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def model(package):
+    return package("baselines/linear").model
 
 
 def _lagged(x, n_lags):

@@ -1,0 +1,6 @@
+"""What the packages with a torch net share: their weights files, and prediction in blocks."""
+
+from harness.nn.inference import predict_blocks, zscore
+from harness.nn.weights import Loaded, load_net, metadata
+
+__all__ = ["Loaded", "load_net", "metadata", "predict_blocks", "zscore"]

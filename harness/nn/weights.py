@@ -1,0 +1,142 @@
+"""Weights files that say which net they are: safetensors with metadata.
+
+    net       name of the net's class, such as "Vlaai"
+    config    the net's configuration, JSON
+    subjects  ids of the subjects that the net has learned, in the order of its table, JSON; only where
+              it has one
+
+A predictor builds its net from the file alone. A file that does not say, or says another net or another
+number of bands, or lacks a tensor is refused. Messages are one line: a submission's process hands on no
+more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+
+from torch import Tensor, nn
+
+from harness.errors import shorten
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+REMEDY = "Train it again with harness train, or import it with harness import-weights"
+
+
+class NetConfig(Protocol):
+    """A net's configuration: a frozen dataclass of numbers and tuples of numbers."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def n_bands(self) -> int:
+        """Bands that the net predicts."""
+        ...
+
+
+Config = TypeVar("Config", bound=NetConfig)
+Net = TypeVar("Net", bound=nn.Module)
+
+
+class Loaded(NamedTuple, Generic[Net]):
+    """A net from a file.
+
+    Attributes:
+        net: in eval mode, float32, on the CPU.
+        subjects: the subjects that it has learned, in the order of its table; empty for most nets.
+    """
+
+    net: Net
+    subjects: tuple[str, ...]
+
+
+def metadata(net: type[nn.Module], config: DataclassInstance, subjects: Sequence[str] = ()) -> dict[str, str]:
+    """What the weights file of a net must say of itself.
+
+    Args:
+        net: its class.
+        config: that it was built with.
+        subjects: that it has learned, in the order of its table; none for a net without a table.
+    """
+    said = {"net": net.__name__, "config": json.dumps(asdict(config))}
+    return {**said, "subjects": json.dumps(list(subjects))} if subjects else said
+
+
+def load_net(path: Path | None, net: type[Net], config: type[Config], n_bands: int) -> Loaded[Net]:
+    """Build the net that a weights file holds.
+
+    Args:
+        path: the file; None, which a run without weights gives, is refused.
+        net: the class to build, from a configuration alone.
+        config: the class of its configuration.
+        n_bands: of the feature that is asked for.
+
+    Raises:
+        ValueError: no file, not safetensors, another net, other bands, or tensors that do not fit.
+    """
+    if path is None:
+        raise ValueError(f"no weights for this run, expected a safetensors file of {net.__name__}. {REMEDY}")
+    said, tensors = _read(path)
+    lacking = [key for key in ("net", "config") if key not in said]
+    if lacking:
+        raise _refusal(path, f"no metadata {' and '.join(lacking)}", f"those of {net.__name__}")
+    if said["net"] != net.__name__:
+        raise _refusal(path, f"weights of the net {said['net']}", net.__name__)
+    built_from = _config(path, said["config"], config)
+    if built_from.n_bands != n_bands:
+        raise _refusal(path, f"a net for n_bands = {built_from.n_bands}", f"{n_bands}, this run's feature")
+    try:
+        built = net(built_from)
+        subjects = tuple(str(subject) for subject in json.loads(said.get("subjects", "[]")))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise _refusal(path, f"metadata that builds no net ({error})", f"those of {net.__name__}") from None
+    _check_tensors(path, built.state_dict(), tensors)
+    built.load_state_dict(tensors)
+    return Loaded(built.eval(), subjects)
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise _refusal(path, f"not readable ({error})", "a safetensors file") from None
+
+
+def _config(path: Path, text: str, config: type[Config]) -> Config:
+    try:
+        values = json.loads(text)
+        given = set(values)
+    except (TypeError, ValueError):
+        raise _refusal(path, "metadata config that is not a JSON object", "the net's configuration") from None
+    known = {field.name for field in fields(config)}
+    needed = {f.name for f in fields(config) if f.default is MISSING and f.default_factory is MISSING}
+    wrong = sorted(given - known) + sorted(needed - given)
+    if wrong or not isinstance(values, dict):
+        raise _refusal(path, f"config keys {shorten(sorted(given))}", shorten(sorted(known), 12))
+    return config(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    )
+
+
+def _check_tensors(path: Path, expected: Mapping[str, Tensor], arrived: Mapping[str, Tensor]) -> None:
+    problems = [f"no tensor {name}" for name in expected if name not in arrived]
+    problems += [f"unknown tensor {name}" for name in arrived if name not in expected]
+    problems += [
+        f"{name} of shape {tuple(arrived[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in arrived and arrived[name].shape != tensor.shape
+    ]
+    if problems:
+        raise _refusal(path, shorten(problems, 2), f"the {len(expected)} tensors of its config")
+
+
+def _refusal(path: Path, arrived: str, expected: str) -> ValueError:
+    return ValueError(f"{path.name}: {arrived}, expected {expected}. {REMEDY}")
