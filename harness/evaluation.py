@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from harness import provenance
 from harness.conventions import SAMPLE_RATE_HZ
+from harness.corpus.arrays import release_maps
 from harness.isolation import Limits, PredictorRun, PredictorSpec, SegmentInput, predict_segments
 from harness.predictions import predictions_sha256, read_predictions
 from harness.predictor import Setup
@@ -110,6 +111,8 @@ def predicted(
     segments = task.segments[:n_segments]
 
     def read_eeg(index: int) -> NDArray[np.float32]:
+        if index and segments[index].subject != segments[index - 1].subject:
+            release_maps()
         eeg = np.ascontiguousarray(segments[index].eeg())
         if seen is not None:
             seen.add_eeg(segments[index].id, eeg)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from harness.conventions import FEATURE_BANDS
 from harness.corpus import Corpus, open_corpus
+from harness.corpus.arrays import release_maps
 from harness.corpus.fingerprint import check_simulated, recipe_fingerprint
 from harness.corpus.locate import is_feature_folder
 from harness.errors import CorpusError, Fault, PredictionsError, SplitError, raise_all, shorten
@@ -160,6 +161,7 @@ class Task:
             for segment in segments:
                 if digest.lacks(segment.id, "eeg"):
                     digest.add_eeg(segment.id, segment.eeg())
+            release_maps()
         return digest.hexdigest()
 
 

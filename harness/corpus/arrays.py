@@ -59,6 +59,11 @@ class ArrayFile:
         return _mapped(self)
 
 
+def release_maps() -> None:
+    """Forget the maps: pages that were read count as this process's memory while their map stands."""
+    _mapped.cache_clear()
+
+
 def open_npy(path: Path) -> ArrayFile:
     """Read the header of a ``.npy`` file.
 
