@@ -297,8 +297,9 @@ def _manifest_faults(submission: Submission, where: str) -> list[Fault]:
         if key not in submission.manifest:
             continue
         module = submission.manifest[key].partition(":")[0]
-        file = submission.folder / (module.replace(".", "/") + ".py")
-        if not file.is_file():
+        place = submission.folder / module.replace(".", "/")
+        file = place.with_name(place.name + ".py")
+        if not (file.is_file() or (place / "__init__.py").is_file()):
             faults.append(
                 Fault(
                     f"{where}: {key}",

@@ -206,6 +206,7 @@ BAD_PREDICTORS = {
     "float64": ("return eeg[:, :, :10].astype(float)", "float64 values, expected float32"),
     "nan": ("return eeg[:, :, :10] * np.nan", "are NaN or infinite"),
     "raises": ("raise ValueError('my own fault')", "my own fault"),
+    "two lines": ("raise ValueError('first\\nsecond')", "raised ValueError: first second"),
     "exit": ("sys.exit(0)", "before it had predicted all segments"),
     "hard exit": ("os._exit(0)", "exit code 0"),
     "none": ("return None", "predict returned None"),

@@ -278,7 +278,10 @@ def _raised(what: str, error: BaseException, memory_bytes: int) -> OutputFault:
     remedy = ""
     if isinstance(error, ValueError) and "read-only" in str(error):
         remedy = "EEG is read-only: copy it first (eeg = eeg.copy())."
-    return OutputFault(f"{what} raised {text.splitlines()[-1][:300]}", "", remedy)
+    # A syntax error's last line says what it is, after the code and a caret; other messages count whole.
+    lines = text.splitlines()
+    said = lines[-1] if isinstance(error, SyntaxError) else " ".join(line.strip() for line in lines)
+    return OutputFault(f"{what} raised {said[:300]}", "", remedy)
 
 
 def _print_own_frames(error: BaseException, submission: str) -> None:
