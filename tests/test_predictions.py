@@ -340,3 +340,25 @@ def test_writer_refuses_a_subject_twice(tmp_path):
     with pytest.raises(PredictionsError) as caught:
         write_predictions(tmp_path / "p.zip", [("sub-1", {}), ("sub-1", {})])
     assert str(caught.value) == "sub-1: written twice, expected each subject once."
+
+
+def test_folder_of_dtu_subjects_is_predictions_too(tmp_path):
+    (tmp_path / "notes.json").write_text("{}")
+    assert not is_predictions(tmp_path)
+    (tmp_path / "S9.json").write_text("{}")
+    assert is_predictions(tmp_path)
+    (tmp_path / "submission.toml").touch()
+    assert not is_predictions(tmp_path)
+
+
+def test_mel_where_the_envelope_is_asked_is_told_by_its_shape(tmp_path):
+    rng = np.random.default_rng(0)
+    ids = [f"sub-086_x_{i:03d}" for i in range(8)]
+    write_predictions(tmp_path / "p", [("sub-086", {name: rng.standard_normal((1920, 10)) for name in ids})])
+    expected = Expected({"sub-086": ids}, 1920, 1, "envelope")
+    with pytest.raises(PredictionsError) as caught:
+        list(read_predictions(tmp_path / "p", expected))
+    assert str(caught.value.faults[0]) == (
+        "sub-086_x_000: shape (1920, 10), expected (1920, 1) (n_times, n_bands).\n"
+        "  The scored feature is envelope: 1 number a frame."
+    )
