@@ -58,17 +58,16 @@ def progress(title: str) -> Iterator[Callable[..., None]]:
         yield lambda done, total, note="": bar.update(task, completed=done, total=total, note=note)
 
 
-def record_text(record: Mapping[str, Any], *, label: str = "") -> str:
+def record_text(record: Mapping[str, Any]) -> str:
     """A score record as a table: subjects, bands, mean with interval, flags.
 
     Args:
         record: as in ``harness/schemas/score-record.json``.
-        label: the system's name where another than the record's is wanted.
     """
     from tabulate import tabulate
 
     submission, split, corpus = record["submission"], record["split"], record["corpus"]
-    name = label or submission["name"]
+    name = submission["name"]
     if submission["variant"] not in (None, "default"):
         name += f" ({submission['variant']})"
     rows = [

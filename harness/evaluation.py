@@ -17,11 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import provenance
-from harness.conventions import SAMPLE_RATE_HZ
 from harness.corpus.arrays import release_maps
 from harness.isolation import Limits, PredictorRun, PredictorSpec, SegmentInput, predict_segments
 from harness.predictions import predictions_sha256, read_predictions
-from harness.predictor import Setup
 from harness.records import Record, build_record
 from harness.scoring import Score, combine, score_subject
 from harness.segments import Fingerprint
@@ -66,13 +64,10 @@ class Prepared:
             name=self.submission.name,
             folder=self.submission.folder,
             entry_point=self.submission.manifest["entry_point"],
-            setup=Setup(
-                feature=self.task.feature,
-                n_bands=self.task.n_bands,
-                segment_samples=self.task.split.segment_samples,
-                sample_rate_hz=SAMPLE_RATE_HZ,
-                variant=self.variant,
-                options=self.submission.options(self.variant),
+            setup=self.submission.setup(
+                self.task.split,
+                self.task.feature,
+                self.variant,
                 weights=self.weights.path if self.weights else None,
                 seed=self.run.seed,
             ),

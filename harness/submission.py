@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.conventions import FEATURE_BANDS, SAMPLE_RATE_HZ
 from harness.errors import Fault, SubmissionError, raise_all
 from harness.files import file_sha256, write_atomically
+from harness.predictor import Setup
 from harness.splits import Split
 from harness.validation import schema_faults
 
@@ -101,6 +103,21 @@ class Submission:
         """The options of a variant."""
         options: Mapping[str, Any] = self.manifest.get("variants", {}).get(variant, {}).get("options", {})
         return options
+
+    def setup(
+        self, split: Split, feature: str, variant: str, *, weights: Path | None = None, seed: int = 0
+    ) -> Setup:
+        """What the system's code is built with for a run."""
+        return Setup(
+            feature=feature,
+            n_bands=FEATURE_BANDS[feature],
+            segment_samples=split.segment_samples,
+            sample_rate_hz=SAMPLE_RATE_HZ,
+            variant=variant,
+            options=self.options(variant),
+            weights=weights,
+            seed=seed,
+        )
 
     def check_feature(self, feature: str) -> None:
         """Refuse a feature that the system does not decode.

@@ -147,7 +147,7 @@ class Task:
             seen: what went through the predictor and the scorer already, to read nothing twice.
 
         Raises:
-            CorpusError: data that cannot be read, or a simulated corpus that was changed.
+            CorpusError: data that cannot be read.
         """
         if self.corpus.simulated and not self.labels_apart:
             recipe = recipe_fingerprint(self.corpus)

@@ -416,7 +416,9 @@ def test_scoring_imports_neither_torch_nor_pandas(official_split):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_interrupt_ends_the_predictor_and_leaves_nothing(make_submission, where, tmp_path):
+@pytest.fixture
+def sleeping(make_submission, where, tmp_path):
+    """A score under way whose predictor sleeps: the process, and the folder of its temporary files."""
     folder = make_submission(predict="print(os.getpid(), file=sys.stderr)\ntime.sleep(100)")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -431,6 +433,11 @@ def test_interrupt_ends_the_predictor_and_leaves_nothing(make_submission, where,
     deadline = time.monotonic() + 60
     while not list(scratch.rglob("*.npy")) and time.monotonic() < deadline:
         time.sleep(0.05)
+    return process, scratch
+
+
+def test_interrupt_ends_the_predictor_and_leaves_nothing(sleeping, tmp_path):
+    process, scratch = sleeping
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
@@ -527,6 +534,23 @@ def test_damaged_simulated_corpus_is_refused_before_anything_runs(
     assert f"broken: {path}: no such file" in out
 
 
+def test_training_on_a_damaged_simulated_corpus_is_refused(harness, make_submission, simulated, tmp_path):
+    shutil.copytree(simulated / "corpus", tmp_path / "damaged")
+    path = next((tmp_path / "damaged").rglob("sub-001*run-01*_eeg.npy"))
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    folder = make_submission(trainer="train:train")
+    (folder / "train.py").write_text(
+        "def train(data, setup, progress):\n    raise ValueError('trained all the same')\n"
+    )
+    split = ["--split", simulated / "tiny-split.json"]
+    code, _, err = harness("train", folder, "--data", tmp_path / "damaged", *split)
+    assert (code, f"error: {path}: sha256" in err, "all the same" in err) == (1, True, False)
+    assert not (folder / "weights").exists()
+    assert "trained all the same" in harness("train", folder, "--data", simulated / "corpus", *split)[2]
+
+
 def test_stimulus_features_are_refused_as_labels_where_they_do_not_fit(
     harness, make_submission, official_split
 ):
@@ -584,20 +608,9 @@ def test_limits_that_are_no_limits(harness, option, value):
     assert harness("score", "nowhere", option, value)[0] == 2
 
 
-def test_termination_leaves_nothing(make_submission, where, tmp_path):
-    folder = make_submission(predict="time.sleep(100)")
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    process = subprocess.Popen(
-        [*HARNESS, "score", folder, *map(str, where)],
-        cwd=tmp_path,
-        env={**os.environ, "TMPDIR": str(scratch)},
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 60
-    while not list(scratch.rglob("*.npy")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+def test_termination_leaves_nothing(sleeping):
+    process, scratch = sleeping
     process.terminate()
-    assert process.wait(30) == 128 + signal.SIGTERM
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
     assert list(scratch.iterdir()) == []

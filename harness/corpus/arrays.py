@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import IO
@@ -94,9 +94,9 @@ def open_npz(path: Path) -> dict[str, ArrayFile]:
                     described = _described(file, path, member, info.file_size)
                 if info.compress_type == zipfile.ZIP_STORED:
                     start = described.offset + _member_offset(path, info)
-                    described = _moved(described, start)
+                    described = replace(described, offset=start)
                 else:
-                    described = _moved(described, -1)
+                    described = replace(described, offset=-1)
                 arrays[member] = described
     except OSError as error:
         raise CorpusError(Fault(str(path), error.strerror or "cannot be read")) from None
@@ -140,10 +140,6 @@ def _described(file: IO[bytes], path: Path, member: str, size: int) -> ArrayFile
             )
         )
     return ArrayFile(path, member, (shape[0], shape[1]), dtype.str, fortran_order, offset)
-
-
-def _moved(array: ArrayFile, offset: int) -> ArrayFile:
-    return ArrayFile(array.path, array.member, array.shape, array.dtype, array.fortran_order, offset)
 
 
 def _member_offset(path: Path, info: zipfile.ZipInfo) -> int:

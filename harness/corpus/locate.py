@@ -7,6 +7,7 @@ converted or copied.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from harness.conventions import SIMULATED_MARKER, SIMULATED_PREFIX
@@ -107,15 +108,7 @@ def _open(layout: str, place: Path, folder: Path, feature_folder: Path | None) -
         beside = place.parent / "preprocessed_stimuli"
         corpus = sparrkulee.open_preprocessed(place, features or (beside if beside.is_dir() else None))
     if _is_simulated(corpus, place, folder):
-        return Corpus(
-            "simulated",
-            corpus.layout,
-            corpus.folder,
-            True,
-            corpus.recordings,
-            corpus.faults,
-            corpus.notes,
-        )
+        return replace(corpus, name="simulated", simulated=True)
     return corpus
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -38,6 +37,7 @@ from harness.corpus.simulated_recipe import (
 )
 from harness.errors import CorpusError, Fault
 from harness.features import envelope, load_audio, mel
+from harness.files import file_sha256
 
 # Goes up with every change of the generator that changes a byte.
 GENERATOR_VERSION: Final = 1
@@ -159,7 +159,7 @@ def verify(folder: Path, files: Iterable[str] | None = None) -> list[Fault]:
             faults.append(Fault(where, f"not listed in {SIMULATED_MARKER}"))
         elif _size(folder / path) is None:
             faults.append(Fault(where, "no such file", f"sha256 {expected}", remedy))
-        elif (arrived := _sha256(folder / path)) != expected:
+        elif (arrived := file_sha256(folder / path)) != expected:
             faults.append(Fault(where, f"sha256 {arrived}", expected, remedy))
     return faults
 
@@ -331,10 +331,5 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _written(folder: Path, path: str) -> _Written:
-    return _Written(path, (folder / path).stat().st_size, _sha256(folder / path))
+    return _Written(path, (folder / path).stat().st_size, file_sha256(folder / path))

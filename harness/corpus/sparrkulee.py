@@ -42,13 +42,12 @@ _SPLIT_NAME = re.compile(
 _MAPPING_SUFFIX = "_mapping.json"
 
 
-def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None, *, name: str = "sparrkulee") -> Corpus:
+def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None) -> Corpus:
     """Open ``preprocessed_eeg`` with ``preprocessed_stimuli``.
 
     Args:
         eeg_folder: the folder with ``sub-*`` folders.
         stimuli_folder: the folder with ``<stimulus>_-_<feature>.npy``; None where labels are elsewhere.
-        name: name of the corpus.
 
     Raises:
         CorpusError: no EEG file at all.
@@ -99,16 +98,15 @@ def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None, *, name: st
             cuts.append((max(lengths) - min(lengths), recording.id))
     if cuts:
         notes.append(_cut_note(cuts))
-    return _corpus(name, "preprocessed", eeg_folder, recordings, faults, notes)
+    return _corpus("preprocessed", eeg_folder, recordings, faults, notes)
 
 
-def open_split_data(folder: Path, feature_folder: Path | None = None, *, name: str = "sparrkulee") -> Corpus:
+def open_split_data(folder: Path, feature_folder: Path | None = None) -> Corpus:
     """Open ``split_data``; the parts of a recording are joined in the order train, val, test.
 
     Args:
         folder: holds the .npy files.
         feature_folder: holds the mel and envelope files where they lie elsewhere.
-        name: name of the corpus.
 
     Raises:
         CorpusError: no EEG file at all.
@@ -129,7 +127,7 @@ def open_split_data(folder: Path, feature_folder: Path | None = None, *, name: s
             recordings[subject, stimulus] = _joined(subject, stimulus, paths)
         except CorpusError as error:
             faults += [SubjectFault(subject, fault) for fault in error.faults]
-    return _corpus(name, "split_data", folder, recordings, faults, notes)
+    return _corpus("split_data", folder, recordings, faults, notes)
 
 
 def open_challenge(folder: Path) -> Corpus:
@@ -158,7 +156,7 @@ def open_challenge(folder: Path) -> Corpus:
                 )
         except HarnessError as error:
             faults += [SubjectFault(subject, fault) for fault in error.faults]
-    return _corpus("sparrkulee", "challenge", folder, recordings, faults, [])
+    return _corpus("challenge", folder, recordings, faults, [])
 
 
 def _mapping(path: Path) -> dict[str, str]:
@@ -272,7 +270,6 @@ def _cut_note(cuts: list[tuple[int, str]]) -> str:
 
 
 def _corpus(
-    name: str,
     layout: str,
     folder: Path,
     recordings: Mapping[tuple[str, str], Recording],
@@ -288,10 +285,10 @@ def _corpus(
     if len(notes) > 8:
         notes = [shorten(notes, 8)]
     return Corpus(
-        name=name,
+        name="sparrkulee",
         layout=layout,
         folder=folder,
-        simulated=name == "simulated",
+        simulated=False,
         recordings=tuple(recordings[key] for key in ordered),
         faults=tuple(faults),
         notes=tuple(notes),

@@ -12,15 +12,15 @@ from torch import Tensor
 Array = NDArray[np.float32]
 
 
-def zscore(eeg: Array) -> Array:
-    """Mean 0 and standard deviation 1 over time for each EEG channel; 0 where a channel is constant.
+def zscore(series: Array) -> Array:
+    """Mean 0 and standard deviation 1 over time for each channel or band; 0 where it is constant.
 
     Args:
-        eeg: (n_segments, n_times, n_channels); not changed.
+        series: (..., n_times, n_channels); not changed.
     """
-    centred = eeg - eeg[:, :1]  # so that a constant is exactly 0, and large offsets cost no digits
-    centred -= centred.mean(axis=1, keepdims=True)
-    deviation = np.sqrt(np.square(centred).mean(axis=1, keepdims=True))
+    centred = series - series[..., :1, :]  # so that a constant is exactly 0, and large offsets cost no digits
+    centred -= centred.mean(axis=-2, keepdims=True)
+    deviation = np.sqrt(np.square(centred).mean(axis=-2, keepdims=True))
     scaled: Array = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 0)
     return scaled
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from harness.corpus import Recording
 from harness.errors import Fault, TrainingError
+from harness.nn import zscore
 from harness.training.data import TrainingData
 from harness.training.recipe import Recipe
 
@@ -180,19 +181,6 @@ def make_crops(data: TrainingData, recipe: Recipe, seed: int) -> Crops:
         seed=seed,
         too_short=tuple(entry[0].id for entry in every if entry not in long_enough),
     )
-
-
-def zscore(series: Array) -> Array:
-    """Mean 0 and standard deviation 1 over time for each channel or band; 0 where it is constant.
-
-    Args:
-        series: (..., n_times, n_channels); not changed.
-    """
-    centred = series - series[..., :1, :]
-    centred -= centred.mean(axis=-2, keepdims=True)
-    deviation = np.sqrt(np.square(centred).mean(axis=-2, keepdims=True))
-    scaled: Array = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 0)
-    return scaled
 
 
 def mixup(

@@ -79,10 +79,11 @@ class TrainingData:
     def fingerprint(self) -> str:
         """sha256 over the training part: ids, lengths, and both ends of each recording's samples.
 
-        Cheap, since a training part has many gigabytes. A simulated corpus has its recipe's fingerprint.
+        Cheap, since a training part has many gigabytes. A simulated corpus has its recipe's fingerprint
+        (its files are checked before a training begins).
 
         Raises:
-            CorpusError: samples that cannot be read, or a simulated corpus that was changed.
+            CorpusError: samples that cannot be read.
         """
         recipe = recipe_fingerprint(self.corpus) if self.corpus.simulated else None
         if recipe is not None:

@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import provenance
-from harness.conventions import FEATURE_BANDS, SAMPLE_RATE_HZ
 from harness.errors import Fault, SubmissionError, TrainingError
 from harness.files import file_sha256
 from harness.predictor import Setup
@@ -73,16 +72,7 @@ def import_weights(
                 "A submission without one takes no weights of a release.",
             )
         )
-    setup = Setup(
-        feature=feature,
-        n_bands=FEATURE_BANDS[feature],
-        segment_samples=split.segment_samples,
-        sample_rate_hz=SAMPLE_RATE_HZ,
-        variant=chosen,
-        options=submission.options(chosen),
-        weights=None,
-        seed=0,
-    )
+    setup = submission.setup(split, feature, chosen)
     tensors = read_tensors(file)
     with imported(submission, "importer") as convert:
         try:

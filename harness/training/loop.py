@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.errors import Fault, TrainingError
+from harness.nn import zscore
 from harness.predictor import Setup, predict_windowed
 from harness.training import checkpoint, losses
-from harness.training.crops import Batch, Crops, make_crops, zscore
+from harness.training.crops import Batch, Crops, make_crops
 from harness.training.data import TrainingData
 from harness.training.log import Log
 from harness.training.processes import (

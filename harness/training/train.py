@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from harness import provenance
-from harness.conventions import SAMPLE_RATE_HZ
 from harness.corpus import Corpus
+from harness.corpus.fingerprint import check_simulated
 from harness.errors import Fault, TrainingError, raise_all, shorten
 from harness.predictor import Setup
 from harness.segments import cut_segments
@@ -127,16 +127,7 @@ def train_submission(
             )
         )
     data = _training_data(corpus, split, feature)
-    setup = Setup(
-        feature=feature,
-        n_bands=data.n_bands,
-        segment_samples=split.segment_samples,
-        sample_rate_hz=SAMPLE_RATE_HZ,
-        variant=chosen,
-        options=submission.options(chosen),
-        weights=None,
-        seed=seed,
-    )
+    setup = submission.setup(split, feature, chosen, seed=seed)
     started = time.monotonic()
     show = on_progress or (lambda _done, _total, _note: None)
     with imported(submission, "trainer") as trainer:
@@ -252,6 +243,7 @@ def _training_data(corpus: Corpus, split: Split, feature: str) -> TrainingData:
                 )
             )
     raise_all(TrainingError, faults)
+    check_simulated(corpus, {r.id: r for recordings in parts.values() for r in recordings}.values())
     return data
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from harness.errors import TrainingError
+from harness.nn import zscore
 from harness.segments import cut_segments
-from harness.training.crops import make_crops, mixup, zscore
+from harness.training.crops import make_crops, mixup
 from harness.training.data import TrainingData
 from harness.training.recipe import Recipe
 

@@ -304,8 +304,8 @@ def test_averaged_weights_are_the_mean_over_epochs(tiny, train):
 
 
 def test_validation_r_is_that_of_the_written_weights(tiny, train, corpus, split):
+    from harness.nn import zscore
     from harness.segments import cut_segments
-    from harness.training.crops import zscore
     from harness.training.data import TrainingData
 
     submission = tiny()
