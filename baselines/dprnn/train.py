@@ -1,13 +1,11 @@
 """How DPRNN is trained."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from model import PRESETS, Config, Dprnn
+from model import PRESETS, Dprnn
 
-from harness.nn import metadata
-from harness.predictor import Setup
 from harness.training.recipe import Recipe
+from harness.training.system import NetSystem
 
 # No recipe is published for EEG. This is the one that the challenge's releases share, which is the recipe's
 # defaults (Adam at 5e-4, a tenth less every 50 epochs, -r + 0.2 L1, one random crop from every recording),
@@ -27,24 +25,4 @@ RECIPES = {
         patience=5,
     ),
 }
-
-
-class System:
-    """What the training loop asks."""
-
-    presets = tuple(RECIPES)
-
-    def recipe(self, preset: str, variant: str) -> tuple[Config, Recipe]:
-        """The net's sizes and its recipe; KeyError for a preset that there is not."""
-        return PRESETS[preset], RECIPES[preset]
-
-    def build(self, config: Config, setup: Setup, subjects: Sequence[str]) -> Dprnn:
-        """The net for the feature of this run."""
-        return Dprnn(replace(config, n_bands=setup.n_bands))
-
-    def metadata(self, config: Config, setup: Setup, subjects: Sequence[str]) -> Mapping[str, str]:
-        """What the weights file says of itself."""
-        return metadata(Dprnn, replace(config, n_bands=setup.n_bands))
-
-
-SYSTEM = System()
+SYSTEM = NetSystem(nets={"default": Dprnn}, configs={"default": PRESETS}, recipes=RECIPES)

@@ -1,13 +1,11 @@
 """How VLAAI is trained."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from model import PRESETS, Config, Vlaai
+from model import PRESETS, Vlaai
 
-from harness.nn import metadata
-from harness.predictor import Setup
 from harness.training.recipe import Recipe
+from harness.training.system import NetSystem
 
 # The paper: -r alone, Adam as Keras has it at 1e-3, windows of 5 s that start every second, early stopping.
 # How long it waits before it stops is ours.
@@ -30,24 +28,4 @@ RECIPES = {
         PAPER, epochs=20, batch_size=16, crops="random", hop_seconds=None, crops_per_recording=6, patience=5
     ),
 }
-
-
-class System:
-    """What the training loop asks."""
-
-    presets = tuple(RECIPES)
-
-    def recipe(self, preset: str, variant: str) -> tuple[Config, Recipe]:
-        """The net's sizes and its recipe; KeyError for a preset that there is not."""
-        return PRESETS[variant][preset], RECIPES[preset]
-
-    def build(self, config: Config, setup: Setup, subjects: Sequence[str]) -> Vlaai:
-        """The net for the feature of this run."""
-        return Vlaai(replace(config, n_bands=setup.n_bands))
-
-    def metadata(self, config: Config, setup: Setup, subjects: Sequence[str]) -> Mapping[str, str]:
-        """What the weights file says of itself."""
-        return metadata(Vlaai, replace(config, n_bands=setup.n_bands))
-
-
-SYSTEM = System()
+SYSTEM = NetSystem(nets=dict.fromkeys(PRESETS, Vlaai), configs=PRESETS, recipes=RECIPES)

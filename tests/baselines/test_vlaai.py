@@ -111,7 +111,7 @@ def test_tensors_that_are_no_vlaai_are_refused(vlaai, golden):
 
 def test_training_builds_what_its_file_says(vlaai, make_setup):
     system = vlaai.train.SYSTEM
-    setup = make_setup(feature="envelope", n_bands=1)
+    setup = make_setup(feature="envelope", n_bands=1, variant="challenge")
     config, recipe = system.recipe("compact", "challenge")
     assert recipe.losses == {"pearson": 1.0}
     net = system.build(config, setup, [])
