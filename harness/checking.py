@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.ensemble import load_members
 from harness.errors import Fault, HarnessError
 from harness.evaluation import Run, predicted, prepare
 from harness.predictions import read_predictions
@@ -31,9 +32,17 @@ def check_submission(folder: Path, open_task: Callable[[], Task], run: Run) -> t
     except HarnessError as error:
         return list(error.faults), []
     checked = [f"manifest of {submission.name} {submission.version}"]
-    faults = weights_faults(submission)
+    packages = [submission]
+    if submission.is_ensemble:
+        try:
+            packages = [member.submission for member in load_members(submission)]
+        except HarnessError as error:
+            return list(error.faults), checked
+        checked.append(f"{len(packages)} members")
+    faults = [fault for package in packages for fault in weights_faults(package)]
     if not faults:
-        checked.append(f"{len(submission.manifest.get('weights', []))} weights files match their hashes")
+        listed = sum(len(package.manifest.get("weights", [])) for package in packages)
+        checked.append(f"{listed} weights files match their hashes")
     try:
         task = open_task()
         prepared = prepare(submission, task, run)

@@ -7,9 +7,10 @@ with their references by id, scored, and put into a record with everything neede
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from harness import provenance
 from harness.corpus.arrays import release_maps
+from harness.ensemble import load_members, mean_of_runs
 from harness.isolation import Limits, PredictorRun, PredictorSpec, SegmentInput, predict_segments
 from harness.predictions import predictions_sha256, read_predictions
 from harness.records import Record, build_record
@@ -49,13 +51,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A submission that is ready to run on a task: feature, variant and weights are verified."""
+    """A submission that is ready to run on a task: feature, variant and weights are verified.
+
+    An ensemble has ``members``, each prepared by itself.
+    """
 
     submission: Submission
     task: Task
     run: Run
     variant: str
     weights: Weights | None
+    members: tuple[Prepared, ...] = ()
 
     @property
     def spec(self) -> PredictorSpec:
@@ -82,6 +88,12 @@ def prepare(submission: Submission, task: Task, run: Run) -> Prepared:
     """
     submission.check_feature(task.feature)
     variant = submission.variant(run.variant)
+    if submission.is_ensemble:
+        members = tuple(
+            prepare(member.submission, task, replace(run, variant=member.variant))
+            for member in load_members(submission)
+        )
+        return Prepared(submission, task, run, variant, None, members)
     weights = submission.weights(task.corpus.name, task.split, task.feature, variant)
     return Prepared(submission, task, run, variant, weights)
 
@@ -102,6 +114,10 @@ def predicted(
         PredictorError: the predictor's process failed in any way.
         CorpusError: EEG that cannot be read.
     """
+    if prepared.members:
+        with _predicted_ensemble(prepared, n_segments, on_progress, seen) as run:
+            yield run
+        return
     task = prepared.task
     segments = task.segments[:n_segments]
 
@@ -121,6 +137,36 @@ def predicted(
         jobs=prepared.run.jobs,
         on_progress=on_progress,
     ) as run:
+        yield run
+
+
+@contextmanager
+def _predicted_ensemble(
+    prepared: Prepared, n_segments: int | None, on_progress: Progress | None, seen: Fingerprint | None
+) -> Iterator[PredictorRun]:
+    """As :func:`predicted`: the members in the manifest's order; the time limit is that of all together."""
+    began = time.monotonic()
+    n_members = len(prepared.members)
+
+    def runs() -> Iterator[AbstractContextManager[PredictorRun]]:
+        for number, member in enumerate(prepared.members):
+            left = prepared.run.limits.seconds - (time.monotonic() - began)
+            limits = replace(prepared.run.limits, seconds=max(left, 0.0))
+
+            def show(done: int, total: int, number: int = number) -> None:
+                if on_progress:
+                    on_progress(number * total + done, n_members * total)
+
+            yield predicted(
+                replace(member, run=replace(member.run, limits=limits)),
+                n_segments=n_segments,
+                on_progress=show,
+                seen=None if number else seen,
+            )
+
+    ids = [segment.id for segment in prepared.task.segments[:n_segments]]
+    shape = (prepared.task.split.segment_samples, prepared.task.n_bands)
+    with mean_of_runs(runs(), ids, shape, n_members) as run:
         yield run
 
 
@@ -157,7 +203,7 @@ def score_task(
 def submission_record(prepared: Prepared, score: Score, run: PredictorRun, seen: Fingerprint) -> Record:
     """The score record of a submission."""
     submission = prepared.submission
-    described = {
+    described: dict[str, Any] = {
         "name": submission.name,
         "kind": "submission",
         "version": submission.version,
@@ -166,35 +212,59 @@ def submission_record(prepared: Prepared, score: Score, run: PredictorRun, seen:
         "weights_sha256": prepared.weights.sha256 if prepared.weights else None,
         "predictions_sha256": None,
     }
-    overlap = training_overlap(prepared.task, prepared.weights) if prepared.weights else None
+    if prepared.members:
+        described["members"] = [
+            {
+                "name": member.submission.name,
+                "version": member.submission.version,
+                "variant": member.variant,
+                "code_sha256": member.submission.code_sha256(),
+                "weights_sha256": member.weights.sha256 if member.weights else None,
+            }
+            for member in prepared.members
+        ]
+    weights = [one.weights for one in prepared.members or (prepared,)]
+    overlap = training_overlap(prepared.task, weights)
     return _record(
         prepared.task, score, described, submission.folder, prepared.run.seed, run.seconds, seen, overlap
     )
 
 
-def training_overlap(task: Task, weights: Weights) -> dict[str, int] | None:
-    """How many of a task's subjects and stimuli the weights have seen, by the record of their training.
+def training_overlap(task: Task, weights: Sequence[Weights | None]) -> dict[str, int] | None:
+    """How many of a task's subjects and stimuli any of the weights has seen, by the records of training.
 
-    None where there is no record, or it is not of these weights (its sha256 is another), or does not say
+    None where one has no record, or it is not of these weights (its sha256 is another), or does not say
     what they have seen, as for weights that were imported; and where nobody knows the stimuli of the
     segments, as in the challenge's test set.
     """
-    try:
-        record = json.loads(weights.training.read_text("utf-8")) if weights.training else {}
-    except (OSError, ValueError):
-        return None
-    if record.get("weights_sha256") != weights.sha256 or not {"subjects", "stimuli"} <= set(record):
-        return None
+    records = [_training_record(one) for one in weights]
     if any(segment.recording.segment_id for segment in task.segments):
         return None
+    seen_subjects: set[str] = set()
+    seen_stimuli: set[str] = set()
+    for record in records:
+        if record is None:
+            return None
+        seen_subjects.update(record["subjects"])
+        seen_stimuli.update(record["stimuli"])
     subjects = {segment.subject for segment in task.segments}
     stimuli = {segment.recording.stimulus for segment in task.segments}
     return {
-        "subjects_seen": len(subjects.intersection(record["subjects"])),
+        "subjects_seen": len(subjects & seen_subjects),
         "subjects": len(subjects),
-        "stimuli_seen": len(stimuli.intersection(record["stimuli"])),
+        "stimuli_seen": len(stimuli & seen_stimuli),
         "stimuli": len(stimuli),
     }
+
+
+def _training_record(weights: Weights | None) -> dict[str, Any] | None:
+    """The record of a training, where it is of these weights and says what they have seen."""
+    try:
+        record = json.loads(weights.training.read_text("utf-8")) if weights and weights.training else {}
+    except (OSError, ValueError):
+        return None
+    of_these = weights is not None and record.get("weights_sha256") == weights.sha256
+    return record if of_these and {"subjects", "stimuli"} <= set(record) else None
 
 
 def score_predictions(task: Task, path: Path, *, seed: int = 0) -> Record:

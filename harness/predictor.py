@@ -13,7 +13,7 @@ name in its manifest, and any class with the same two methods will do.
 
 Shapes: EEG is (n_segments, n_times, 64), predictions are (n_segments, n_times, n_bands), both
 float32 at ``sample_rate_hz``. Here: `Setup`, `Predictor`, `predict_windowed` for models that only
-know one length, and `check_prediction`, the check that every returned array goes through.
+know one length, `zscore`, and `check_prediction`, the check that every returned array goes through.
 """
 
 from __future__ import annotations
@@ -136,6 +136,19 @@ def predict_windowed(
     for k, start in reversed(list(enumerate(starts))):  # so that the earlier window stands
         prediction[:, start : start + window_samples] = frames[:, k]
     return prediction
+
+
+def zscore(series: Array) -> Array:
+    """Mean 0 and standard deviation 1 over time for each channel or band; 0 where it is constant.
+
+    Args:
+        series: (..., n_times, n_channels); not changed.
+    """
+    centred = series - series[..., :1, :]  # so that a constant is exactly 0, and large offsets cost no digits
+    centred -= centred.mean(axis=-2, keepdims=True)
+    deviation = np.sqrt(np.square(centred).mean(axis=-2, keepdims=True))
+    scaled: Array = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 0)
+    return scaled
 
 
 class OutputFault(NamedTuple):

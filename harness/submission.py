@@ -70,6 +70,11 @@ class Submission:
         return str(self.manifest["version"])
 
     @property
+    def is_ensemble(self) -> bool:
+        """Whether the manifest lists members in place of code (see ``harness.ensemble``)."""
+        return "members" in self.manifest
+
+    @property
     def features(self) -> tuple[str, ...]:
         """What the system decodes."""
         return tuple(self.manifest["features"])
@@ -310,6 +315,19 @@ def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
 
 def _manifest_faults(submission: Submission, where: str) -> list[Fault]:
     faults = []
+    if "entry_point" not in submission.manifest and not submission.is_ensemble:
+        faults.append(Fault(where, "the key 'entry_point' is missing"))
+    if submission.is_ensemble:
+        faults += [
+            Fault(
+                f"{where}: {key}",
+                "a manifest with members",
+                "one without this key",
+                "An ensemble has no code of its own; its members are trained by themselves.",
+            )
+            for key in ("entry_point", "trainer", "importer", "weights", "variants")
+            if key in submission.manifest
+        ]
     for key in ("entry_point", "trainer", "importer"):
         if key not in submission.manifest:
             continue

@@ -2,11 +2,13 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from harness.cli import main
 from harness.corpus import open_corpus
 from harness.splits import load_split
 from harness.submission import load_submission
@@ -189,3 +191,24 @@ def two_subjects(small_split):
     path = small_split.with_name("two-subjects.json")
     path.write_text(json.dumps(document))
     return load_split(path)
+
+
+@pytest.fixture
+def harness(monkeypatch, capsys, tmp_path):
+    """Run a command line in this process; gives exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = capsys.readouterr()
+        return exit_.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def where(official_split, small_split):
+    """Options that ask for two-second segments of the official fixture's one test subject."""
+    return ["--data", official_split, "--split", small_split]

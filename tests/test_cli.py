@@ -16,31 +16,10 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
-from harness.cli import cli, main
+from harness.cli import cli
 from harness.records import read_record
 
 HARNESS = [sys.executable, "-c", "from harness.cli import main; main()"]
-
-
-@pytest.fixture
-def harness(monkeypatch, capsys, tmp_path):
-    """Run a command line in this process; gives exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        return exit_.value.code, captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
-def where(official_split, small_split):
-    """Options that ask for two-second segments of the official fixture's one test subject."""
-    return ["--data", official_split, "--split", small_split]
 
 
 def _tables(text):

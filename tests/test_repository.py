@@ -28,7 +28,7 @@ LAYERS = [
     ["corpus"],
     ["segments", "predictor", "nn"],
     ["predictions", "isolation", "records", "submission"],
-    ["task", "training"],
+    ["task", "training", "ensemble"],
     ["evaluation", "description"],
     ["checking", "scaffold"],
     ["console", "options"],

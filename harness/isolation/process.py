@@ -84,7 +84,7 @@ def predict_segments(
     _check_variant(spec)
     predictions: dict[str, Array] = {}
     try:
-        with _full_disk_explained():
+        with full_disk_explained():
             run = Drive(spec, segments, read_eeg, limits, batch_segments, on_progress)
             output = run.run(jobs)
         predictions.update((segment.id, run.store[i]) for i, segment in enumerate(segments))
@@ -99,7 +99,8 @@ def predict_segments(
 
 
 @contextmanager
-def _full_disk_explained() -> Iterator[None]:
+def full_disk_explained() -> Iterator[None]:
+    """Turn a full temporary folder into a `PredictorError` that says so."""
     try:
         yield
     except OSError as error:

@@ -9,20 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.predictor import zscore
+
 Array = NDArray[np.float32]
-
-
-def zscore(series: Array) -> Array:
-    """Mean 0 and standard deviation 1 over time for each channel or band; 0 where it is constant.
-
-    Args:
-        series: (..., n_times, n_channels); not changed.
-    """
-    centred = series - series[..., :1, :]  # so that a constant is exactly 0, and large offsets cost no digits
-    centred -= centred.mean(axis=-2, keepdims=True)
-    deviation = np.sqrt(np.square(centred).mean(axis=-2, keepdims=True))
-    scaled: Array = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 0)
-    return scaled
 
 
 def predict_blocks(

@@ -123,7 +123,9 @@ def train_submission(
                 f"{submission.folder}",
                 "a manifest without the key 'trainer'",
                 'trainer = "module:function"',
-                "A submission without one is not trained by the harness.",
+                "Train its members, each by itself."
+                if submission.is_ensemble
+                else "A submission without one is not trained by the harness.",
             )
         )
     data = _training_data(corpus, split, feature)
