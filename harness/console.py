@@ -89,7 +89,7 @@ def record_text(record: Mapping[str, Any]) -> str:
     if len(record["bands"]) > 1:
         header = ["mel band", *map(str, range(1, len(record["bands"]) + 1))]
         parts.append(tabulate([["Pearson r", *record["bands"]]], headers=header, floatfmt=".4f"))
-    parts.append("\n".join([mean_text(record), *overlap_lines(record)]))
+    parts.append("\n".join([mean_text(record), *chance_lines(record), *overlap_lines(record)]))
     flags = flag_lines(record)
     if flags:
         parts.append("\n".join(flags))
@@ -116,6 +116,26 @@ def mean_text(record: Mapping[str, Any]) -> str:
         seconds, faster = record["run"]["seconds"], record["run"]["times_faster_than_real_time"]
         line += f"\npredicted in {seconds:.1f} s, {faster:,.0f} times faster than real time"
     return line
+
+
+def chance_band(record: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The wider of both kinds of chance, from the lowest end to the highest; None where there is neither."""
+    bands = [band for band in record["chance"].values() if band is not None]
+    return (min(b["low"] for b in bands), max(b["high"] for b in bands)) if bands else None
+
+
+def chance_lines(record: Mapping[str, Any]) -> list[str]:
+    """What the predictions would score by chance, and whether the score is no more than that."""
+    band = chance_band(record)
+    if band is None:
+        return []
+    kinds = [
+        f"{entry['scores']:,} {name.replace('_', ' ')}"
+        for name, entry in record["chance"].items()
+        if entry is not None
+    ]
+    line = f"chance {band[0]:.4f} to {band[1]:.4f} (95 % of {' and of '.join(kinds)})"
+    return [line + (": INDISTINGUISHABLE FROM CHANCE" if record["score"] <= band[1] else "")]
 
 
 def overlap_lines(record: Mapping[str, Any]) -> list[str]:

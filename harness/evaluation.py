@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness import provenance
+from harness.chance import Chance, chance, subject_chance
 from harness.corpus.arrays import release_maps
 from harness.ensemble import load_members, mean_of_runs
 from harness.isolation import Limits, PredictorRun, PredictorSpec, SegmentInput, predict_segments
@@ -176,9 +177,16 @@ def grouped(task: Task, predictions: Mapping[str, Array]) -> Iterator[tuple[str,
         yield subject, {segment.id: predictions[segment.id] for segment in segments}
 
 
+class Scored(NamedTuple):
+    """What predictions score, and what they would by chance."""
+
+    score: Score
+    chance: Chance
+
+
 def score_task(
     task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]], seen: Fingerprint
-) -> Score:
+) -> Scored:
     """Score predictions of a task, subject by subject. The references used are added to ``seen``.
 
     Args:
@@ -191,16 +199,17 @@ def score_task(
         CorpusError: references that cannot be read.
         PredictionsError: where a predictions file is read on the way and refused.
     """
-    scores = {}
+    scores, by_chance = {}, {}
     for subject, own in predictions:
         references = task.references(subject)
         scores[subject] = score_subject(references, own)
+        by_chance[subject] = subject_chance(references, own)
         for segment_id, reference in references.items():
             seen.add_reference(segment_id, reference)
-    return combine(scores)
+    return Scored(combine(scores), chance(by_chance))
 
 
-def submission_record(prepared: Prepared, score: Score, run: PredictorRun, seen: Fingerprint) -> Record:
+def submission_record(prepared: Prepared, scored: Scored, run: PredictorRun, seen: Fingerprint) -> Record:
     """The score record of a submission."""
     submission = prepared.submission
     described: dict[str, Any] = {
@@ -226,7 +235,7 @@ def submission_record(prepared: Prepared, score: Score, run: PredictorRun, seen:
     weights = [one.weights for one in prepared.members or (prepared,)]
     overlap = training_overlap(prepared.task, weights)
     return _record(
-        prepared.task, score, described, submission.folder, prepared.run.seed, run.seconds, seen, overlap
+        prepared.task, scored, described, submission.folder, prepared.run.seed, run.seconds, seen, overlap
     )
 
 
@@ -276,7 +285,7 @@ def score_predictions(task: Task, path: Path, *, seed: int = 0) -> Record:
     """
     task.check_labels()
     seen = Fingerprint()
-    score = score_task(task, read_predictions(path, task.expected), seen)
+    scored = score_task(task, read_predictions(path, task.expected), seen)
     described = {
         "name": path.stem if path.is_file() else path.resolve().name,
         "kind": "predictions",
@@ -286,12 +295,12 @@ def score_predictions(task: Task, path: Path, *, seed: int = 0) -> Record:
         "weights_sha256": None,
         "predictions_sha256": predictions_sha256(path),
     }
-    return _record(task, score, described, path.resolve().parent, seed, None, seen)
+    return _record(task, scored, described, path.resolve().parent, seed, None, seen)
 
 
 def _record(
     task: Task,
-    score: Score,
+    scored: Scored,
     submission: Mapping[str, Any],
     folder: Path,
     seed: int,
@@ -300,7 +309,8 @@ def _record(
     overlap: Mapping[str, int] | None = None,
 ) -> Record:
     return build_record(
-        score,
+        scored.score,
+        chance=scored.chance,
         submission=submission,
         split={
             "name": task.split.name,

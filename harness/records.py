@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.chance import Chance
 from harness.errors import Fault, RecordError, raise_all
 from harness.files import write_atomically
 from harness.scoring import SCORER_VERSION, Score
@@ -32,6 +33,7 @@ _NUMBER_LIST = re.compile(r"\[\s+([-+.\deE,\s]+?)\s+\]")
 def build_record(
     score: Score,
     *,
+    chance: Chance,
     submission: Mapping[str, Any],
     split: Mapping[str, Any],
     corpus: Mapping[str, Any],
@@ -47,6 +49,7 @@ def build_record(
 
     Args:
         score: what the scorer says.
+        chance: what it would score by chance.
         submission: as in ``harness/schemas/score-record.json``, like the four that follow.
         split: its name, hash, part and segment length.
         corpus: its name, kind and fingerprint.
@@ -68,6 +71,13 @@ def build_record(
         "record_version": RECORD_VERSION,
         "score": score.pearson_r,
         "ci95": None if interval is None else list(interval),
+        "chance": {
+            kind: None if band is None else band._asdict()
+            for kind, band in (
+                ("circular_shifts", chance.circular_shifts),
+                ("mismatched_segments", chance.mismatched_segments),
+            )
+        },
         "bands": list(score.bands),
         "subjects": {
             name: {
@@ -113,7 +123,7 @@ def record_bytes(record: Record) -> bytes:
 def record_path(results: Path, record: Record) -> Path:
     """Where a record lies below a results folder.
 
-    A variant other than a submission's first stands in the file's name, and so does a partial record.
+    A variant that has a name stands in the file's name, and so does a partial record.
     """
     submission = record["submission"]
     name = submission["name"]

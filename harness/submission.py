@@ -160,7 +160,7 @@ class Submission:
                 f" {variant}",
                 f"an entry [[weights]] in {MANIFEST} (there: {'; '.join(have) or 'none'})",
                 f"Train them: harness train {self.folder} --split {split.training_split} --feature"
-                f" {feature} --variant {variant} --data DIR",
+                f" {feature} --variant {variant}{'' if corpus == 'simulated' else ' --data DIR'}",
             )
         )
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from harness.chance import Band, Chance
+from harness.console import chance_lines
 from harness.errors import RecordError
 from harness.records import build_record, read_record, record_bytes, record_path, write_record
 from harness.scoring import combine, score_subject
@@ -20,6 +22,7 @@ def record(rng):
     )
     return build_record(
         score,
+        chance=Chance(Band(-0.01, 0.0, 0.01, 33), None),
         submission={
             "name": "tiny",
             "kind": "submission",
@@ -126,3 +129,18 @@ def test_record_of_something_else_is_not_overwritten(record, tmp_path, place, ke
     with pytest.raises(RecordError, match=f"a record of another {word}"):
         write_record(tmp_path, other)
     assert path.read_bytes() == before
+
+
+def test_chance_stands_in_the_record_and_in_words(record):
+    assert record["chance"] == {
+        "circular_shifts": {"low": -0.01, "mean": 0.0, "high": 0.01, "scores": 33},
+        "mismatched_segments": None,
+    }
+    assert chance_lines(record) == ["chance -0.0100 to 0.0100 (95 % of 33 circular shifts)"]
+    wide = {"low": -0.02, "mean": 0.0, "high": 0.5, "scores": 1000}
+    both = {**record, "score": 0.4, "chance": {**record["chance"], "mismatched_segments": wide}}
+    assert chance_lines(both) == [
+        "chance -0.0200 to 0.5000 (95 % of 33 circular shifts and of 1,000 mismatched segments):"
+        " INDISTINGUISHABLE FROM CHANCE"
+    ]
+    assert chance_lines({**record, "chance": dict.fromkeys(record["chance"])}) == []

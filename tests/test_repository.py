@@ -24,7 +24,7 @@ README = (REPOSITORY / "README.md").read_text()
 LAYERS = [
     ["errors", "conventions"],
     ["validation", "files", "provenance"],
-    ["splits", "features", "scoring", "statistics"],
+    ["splits", "features", "scoring", "statistics", "chance"],
     ["corpus"],
     ["segments", "predictor", "nn"],
     ["predictions", "isolation", "records", "submission"],
@@ -58,11 +58,14 @@ def test_committed_record_is_valid_and_of_this_code(path):
     assert record["flags"]["partial"] is False
     assert record["git"]["dirty"] is False
     packages = [load_submission(folder) for folder in PACKAGES]
-    submission = next(p for p in packages if p.name == record["submission"]["name"])
-    assert record["submission"]["code_sha256"] == submission.code_sha256()
-    assert record["submission"]["weights_sha256"] in {
-        entry["sha256"] for entry in submission.manifest["weights"]
-    }
+    by_name = {p.name: p for p in packages}
+    for described in [record["submission"], *record["submission"].get("members", [])]:
+        package = by_name[described["name"]]
+        assert described["code_sha256"] == package.code_sha256()
+        if not package.is_ensemble:
+            hashes = {entry["sha256"] for entry in package.manifest["weights"]}
+            assert described["weights_sha256"] in hashes
+    assert ("members" in record["submission"]) == by_name[record["submission"]["name"]].is_ensemble
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
@@ -71,7 +74,7 @@ def test_readme_quotes_the_record(path):
     low, high = record["ci95"]
     name = "simulated" if record["corpus"]["kind"] == "simulated" else "DTU"
     row = (
-        f"| {name} | {record['split']['part']} | {record['feature']} | {record['submission']['name']} |"
+        f"| {name} | {record['split']['part']} | {record['feature']} | {path.stem} |"
         f" {record['score']:.4f} |"
         f" {low:.4f} to {high:.4f} | {len(record['subjects'])} |"
     )

@@ -122,7 +122,7 @@ def test_no_weights_for_a_run_says_how_to_train_them(make_submission):
         " default, expected an entry [[weights]] in submission.toml (there: sparrkulee"
         " held-out-subjects mel default).\n"
         f"  Train them: harness train {submission.folder} --split known-subjects --feature envelope"
-        " --variant default --data DIR"
+        " --variant default"
     ]
 
 

@@ -13,7 +13,19 @@ PAPER = Recipe(epochs=1000, batch_size=64, crop_seconds=10.0)
 RECIPES = {
     "paper": PAPER,
     "compact": replace(
-        PAPER, epochs=20, batch_size=16, crops_per_recording=3, learning_rate=1e-3, step_epochs=5, patience=5
+        PAPER,
+        epochs=20,
+        batch_size=16,
+        crops_per_recording=3,
+        learning_rate=2e-3,
+        schedule="cosine",
+        warmup_epochs=1,
+        average_every=1,
+        average_from=0.7,
     ),
 }
-SYSTEM = NetSystem(nets={"default": ConvConcatNet}, configs={"default": PRESETS}, recipes=RECIPES)
+# One net in every variant: the ensemble's members differ in nothing but the seed that they are trained with.
+VARIANTS = ("default", "second", "third")
+SYSTEM = NetSystem(
+    nets=dict.fromkeys(VARIANTS, ConvConcatNet), configs=dict.fromkeys(VARIANTS, PRESETS), recipes=RECIPES
+)

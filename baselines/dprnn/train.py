@@ -20,9 +20,11 @@ RECIPES = {
         crop_seconds=10.0,
         crops_per_recording=3,
         fixed_length=True,
-        learning_rate=1e-3,
-        step_epochs=5,
-        patience=5,
+        learning_rate=2e-3,
+        schedule="cosine",
+        warmup_epochs=1,
+        average_every=1,
+        average_from=0.7,
     ),
 }
 SYSTEM = NetSystem(nets={"default": Dprnn}, configs={"default": PRESETS}, recipes=RECIPES)

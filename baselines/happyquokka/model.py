@@ -67,7 +67,7 @@ class ConditionedConfig(Config):
     n_subjects: int = 71
 
 
-_COMPACT = {"d_model": 32, "d_inner": 64, "n_blocks": 3, "dropout": 0.1, "attention_dropout": 0.0}
+_COMPACT = {"d_model": 32, "d_inner": 64, "n_blocks": 3, "dropout": 0.2, "attention_dropout": 0.0}
 PRESETS = {  # variant -> preset
     "conditioned": {"paper": ConditionedConfig(), "compact": ConditionedConfig(**_COMPACT)},
     "unconditioned": {"paper": Config(), "compact": Config(**_COMPACT)},

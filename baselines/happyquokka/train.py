@@ -17,9 +17,11 @@ RECIPES = {
         epochs=20,
         batch_size=16,
         crops_per_recording=3,
-        learning_rate=1e-3,
-        step_epochs=5,
-        patience=5,
+        learning_rate=2e-3,
+        schedule="cosine",
+        warmup_epochs=1,
+        average_every=1,
+        average_from=0.7,
     ),
 }
 SYSTEM = NetSystem(

@@ -25,7 +25,18 @@ PAPER = Recipe(
 RECIPES = {
     "paper": PAPER,
     "compact": replace(
-        PAPER, epochs=20, batch_size=16, crops="random", hop_seconds=None, crops_per_recording=6, patience=5
+        PAPER,
+        epochs=20,
+        batch_size=16,
+        crops="random",
+        hop_seconds=None,
+        crops_per_recording=6,
+        patience=None,
+        learning_rate=2e-3,
+        schedule="cosine",
+        warmup_epochs=1,
+        average_every=1,
+        average_from=0.7,
     ),
 }
 SYSTEM = NetSystem(nets=dict.fromkeys(PRESETS, Vlaai), configs=PRESETS, recipes=RECIPES)
