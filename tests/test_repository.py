@@ -7,6 +7,7 @@ import re
 import pytest
 from conftest import REPOSITORY
 
+from harness.console import chance_band
 from harness.records import read_record, record_bytes, record_path
 from harness.scoring import SCORER_VERSION
 from harness.splits import load_split
@@ -77,6 +78,7 @@ def test_readme_quotes_the_record(path):
         f"| {name} | {record['split']['part']} | {record['feature']} | {path.stem} |"
         f" {record['score']:.4f} |"
         f" {low:.4f} to {high:.4f} | {len(record['subjects'])} |"
+        " {:.4f} to {:.4f} |".format(*chance_band(record))
     )
     assert row in README
 
