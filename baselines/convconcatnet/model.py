@@ -48,7 +48,7 @@ class Config:
     context_samples: int = 39
 
 
-PRESETS = {"paper": Config(), "compact": Config(n_filters=24, n_iterations=3)}
+PRESETS = {"paper": Config(), "compact": Config(n_filters=16, n_iterations=3)}
 
 
 class Convolution(nn.Conv1d):
@@ -57,6 +57,23 @@ class Convolution(nn.Conv1d):
     def forward(self, x: Tensor) -> Tensor:
         """(b, t, n_in) -> (b, t - kernel + 1, n_out)."""
         return super().forward(x.transpose(1, 2)).transpose(1, 2)
+
+
+class Depthwise(nn.Conv1d):
+    """Conv1d of time-major arrays, each channel by itself, without padding.
+
+    Written as a convolution over an image one sample high: on the CPU torch's own for time series takes
+    three times as long in training, and more than ten times in prediction.
+    """
+
+    def __init__(self, n_channels: int, kernel_samples: int) -> None:
+        super().__init__(n_channels, n_channels, kernel_samples, groups=n_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, t, n_channels) -> (b, t - kernel + 1, n_channels)."""
+        image = x.transpose(1, 2).unsqueeze(2)  #  (b, n_channels, 1, t), channels last in memory
+        weight = self.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        return F.conv2d(image, weight, self.bias, groups=self.groups).squeeze(2).transpose(1, 2)
 
 
 class Extractor(nn.Module):
@@ -71,9 +88,7 @@ class Extractor(nn.Module):
             nn.Linear(width if i == 0 else width + c, c) for i in range(config.n_rounds)
         )
         self.narrow_norm = nn.LayerNorm(c)
-        self.depthwise = nn.ModuleList(
-            Convolution(width + c, width + c, kernel, groups=width + c) for _ in range(config.n_rounds)
-        )
+        self.depthwise = nn.ModuleList(Depthwise(width + c, kernel) for _ in range(config.n_rounds))
         self.depthwise_norm = nn.LayerNorm(width + c)
         self.mix = Convolution(width + c, 2 * c, kernel)
         self.mix_norm = nn.LayerNorm(2 * c)

@@ -94,3 +94,20 @@ def test_training_builds_what_its_file_says(ccn, make_setup):
     net = system.build(config, setup, [])
     assert net.config.n_bands == 1
     assert '"n_bands": 1' in system.metadata(config, setup, [])["config"]
+
+
+def test_depthwise_is_torchs_grouped_convolution(ccn, rng):
+    layer = ccn.model.Depthwise(6, 9)
+    x = torch.from_numpy(rng.standard_normal((2, 30, 6)).astype(np.float32)).requires_grad_()
+    expected = torch.nn.functional.conv1d(x.transpose(1, 2), layer.weight, layer.bias, groups=6).transpose(
+        1, 2
+    )
+    made = layer(x)
+    assert relative(made.detach(), expected.detach()) < 1e-6
+    weights = torch.from_numpy(rng.standard_normal((2, 22, 6)).astype(np.float32))
+    for ours, theirs in zip(
+        torch.autograd.grad((made * weights).sum(), [x, layer.weight, layer.bias]),
+        torch.autograd.grad((expected * weights).sum(), [x, layer.weight, layer.bias]),
+        strict=True,
+    ):
+        assert relative(ours, theirs) < 1e-5
