@@ -386,6 +386,66 @@ def data_describe(folder: Path | None, as_json: bool) -> None:
         sys.exit(1)
 
 
+_RESULTS_OPTION = click.option(
+    "--results",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Folder of score records.",
+)
+_BOARD_OPTION = click.option(
+    "--board", metavar="CORPUS/SPLIT/PART/FEATURE", help="Which board. Default: all."
+)
+
+
+@cli.command()
+@_BOARD_OPTION
+@click.option(
+    "--format",
+    "form",
+    default="text",
+    show_default=True,
+    metavar="FORMAT",
+    help="text, md, csv, latex, html or json.",
+)
+@click.option("--sort", default="rank", show_default=True, metavar="KEY", help="rank, name or date.")
+@click.option("--bands", is_flag=True, help="r of every mel band too.")
+@click.option("--pairs", is_flag=True, help="Adjusted p of every pair too (text, md).")
+@_RESULTS_OPTION
+def rank(board: str | None, form: str, sort: str, bands: bool, pairs: bool, results: Path) -> None:
+    """Rank the committed records of each board: rank intervals, ties, chance."""
+    from harness.board_tables import boards_text
+    from harness.leaderboard import board_names, load_board, parse_board
+    from harness.leaderboard import rank as ranked
+
+    names = [parse_board(board)] if board else board_names(results)
+    rankings = [ranked(load_board(results, name)) for name in names]
+    click.echo(
+        boards_text(rankings, form, sort=sort, bands=bands, pairs=pairs, one=board is not None), nl=False
+    )
+
+
+@cli.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="[B]", required=False)
+@_BOARD_OPTION
+@_RESULTS_OPTION
+def compare(first: str, second: str | None, board: str | None, results: Path) -> None:
+    """Compare A with B, or with its whole board: records, submissions, or names on a board."""
+    from harness import console
+    from harness.comparison import against_board_text, comparison_text, find_record
+    from harness.comparison import compare as compared
+    from harness.leaderboard import parse_board
+
+    chosen = parse_board(board) if board else None
+    one = find_record(first, results, chosen)
+    if second is None:
+        console.answer(against_board_text(one, results))
+    else:
+        console.answer(comparison_text(compared(one, find_record(second, results, chosen))))
+
+
 @cli.command()
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 def new(folder: Path) -> None:

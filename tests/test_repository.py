@@ -30,9 +30,10 @@ LAYERS = [
     ["segments", "predictor", "nn"],
     ["predictions", "isolation", "records", "submission"],
     ["task", "training", "ensemble"],
-    ["evaluation", "description"],
+    ["evaluation", "description", "leaderboard"],
     ["checking", "scaffold"],
     ["console", "options"],
+    ["board_tables", "comparison"],
     ["cli"],
     ["__main__"],
 ]

@@ -1,0 +1,199 @@
+"""Two systems compared subject by subject, or one with a whole board."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.conventions import SIMULATED_WORDS
+from harness.errors import Fault, RecordError, shorten
+from harness.leaderboard import BoardName, Entry, board_names, load_board, rank
+from harness.records import read_record
+from harness.statistics import bootstrap_interval, detectable, effect_size, sign_flip_test
+from harness.submission import MANIFEST, load_submission
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems on the same subjects.
+
+    Attributes:
+        first: one record.
+        second: the other.
+        differences: subject -> first's mean r less the second's.
+        mean: of the differences.
+        ci95: its bootstrap interval over subjects; None for one subject.
+        p: of the paired sign-flip test over subjects.
+        effect: mean over standard deviation of the differences; None where there is none.
+        detectable: the smallest true difference that a test at 0.05 finds in 80 % of repetitions.
+    """
+
+    first: Entry
+    second: Entry
+    differences: dict[str, float]
+    mean: float
+    ci95: tuple[float, float] | None
+    p: float
+    effect: float | None
+    detectable: float | None
+
+
+def compare(first: Entry, second: Entry) -> Comparison:
+    """Compare two records.
+
+    Raises:
+        RecordError: they are not of one board, or not over the same subjects.
+    """
+    one, other = _board(first), _board(second)
+    if one != other:
+        raise RecordError(
+            Fault(f"{second.path}", f"of the board {other}", f"{one}, as {first.path}", "Boards never mix.")
+        )
+    for what in ("split", "corpus"):
+        key = "sha256" if what == "split" else "kind"
+        if first.record[what][key] != second.record[what][key]:
+            raise RecordError(
+                Fault(f"{second.path}", f"another {what}", f"that of {first.path}", "Score it again.")
+            )
+    subjects = list(first.record["subjects"])
+    if subjects != list(second.record["subjects"]):
+        odd = sorted(set(subjects) ^ set(second.record["subjects"]))
+        raise RecordError(
+            Fault(
+                f"{second.path}",
+                f"other subjects ({shorten(odd)})",
+                f"the subjects of {first.path}",
+                "Score both on all.",
+            )
+        )
+    values = np.subtract(first.scores, second.scores)
+    return Comparison(
+        first=first,
+        second=second,
+        differences=dict(zip(subjects, values.tolist(), strict=True)),
+        mean=float(values.mean()),
+        ci95=bootstrap_interval(values.tolist()),
+        p=sign_flip_test(values),
+        effect=effect_size(values),
+        detectable=detectable(values),
+    )
+
+
+def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
+    """The record that a user means.
+
+    Args:
+        target: a record's path, a submission folder, or a record's name on the board (``vlaai-original``).
+        results: the results folder.
+        board: where to look for a name or a submission; None where there is only one place.
+
+    Raises:
+        RecordError: there is none, or more than one.
+        SubmissionError: the folder's manifest is not valid.
+    """
+    path = Path(target)
+    if path.suffix == ".json" and path.is_file():
+        return _entry(path)
+    name = load_submission(path).name if (path / MANIFEST).is_file() else target
+    places = [board] if board else board_names(results)
+    found = [
+        candidate
+        for place in places
+        for candidate in sorted(results.joinpath(*place).glob("*.json"))
+        if candidate.stem == name or (path.is_dir() and candidate.stem.startswith(f"{name}-"))
+    ]
+    if path.is_dir():
+        found = [one for one in found if _entry(one).record["submission"]["name"] == name]
+    if len(found) == 1:
+        return _entry(found[0])
+    if not found:
+        raise RecordError(
+            Fault(
+                target,
+                f"no record of {name} on {board or 'any board'}",
+                "a record's path or name, or a submission that is scored there",
+                f"Score it first: harness score {target}" if path.is_dir() else "",
+            )
+        )
+    listed = shorten([str(one) for one in found], 6)
+    raise RecordError(
+        Fault(
+            target, f"{len(found)} records: {listed}", "one", "Name the record's file, or choose a --board."
+        )
+    )
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Per-subject differences, the mean with its interval, the test, and what could have been found."""
+    from tabulate import tabulate
+
+    first, second = comparison.first, comparison.second
+    names = [first.system, second.system]
+    if names[0] == names[1]:
+        names = [str(first.path), str(second.path)]
+    rows = [
+        [subject, a, b, f"{a - b:+.4f}"]
+        for subject, a, b in zip(comparison.differences, first.scores, second.scores, strict=True)
+    ]
+    board = _board(first)
+    corpus = SIMULATED_WORDS if first.record["corpus"]["kind"] == "simulated" else board.corpus
+    lines = [f"mean difference {comparison.mean:+.4f}"]
+    if comparison.ci95:
+        lines[0] += ", 95 % interval {:+.4f} to {:+.4f}".format(*comparison.ci95)
+        lines[0] += f" (bootstrap over {len(rows)} subjects)"
+    lines.append(f"paired sign-flip test over subjects: p = {comparison.p:.4g}")
+    if comparison.effect is not None:
+        lines.append(f"effect size (mean over deviation of the differences): {comparison.effect:+.2f}")
+    if comparison.detectable is not None:
+        lines.append(
+            f"smallest difference these subjects could show (0.05, 80 % power): {comparison.detectable:.4f}"
+        )
+    title = (
+        f"{names[0]} less {names[1]} on {corpus}, split {board.split}, part {board.part},"
+        f" feature {board.feature}"
+    )
+    table = tabulate(rows, ["subject", *names, "difference"], floatfmt=".4f", disable_numparse=[0, 3])
+    return "\n\n".join([title, table, "\n".join(lines)])
+
+
+def against_board_text(entry: Entry, results: Path) -> str:
+    """One system beside every other of its board: difference, Holm's p over the board's pairs, effect."""
+    from tabulate import tabulate
+
+    ranking = rank(load_board(results, _board(entry)))
+    places = {row.entry.path.resolve(): index for index, row in enumerate(ranking.rows)}
+    if entry.path.resolve() not in places:
+        raise RecordError(Fault(str(entry.path), "not ranked on its board", "a complete record in --results"))
+    own = places[entry.path.resolve()]
+    rows = []
+    for index, row in enumerate(ranking.rows):
+        if index == own:
+            continue
+        comparison = compare(entry, row.entry)
+        low, high = comparison.ci95 or (float("nan"), float("nan"))
+        rows.append(
+            [
+                row.entry.system,
+                f"{comparison.mean:+.4f}",
+                f"{low:+.4f} to {high:+.4f}",
+                f"{ranking.p[own, index]:.4g}",
+                "" if comparison.detectable is None else f"{comparison.detectable:.4f}",
+            ]
+        )
+    headers = ["other system", "difference", "95 % interval", "p (Holm)", "detectable"]
+    title = f"{entry.system} on {_board(entry)}: rank {ranking.rows[own].rank.rank} of {len(ranking.rows)}"
+    return f"{title}\n\n{tabulate(rows, headers, disable_numparse=True)}"
+
+
+def _entry(path: Path) -> Entry:
+    return Entry(path, read_record(path), hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _board(entry: Entry) -> BoardName:
+    record = entry.record
+    return BoardName(
+        record["corpus"]["name"], record["split"]["name"], record["split"]["part"], record["feature"]
+    )

@@ -1,0 +1,323 @@
+"""Leaderboards: a board's records, ranked, with how sure the ranking is.
+
+A board is a folder ``results/<corpus>/<split>/<part>/<feature>/``; boards are never mixed. The ranking is
+the rank interval (bootstrap over subjects, drawn jointly for all systems) and the tie groups: systems that
+share a letter cannot be told apart by a paired sign-flip test over subjects, Holm over all pairs. The same
+records give the same ranking, to the byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import Fault, RecordError, raise_all, shorten
+from harness.records import Record, read_record, record_path
+from harness.statistics import RankInterval, effect_size, holm, rank_intervals, sign_flip_tests
+
+LEVEL = 0.05  # of the tests that tie systems
+HASH_DIGITS = 12
+
+
+class BoardName(NamedTuple):
+    """What chooses a board; ``CORPUS/SPLIT/PART/FEATURE`` in words."""
+
+    corpus: str
+    split: str
+    part: str
+    feature: str
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One record of a board.
+
+    Attributes:
+        path: of its file.
+        record: its values.
+        sha256: of the file's bytes.
+    """
+
+    path: Path
+    record: Record
+    sha256: str
+
+    @property
+    def system(self) -> str:
+        """The system's name, its variant in brackets where it has one."""
+        name, variant = (self.record["submission"][key] for key in ("name", "variant"))
+        return f"{name}" if variant in (None, "default") else f"{name} ({variant})"
+
+    @property
+    def scores(self) -> list[float]:
+        """Mean Pearson r of each subject, in the board's order."""
+        return [subject["pearson_r"] for subject in self.record["subjects"].values()]
+
+
+@dataclass(frozen=True)
+class Board:
+    """The records that can be ranked against each other, and those that cannot.
+
+    Attributes:
+        name: which board.
+        entries: complete records over the same subjects, best mean first.
+        partial: records over a part of the subjects; they are not ranked.
+    """
+
+    name: BoardName
+    entries: tuple[Entry, ...]
+    partial: tuple[Entry, ...] = ()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the data are simulated."""
+        every = self.entries or self.partial
+        return any(entry.record["corpus"]["kind"] == "simulated" for entry in every)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Ids of the subjects."""
+        return tuple(self.entries[0].record["subjects"]) if self.entries else ()
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """(n_systems, n_subjects) mean Pearson r."""
+        return np.array([entry.scores for entry in self.entries], dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system's place.
+
+    Attributes:
+        entry: its record.
+        rank: by its mean, and the 95 % interval of that.
+        ties: letters of the groups that it belongs to.
+    """
+
+    entry: Entry
+    rank: RankInterval
+    ties: str
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A ranked board.
+
+    Attributes:
+        board: its records.
+        rows: best mean first.
+        p: (n_systems, n_systems) of the paired sign-flip tests, Holm over all pairs; ones on the diagonal.
+        effect: (n_systems, n_systems), row less column, mean over deviation of the differences; NaN where
+            it has none.
+    """
+
+    board: Board
+    rows: tuple[Row, ...]
+    p: NDArray[np.float64]
+    effect: NDArray[np.float64]
+
+
+def board_names(results: Path) -> list[BoardName]:
+    """The boards below a results folder, in order.
+
+    Raises:
+        RecordError: no such folder, or no record in it.
+    """
+    if not results.is_dir():
+        raise RecordError(
+            Fault(
+                str(results), "no such folder", "a results folder", "Score a submission first, or --results."
+            )
+        )
+    folders = {path.parent for path in results.glob("*/*/*/*/*.json")}
+    if not folders:
+        raise RecordError(
+            Fault(
+                str(results),
+                "no record",
+                "<corpus>/<split>/<part>/<feature>/<name>.json",
+                "Score a submission first: harness score SUBMISSION",
+            )
+        )
+    return sorted(BoardName(*folder.relative_to(results).parts) for folder in folders)
+
+
+def parse_board(text: str) -> BoardName:
+    """``CORPUS/SPLIT/PART/FEATURE`` -> its name.
+
+    Raises:
+        RecordError: not four words.
+    """
+    words = text.strip("/").split("/")
+    if len(words) != 4 or not all(words):
+        raise RecordError(
+            Fault(
+                f"--board {text}",
+                f"{len(words)} words between slashes",
+                "four, CORPUS/SPLIT/PART/FEATURE",
+                "For example: simulated/held-out-subjects/test/mel",
+            )
+        )
+    return BoardName(*words)
+
+
+def load_board(results: Path, name: BoardName) -> Board:
+    """Read a board's records.
+
+    Raises:
+        RecordError: no such board; a record that is broken, lies in the wrong place or under a wrong name,
+            or differs from the others in split file, data, scorer or subjects (all faults at once).
+    """
+    folder = results.joinpath(*name)
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        known = shorten([str(board) for board in board_names(results)], 6)
+        raise RecordError(Fault(f"board {name}", "no record", f"one of {known}", "Choose it with --board."))
+    faults: list[Fault] = []
+    entries: list[Entry] = []
+    for path in paths:
+        try:
+            record = read_record(path)
+        except RecordError as error:
+            faults += error.faults
+            continue
+        if path.resolve() != record_path(results, record).resolve():
+            faults.append(_misplaced(path, results, record))
+            continue
+        entries.append(Entry(path, record, hashlib.sha256(path.read_bytes()).hexdigest()))
+    faults += _strangers(entries)
+    raise_all(RecordError, faults)
+    return board_of(name, entries)
+
+
+def board_of(name: BoardName, entries: Sequence[Entry]) -> Board:
+    """A board of records that were read before, best mean first, equal means by name."""
+    ordered = sorted(entries, key=lambda entry: (-entry.record["score"], entry.system))
+    whole = [entry for entry in ordered if not entry.record["flags"]["partial"]]
+    return Board(name, tuple(whole), tuple(entry for entry in ordered if entry not in whole))
+
+
+def rank(board: Board) -> Ranking:
+    """Rank a board's systems, and say which cannot be told apart."""
+    scores = board.scores
+    n_systems = len(board.entries)
+    if not n_systems:
+        return Ranking(board, (), np.ones((0, 0)), np.ones((0, 0)))
+    p = sign_flip_tests(scores)
+    above = np.triu_indices(n_systems, 1)
+    adjusted = np.ones_like(p)
+    adjusted[above] = holm(p[above])
+    adjusted = np.minimum(adjusted, adjusted.T)
+    letters = tie_letters(adjusted > LEVEL)
+    rows = tuple(
+        Row(entry, interval, tied)
+        for entry, interval, tied in zip(board.entries, rank_intervals(scores), letters, strict=True)
+    )
+    return Ranking(board, rows, adjusted, _effects(scores))
+
+
+def tie_letters(tied: NDArray[np.bool_]) -> list[str]:
+    """Letters for systems in order of their means: those that share one cannot be told apart.
+
+    A group is a longest run of neighbours of whom no two can be told apart, as the bars of a critical
+    difference diagram (Demsar 2006).
+
+    Args:
+        tied: (n_systems, n_systems), whether two cannot be told apart.
+
+    Returns:
+        For each system the letters of its groups, one or more: a to z, then aa, ab and so on.
+    """
+    n_systems = len(tied)
+    runs: list[tuple[int, int]] = []
+    for start in range(n_systems):
+        end = start
+        while end + 1 < n_systems and tied[start : end + 1, end + 1].all():
+            end += 1
+        if not runs or end > runs[-1][1]:
+            runs.append((start, end))
+    names = [_letter(k) for k in range(len(runs))]
+    several = any(len(name) > 1 for name in names)
+    return [
+        (" " if several else "").join(
+            name for name, (start, end) in zip(names, runs, strict=True) if start <= system <= end
+        )
+        for system in range(n_systems)
+    ]
+
+
+def _letter(number: int) -> str:
+    first, last = divmod(number, 26)
+    return (_letter(first - 1) if first else "") + chr(ord("a") + last)
+
+
+def _effects(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    n_systems = len(scores)
+    effects = np.full((n_systems, n_systems), np.nan)
+    for i in range(n_systems):
+        for j in range(i + 1, n_systems):
+            size = effect_size(scores[i] - scores[j])
+            if size is not None:
+                effects[i, j], effects[j, i] = size, -size
+    return effects
+
+
+def _misplaced(path: Path, results: Path, record: Record) -> Fault:
+    return Fault(
+        str(path),
+        "a record of another board or name",
+        str(record_path(results, record)),
+        "Move it there, or remove it.",
+    )
+
+
+def _strangers(entries: Sequence[Entry]) -> list[Fault]:
+    """What keeps records from being compared. The most common value is taken for the board's."""
+    records = [entry.record for entry in entries]
+    facts: dict[str, list[object]] = {
+        "split file": [record["split"]["sha256"] for record in records],
+        "scorer version": [record["scorer_version"] for record in records],
+        "kind of corpus": [record["corpus"]["kind"] for record in records],
+        "set of subjects": [
+            None if record["flags"]["partial"] else tuple(record["subjects"]) for record in records
+        ],
+    }
+    # Predictions that are handed in are scored without EEG, so their fingerprint of the data is another.
+    for kind in dict.fromkeys(record["submission"]["kind"] for record in records):
+        facts[f"corpus's data ({kind})"] = [
+            record["corpus"]["fingerprint"] if record["submission"]["kind"] == kind else None
+            for record in records
+        ]
+    faults = []
+    for what, values in facts.items():
+        given = [value for value in values if value is not None]
+        usual = max(dict.fromkeys(given), key=given.count) if given else None
+        faults += [
+            Fault(
+                str(entry.path),
+                f"another {what} than the board's other records",
+                _shown(usual),
+                "Score it again, or remove it.",
+            )
+            for entry, value in zip(entries, values, strict=True)
+            if value not in (None, usual)
+        ]
+    return faults
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return shorten([str(part) for part in value], 3)
+    text = str(value)
+    return f"{text[:16]}…" if len(text) > 40 else text

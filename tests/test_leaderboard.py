@@ -1,0 +1,245 @@
+"""Boards: what is ranked, how sure it is, what is refused; and every format of it."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from harness.board_tables import FORMATS, board_text
+from harness.chance import Band, Chance
+from harness.errors import RecordError, UsageError
+from harness.leaderboard import BoardName, load_board, parse_board, rank, tie_letters
+from harness.records import build_record, write_record
+from harness.scoring import SubjectScore, combine
+from harness.statistics import sign_flip_test
+
+BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
+N_SUBJECTS = 12
+
+
+@pytest.fixture
+def make_record(tmp_path):
+    """Write a record of given per-subject scores below a results folder; gives its path."""
+
+    def make(name, scores, *, variant="default", chance=0.01, kind="simulated", **changes):
+        subjects = {
+            f"sub-{86 + i:03d}": SubjectScore(float(r), (float(r), float(r)), 4, (), (), ())
+            for i, r in enumerate(scores)
+        }
+        record = build_record(
+            combine(subjects),
+            chance=Chance(Band(-chance, 0.0, chance, 100), None),
+            submission={
+                "name": name,
+                "kind": "submission",
+                "version": "1.0.0",
+                "variant": variant,
+                "code_sha256": "0" * 64,
+                "weights_sha256": None,
+                "predictions_sha256": None,
+            },
+            split={"name": BOARD.split, "sha256": "1" * 64, "part": "test", "segment_seconds": 30},
+            corpus={
+                "name": kind if kind == "simulated" else "sparrkulee",
+                "kind": kind,
+                "fingerprint": "2" * 64,
+            },
+            feature="mel",
+            seed=0,
+            subjects_missing=(),
+            environment={"harness": "0"},
+            git=None,
+            run={
+                "finished": "2026-01-01T00:00:00Z",
+                "seconds": 1.0,
+                "times_faster_than_real_time": 2.0,
+                "machine": "m",
+                "processors": 2,
+            },
+            overlap={"subjects_seen": 0, "subjects": 12, "stimuli_seen": 3, "stimuli": 4},
+        )
+        for key, value in changes.items():
+            record[key] = {**record[key], **value} if isinstance(value, dict) else value
+        return write_record(tmp_path / "results", record)[0]
+
+    return make
+
+
+@pytest.fixture
+def results(make_record, rng, tmp_path):
+    """Four systems: one far ahead, two that cannot be told apart, one at chance."""
+    base = rng.normal(0.05, 0.01, N_SUBJECTS)
+    make_record("linear", base)
+    make_record("vlaai", base + rng.normal(0, 0.004, N_SUBJECTS), variant="original")
+    make_record("leader", base + 0.03 + rng.normal(0, 0.004, N_SUBJECTS))
+    make_record("noise", rng.normal(0.0, 0.004, N_SUBJECTS))
+    return tmp_path / "results"
+
+
+def _faults(call):
+    with pytest.raises(RecordError) as caught:
+        call()
+    return [str(fault) for fault in caught.value.faults]
+
+
+def test_ranking_says_who_is_tied(results):
+    ranking = rank(load_board(results, BOARD))
+    assert ranking.rows[0].entry.system == "leader"
+    assert {row.entry.system for row in ranking.rows[1:3]} == {"linear", "vlaai (original)"}
+    assert [row.ties for row in ranking.rows] == ["a", "b", "b", "c"]
+    assert [row.rank.rank for row in ranking.rows] == [1, 2, 3, 4]
+    assert (ranking.rows[0].rank.low, ranking.rows[0].rank.high) == (1, 1)
+    assert (ranking.rows[1].rank.low, ranking.rows[1].rank.high) == (2, 3)
+
+
+def test_pairs_are_the_tests_after_holm(results):
+    ranking = rank(load_board(results, BOARD))
+    scores = ranking.board.scores
+    raw = [sign_flip_test(scores[i] - scores[j]) for i in range(4) for j in range(i + 1, 4)]
+    assert ranking.p[0, 3] == pytest.approx(min(raw) * 6)
+    assert np.array_equal(ranking.p, ranking.p.T)
+    assert ranking.p[1, 2] >= max(raw)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_is_stable_and_says_that_the_data_are_simulated(results, form):
+    texts = {board_text(rank(load_board(results, BOARD)), form, bands=True) for _ in range(2)}
+    assert len(texts) == 1
+    text = texts.pop()
+    assert "simulated" in text
+    for system in ("leader", "linear", "vlaai", "noise"):
+        assert system in text
+    if form not in ("csv", "json"):
+        assert "indistinguishable from chance" in text
+
+
+def test_text_shows_rank_interval_ties_and_chance(results):
+    lines = board_text(rank(load_board(results, BOARD))).splitlines()
+    assert lines[0] == (
+        "simulated data (no real EEG), split held-out-subjects, part test, feature mel: 4 systems, 12 subjects"
+    )
+    assert lines[4].split()[:3] == ["1", "a", "leader"]
+    assert lines[5].split()[:5] == ["2", "(2", "to", "3)", "b"]
+    assert "1 of 4" in lines[4]
+
+
+def test_csv_and_json_hold_every_number(results):
+    ranking = rank(load_board(results, BOARD))
+    rows = list(csv.DictReader(io.StringIO(board_text(ranking, "csv"))))
+    document = json.loads(board_text(ranking, "json"))
+    assert [float(row["pearson_r"]) for row in rows] == [row["pearson_r"] for row in document["rows"]]
+    assert [row["rank_high"] for row in rows] == ["1", "3", "3", "4"]
+    assert document["rows"][0]["per_subject"] == ranking.board.entries[0].scores
+    assert len(document["pairs"]) == 6
+
+
+def test_sorting_by_name_keeps_the_ranks(results):
+    lines = board_text(rank(load_board(results, BOARD)), sort="name").splitlines()[4:8]
+    assert lines[0].split()[0] == "1"
+    assert [next(w for w in line.split() if w.isalpha() and len(w) > 3) for line in lines] == [
+        "leader",
+        "linear",
+        "noise",
+        "vlaai",
+    ]
+
+
+def test_unknown_format_and_order_are_refused(results):
+    ranking = rank(load_board(results, BOARD))
+    with pytest.raises(UsageError, match="--format: 'pdf', expected one of text, md"):
+        board_text(ranking, "pdf")
+    with pytest.raises(UsageError, match="--sort: 'r', expected one of rank, name, date"):
+        board_text(ranking, sort="r")
+
+
+def test_one_system_and_one_subject(make_record, tmp_path):
+    make_record("alone", [0.05])
+    ranking = rank(load_board(tmp_path / "results", BOARD))
+    assert ranking.rows[0].rank == (1, 1, 1)
+    text = board_text(ranking)
+    assert "1 system, 1 subject\n" in text
+    assert "nan" not in text.lower()
+    for form in FORMATS:
+        board_text(ranking, form)
+
+
+def test_a_partial_record_is_shown_and_not_ranked(results, make_record):
+    make_record("half", [0.9] * 5, flags={"partial": True, "subjects_missing": ["sub-099"]})
+    ranking = rank(load_board(results, BOARD))
+    assert "half" not in [row.entry.system for row in ranking.rows]
+    assert "Not ranked, scored on 5 subjects only: half 0.9000." in board_text(ranking)
+
+
+def test_records_that_do_not_belong_together_are_all_named(results, make_record):
+    paths = {
+        "other split file": make_record("s", [0.1] * N_SUBJECTS, split={"sha256": "9" * 64}),
+        "scorer": make_record("v", [0.1] * N_SUBJECTS, scorer_version=2),
+        "data": make_record("d", [0.1] * N_SUBJECTS, corpus={"fingerprint": "8" * 64}),
+        "subjects": make_record("n", [0.1] * 3),
+    }
+    text = "\n".join(_faults(lambda: load_board(results, BOARD)))
+    assert f"{paths['other split file']}: another split file than the board's other records" in text
+    assert f"{paths['scorer']}: another scorer version" in text
+    assert f"{paths['data']}: another corpus's data (submission)" in text
+    assert f"{paths['subjects']}: another set of subjects" in text
+
+
+def test_broken_misplaced_and_renamed_records_are_all_named(results):
+    folder = results.joinpath(*BOARD)
+    (folder / "broken.json").write_text("{")
+    (folder / "copy.json").write_bytes((folder / "linear.json").read_bytes())
+    faults = _faults(lambda: load_board(results, BOARD))
+    assert len(faults) == 2
+    assert faults[0].startswith(f"{folder}/broken.json: not JSON")
+    assert faults[1].startswith(f"{folder}/copy.json: a record of another board or name, expected")
+
+
+def test_a_board_that_is_not_there(results, tmp_path):
+    (message,) = _faults(lambda: load_board(results, parse_board("dtu/dtu/val/envelope")))
+    assert message.startswith("board dtu/dtu/val/envelope: no record, expected one of simulated/held-out")
+    (message,) = _faults(lambda: parse_board("simulated/mel"))
+    assert message.startswith("--board simulated/mel: 2 words between slashes, expected four")
+    (message,) = _faults(lambda: load_board(tmp_path / "none", BOARD))
+    assert message.startswith(f"{tmp_path}/none: no such folder")
+
+
+def test_letters_are_the_longest_runs_without_a_difference():
+    tied = np.ones((5, 5), dtype=bool)
+    for i, j in ((0, 2), (0, 3), (0, 4), (1, 4), (3, 4), (2, 4)):
+        tied[i, j] = tied[j, i] = False
+    assert tie_letters(tied) == ["a", "ab", "b", "b", "c"]
+    assert tie_letters(np.eye(3, dtype=bool)) == ["a", "b", "c"]
+    assert tie_letters(np.ones((3, 3), dtype=bool)) == ["a", "a", "a"]
+    many = tie_letters(np.eye(30, dtype=bool))
+    assert (many[0], many[25], many[26], many[29]) == ("a", "z", "aa", "ad")
+
+
+def test_rank_and_compare_as_commands(harness, results):
+    code, out, err = harness("rank", "--results", results)
+    assert (code, err) == (0, "")
+    assert out == board_text(rank(load_board(results, BOARD)))
+    code, out, _ = harness("compare", "leader", "linear", "--results", results)
+    assert code == 0
+    assert out.startswith("leader less linear on simulated data (no real EEG), split held-out-subjects")
+    assert "paired sign-flip test over subjects: p = 0.0004883" in out
+    assert "smallest difference these subjects could show" in out
+    code, out, _ = harness("compare", "leader", "--results", results)
+    assert code == 0
+    assert out.splitlines()[0] == f"leader on {BOARD}: rank 1 of 4"
+    code, _, err = harness("compare", "leader", "nobody", "--results", results)
+    assert (code, "nobody: no record of nobody on any board" in err) == (1, True)
+
+
+def test_boards_never_mix(results, make_record, harness):
+    make_record("linear", np.full(N_SUBJECTS, 0.05), kind="real")
+    code, out, _ = harness("rank", "--results", results)
+    assert code == 0
+    assert out.count("split held-out-subjects") == 2
+    real = results / "sparrkulee/held-out-subjects/test/mel/linear.json"
+    code, _, err = harness("compare", "leader", real, "--results", results)
+    assert code == 1
+    assert "Boards never mix." in err
+    code, _, err = harness("rank", "--results", results, "--format", "csv")
+    assert (code, "--format csv: 2 boards, expected one --board of" in err) == (2, True)
