@@ -447,6 +447,36 @@ def compare(first: str, second: str | None, board: str | None, results: Path) ->
 
 
 @cli.command()
+@click.argument("paper", required=False)
+@_BOARD_OPTION
+@click.option(
+    "--format",
+    "form",
+    default="text",
+    show_default=True,
+    metavar="FORMAT",
+    help="text, md, latex, html or json.",
+)
+@click.option("--bands", is_flag=True, help="r of every mel band too (official-2024).")
+@_RESULTS_OPTION
+def tables(paper: str | None, board: str | None, form: str, bands: bool, results: Path) -> None:
+    """Regenerate the tables of PAPER (catwavenet, ssm2mel, dmf2mel, music, official-2024), or of all."""
+    from harness.leaderboard import parse_board
+    from harness.papers import PAPERS, official_text, paper_text
+
+    chosen = parse_board(board) if board else None
+    texts = [
+        official_text(form, bands=bands)
+        if name == "official-2024"
+        else paper_text(name, results, board=chosen, form=form)
+        for name in ([paper] if paper else [*PAPERS, "official-2024"])
+    ]
+    if form == "json" and paper is None:
+        texts = ["[\n" + ",\n".join(text.rstrip() for text in texts) + "\n]\n"]
+    click.echo("\n".join(texts), nl=False)
+
+
+@cli.command()
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 def new(folder: Path) -> None:
     """Make a submission that works, to start from: harness new submissions/my-model."""

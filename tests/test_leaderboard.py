@@ -8,63 +8,12 @@ import numpy as np
 import pytest
 
 from harness.board_tables import FORMATS, board_text
-from harness.chance import Band, Chance
 from harness.errors import RecordError, UsageError
 from harness.leaderboard import BoardName, load_board, parse_board, rank, tie_letters
-from harness.records import build_record, write_record
-from harness.scoring import SubjectScore, combine
 from harness.statistics import sign_flip_test
 
 BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
 N_SUBJECTS = 12
-
-
-@pytest.fixture
-def make_record(tmp_path):
-    """Write a record of given per-subject scores below a results folder; gives its path."""
-
-    def make(name, scores, *, variant="default", chance=0.01, kind="simulated", **changes):
-        subjects = {
-            f"sub-{86 + i:03d}": SubjectScore(float(r), (float(r), float(r)), 4, (), (), ())
-            for i, r in enumerate(scores)
-        }
-        record = build_record(
-            combine(subjects),
-            chance=Chance(Band(-chance, 0.0, chance, 100), None),
-            submission={
-                "name": name,
-                "kind": "submission",
-                "version": "1.0.0",
-                "variant": variant,
-                "code_sha256": "0" * 64,
-                "weights_sha256": None,
-                "predictions_sha256": None,
-            },
-            split={"name": BOARD.split, "sha256": "1" * 64, "part": "test", "segment_seconds": 30},
-            corpus={
-                "name": kind if kind == "simulated" else "sparrkulee",
-                "kind": kind,
-                "fingerprint": "2" * 64,
-            },
-            feature="mel",
-            seed=0,
-            subjects_missing=(),
-            environment={"harness": "0"},
-            git=None,
-            run={
-                "finished": "2026-01-01T00:00:00Z",
-                "seconds": 1.0,
-                "times_faster_than_real_time": 2.0,
-                "machine": "m",
-                "processors": 2,
-            },
-            overlap={"subjects_seen": 0, "subjects": 12, "stimuli_seen": 3, "stimuli": 4},
-        )
-        for key, value in changes.items():
-            record[key] = {**record[key], **value} if isinstance(value, dict) else value
-        return write_record(tmp_path / "results", record)[0]
-
-    return make
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ LAYERS = [
     ["evaluation", "description", "leaderboard"],
     ["checking", "scaffold"],
     ["console", "options"],
-    ["board_tables", "comparison"],
+    ["board_tables", "comparison", "papers"],
     ["cli"],
     ["__main__"],
 ]
