@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from harness import __version__
-from harness.errors import MAX_SHOWN, HarnessError, UsageError
+from harness.errors import MAX_SHOWN, Fault, HarnessError, UsageError
 from harness.options import (
     DATA_OPTION,
     DATA_VARIABLE,
@@ -444,6 +444,47 @@ def compare(first: str, second: str | None, board: str | None, results: Path) ->
         console.answer(against_board_text(one, results))
     else:
         console.answer(comparison_text(compared(one, find_record(second, results, chosen))))
+
+
+@cli.command()
+@click.argument("record", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path), required=False)
+@DATA_OPTION
+@click.option(
+    "--labels",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="References that lie apart from the EEG, as for score.",
+)
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Predictor processes.")
+def verify(record: Path, target: Path | None, data: Path | None, labels: Path | None, jobs: int) -> None:
+    """Make RECORD again from TARGET, its submission or stored predictions, and say what differs.
+
+    Without TARGET, the package of the record's name below baselines/ or submissions/ is taken.
+    """
+    from harness import console
+    from harness.evaluation import score_predictions
+    from harness.records import read_record
+    from harness.verification import find_package, verification_text
+    from harness.verification import verify as verified
+
+    recorded = read_record(record)
+    split, corpus = recorded["split"], recorded["corpus"]
+    asked = Asked(split["name"], split["part"], recorded["feature"], data, recorded["flags"]["partial"])
+    chosen = target or find_package(recorded["submission"]["name"])
+    if corpus["kind"] == "real" and data is None:
+        raise UsageError(
+            Fault("--data", "not given", f"the {corpus['name']} corpus that the record was scored on")
+        )
+    if recorded["submission"]["kind"] == "predictions":
+        made = score_predictions(_open(asked, labels), chosen, seed=recorded["seed"])
+    else:
+        how = How(recorded["submission"]["variant"], jobs, recorded["seed"])
+        made = _score_submission(chosen, asked, labels, how, None)
+    verification = verified(recorded, made)
+    console.answer(verification_text(verification, recorded))
+    if not verification.reproduced:
+        sys.exit(1)
 
 
 @cli.command()

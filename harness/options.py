@@ -61,8 +61,8 @@ class How:
     variant: str | None
     jobs: int
     seed: int
-    time_limit: float
-    memory_limit: float
+    time_limit: float = 3600.0
+    memory_limit: float = 8.0
 
     def run(self) -> Run:
         """The same as the evaluation takes it."""

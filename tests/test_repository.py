@@ -33,7 +33,7 @@ LAYERS = [
     ["evaluation", "description", "leaderboard"],
     ["checking", "scaffold"],
     ["console", "options"],
-    ["board_tables", "comparison", "papers"],
+    ["board_tables", "comparison", "papers", "verification"],
     ["cli"],
     ["__main__"],
 ]
