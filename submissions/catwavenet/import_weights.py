@@ -51,13 +51,13 @@ RENAMED = (  # part of a release name -> ours, one after the other
     (r"\.w_qs\.", ".query."),
     (r"\.w_ks\.", ".key."),
     (r"\.w_vs\.", ".value."),
-    (r"\.conv1d\.", ".0."),
-    (r"\.nonlinearity1\.", ".1."),
-    (r"\.reg1\.", ".2."),
-    (r"\.dconv1d\.", ".3."),
-    (r"\.nonlinearity2\.", ".4."),
-    (r"\.reg2\.", ".5."),
-    (r"\.res_out\.", ".6."),
+    (r"\.conv1d\.", ".hidden.0."),
+    (r"\.nonlinearity1\.", ".hidden.1."),
+    (r"\.reg1\.", ".hidden.2."),
+    (r"\.dconv1d\.", ".hidden.3."),
+    (r"\.nonlinearity2\.", ".hidden.4."),
+    (r"\.reg2\.", ".hidden.5."),
+    (r"\.res_out\.", ".out."),
     (r"\.init_conv\.0\.conv\.", ".entry."),
     (r"\.final_conv\.0\.conv\.", ".exit."),
     (r"\.final_conv\.2\.", ".readout."),
@@ -84,18 +84,23 @@ def convert(tensors: Tensors, variant: str = "full") -> tuple[State, Config]:
     """
     try:
         config = _config(tensors, variant)
-        renamed = _renamed(tensors, variant)
     except KeyError as error:
         raise ValueError(f"no tensor for {error}, expected the names of the release.") from None
+    renamed = _renamed(tensors, variant)
     with torch.device("meta"):
         expected = NETS[variant](config).state_dict()
     for name, released in renamed.items():
         if name not in expected:
-            raise ValueError(f"tensor {released!r}, expected the names of the release, such as block1.proj1.weight.")
+            raise ValueError(
+                f"tensor {released!r}, expected the names of the release, such as block1.proj1.weight."
+            )
     for name in expected:
         if name not in renamed:
             raise ValueError(f"no tensor for {name!r}, expected the names of the release.")
-    return {name: _values(tensors, released, config) for name, released in renamed.items()}, config
+    try:
+        return {name: _values(tensors, released, config) for name, released in renamed.items()}, config
+    except KeyError as error:
+        raise ValueError(f"no tensor for {error}, expected the names of the release.") from None
 
 
 def _renamed(tensors: Tensors, variant: str) -> dict[str, str]:

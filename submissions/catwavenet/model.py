@@ -1,7 +1,8 @@
 """CAT-WaveNet: speech from coarse to fine, each stage seeing the EEG through the stage before.
 
-Paper: Fang, Li, Chen, Li, Wang 2024, CAT-WaveNet, team bigbrain, second of the ICASSP 2024 auditory EEG
-challenge's Task 2; its figure 1.
+Paper: Fang, Li, Zhang, Chen, Gao 2024, Cross-Attention-Guided WaveNet for Mel Spectrogram Reconstruction in
+The ICASSP 2024 Auditory EEG Challenge, doi 10.1109/ICASSPW62465.2024.10627006; its figure 1. Team bigbrain,
+second in the challenge's Task 2.
 Release: the training code, for mel; windows of 30 s.
 Licence: this code is ours, MIT.
 Our deviations: the parameters that the release holds and does not use are left out (the attention's
@@ -80,7 +81,7 @@ PRESETS = {
     "paper": Config(),
     "compact": Config(
         n_filters=(32, 32, 16, 16),
-        n_layers=8,
+        n_layers=6,
         dilation_cycle=6,
         n_attention_hidden=8,
         n_attention_layers=1,

@@ -9,6 +9,8 @@ Shapes: (b, channels, t) throughout; b segments, t samples.
 
 from __future__ import annotations
 
+import copy
+
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own abbreviation)
 from torch import Tensor, nn
@@ -120,7 +122,7 @@ class FoldedWaveNet(nn.Module):
                 after[:n_filters] = 1 / scale
             self.out.append(_plain(layer.out, after=after))
         self.exit = _plain(net.exit)
-        self.readout = net.readout
+        self.readout = copy.deepcopy(net.readout)
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
