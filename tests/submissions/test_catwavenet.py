@@ -1,6 +1,7 @@
 """CAT-WaveNet: every stage against the release's outputs, its parts by the formula, and where it stops."""
 
 import json
+import shutil
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -9,7 +10,12 @@ import torch
 import torch.nn.functional as F
 from nets import converted, eeg_of, n_parameters, relative, without_gradient
 
+from harness.corpus import open_corpus
 from harness.errors import ShapeError
+from harness.scoring import pearson_r
+from harness.segments import cut_segments
+from harness.submission import load_submission
+from harness.training import Options, train_submission
 from harness.training.recipe import TARGET_BANDS
 
 WINDOW = 40
@@ -333,3 +339,46 @@ def test_weights_of_another_variant_are_refused_by_name(cat, small, save_net, ma
     setup = make_setup(save_net(small("two-stage")), variant="full")
     with pytest.raises(ValueError, match="weights of the net TwoStage, expected CatWaveNet"):
         cat.predictor.Decoder(setup)
+
+
+SMALL_TRAINING = """
+SMALL, SHORT = {small!r}, dict(epochs=1, batch_size=8, crop_seconds=2.0)
+SYSTEM = replace(
+    SYSTEM,
+    configs=dict.fromkeys(NETS, {{"compact": replace(PRESETS["compact"], **SMALL)}}),
+    variant_recipes={{
+        variant: {{"compact": replace(SYSTEM.recipe("compact", variant)[1], **SHORT)}} for variant in NETS
+    }},
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("variant", "feature", "with_audio"),
+    [("full", "mel", True), ("two-stage", "mel", False), ("full", "envelope", False)],
+)
+def test_trains_and_predicts(cat, official_split, split, tmp_path, variant, feature, with_audio):
+    """Nothing but the last two stages of mel asks for audio, of which the official fixture has none."""
+    package, root = tmp_path / "catwavenet", tmp_path / "corpus"
+    shutil.copytree(cat.folder, package)
+    small = SMALL | {"window_samples": 128}
+    with (package / "train.py").open("a") as file:
+        file.write(SMALL_TRAINING.format(small=small))
+    shutil.copytree(official_split / "derivatives", root / "derivatives")
+    if with_audio:
+        (root / "stimuli/eeg").mkdir(parents=True)
+        audio = np.random.default_rng(1).standard_normal(20 * 16000)
+        for stimulus in ("audiobook_1", "podcast_3"):
+            np.savez(root / f"stimuli/eeg/{stimulus}.npz", audio=audio, fs=16000)
+    options = Options(device="cpu")
+    submission, corpus = load_submission(package), open_corpus(root)
+    trained = train_submission(submission, corpus, split, feature, variant=variant, options=options)
+    n_bands = 10 if feature == "mel" else 1
+    setup = load_submission(package).setup(split, feature, variant, weights=trained.path)
+    segments = cut_segments(corpus, split, "val", feature=feature)
+    predicted = cat.predictor.Decoder(setup).predict(
+        np.stack([s.eeg() for s in segments]), ["sub-027"] * len(segments)
+    )
+    assert predicted.shape == (len(segments), 128, n_bands)
+    r = pearson_r(np.stack([s.feature(feature) for s in segments]), predicted).mean()
+    assert r == pytest.approx(trained.report["validation_pearson_r"], abs=1e-5)
