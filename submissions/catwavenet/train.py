@@ -7,6 +7,7 @@ from typing import Any
 from model import NETS, PRESETS, net_of
 from torch import nn
 
+from harness.errors import Fault, TrainingError
 from harness.predictor import Setup
 from harness.training.recipe import Recipe
 from harness.training.system import NetSystem
@@ -53,7 +54,20 @@ class System(NetSystem):
         return super().build(config, _first_stage(setup), subjects)
 
     def metadata(self, config: Any, setup: Setup, subjects: Sequence[str]) -> dict[str, str]:
-        """What the weights file says of itself."""
+        """What the weights file says of itself.
+
+        Raises:
+            TrainingError: imported weights, whose bands are the file's, for a feature of other bands.
+        """
+        if not subjects and config.n_bands != setup.n_bands:
+            raise TrainingError(
+                Fault(
+                    f"variant {setup.variant}: weights of a net of {config.n_bands} bands",
+                    f"asked for {setup.feature}, which has {setup.n_bands}",
+                    remedy="The release's first stage gives the envelope: --feature envelope --variant"
+                    " wavenet-only. Its other variants give mel.",
+                )
+            )
         return super().metadata(config, _first_stage(setup), subjects)
 
 

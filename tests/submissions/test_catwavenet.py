@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from nets import converted, eeg_of, n_parameters, relative, without_gradient
 
 from harness.corpus import open_corpus
-from harness.errors import ShapeError
+from harness.errors import ShapeError, TrainingError
 from harness.scoring import pearson_r
 from harness.segments import cut_segments
 from harness.submission import load_submission
@@ -266,7 +266,7 @@ def test_for_the_envelope_every_variant_is_the_first_stage(cat, variant, make_se
     assert recipe.targets.get("envelope", ()) == ()
     net = system.build(replace(config, **SMALL), setup, [])
     assert type(net) is cat.model.WaveNetOnly
-    assert system.metadata(config, setup, [])["net"] == "WaveNetOnly"
+    assert system.metadata(config, setup, ["S1"])["net"] == "WaveNetOnly"
     decoder = cat.predictor.Decoder(replace(setup, weights=save_net(net)))
     assert decoder.predict(eeg_of(rng, 1, WINDOW), ["S1"]).shape == (1, WINDOW, 1)
 
@@ -318,6 +318,20 @@ def test_stages_that_a_variant_lacks_are_left_out_on_import(cat, release, releas
         envelope = net(torch.from_numpy(release.io["eeg"]))
     assert relative(envelope, release.io["envelope"]) < 1e-6
     assert convert(release.state)[0].keys() == convert(release.state, "no-mixup")[0].keys()
+
+
+def test_imported_weights_say_their_net_and_are_refused_for_other_bands(cat, release, make_setup):
+    system, convert = cat.train.SYSTEM, cat.import_weights.convert
+    mel = {"feature": "mel", "n_bands": 10}
+    envelope = {"feature": "envelope", "n_bands": 1}
+    for variant, fits, other in (("full", mel, envelope), ("wavenet-only", envelope, mel)):
+        config = convert(release.state, variant)[1]
+        said = system.metadata(config, make_setup(variant=variant, **fits), ())
+        assert json.loads(said["config"]) == json.loads(json.dumps(asdict(config)))
+        with pytest.raises(
+            TrainingError, match=f"of {config.n_bands} bands: asked for .*\n.*--variant wavenet-only"
+        ):
+            system.metadata(config, make_setup(variant=variant, **other), ())
 
 
 def test_tensors_that_are_no_catwavenet_are_refused(cat, release):
