@@ -6,6 +6,9 @@ those of the SparrKULee corpus, whose distributed feature files were made with t
 - **mel**: ten Slaney mel bands up to 5 kHz of the power spectrum (`mel`), in two frame rates;
 - **envelope**: a bank of 28 gammatone filters, rectified, compressed and summed (`envelope`).
 
+Finer spectra, which are no feature of the challenge and which some decoders are trained on besides, are
+`spectra`.
+
 The frames of a mel start where their window starts, so a mel is a few frames shorter than the
 envelope of the same audio. All arithmetic avoids threaded matrix products: the same audio gives
 the same bytes whatever the number of threads.
@@ -13,7 +16,11 @@ the same bytes whatever the number of threads.
 
 from __future__ import annotations
 
+import gzip
+import io
+import math
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -46,6 +53,14 @@ ERB_QUALITY: Final = 9.26449
 ERB_MINIMUM_HZ: Final = 24.7
 GAMMATONE_BANDWIDTH_ERB: Final = 1.019
 
+# The finer spectra that CAT-WaveNet's release trains on, of audio at 16 kHz: 64 frames a second.
+SPECTRA_RATE_HZ: Final = 16000
+SPECTRA_FFT: Final = 512
+SPECTRA_WINDOW: Final = 400
+SPECTRA_HOP: Final = 250
+SPECTRA_MEL_BANDS: Final = 80
+SPECTRA_BANDS: Final = {"mel80": SPECTRA_MEL_BANDS, "magnitude": SPECTRA_FFT // 2 + 1}
+
 # The slowest filter has decayed below float32 resolution after this time.
 GAMMATONE_MEMORY_SECONDS: Final = 0.2
 # Work sizes: they bound memory and do not change the result.
@@ -70,6 +85,7 @@ class LoadedAudio(NamedTuple):
 def load_audio(path: Path) -> LoadedAudio:
     """Read the audio of one stimulus, ``<stimulus>.npz`` with the keys ``audio`` and ``fs``.
 
+    SparrKULee's own files are compressed as a whole, ``<stimulus>.npz.gz``, and are read as well.
     int16 samples are scaled so that full scale is 1; floating-point samples are taken as they are.
 
     Args:
@@ -81,8 +97,10 @@ def load_audio(path: Path) -> LoadedAudio:
         ShapeError: the audio is not one-dimensional.
     """
     try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            # An archive is read from its end, which a compressed stream cannot reach but by reading it all.
+            content = io.BytesIO(file.read()) if path.suffix == ".gz" else file
+            archive = np.load(content, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("one array instead of an archive")
             missing = [key for key in ("audio", "fs") if key not in archive]
@@ -92,7 +110,7 @@ def load_audio(path: Path) -> LoadedAudio:
             samples, rate = archive["audio"], archive["fs"]
     except FileNotFoundError as error:
         raise CorpusError(Fault(str(path), "no such file", "the audio of a stimulus")) from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise CorpusError(
             Fault(str(path), f"cannot be read ({error})", "an .npz file", "Copy it again.")
         ) from error
@@ -162,6 +180,52 @@ def mel(audio: NDArray[Any], sample_rate_hz: int, *, definition: MelDefinition =
     if frame_rate_hz != SAMPLE_RATE_HZ:
         bands = resample_poly(bands, SAMPLE_RATE_HZ, frame_rate_hz, axis=0)
     return np.ascontiguousarray(bands, np.float32)
+
+
+def spectra(audio: NDArray[Any], sample_rate_hz: int) -> dict[str, Feature]:
+    """Power spectrum and 80 mel bands, 64 frames a second, as CAT-WaveNet's release trains on.
+
+    Audio of another rate is resampled to 16 kHz. With a hop's 250 zeros before and after it, windows of 25 ms
+    (Hann, centred in 512 samples) give the power spectrum, `magnitude`; `mel80` weighs it with 80 bands,
+    equally spaced on the HTK scale from 0 to 8000 Hz and area-normalised as Slaney's.
+
+    Args:
+        audio: (n_samples,), finite, any scale (both scale with its square).
+        sample_rate_hz: samples a second, more than 10000.
+
+    Returns:
+        ``mel80`` (n_times, 80) and ``magnitude`` (n_times, 257), float32, non-negative.
+
+    Raises:
+        ShapeError: the audio is not one-dimensional, or shorter than one frame.
+        CorpusError: the audio has NaN or infinite samples, or too low a rate.
+    """
+    import librosa
+    from scipy.signal import resample_poly
+
+    samples = _checked(audio, -(-sample_rate_hz // SAMPLE_RATE_HZ), sample_rate_hz)
+    if sample_rate_hz != SPECTRA_RATE_HZ:
+        common = math.gcd(SPECTRA_RATE_HZ, sample_rate_hz)
+        samples = resample_poly(samples, SPECTRA_RATE_HZ // common, sample_rate_hz // common)
+    samples = np.pad(samples, SPECTRA_HOP)
+    n_frames = (samples.size - SPECTRA_FFT) // SPECTRA_HOP + 1
+    magnitude = np.empty((n_frames, SPECTRA_BANDS["magnitude"]), np.float32)
+    for first in range(0, n_frames, MEL_BLOCK_FRAMES):
+        last = min(first + MEL_BLOCK_FRAMES, n_frames)
+        spectrum = librosa.stft(
+            samples[first * SPECTRA_HOP : (last - 1) * SPECTRA_HOP + SPECTRA_FFT],
+            n_fft=SPECTRA_FFT,
+            hop_length=SPECTRA_HOP,
+            win_length=SPECTRA_WINDOW,
+            window="hann",
+            center=False,
+        )
+        magnitude[first:last] = (np.square(spectrum.real) + np.square(spectrum.imag)).T
+    weights = librosa.filters.mel(
+        sr=SPECTRA_RATE_HZ, n_fft=SPECTRA_FFT, n_mels=SPECTRA_MEL_BANDS, htk=True, norm="slaney"
+    )
+    mel80 = np.einsum("bf,tf->tb", weights, magnitude, optimize=False)
+    return {"mel80": mel80, "magnitude": magnitude}
 
 
 def envelope(audio: NDArray[Any], sample_rate_hz: int) -> Feature:

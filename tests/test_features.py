@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from harness.conventions import FEATURE_BANDS, SAMPLE_RATE_HZ
 from harness.errors import CorpusError, ShapeError
-from harness.features import envelope, load_audio, mel
+from harness.features import envelope, load_audio, mel, spectra
 
 # Audio with the outputs of the organisers' own code; what made each array is in its meta.json.
 GOLDEN = Path(__file__).parent / "golden" / "stimulus-features"
@@ -235,4 +236,69 @@ def test_load_audio_refuses_stereo(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, audio=np.zeros((3, 2), np.int16), fs=16000)
     with pytest.raises(ShapeError, match=r"a\.npz: shape \(3, 2\), expected \(n_samples,\)"):
+        load_audio(path)
+
+
+def test_spectra_are_those_of_the_formula():
+    audio = noise(0.5)
+    made = spectra(audio, RATE_HZ)
+    assert {name: values.shape for name, values in made.items()} == {
+        "mel80": (32, 80),
+        "magnitude": (32, 257),
+    }
+    window = np.zeros(512)
+    window[56:456] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    padded = np.concatenate([np.zeros(250), audio.astype(np.float64), np.zeros(250)])
+    power = np.stack([np.abs(np.fft.rfft(window * padded[250 * k : 250 * k + 512])) ** 2 for k in range(32)])
+    assert max(relative_errors(made["magnitude"], power)) < 1e-5
+
+    def mel_of(hz):
+        return 2595 * np.log10(1 + hz / 700)
+
+    edges = 700 * (10 ** (np.linspace(0, mel_of(8000), 82) / 2595) - 1)
+    bins = np.arange(257) * RATE_HZ / 512
+    bands = np.zeros((80, 257))
+    for i, (low, centre, high) in enumerate(zip(edges, edges[1:], edges[2:], strict=False)):
+        triangle = np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))
+        bands[i] = np.maximum(triangle, 0) * 2 / (high - low)
+    assert max(relative_errors(made["mel80"], power @ bands.T)) < 1e-5
+
+
+def test_spectra_in_blocks_equal_spectra_in_one_piece(monkeypatch):
+    audio = noise(2)
+    whole = spectra(audio, RATE_HZ)
+    monkeypatch.setattr("harness.features.MEL_BLOCK_FRAMES", 7)
+    for name, values in spectra(audio, RATE_HZ).items():
+        np.testing.assert_array_equal(values, whole[name])
+
+
+@pytest.mark.parametrize("rate_hz", [16000, 44100, 48000])
+def test_spectra_of_a_tone_at_any_rate(rate_hz):
+    audio = np.sin(2 * np.pi * 1000 * np.arange(4 * rate_hz) / rate_hz)
+    made = spectra(audio, rate_hz)
+    assert len(made["magnitude"]) == 4 * SAMPLE_RATE_HZ
+    assert (made["magnitude"][2:-2].argmax(axis=1) == 1000 * 512 / 16000).all()
+
+
+def test_spectra_of_stereo_and_of_broken_audio_are_refused():
+    with pytest.raises(ShapeError, match="one audio channel"):
+        spectra(np.zeros((RATE_HZ, 2)), RATE_HZ)
+    with pytest.raises(CorpusError, match="NaN or infinite"):
+        spectra(np.full(RATE_HZ, np.nan), RATE_HZ)
+
+
+def test_load_audio_reads_a_compressed_archive(tmp_path):
+    plain, packed = tmp_path / "a.npz", tmp_path / "a.npz.gz"
+    np.savez(plain, audio=np.array([-32768, 0, 16384], np.int16), fs=48000)
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert load_audio(packed).sample_rate_hz == 48000
+    np.testing.assert_array_equal(load_audio(packed).audio, load_audio(plain).audio)
+
+
+@pytest.mark.parametrize("content", [b"", b"not compressed", b"\x1f\x8b\x08\x00cut", b"cut"])
+def test_load_audio_refuses_a_broken_compressed_archive(tmp_path, content):
+    path = tmp_path / "a.npz.gz"
+    whole = gzip.compress(bytes(1000))
+    path.write_bytes(whole[:-12] if content == b"cut" else content)
+    with pytest.raises(CorpusError, match=r"a\.npz\.gz: cannot be read .*, expected an \.npz file"):
         load_audio(path)

@@ -2,7 +2,7 @@
 
 An epoch's crops follow from seed and epoch alone, not from the number of readers or processes. Recordings
 are memory-mapped, so a crop costs its own samples. Arrays are (b, n_times, 64) and (b, n_times, n_bands)
-float32.
+float32; a recipe's further targets stand beside the feature, as more bands.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from harness.errors import Fault, TrainingError
 from harness.nn import zscore
 from harness.training.data import TrainingData
 from harness.training.recipe import Recipe
+from harness.training.targets import with_targets
 
 Array = NDArray[np.float32]
 
@@ -39,7 +40,7 @@ class Batch(NamedTuple):
 
     Attributes:
         eeg: (b, n_times, 64).
-        target: (b, n_times, n_bands).
+        target: (b, n_times, n_bands), all targets side by side, the feature's bands first.
         subject_index: (b,) int64, the position among the training subjects.
         share: this process's part of the step's crops, times the number of processes: 1 where all have
             as many. A mean loss times it, averaged over processes, is the mean over all crops.
@@ -57,7 +58,7 @@ class Crops:
 
     Attributes:
         stretches: recordings that are long enough: recording, first and last (exclusive) sample.
-        feature: mel or envelope.
+        targets: the feature, then the recipe's further targets.
         subjects: training subjects, in order.
         recipe: crop length, batch size, and so on.
         seed: of the training.
@@ -65,7 +66,7 @@ class Crops:
     """
 
     stretches: tuple[tuple[Recording, int, int], ...]
-    feature: str
+    targets: tuple[str, ...]
     subjects: tuple[str, ...]
     recipe: Recipe
     seed: int
@@ -146,7 +147,11 @@ class Crops:
         subjects = np.array([self.subjects.index(r.subject) for r in recordings], dtype=np.int64)
         pairs = list(zip(recordings, own, strict=True))
         eeg = np.stack([r.eeg(crop.start, crop.start + length) for r, crop in pairs])
-        target = np.stack([r.feature(self.feature, crop.start, crop.start + length) for r, crop in pairs])
+        series = [
+            np.stack([r.feature(name, crop.start, crop.start + length) for r, crop in pairs])
+            for name in self.targets
+        ]
+        target = np.concatenate(series, axis=2) if len(series) > 1 else series[0]
         rng = _generator(self.seed, *place, rank)
         for _ in range(rounds):
             eeg, target, subjects = mixup(eeg, target, subjects, rng)
@@ -159,9 +164,11 @@ def make_crops(data: TrainingData, recipe: Recipe, seed: int) -> Crops:
     """The crops of a training part.
 
     Raises:
-        TrainingError: no recording is as long as a crop.
+        TrainingError: no recording is as long as a crop, or a further target is missing.
+        CorpusError, ShapeError: audio that a further target is computed from is broken.
     """
-    every = data.stretches()
+    further = recipe.targets.get(data.feature, ())
+    every = with_targets(data.corpus, data.stretches(), further)
     long_enough = tuple(entry for entry in every if entry[2] - entry[1] >= recipe.crop_samples)
     if not long_enough:
         longest = max((stop - start for _, start, stop in every), default=0)
@@ -175,7 +182,7 @@ def make_crops(data: TrainingData, recipe: Recipe, seed: int) -> Crops:
         )
     return Crops(
         stretches=long_enough,
-        feature=data.feature,
+        targets=(data.feature, *further),
         subjects=tuple(dict.fromkeys(recording.subject for recording, _, _ in every)),
         recipe=recipe,
         seed=seed,

@@ -265,9 +265,12 @@ class _Loop:
         """One step of the optimiser; gives the loss and its parts, times this process's share."""
         eeg, target, subject_index = (torch.from_numpy(array).to(self.device) for array in batch[:3])
         with self._precision():
-            prediction = self.parallel(eeg, subject_index)  # (b, n_times, n_bands)
+            output = self.parallel(eeg, subject_index)  # (b, n_times, n_bands), or a mapping of such
         recipe = self.recipe
-        loss, parts = losses.total(recipe.losses, prediction, target, temperature=recipe.info_nce_temperature)
+        first, *further = losses.pairs(self.crops.targets, output, target)
+        loss, parts = losses.total(
+            recipe.losses, *first, temperature=recipe.info_nce_temperature, further=further
+        )
         torch.autograd.backward(self.scaler.scale(loss * batch.share))
         if recipe.gradient_clip is not None:
             self.scaler.unscale_(self.optimiser)
@@ -344,6 +347,8 @@ def _identity(
     numbers = asdict(recipe)
     if recipe.schedule != "cosine" and recipe.average_from == 0:
         del numbers["epochs"]  # nothing before the end depends on it
+    if not recipe.targets.get(data.feature):
+        del numbers["targets"]  # those of another feature
     return {
         "preset": preset,
         "config": repr(config),

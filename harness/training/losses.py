@@ -7,13 +7,15 @@ broadcast; here that is a `ShapeError`. Everything is computed in float32, also 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor
 
-from harness.errors import Fault, ShapeError
+from harness.errors import Fault, ShapeError, TrainingError
+from harness.training.recipe import TARGET_BANDS
 
 
 def pearson_r(prediction: Tensor, target: Tensor) -> Tensor:
@@ -71,7 +73,12 @@ def info_nce(prediction: Tensor, target: Tensor, temperature: float) -> Tensor:
 
 
 def total(
-    weights: Mapping[str, float], prediction: Tensor, target: Tensor, *, temperature: float
+    weights: Mapping[str, float],
+    prediction: Tensor,
+    target: Tensor,
+    *,
+    temperature: float,
+    further: Sequence[tuple[Tensor, Tensor]] = (),
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum of a recipe's losses, and each by itself.
 
@@ -80,15 +87,45 @@ def total(
         prediction: (b, n_times, n_bands).
         target: same shape.
         temperature: of ``info_nce``.
+        further: prediction and target of further targets; their ``pearson`` and ``l1`` are added.
     """
+    every = [(prediction, target), *further]
     each = {
-        "pearson": lambda: negative_pearson(prediction, target),
-        "l1": lambda: l1(prediction, target),
+        "pearson": lambda: reduce(torch.add, [negative_pearson(*pair) for pair in every]),
+        "l1": lambda: reduce(torch.add, [l1(*pair) for pair in every]),
         "kl": lambda: kl(prediction, target),
         "info_nce": lambda: info_nce(prediction, target, temperature),
     }
     parts = {name: each[name]() for name in weights}
     return torch.stack([weights[name] * part for name, part in parts.items()]).sum(), parts
+
+
+def pairs(
+    names: Sequence[str], output: Tensor | Mapping[str, Tensor], target: Tensor
+) -> list[tuple[Tensor, Tensor]]:
+    """Prediction and target of every target of a training, the feature's first.
+
+    Args:
+        names: the feature, then the recipe's further targets.
+        output: the net's: (b, n_times, n_bands), or name -> such an array where there are several.
+        target: (b, n_times, n_bands), all targets side by side.
+
+    Raises:
+        TrainingError: the net's outputs are not these targets.
+    """
+    if len(names) == 1 and isinstance(output, Tensor):
+        return [(output, target)]
+    if isinstance(output, Tensor) or set(output) != set(names):
+        raise TrainingError(
+            Fault(
+                "net: outputs in training",
+                "one array" if isinstance(output, Tensor) else ", ".join(sorted(output)),
+                f"a mapping with {', '.join(sorted(names))}",
+                "The net's outputs must be the feature and the recipe's targets.",
+            )
+        )
+    parts = torch.split(target, [TARGET_BANDS[name] for name in names], dim=2)
+    return [(output[name], part) for name, part in zip(names, parts, strict=True)]
 
 
 def _unit(series: Tensor) -> Tensor:

@@ -26,8 +26,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args, get_type_hints
 
-from harness.conventions import SAMPLE_RATE_HZ
+from harness.conventions import FEATURE_BANDS, SAMPLE_RATE_HZ
 from harness.errors import Fault, TrainingError
+from harness.features import SPECTRA_BANDS
 from harness.predictor import Setup
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 LossName = Literal["pearson", "l1", "kl", "info_nce"]
 LOSSES: tuple[str, ...] = get_args(LossName)
+TARGET_BANDS: Mapping[str, int] = {**FEATURE_BANDS, **SPECTRA_BANDS}
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ class Recipe:
             with ``harness.predictor.predict_windowed``.
         mixup_rounds: how often a batch is halved by mixing pairs of crops of different subjects.
         losses: name -> weight. ``pearson`` is -r, ``l1``, ``kl`` (log-softmax over bands), ``info_nce``.
+        targets: feature -> what else a net of that feature is trained on: ``envelope``, ``mel``, ``mel80``,
+            ``magnitude`` (see ``harness.features.spectra``). In training the net then gives a mapping, name
+            of a target -> (b, n_times, n_bands), the feature's among them; ``pearson`` and ``l1`` are summed
+            over all, the other losses are the feature's.
         info_nce_temperature: of the loss ``info_nce``.
         optimiser: ``adam`` or ``adamw``.
         learning_rate: at the start.
@@ -84,6 +90,7 @@ class Recipe:
     fixed_length: bool = False
     mixup_rounds: int = 0
     losses: Mapping[str, float] = field(default_factory=lambda: {"pearson": 1.0, "l1": 0.2})
+    targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     info_nce_temperature: float = 0.1
     optimiser: Literal["adam", "adamw"] = "adam"
     learning_rate: float = 5e-4
@@ -142,6 +149,16 @@ class Recipe:
         unknown = [name for name in self.losses if name not in LOSSES]
         if unknown or not self.losses:
             faults.append(Fault("recipe: losses", f"{list(self.losses)}", f"some of {', '.join(LOSSES)}"))
+        for feature, further in self.targets.items():
+            others = [name for name in TARGET_BANDS if name != feature]
+            if (
+                feature not in FEATURE_BANDS
+                or not set(further) <= set(others)
+                or len(set(further)) < len(further)
+            ):
+                faults.append(
+                    Fault(f"recipe: targets of {feature}", f"{list(further)}", f"some of {', '.join(others)}")
+                )
         if self.crop_samples < 2:
             faults.append(Fault("recipe: crop_seconds", f"{self.crop_seconds}", "two samples or more"))
         if self.hop_seconds is not None and (self.hop_samples < 1 or self.crops != "windows"):
@@ -181,7 +198,8 @@ class TorchSystem(Protocol[Config]):
         """The net with its initial values; torch's generator is seeded already.
 
         Its forward takes EEG (b, n_times, 64) and ``subject_index`` (b,) int64, the position in
-        ``subjects`` or -1 for a subject that is not among them, and gives (b, n_times, n_bands).
+        ``subjects`` or -1 for a subject that is not among them, and gives (b, n_times, n_bands); in
+        training a mapping of such, where the recipe has further targets.
 
         Args:
             config: from :meth:`recipe`.

@@ -1,0 +1,1 @@
+"""Straightforward ports of released systems, against which the packages are timed."""

@@ -1,0 +1,91 @@
+"""How CAT-WaveNet is trained."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from model import NETS, PRESETS, net_of
+from torch import nn
+
+from harness.errors import Fault, TrainingError
+from harness.predictor import Setup
+from harness.training.recipe import Recipe
+from harness.training.system import NetSystem
+
+# The release: the recipe's own defaults (Adam at 5e-4, a tenth less every 50 epochs), -r + 0.2 L1 of every
+# stage and KL of mel, one random crop of 30 s from every recording, 24 of them mixed twice to 6, and the
+# mean of the weights of every 40th epoch.
+ALL_STAGES = {"mel": ("envelope", "mel80", "magnitude")}
+PAPER = Recipe(
+    epochs=3000,
+    batch_size=24,
+    crop_seconds=30.0,
+    fixed_length=True,
+    mixup_rounds=2,
+    losses={"pearson": 1.0, "l1": 0.2, "kl": 1.0},
+    targets=ALL_STAGES,
+    average_every=40,
+)
+# The steps of the other compact recipes, of 16 crops once they are mixed.
+COMPACT = replace(
+    PAPER,
+    epochs=20,
+    batch_size=64,
+    crop_seconds=10.0,
+    crops_per_recording=12,
+    learning_rate=2e-3,
+    step_epochs=5,
+    step_gamma=0.7,
+    average_every=1,
+    average_from=0.7,
+)
+RECIPES = {"paper": PAPER, "compact": COMPACT}
+
+
+def _changed(**values: Any) -> dict[str, Recipe]:
+    return {preset: replace(recipe, **values) for preset, recipe in RECIPES.items()}
+
+
+class System(NetSystem):
+    """For the envelope every variant's net is the first stage."""
+
+    def build(self, config: Any, setup: Setup, subjects: Sequence[str]) -> nn.Module:
+        """The variant's net for the feature."""
+        return super().build(config, _first_stage(setup), subjects)
+
+    def metadata(self, config: Any, setup: Setup, subjects: Sequence[str]) -> dict[str, str]:
+        """What the weights file says of itself.
+
+        Raises:
+            TrainingError: imported weights, whose bands are the file's, for a feature of other bands.
+        """
+        if not subjects and config.n_bands != setup.n_bands:
+            raise TrainingError(
+                Fault(
+                    f"variant {setup.variant}: weights of a net of {config.n_bands} bands",
+                    f"asked for {setup.feature}, which has {setup.n_bands}",
+                    remedy="The release's first stage gives the envelope: --feature envelope --variant"
+                    " wavenet-only. Its other variants give mel.",
+                )
+            )
+        return super().metadata(config, _first_stage(setup), subjects)
+
+
+def _first_stage(setup: Setup) -> Setup:
+    alone = net_of(setup.variant, setup.n_bands) is NETS["wavenet-only"]
+    return replace(setup, variant="wavenet-only") if alone else setup
+
+
+SYSTEM = System(
+    nets=NETS,
+    configs=dict.fromkeys(NETS, PRESETS),
+    recipes=RECIPES,
+    variant_recipes={
+        "wavenet-only": _changed(targets={}),
+        "two-stage": _changed(targets={"mel": ("envelope",)}),
+        "no-mixup": {
+            "paper": replace(PAPER, mixup_rounds=0),
+            "compact": replace(COMPACT, mixup_rounds=0, batch_size=16, crops_per_recording=3),
+        },
+    },
+)
