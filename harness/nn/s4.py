@@ -25,6 +25,7 @@ Shapes: (b, t, d) series, (d, N/2, 2) real and imaginary parts, (d, L) kernels.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -156,6 +157,7 @@ class S4Block(nn.Module):
         return F.glu(self.output(self.dropout(y)), dim=-1)
 
 
+@cache
 def hippo_legs(d_state: int) -> tuple[Tensor, Tensor, Tensor]:
     """HiPPO-LegS as diag(A) - P P* in a basis where that is so: A, B, P (N/2,), complex128.
 
@@ -163,7 +165,7 @@ def hippo_legs(d_state: int) -> tuple[Tensor, Tensor, Tensor]:
     P_n = sqrt(n + 1/2), the matrix + P P' is -1/2 and a skew-symmetric one, so its eigenvectors are
     orthogonal. Conjugate pairs: the half with negative imaginary parts is kept.
     """
-    n = torch.arange(d_state, dtype=torch.float64)
+    n = torch.arange(d_state, dtype=torch.float64, device="cpu")
     P, B = (n + 0.5).sqrt(), (2 * n + 1).sqrt()
     lower = torch.tril(B[:, None] * B, -1)
     skew = P[:, None] * P - lower
@@ -171,7 +173,7 @@ def hippo_legs(d_state: int) -> tuple[Tensor, Tensor, Tensor]:
     imaginary, basis = torch.linalg.eigh(-1j * skew)
     half = d_state // 2  # eigenvalues come in order
     basis = basis[:, :half]
-    A = torch.complex(torch.full((half,), -0.5, dtype=torch.float64), imaginary[:half])
+    A = torch.complex(torch.full_like(imaginary[:half], -0.5), imaginary[:half])
     return A, basis.mH @ B.to(A.dtype), basis.mH @ P.to(A.dtype)
 
 
