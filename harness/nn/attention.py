@@ -77,6 +77,6 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(b, t, d_model) -> the same shape."""
         y = self.norm(x).transpose(1, 2)  #                    (b, d_model, t)
-        y = self.narrow(F.relu(self.widen(y)))  #              (b, d_model, t)
+        y = self.narrow(F.relu(self.widen(y), inplace=True))  # (b, d_model, t)
         mixed: Tensor = x + self.dropout(y.transpose(1, 2))
         return mixed
