@@ -1,0 +1,163 @@
+"""B-spline KAN layers, the gated KAN projection (AGKAN), and the SplineMap attention made of them.
+
+A KAN layer learns a curve for each pair of an input and an output: a cubic spline on a uniform grid over
+[-1, 1], plus a multiple of SiLU. The grid goes on for three knots on both sides, and beyond those the splines
+are zero; nothing is clamped. On a uniform grid every basis function is one curve, moved: with u the input in
+knots and s = |u - centre|,
+
+    B(s) = ((2 - s)+^3 - 4 (1 - s)+^3) / 6
+
+which is what the Cox-de Boor recursion gives, without the recursion. `SplineSum` evaluates one basis function
+after the other, so that no tensor holds them all, and does so again for the gradient.
+
+Shapes: (b, t, d).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (torch's own abbreviation)
+from torch import Tensor, nn
+
+SPLINE_ORDER = 3
+
+
+class SplineSum(torch.autograd.Function):
+    """Sum over inputs and basis functions of weight times basis function.
+
+    ``SplineSum.apply(u, weight)``: u (n, d_in), in knots from the extended grid's first one; weight
+    (n_bases, d_in, d_out). Gives (n, d_out).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, weight: Tensor) -> Tensor:
+        """(n, d_in), (n_bases, d_in, d_out) -> (n, d_out)."""
+        ctx.save_for_backward(u, weight)
+        total = u.new_zeros(len(u), weight.shape[2])
+        for k in range(len(weight)):
+            outer, inner = _reaches(u, k)[:2]
+            total.addmm_(_basis(outer, inner), weight[k])
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """The gradients of u and of weight."""
+        u, weight = ctx.saved_tensors
+        grad_u, grad_weight = torch.zeros_like(u), torch.empty_like(weight)
+        for k in range(len(weight)):
+            outer, inner, away = _reaches(u, k)
+            torch.mm(_basis(outer, inner).T, grad, out=grad_weight[k])
+            slope = inner.square_().mul_(2.0).sub_(outer.square_(), alpha=0.5)  # dB / ds
+            grad_u += slope.mul_(away.sign_()).mul_(grad @ weight[k].T)
+        return grad_u, grad_weight
+
+
+def _reaches(u: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(2 - s)+, (1 - s)+ and u - centre of basis function k, whose centre is knot k + 2."""
+    away = u - (k + 2)
+    outer = away.abs().neg_().add_(2.0)
+    inner = (outer - 1.0).clamp_(min=0.0)
+    return outer.clamp_(min=0.0), inner, away
+
+
+def _basis(outer: Tensor, inner: Tensor) -> Tensor:
+    return outer.pow(3).sub_(inner.pow(3), alpha=4.0).div_(6.0)
+
+
+class Kan(nn.Module):
+    """A learned curve for each pair of an input and an output.
+
+    The curve is base * SiLU + scaler * (spline with coefficients ``spline``).
+    """
+
+    def __init__(self, d_in: int, d_out: int, grid: int) -> None:
+        super().__init__()
+        self.grid = grid
+        self.base = nn.Parameter(torch.empty(d_out, d_in))
+        self.spline = nn.Parameter(torch.empty(d_out, d_in, grid + SPLINE_ORDER))
+        self.scaler = nn.Parameter(torch.empty(d_out, d_in))
+        nn.init.kaiming_uniform_(self.base, a=5**0.5)
+        nn.init.kaiming_uniform_(self.scaler, a=5**0.5)
+        with torch.no_grad():  # the least coefficients of curves through noise at the grid's knots
+            knots = torch.arange(grid + 1.0) + SPLINE_ORDER
+            bases = torch.stack([_basis(*_reaches(knots, k)[:2]) for k in range(grid + SPLINE_ORDER)], dim=1)
+            noise = (torch.rand(d_out, d_in, grid + 1) - 0.5) * (0.1 / grid)
+            self.spline.copy_(noise @ torch.linalg.pinv(bases).T)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, t, d_in) -> (b, t, d_out)."""
+        u = (x + 1.0) * (self.grid / 2.0) + SPLINE_ORDER  # 3 at -1, grid + 3 at 1
+        weight = (self.spline * self.scaler[..., None]).permute(2, 1, 0)  # (n_bases, d_in, d_out)
+        splines: Tensor = SplineSum.apply(u.flatten(0, -2), weight.contiguous())
+        return F.linear(F.silu(x), self.base) + splines.unflatten(0, x.shape[:-1])
+
+
+class Agkan(nn.Module):
+    """AGKAN: a gate between a KAN layer and attention over learned slots, then LayerNorm."""
+
+    def __init__(self, d_in: int, d_out: int, grid: int, n_slots: int) -> None:
+        super().__init__()
+        self.kan = Kan(d_in, d_out, grid)
+        self.gate = nn.Linear(d_in, 1)
+        self.compress = nn.Linear(d_in, n_slots, bias=False)
+        self.recover = nn.Linear(n_slots, d_out, bias=False)
+        self.norm = nn.LayerNorm(d_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, t, d_in) -> (b, t, d_out)."""
+        gate = torch.sigmoid(self.gate(x))  #                                  (b, t, 1)
+        slots = self.recover(torch.softmax(self.compress(x), dim=-1))  #       (b, t, d_out)
+        return self.norm(torch.lerp(slots, self.kan(x), gate))  # gate * kan + (1 - gate) * slots
+
+
+class Projections(NamedTuple):
+    """One number for each of the attention's four projections."""
+
+    query: int
+    key: int
+    value: int
+    output: int
+
+
+class SplineMapAttention(nn.Module):
+    """Pre-LN attention of one series to another, with AGKAN in place of the linear projections."""
+
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        dropout: float,
+        attention_dropout: float,
+        grids: Projections,
+        slots: Projections,
+    ) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.attention_dropout = attention_dropout
+        self.norm = nn.LayerNorm(d_model)
+        self.queries = Agkan(d_model, d_model, grids.query, slots.query)
+        self.keys = Agkan(d_model, d_model, grids.key, slots.key)
+        self.values = Agkan(d_model, d_model, grids.value, slots.value)
+        self.output = Agkan(d_model, d_model, grids.output, slots.output)
+        self.dropout = nn.Dropout(dropout)
+        for projection, bias in ((self.queries, 1.0), (self.keys, 0.5), (self.values, 2.0)):
+            nn.init.normal_(projection.kan.base, std=0.02)
+            nn.init.normal_(projection.kan.spline, std=0.01)
+            nn.init.constant_(projection.gate.bias, bias)
+        nn.init.orthogonal_(self.queries.compress.weight)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Three of (b, t, d_model) -> the same shape; q is added to what it attends to."""
+        queries = self._heads(self.queries(self.norm(q)))  #               (b, n_heads, t, d_head)
+        keys = self._heads(self.keys(self.norm(k)))
+        values = self._heads(self.values(self.norm(v)))
+        attended = F.scaled_dot_product_attention(  # softmax(q k' / sqrt(d_head)) v
+            queries, keys, values, dropout_p=self.attention_dropout if self.training else 0.0
+        )
+        y = attended.transpose(1, 2).flatten(2)  # heads side by side      (b, t, d_model)
+        return q + self.dropout(self.output(y))
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(2, (self.n_heads, -1)).transpose(1, 2)
