@@ -44,9 +44,12 @@ class PositionAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, d, t) -> the same shape."""
-        q, k, v = (project(x).transpose(1, 2)[:, None] for project in (self.queries, self.keys, self.values))
+        q, k, v = (self._along_time(project(x)) for project in (self.queries, self.keys, self.values))
         attended = F.scaled_dot_product_attention(q, k, v, scale=1.0)[:, 0]  # softmax(q k') v   (b, t, d)
         return torch.addcmul(x, self.gamma, attended.transpose(1, 2))
+
+    def _along_time(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2)[:, None].contiguous()  # (b, 1, t, d), as torch's fused attention wants it
 
 
 class ChannelAttention(nn.Module):

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own abbreviation)
+from sublayers import Attention
 from torch import Tensor, nn
 
 SPLINE_ORDER = 3
@@ -36,34 +37,35 @@ class SplineSum(torch.autograd.Function):
         """(n, d_in), (n_bases, d_in, d_out) -> (n, d_out)."""
         ctx.save_for_backward(u, weight)
         total = u.new_zeros(len(u), weight.shape[2])
-        for k in range(len(weight)):
-            outer, inner = _reaches(u, k)[:2]
-            total.addmm_(_basis(outer, inner), weight[k])
-        return total
+        for k, weight_k in enumerate(weight):
+            total.addmm_(_sixfold_basis(u, k), weight_k)
+        return total.div_(6.0)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """The gradients of u and of weight."""
         u, weight = ctx.saved_tensors
         grad_u, grad_weight = torch.zeros_like(u), torch.empty_like(weight)
-        for k in range(len(weight)):
+        for k, weight_k in enumerate(weight):
             outer, inner, away = _reaches(u, k)
-            torch.mm(_basis(outer, inner).T, grad, out=grad_weight[k])
-            slope = inner.square_().mul_(2.0).sub_(outer.square_(), alpha=0.5)  # dB / ds
-            grad_u += slope.mul_(away.sign_()).mul_(grad @ weight[k].T)
-        return grad_u, grad_weight
+            outer2, inner2 = outer.square(), inner.square()
+            sixfold = outer.mul_(outer2).sub_(inner.mul_(inner2), alpha=4.0)
+            torch.mm(sixfold.T, grad, out=grad_weight[k])
+            slope = inner2.mul_(4.0).sub_(outer2).mul_(away.sign_())  # twofold
+            grad_u.addcmul_(slope, grad @ weight_k.T)
+        return grad_u.div_(2.0), grad_weight.div_(6.0)
 
 
 def _reaches(u: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
     """(2 - s)+, (1 - s)+ and u - centre of basis function k, whose centre is knot k + 2."""
     away = u - (k + 2)
-    outer = away.abs().neg_().add_(2.0)
-    inner = (outer - 1.0).clamp_(min=0.0)
-    return outer.clamp_(min=0.0), inner, away
+    outer = torch.rsub(away.abs(), 2.0).relu_()
+    return outer, F.softshrink(outer, 1.0), away
 
 
-def _basis(outer: Tensor, inner: Tensor) -> Tensor:
-    return outer.pow(3).sub_(inner.pow(3), alpha=4.0).div_(6.0)
+def _sixfold_basis(u: Tensor, k: int) -> Tensor:
+    outer, inner, _ = _reaches(u, k)
+    return outer.pow(3).sub_(inner.pow(3), alpha=4.0)
 
 
 class Kan(nn.Module):
@@ -82,7 +84,7 @@ class Kan(nn.Module):
         nn.init.kaiming_uniform_(self.scaler, a=5**0.5)
         with torch.no_grad():  # the least coefficients of curves through noise at the grid's knots
             knots = torch.arange(grid + 1.0) + SPLINE_ORDER
-            bases = torch.stack([_basis(*_reaches(knots, k)[:2]) for k in range(grid + SPLINE_ORDER)], dim=1)
+            bases = torch.stack([_sixfold_basis(knots, k) / 6 for k in range(grid + SPLINE_ORDER)], dim=1)
             noise = (torch.rand(d_out, d_in, grid + 1) - 0.5) * (0.1 / grid)
             self.spline.copy_(noise @ torch.linalg.pinv(bases).T)
 
@@ -121,8 +123,8 @@ class Projections(NamedTuple):
     output: int
 
 
-class SplineMapAttention(nn.Module):
-    """Pre-LN attention of one series to another, with AGKAN in place of the linear projections."""
+class SplineMapAttention(Attention):
+    """The attention of the FFT block, with AGKAN in place of the linear projections."""
 
     def __init__(
         self,
@@ -133,31 +135,13 @@ class SplineMapAttention(nn.Module):
         grids: Projections,
         slots: Projections,
     ) -> None:
-        super().__init__()
-        self.n_heads = n_heads
-        self.attention_dropout = attention_dropout
-        self.norm = nn.LayerNorm(d_model)
+        super().__init__(d_model, n_heads, dropout, attention_dropout)
         self.queries = Agkan(d_model, d_model, grids.query, slots.query)
         self.keys = Agkan(d_model, d_model, grids.key, slots.key)
         self.values = Agkan(d_model, d_model, grids.value, slots.value)
         self.output = Agkan(d_model, d_model, grids.output, slots.output)
-        self.dropout = nn.Dropout(dropout)
         for projection, bias in ((self.queries, 1.0), (self.keys, 0.5), (self.values, 2.0)):
             nn.init.normal_(projection.kan.base, std=0.02)
             nn.init.normal_(projection.kan.spline, std=0.01)
             nn.init.constant_(projection.gate.bias, bias)
         nn.init.orthogonal_(self.queries.compress.weight)
-
-    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Three of (b, t, d_model) -> the same shape; q is added to what it attends to."""
-        queries = self._heads(self.queries(self.norm(q)))  #               (b, n_heads, t, d_head)
-        keys = self._heads(self.keys(self.norm(k)))
-        values = self._heads(self.values(self.norm(v)))
-        attended = F.scaled_dot_product_attention(  # softmax(q k' / sqrt(d_head)) v
-            queries, keys, values, dropout_p=self.attention_dropout if self.training else 0.0
-        )
-        y = attended.transpose(1, 2).flatten(2)  # heads side by side      (b, t, d_model)
-        return q + self.dropout(self.output(y))
-
-    def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.n_heads, -1)).transpose(1, 2)
