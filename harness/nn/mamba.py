@@ -31,7 +31,7 @@ from torch import Tensor, nn
 CHUNK_SAMPLES = 16
 # States in a block: what a chunk of some sequences may hold. A core's cache is megabytes; a GPU wants much
 # to do at a time.
-BLOCK_STATES = {"cpu": 2**20, "cuda": 2**26}
+BLOCK_STATES = {"cpu": 2**19, "cuda": 2**26}
 # mamba_ssm: steps begin log-uniform between these, and never below the floor.
 DT_MIN, DT_MAX, DT_FLOOR = 1e-3, 1e-1, 1e-4
 
@@ -172,8 +172,8 @@ def _states(
     torch.mul(dt[..., None], rates, out=decay)
     decay.exp2_()
     torch.mul((dt * u)[..., None], B[:, :, None], out=states)
-    for i in range(len(states)):
-        h = torch.addcmul(states[i], decay[i], h, out=states[i])
+    for state, factor in zip(states.unbind(), decay.unbind(), strict=True):
+        h = torch.addcmul(state, factor, h, out=state)
 
 
 class _SelectiveScan(torch.autograd.Function):
@@ -220,10 +220,11 @@ class _SelectiveScan(torch.autograd.Function):
                 states[0] = between[chunk, some]
                 _states(states[0], u_now, dt_now, B_now, rates, decay[:k], states[1 : k + 1])
                 torch.mul(y_now[..., None], C_now[:, :, None], out=g[:k])
-                g[k - 1] += later
+                each_g, each_decay = g[:k].unbind(), decay[:k].unbind()
+                each_g[-1].add_(later)
                 for i in reversed(range(k - 1)):
-                    torch.addcmul(g[i], decay[i + 1], g[i + 1], out=g[i])
-                torch.mul(decay[0], g[0], out=later)
+                    torch.addcmul(each_g[i], each_decay[i + 1], each_g[i + 1], out=each_g[i])
+                torch.mul(each_decay[0], each_g[0], out=later)
 
                 grad_C[some, now] = _over_channels(y_now, states[1 : k + 1]).transpose(0, 1)
                 grad_B[some, now] = _over_channels(dt_now * u_now, g[:k]).transpose(0, 1)
@@ -238,7 +239,7 @@ class _SelectiveScan(torch.autograd.Function):
 
 def _time_first(some: slice, now: slice, *series: Tensor) -> list[Tensor]:
     """Some sequences of a chunk of each series: (k, n, ...)."""
-    return [x[some, now].transpose(0, 1) for x in series]
+    return [x[some, now].transpose(0, 1).contiguous() for x in series]
 
 
 def _over_states(weights: Tensor, states: Tensor) -> Tensor:
