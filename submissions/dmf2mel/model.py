@@ -103,7 +103,8 @@ PRESETS = {
         n_dcfam=2,
         dcfam_heads=4,
         fold=4,
-        d_state=8,
+        d_state=16,
+        expand=1,
         d_feed=64,
         dropout=0.1,
         attention_dropout=0.0,
@@ -308,7 +309,12 @@ def _check(config: Config) -> None:
         (t % 8, f"window_samples = {t}, expected a multiple of 8: HAMS halves it three times"),
         (t % config.fold, f"fold = {config.fold}, expected a divisor of {t}, the window's samples"),
         (dim % config.dcfam_heads, f"dcfam_heads = {config.dcfam_heads}, expected a divisor of {dim}"),
-        (config.d_model % (2 * config.n_heads), f"d_model = {config.d_model}, expected even heads"),
+        (config.d_model % 2, f"d_model = {config.d_model}, expected an even number"),
+        (config.d_model % config.n_heads, f"{config.n_heads} heads for d_model = {config.d_model}"),
+        *(
+            (len(values) != 4 or min(values) < 1, f"{name} = {values}, expected four numbers, 1 or more")
+            for name, values in (("grids", config.grids), ("slots", config.slots))
+        ),
     ]
     for wrong, message in problems:
         if wrong:
