@@ -21,8 +21,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (torch's own abbreviation)
 from torch import Tensor, nn
+
+from harness.nn.attention import Attention, FeedForward
 
 N_EEG_CHANNELS = 64
 
@@ -74,53 +75,12 @@ PRESETS = {  # variant -> preset
 }
 
 
-class SelfAttention(nn.Module):
-    """Pre-LN self-attention with a residual."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        d_model, d_head = config.d_model, config.d_model // config.n_heads
-        self.n_heads = config.n_heads
-        self.attention_dropout = config.attention_dropout
-        self.norm = nn.LayerNorm(d_model)
-        self.queries = nn.Linear(d_model, d_model)
-        self.keys = nn.Linear(d_model, d_model)
-        self.values = nn.Linear(d_model, d_model)
-        self.output = nn.Linear(d_model, d_model)
-        self.dropout = nn.Dropout(config.dropout)
-        for projection in (self.queries, self.keys, self.values):
-            nn.init.normal_(projection.weight, std=(2.0 / (d_model + d_head)) ** 0.5)
-        nn.init.xavier_normal_(self.output.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(b, t, d_model) -> the same shape."""
-        y = self.norm(x)
-        q, k, v = (self._heads(projection(y)) for projection in (self.queries, self.keys, self.values))
-        attended = F.scaled_dot_product_attention(  # softmax(q k' / sqrt(d_head)) v
-            q, k, v, dropout_p=self.attention_dropout if self.training else 0.0
-        )
-        y = attended.transpose(1, 2).flatten(2)  # heads side by side   (b, t, d_model)
-        return x + self.dropout(self.output(y))
-
-    def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.n_heads, -1)).transpose(1, 2)  # (b, n_heads, t, d_head)
-
-
-class FeedForward(nn.Module):
-    """Pre-LN pair of convolutions with a residual."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(config.d_model)
-        self.widen = nn.Conv1d(config.d_model, config.d_inner, config.kernel_samples, padding="same")
-        self.narrow = nn.Conv1d(config.d_inner, config.d_model, 1)
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(b, t, d_model) -> the same shape."""
-        y = self.norm(x).transpose(1, 2)  #            (b, d_model, t)
-        y = self.narrow(F.relu(self.widen(y)))  #      (b, d_model, t)
-        return x + self.dropout(y.transpose(1, 2))
+def fft_block(config: Config) -> nn.Sequential:
+    """One block: self-attention, then two convolutions."""
+    return nn.Sequential(
+        Attention(config.d_model, config.n_heads, config.dropout, config.attention_dropout),
+        FeedForward(config.d_model, config.d_inner, config.kernel_samples, config.dropout),
+    )
 
 
 class Conditioner(nn.Module):
@@ -144,9 +104,7 @@ class UnconditionedHappyQuokka(nn.Module):
         super().__init__()
         self.config = config
         self.embed = nn.Conv1d(N_EEG_CHANNELS, config.d_model, config.embed_samples, padding="same")
-        self.blocks = nn.Sequential(
-            *(nn.Sequential(SelfAttention(config), FeedForward(config)) for _ in range(config.n_blocks))
-        )
+        self.blocks = nn.Sequential(*(fft_block(config) for _ in range(config.n_blocks)))
         self.readout = nn.Linear(config.d_model, config.n_bands)
 
     def forward(self, eeg: Tensor, subject_index: Tensor | None = None) -> Tensor:
