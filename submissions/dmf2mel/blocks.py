@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own abbreviation)
-from sublayers import FeedForward
 from torch import Tensor, nn
 
+from harness.nn.attention import FeedForward
 from harness.nn.mamba import Mamba
 
 CONV_SAMPLES = 7
@@ -41,7 +41,7 @@ class Esm(nn.Module):
     def forward(self, x: Tensor, subject_index: Tensor) -> Tensor:
         """(b, t, d), and positions of subjects (b,), -1 for one not learned -> (b, t, d)."""
         kv = x + self.norm(self.embedded(subject_index))  # who listens     (b, t, d)
-        f = self.attention(x + self.positions, kv, kv)  #                   (b, t, d)
+        f = self.attention(x + self.positions, kv)  #                   (b, t, d)
         f = self.norm(f)  # the same norm
         f = self.feed_forward(f) + f  # its own residual comes on top of its inner one
         return kv + f

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own abbreviation)
-from sublayers import Attention
 from torch import Tensor, nn
+
+from harness.nn.attention import Attention
 
 SPLINE_ORDER = 3
 

@@ -31,8 +31,9 @@ from blocks import Esm, MambaBlock
 from dcfam import DcFam
 from hams import Hams
 from kan import Projections, SplineMapAttention
-from sublayers import Attention
 from torch import Tensor, nn
+
+from harness.nn.attention import Attention
 
 N_EEG_CHANNELS = 64
 N_FUSIONS = 6
@@ -243,14 +244,14 @@ class Dmf2Mel(nn.Module):
     def fuse(self, a: Tensor, b: Tensor) -> Tensor:
         """The dual fusion of both branches, the first attention three times; each (b, t, d)."""
         first, second, third, fourth, fifth, sixth = self.fusions
-        a = first(a, a, a)
-        b = first(b, b, b)
-        c = first(b, a, a)
-        c = second(c, a, a)
-        c = third(b, c, c)
-        c = fourth(c, a, a)
-        c = fifth(b, c, c)
-        c = sixth(c, b, b)
+        a = first(a)  # to itself
+        b = first(b)
+        c = first(b, a)  # b, and what it attends to in a
+        c = second(c, a)
+        c = third(b, c)
+        c = fourth(c, a)
+        c = fifth(b, c)
+        c = sixth(c, b)
         return c  # noqa: RET504 (one line a box)
 
     def _n_outputs(self) -> int:

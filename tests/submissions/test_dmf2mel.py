@@ -66,7 +66,7 @@ def make(dmf):
     ("output", "module", "source", "tolerance"),
     [
         ("agkan_query_of_eeg", "fusions.0.queries", "eeg", 1e-6),
-        ("splinemap_of_eeg", "fusions.0", "eeg x 3", 1e-6),
+        ("splinemap_of_eeg", "fusions.0", "eeg thrice", 1e-6),
         ("position_attention_of_reduced", "multiscale.hams.adaf.position_attention", "reduced", 1e-6),
         ("channel_attention_of_reduced", "multiscale.hams.adaf.channel_attention", "reduced", 1e-6),
         ("adaf_of_eeg", "multiscale.hams.adaf", "eeg, channels first", 2e-6),
@@ -79,7 +79,7 @@ def test_blocks_give_the_releases_outputs(release, released, output, module, sou
     eeg, reduced = (torch.from_numpy(release.io[name]) for name in ("eeg", "adaf_reduced_of_eeg"))
     inputs = {
         "eeg": [eeg],
-        "eeg x 3": [eeg, eeg, eeg],
+        "eeg thrice": [eeg, eeg, eeg],
         "eeg, channels first": [eeg.transpose(1, 2)],
         "reduced": [reduced[:, :, 0]],
     }
@@ -338,8 +338,8 @@ def test_outputs_do_not_depend_on_the_batch(dmf, make, save_net, make_setup, rng
 
 
 def test_predicts_in_its_own_process(dmf, make, save_net, make_setup, predict_isolated, rng):
-    setup = make_setup(save_net(make("broadcast"), SUBJECTS), variant="broadcast")
-    eeg, subjects = eeg_of(rng, 3, 96), ["sub-010", "sub-003", "sub-086"]
+    setup = make_setup(save_net(make("broadcast", n_hams=1, n_dcfam=1), SUBJECTS), variant="broadcast")
+    eeg, subjects = eeg_of(rng, 2, 64), ["sub-010", "sub-086"]
     predicted = predict_isolated(dmf.folder, setup, eeg, subjects)
     assert relative(predicted, dmf.predictor.Decoder(setup).predict(eeg, subjects)) < 1e-5
 
