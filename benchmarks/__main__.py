@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("scoring", "predictions_json", "crops", "overhead")
+NAMES = ("scoring", "predictions_json", "crops", "overhead", "dmf2mel")
 FIGURES = Path(__file__).parent / "figures.json"
 
 

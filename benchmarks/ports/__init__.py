@@ -1,0 +1,1 @@
+"""Straightforward ports of what releases do, for benchmarks to measure against."""
