@@ -47,7 +47,7 @@ class PositionAttention(nn.Module):
         """(b, d, t) -> the same shape."""
         q, k, v = (self._along_time(project(x)) for project in (self.queries, self.keys, self.values))
         attended = F.scaled_dot_product_attention(q, k, v, scale=1.0)[:, 0]  # softmax(q k') v   (b, t, d)
-        return torch.addcmul(x, self.gamma, attended.transpose(1, 2))
+        return x + self.gamma * attended.transpose(1, 2)
 
     def _along_time(self, x: Tensor) -> Tensor:
         return x.transpose(1, 2)[:, None].contiguous()  # (b, 1, t, d), as torch's fused attention wants it
@@ -64,7 +64,7 @@ class ChannelAttention(nn.Module):
         """(b, d, t) -> the same shape."""
         energy = x @ x.transpose(1, 2)  #                                                 (b, d, d)
         weights = torch.softmax(energy.amax(dim=2, keepdim=True) - energy, dim=2)
-        return torch.addcmul(x, self.gamma, weights @ x)
+        return x + self.gamma * (weights @ x)
 
 
 class Adaf(nn.Module):

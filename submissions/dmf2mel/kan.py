@@ -91,7 +91,7 @@ class Kan(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, t, d_in) -> (b, t, d_out)."""
-        u = (x + 1.0) * (self.grid / 2.0) + SPLINE_ORDER  # 3 at -1, grid + 3 at 1
+        u = (x.float() + 1.0) * (self.grid / 2.0) + SPLINE_ORDER  # 3 at -1, grid + 3 at 1
         weight = (self.spline * self.scaler[..., None]).permute(2, 1, 0)  # (n_bases, d_in, d_out)
         splines: Tensor = SplineSum.apply(u.flatten(0, -2), weight.contiguous())
         return F.linear(F.silu(x), self.base) + splines.unflatten(0, x.shape[:-1])
@@ -112,7 +112,7 @@ class Agkan(nn.Module):
         """(b, t, d_in) -> (b, t, d_out)."""
         gate = torch.sigmoid(self.gate(x))  #                                  (b, t, 1)
         slots = self.recover(torch.softmax(self.compress(x), dim=-1))  #       (b, t, d_out)
-        return self.norm(torch.lerp(slots, self.kan(x), gate))  # gate * kan + (1 - gate) * slots
+        return self.norm(gate * self.kan(x) + (1.0 - gate) * slots)  #         (b, t, d_out)
 
 
 class Projections(NamedTuple):

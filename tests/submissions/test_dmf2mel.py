@@ -257,6 +257,15 @@ def test_gradient_reaches_every_parameter_and_shape_is_kept(dmf, make, variant, 
     assert without_gradient(net, eeg, torch.tensor([0, 1, 2, -1])) == []
 
 
+def test_half_precision_stays_near(make, rng):
+    net, eeg = make(), torch.from_numpy(eeg_of(rng, 2, 32))
+    expected = net(eeg, torch.tensor([0, 1])).detach()
+    with torch.autocast("cpu", torch.bfloat16):
+        mel = net(eeg, torch.tensor([0, 1]))
+    mel.float().sum().backward()
+    assert relative(mel.float().detach(), expected) < 0.05
+
+
 def test_broadcast_repeats_one_series(make, rng):
     mel = make("broadcast")(torch.from_numpy(eeg_of(rng, 1, 32)), torch.tensor([0]))
     assert mel.shape == (1, 32, 10)
