@@ -348,7 +348,7 @@ def test_outputs_do_not_depend_on_the_batch(dmf, make, save_net, make_setup, rng
 
 def test_predicts_in_its_own_process(dmf, make, save_net, make_setup, predict_isolated, rng):
     setup = make_setup(save_net(make("broadcast", n_hams=1, n_dcfam=1), SUBJECTS), variant="broadcast")
-    eeg, subjects = eeg_of(rng, 2, 64), ["sub-010", "sub-086"]
+    eeg, subjects = eeg_of(rng, 2, 96), ["sub-010", "sub-086"]
     predicted = predict_isolated(dmf.folder, setup, eeg, subjects)
     assert relative(predicted, dmf.predictor.Decoder(setup).predict(eeg, subjects)) < 1e-5
 
