@@ -105,3 +105,17 @@ class MambaBlock(nn.Module):
     def _fed(self, x: Tensor) -> Tensor:
         y = self.dropout(F.silu(self.widen(self.feed_norm(x))))  # (b, t, d_feed)
         return self.dropout(self.narrow(y))
+
+
+class MambaTwice(nn.Module):
+    """What follows the fusion: the Mamba block with a residual, and the same block again."""
+
+    def __init__(self, block: MambaBlock) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, c: Tensor) -> Tensor:
+        """(b, t, d) -> the same shape."""
+        m = self.block(c) + c
+        again: Tensor = self.block(m)
+        return again

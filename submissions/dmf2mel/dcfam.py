@@ -117,6 +117,34 @@ class DcFam(nn.Module):
         return F.conv1d((weights @ v).flatten(1, 2), self.project[..., 0, 0])
 
 
+class WholeWindow(nn.Module):
+    """The branch of DC_FAM: applied again and again, its input added after each.
+
+    ``fold`` consecutive samples share a channel, side by side along the line.
+    """
+
+    def __init__(self, dcfam: DcFam, n_times: int, fold: int) -> None:
+        super().__init__()
+        self.dcfam = dcfam
+        self.n_times = n_times
+        self.fold = fold
+
+    def forward(self, x0: Tensor) -> Tensor:
+        """(b, t, d) -> the same shape."""
+        x = x0
+        for _ in range(self.n_times):
+            x = self.unfolded(self.dcfam(self.folded(x))) + x0
+        return x
+
+    def folded(self, x: Tensor) -> Tensor:
+        """(b, t, d) -> (b, t / fold, d fold)."""
+        return x.unflatten(1, (-1, self.fold)).transpose(2, 3).flatten(2)
+
+    def unfolded(self, x: Tensor) -> Tensor:
+        """(b, t / fold, d fold) -> (b, t, d)."""
+        return x.unflatten(2, (-1, self.fold)).transpose(2, 3).flatten(1, 2)
+
+
 def _middle(kernel: Tensor) -> Tensor:
     """Of a 3x3x3 kernel the row that meets a line."""
     return kernel[:, :, 1, 1]

@@ -125,6 +125,22 @@ class Hams(nn.Module):
         return level + self.adaf(level)
 
 
+class Multiscale(nn.Module):
+    """The branch of HAMS: applied again and again, its input added in between."""
+
+    def __init__(self, hams: Hams, n_times: int) -> None:
+        super().__init__()
+        self.hams = hams
+        self.n_times = n_times
+
+    def forward(self, x0: Tensor) -> Tensor:
+        """(b, t, d_model) -> the same shape."""
+        x: Tensor = self.hams(x0)
+        for _ in range(self.n_times - 1):
+            x = self.hams(x + x0)
+        return x
+
+
 def _stretched(x: Tensor, like: Tensor) -> Tensor:
     """Each sample repeated until the length is that of ``like``, a multiple."""
     return x.repeat_interleave(like.shape[2] // x.shape[2], dim=2)

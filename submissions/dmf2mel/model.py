@@ -27,9 +27,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from blocks import Esm, MambaBlock
-from dcfam import DcFam
-from hams import Hams
+from blocks import Esm, MambaBlock, MambaTwice
+from dcfam import DcFam, WholeWindow
+from hams import Hams, Multiscale
 from kan import Projections, SplineMapAttention
 from torch import Tensor, nn
 
@@ -115,70 +115,29 @@ PRESETS = {
 }
 
 
-class Multiscale(nn.Module):
-    """The branch of HAMS, applied again and again, x0 added in between."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.n_times = config.n_hams
-        self.hams = Hams(config.d_model, config.d_reduced, config.adaf_dropout)
-
-    def forward(self, x0: Tensor) -> Tensor:
-        """(b, t, d) -> the same shape."""
-        x = self.hams(x0)
-        for _ in range(self.n_times - 1):
-            x = self.hams(x + x0)
-        return x
+def multiscale(config: Config) -> nn.Module:
+    """The branch of HAMS."""
+    return Multiscale(Hams(config.d_model, config.d_reduced, config.adaf_dropout), config.n_hams)
 
 
-class WholeWindow(nn.Module):
-    """The branch of DC_FAM, applied again and again, x0 added after each."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.n_times = config.n_dcfam
-        self.fold = config.fold
-        self.dcfam = DcFam(config.window_samples // config.fold, config.dcfam_heads, config.dcfam_dropout)
-
-    def forward(self, x0: Tensor) -> Tensor:
-        """(b, t, d) -> the same shape."""
-        x = x0
-        for _ in range(self.n_times):
-            x = self._unfolded(self.dcfam(self._folded(x))) + x0
-        return x
-
-    def _folded(self, x: Tensor) -> Tensor:
-        return x.unflatten(1, (-1, self.fold)).transpose(2, 3).flatten(2)  # (b, t / fold, d fold)
-
-    def _unfolded(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (-1, self.fold)).transpose(2, 3).flatten(1, 2)  # (b, t, d)
+def whole_window(config: Config) -> nn.Module:
+    """The branch of DC_FAM."""
+    dcfam = DcFam(config.window_samples // config.fold, config.dcfam_heads, config.dcfam_dropout)
+    return WholeWindow(dcfam, config.n_dcfam, config.fold)
 
 
-class WithoutBranch(nn.Module):
-    """In place of a branch: x0 itself."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-
-    def forward(self, x0: Tensor) -> Tensor:
-        """(b, t, d) -> the same."""
-        return x0
-
-
-class Backbone(nn.Module):
-    """What follows the fusion: the Mamba block, twice."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.block = MambaBlock(
+def mamba_twice(config: Config) -> nn.Module:
+    """What follows the fusion."""
+    return MambaTwice(
+        MambaBlock(
             config.d_model, config.d_state, config.d_conv, config.expand, config.d_feed, config.dropout
         )
+    )
 
-    def forward(self, c: Tensor) -> Tensor:
-        """(b, t, d) -> the same shape."""
-        m = self.block(c) + c
-        fused: Tensor = self.block(m)
-        return fused
+
+def without(config: Config) -> nn.Module:  # noqa: ARG001 (called like the others)
+    """In place of a branch, or of the Mamba block: what came in."""
+    return nn.Identity()
 
 
 def spline_map(config: Config) -> nn.Module:
@@ -198,20 +157,26 @@ def linear_attention(config: Config) -> nn.Module:
     return Attention(config.d_model, config.n_heads, config.dropout, config.attention_dropout)
 
 
-class Dmf2Mel(nn.Module):
-    """The net; its variants put other blocks in the places named first."""
+def embedding(d_model: int) -> nn.Linear:
+    """From EEG channels to fewer features: at first a rotation, so that they are as large as the EEG."""
+    layer = nn.Linear(N_EEG_CHANNELS, d_model)
+    nn.init.orthogonal_(layer.weight)
+    return layer
 
-    multiscale_block: type[nn.Module] = Multiscale
-    window_block: type[nn.Module] = WholeWindow
-    backbone_block: type[nn.Module] = Backbone
-    attention_block = staticmethod(spline_map)
+
+class Dmf2Mel(nn.Module):
+    """The net; its variants put other blocks in the four places named first."""
+
+    multiscale_branch = staticmethod(multiscale)
+    window_branch = staticmethod(whole_window)
+    attention = staticmethod(spline_map)
+    backbone_block = staticmethod(mamba_twice)
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         _check(config)
         self.config = config
-        same = config.d_model == N_EEG_CHANNELS
-        self.embed = nn.Identity() if same else nn.Linear(N_EEG_CHANNELS, config.d_model)
+        self.embed = nn.Identity() if config.d_model == N_EEG_CHANNELS else embedding(config.d_model)
         self.esm = Esm(
             config.d_model,
             config.d_inner,
@@ -219,11 +184,11 @@ class Dmf2Mel(nn.Module):
             config.n_subjects,
             config.window_samples,
             config.dropout,
-            self.attention_block(config),
+            self.attention(config),
         )
-        self.multiscale = self.multiscale_block(config)
-        self.window = self.window_block(config)
-        self.fusions = nn.ModuleList(self.attention_block(config) for _ in range(N_FUSIONS))
+        self.multiscale = self.multiscale_branch(config)
+        self.window = self.window_branch(config)
+        self.fusions = nn.ModuleList(self.attention(config) for _ in range(N_FUSIONS))
         self.backbone = self.backbone_block(config)
         self.readout = nn.Linear(config.d_model, self._n_outputs())
 
@@ -261,25 +226,25 @@ class Dmf2Mel(nn.Module):
 class NoDcfam(Dmf2Mel):
     """Without DC_FAM."""
 
-    window_block = WithoutBranch
+    window_branch = staticmethod(without)
 
 
 class NoHams(Dmf2Mel):
     """Without HAMS."""
 
-    multiscale_block = WithoutBranch
+    multiscale_branch = staticmethod(without)
 
 
 class NoSplineMap(Dmf2Mel):
     """With linear projections in every attention."""
 
-    attention_block = staticmethod(linear_attention)
+    attention = staticmethod(linear_attention)
 
 
 class NoMamba(Dmf2Mel):
     """Without the Mamba block."""
 
-    backbone_block = WithoutBranch
+    backbone_block = staticmethod(without)
 
 
 class Broadcast(Dmf2Mel):

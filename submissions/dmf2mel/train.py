@@ -22,12 +22,14 @@ RECIPES = {
     "compact": replace(
         PAPER,
         epochs=20,
-        batch_size=32,
+        batch_size=16,
         crop_seconds=5.0,
         crops_per_recording=6,
         learning_rate=2e-3,
-        step_epochs=5,
-        patience=5,
+        schedule="cosine",
+        warmup_epochs=1,
+        average_every=1,
+        average_from=0.7,
     ),
 }
 SYSTEM = NetSystem(nets=NETS, configs=dict.fromkeys(NETS, PRESETS), recipes=RECIPES)

@@ -238,11 +238,11 @@ def test_dropout_of_neighbours_leaves_their_mean(dmf, rng):
 
 
 def test_folding_is_undone(dmf, rng):
-    branch = dmf.model.WholeWindow(dmf.model.Config(**{**TINY, "fold": 4}))
+    branch = dmf.model.whole_window(dmf.model.Config(**{**TINY, "fold": 4}))
     x = torch.from_numpy(rng.standard_normal((2, 32, 8)).astype(np.float32))
-    folded = branch._folded(x)
+    folded = branch.folded(x)
     assert folded.shape == (2, 8, 32)
-    assert torch.equal(branch._unfolded(folded), x)
+    assert torch.equal(branch.unfolded(folded), x)
     assert torch.equal(folded[0, 3], x[0, 12:16].T.flatten())
 
 
