@@ -22,7 +22,7 @@ RECIPES = {
     "compact": replace(
         PAPER,
         epochs=20,
-        batch_size=16,
+        batch_size=32,
         crop_seconds=5.0,
         crops_per_recording=6,
         learning_rate=2e-3,
