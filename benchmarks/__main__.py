@@ -8,7 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("scoring", "predictions_json", "crops", "overhead", "systems", "mamba", "catwavenet", "ssm2mel")
+NAMES = (
+    "scoring",
+    "predictions_json",
+    "crops",
+    "overhead",
+    "systems",
+    "mamba",
+    "catwavenet",
+    "ssm2mel",
+    "dmf2mel",
+)
 FIGURES = Path(__file__).parent / "figures.json"
 
 

@@ -1,0 +1,35 @@
+"""How DMF2Mel is trained."""
+
+from dataclasses import replace
+
+from model import NETS, PRESETS
+
+from harness.training.recipe import Recipe
+from harness.training.system import NetSystem
+
+# The release: the recipe's defaults (Adam at 5e-4, a tenth less every 50 epochs, one random crop of 10 s from
+# every recording) with -r + 0.5 L1 + 0.1 InfoNCE.
+PAPER = Recipe(
+    epochs=2000,
+    batch_size=16,
+    crop_seconds=10.0,
+    fixed_length=True,
+    losses={"pearson": 1.0, "l1": 0.5, "info_nce": 0.1},
+    info_nce_temperature=0.1,
+)
+RECIPES = {
+    "paper": PAPER,
+    "compact": replace(
+        PAPER,
+        epochs=20,
+        batch_size=32,
+        crop_seconds=5.0,
+        crops_per_recording=6,
+        learning_rate=2e-3,
+        schedule="cosine",
+        warmup_epochs=1,
+        average_every=1,
+        average_from=0.7,
+    ),
+}
+SYSTEM = NetSystem(nets=NETS, configs=dict.fromkeys(NETS, PRESETS), recipes=RECIPES)
