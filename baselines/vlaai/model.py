@@ -54,7 +54,7 @@ PRESETS = {  # variant -> preset
     },
     "challenge": {
         "paper": Config(n_bands=10, kernel_samples=64, context_samples=64),
-        "compact": Config(n_bands=10, filters=(32, 32, 32, 16, 16), kernel_samples=16, context_samples=16),
+        "compact": Config(n_bands=10, filters=(32, 32, 32, 32, 32), kernel_samples=12, context_samples=12),
     },
 }
 

@@ -11,15 +11,18 @@ import io
 import pickle
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.errors import Fault, TrainingError
 from harness.files import write_atomically
+from harness.predictor import Setup
+from harness.training.data import TrainingData
+from harness.training.recipe import Recipe
 
 FILE = "checkpoint.pt"
 
@@ -47,6 +50,48 @@ class Progress:
     n_averaged: int = 0
     average: Weights = field(default_factory=dict)
     seconds: float = 0.0
+
+    def stalled(self, recipe: Recipe) -> bool:
+        """Whether the recipe's patience is at its end."""
+        return (
+            recipe.patience is not None
+            and self.best_epoch > 0
+            and self.epoch - self.best_epoch >= recipe.patience
+        )
+
+    def add_to_average(self, weights: Weights) -> None:
+        """Take one more epoch's weights into the mean."""
+        self.n_averaged += 1
+        for name, value in weights.items():
+            mean = self.average.get(name)
+            if mean is None or not value.is_floating_point():  # of counters the last one stands
+                self.average[name] = value.double() if value.is_floating_point() else value
+            else:
+                mean += (value.double() - mean) / self.n_averaged
+
+
+def weights_of(net: nn.Module) -> Weights:
+    """A net's weights on the CPU, apart from the net's own."""
+    return {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
+
+
+def identity(config: object, recipe: Recipe, preset: str, data: TrainingData, setup: Setup) -> dict[str, Any]:
+    """What must be the same for a checkpoint to be continued; more epochs may be asked of it."""
+    numbers = asdict(recipe)
+    if recipe.schedule != "cosine" and recipe.average_from == 0:
+        del numbers["epochs"]  # nothing before the end depends on it
+    if not recipe.targets.get(data.feature):
+        del numbers["targets"]  # those of another feature
+    return {
+        "preset": preset,
+        "config": repr(config),
+        "recipe": repr(numbers),
+        "feature": setup.feature,
+        "variant": setup.variant,
+        "seed": setup.seed,
+        "split": data.split.sha256,
+        "data": data.fingerprint,
+    }
 
 
 def save(

@@ -1,7 +1,6 @@
 """The training loop, from recipe to weights; one sitting to read.
 
     fit                 everything in order
-    learning_rate       of an epoch: a plain function, so a resumed training needs no scheduler's state
     _Loop.train         one pass over the epoch's crops
     _Loop.validate      r on the validation part, by the harness's own scorer
 
@@ -12,11 +11,10 @@ torch from (seed, epoch, process), and the crops from (seed, epoch). With severa
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +38,7 @@ from harness.training.processes import (
     sum_over,
     this_process,
 )
-from harness.training.recipe import Recipe, TorchSystem
+from harness.training.recipe import Recipe, TorchSystem, chosen_recipe
 
 Array = NDArray[np.float32]
 Show = Callable[[int, int, str], None]
@@ -115,11 +113,11 @@ def fit(
             a full disk, recordings shorter than a crop.
         ShapeError: the net's output does not fit the target.
     """
-    config, recipe = _recipe(system, preset, setup.variant, epochs)
+    config, recipe = chosen_recipe(system, preset, setup.variant, epochs)
     process = this_process()
     where = choose_device(device, process)
     crops = make_crops(data, recipe, setup.seed)
-    run = _identity(config, recipe, preset, data, setup)
+    run = checkpoint.identity(config, recipe, preset, data, setup)
     with joined(process, where):
         torch.manual_seed(setup.seed)
         net = system.build(config, setup, crops.subjects).to(where)
@@ -128,17 +126,17 @@ def fit(
         log = Log(folder, list(recipe.losses), done.epoch, process.rank == 0)
         started, written = time.monotonic() - done.seconds, time.monotonic()
 
-        while done.epoch < recipe.epochs and not _stalled(recipe, done):
+        while done.epoch < recipe.epochs and not done.stalled(recipe):
             epoch = done.epoch + 1
             loss = loop.train(epoch, done)
             due = epoch % recipe.validate_every == 0 or epoch == recipe.epochs
             r = loop.validate(epoch) if due else None
             if r is not None and r > done.best_r:
-                done.best_epoch, done.best_r, done.best = epoch, r, _copy(net)
-            if _averaged(recipe, epoch):
-                _add_to_average(done, net)
+                done.best_epoch, done.best_r, done.best = epoch, r, checkpoint.weights_of(net)
+            if recipe.averages(epoch):
+                done.add_to_average(checkpoint.weights_of(net))
             done.epoch, done.seconds = epoch, time.monotonic() - started
-            log.add(epoch, loss, r, learning_rate(recipe, epoch), done.seconds)
+            log.add(epoch, loss, r, recipe.learning_rate_of(epoch), done.seconds)
             if process.rank == 0 and (due or time.monotonic() - written > CHECKPOINT_SECONDS):
                 checkpoint.save(folder, run, done, loop.states())
                 written = time.monotonic()
@@ -163,19 +161,6 @@ def fit(
         device=torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu",
         world=process.world,
     )
-
-
-def learning_rate(recipe: Recipe, epoch: int) -> float:
-    """The learning rate of an epoch, counted from 1."""
-    before = epoch - 1
-    factor = 1.0
-    if recipe.schedule == "step":
-        factor = recipe.step_gamma ** (before // recipe.step_epochs)
-    elif recipe.schedule == "cosine":
-        factor = (1 + math.cos(math.pi * before / recipe.epochs)) / 2
-    if epoch <= recipe.warmup_epochs:
-        factor *= epoch / (recipe.warmup_epochs + 1)
-    return recipe.learning_rate * factor
 
 
 class _Loop:
@@ -238,7 +223,7 @@ class _Loop:
         """
         torch.manual_seed(_epoch_seed(self.crops.seed, epoch, self.process.rank))
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.recipe, epoch)
+            group["lr"] = self.recipe.learning_rate_of(epoch)
         self.net.train()
         sums = torch.zeros(1 + len(self.recipe.losses), device=self.device)
         n_steps = len(self.crops.steps(epoch, self.process.world))
@@ -328,39 +313,6 @@ class _Loop:
         return torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None)
 
 
-def _recipe(system: TorchSystem[Any], preset: str, variant: str, epochs: int | None) -> tuple[Any, Recipe]:
-    try:
-        if preset not in system.presets:
-            raise KeyError(preset)
-        config, recipe = system.recipe(preset, variant)
-    except KeyError:
-        raise TrainingError(
-            Fault(f"--preset (variant {variant})", repr(preset), f"one of {', '.join(system.presets)}")
-        ) from None
-    return config, recipe if epochs is None else replace(recipe, epochs=epochs)
-
-
-def _identity(
-    config: object, recipe: Recipe, preset: str, data: TrainingData, setup: Setup
-) -> dict[str, Any]:
-    """What must be the same for a checkpoint to be continued; more epochs may be asked of it."""
-    numbers = asdict(recipe)
-    if recipe.schedule != "cosine" and recipe.average_from == 0:
-        del numbers["epochs"]  # nothing before the end depends on it
-    if not recipe.targets.get(data.feature):
-        del numbers["targets"]  # those of another feature
-    return {
-        "preset": preset,
-        "config": repr(config),
-        "recipe": repr(numbers),
-        "feature": setup.feature,
-        "variant": setup.variant,
-        "seed": setup.seed,
-        "split": data.split.sha256,
-        "data": data.fingerprint,
-    }
-
-
 def plain_config(config: object) -> Any:
     """A configuration as plain values for the record."""
     return asdict(config) if is_dataclass(config) and not isinstance(config, type) else repr(config)
@@ -379,36 +331,6 @@ def _optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
 
 def _epoch_seed(seed: int, epoch: int, rank: int) -> int:
     return int(np.random.SeedSequence((seed, epoch, rank)).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _stalled(recipe: Recipe, done: checkpoint.Progress) -> bool:
-    """Whether the recipe's patience is at its end."""
-    return (
-        recipe.patience is not None
-        and done.best_epoch > 0
-        and done.epoch - done.best_epoch >= recipe.patience
-    )
-
-
-def _averaged(recipe: Recipe, epoch: int) -> bool:
-    """Whether the weights after this epoch enter the mean."""
-    every = recipe.average_every
-    return every > 0 and epoch % every == 0 and epoch > recipe.average_from * recipe.epochs
-
-
-def _add_to_average(done: checkpoint.Progress, net: nn.Module) -> None:
-    done.n_averaged += 1
-    for name, value in _copy(net).items():
-        mean = done.average.get(name)
-        if mean is None or not value.is_floating_point():  # a counter is not averaged: the last one stands
-            done.average[name] = value.double() if value.is_floating_point() else value
-        else:
-            mean += (value.double() - mean) / done.n_averaged
-
-
-def _copy(net: nn.Module) -> dict[str, Tensor]:
-    """The weights on the CPU, apart from the net's."""
-    return {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
 
 
 def _note(recipe: Recipe, epoch: int, loss: float, done: checkpoint.Progress) -> str:

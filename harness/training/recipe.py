@@ -22,8 +22,9 @@ crop a recording and epoch, loss -r + 0.2 L1).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args, get_type_hints
 
 from harness.conventions import FEATURE_BANDS, SAMPLE_RATE_HZ
@@ -118,6 +119,23 @@ class Recipe:
         """Samples from one window's start to the next one's."""
         return round((self.hop_seconds or self.crop_seconds) * SAMPLE_RATE_HZ)
 
+    def learning_rate_of(self, epoch: int) -> float:
+        """The learning rate of an epoch, counted from 1; a resumed training needs no scheduler's state."""
+        before = epoch - 1
+        factor = 1.0
+        if self.schedule == "step":
+            factor = self.step_gamma ** (before // self.step_epochs)
+        elif self.schedule == "cosine":
+            factor = (1 + math.cos(math.pi * before / self.epochs)) / 2
+        if epoch <= self.warmup_epochs:
+            factor *= epoch / (self.warmup_epochs + 1)
+        return self.learning_rate * factor
+
+    def averages(self, epoch: int) -> bool:
+        """Whether the weights after this epoch enter the mean."""
+        every = self.average_every
+        return every > 0 and epoch % every == 0 and epoch > self.average_from * self.epochs
+
     def __post_init__(self) -> None:
         """Refuse values that cannot be meant, all at once.
 
@@ -211,6 +229,25 @@ class TorchSystem(Protocol[Config]):
     def metadata(self, config: Config, setup: Setup, subjects: Sequence[str]) -> Mapping[str, str]:
         """What the weights file must say of itself so that the predictor can build the net."""
         ...
+
+
+def chosen_recipe(
+    system: TorchSystem[Any], preset: str, variant: str, epochs: int | None
+) -> tuple[Any, Recipe]:
+    """A system's configuration and recipe for a preset, with ``epochs`` in place of its own where given.
+
+    Raises:
+        TrainingError: there is no such preset.
+    """
+    try:
+        if preset not in system.presets:
+            raise KeyError(preset)
+        config, recipe = system.recipe(preset, variant)
+    except KeyError:
+        raise TrainingError(
+            Fault(f"--preset (variant {variant})", repr(preset), f"one of {', '.join(system.presets)}")
+        ) from None
+    return config, recipe if epochs is None else replace(recipe, epochs=epochs)
 
 
 def _words(hint: Any) -> tuple[Any, ...]:

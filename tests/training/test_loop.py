@@ -19,7 +19,6 @@ from safetensors.torch import load_file
 from harness.errors import CorpusError, ShapeError, SubmissionError, TrainingError
 from harness.submission import load_submission
 from harness.training import Options, train_submission
-from harness.training.loop import learning_rate
 from harness.training.recipe import Recipe
 from harness.training.weights import imported
 
@@ -341,11 +340,11 @@ Tiny.forward = strict
 
 def test_learning_rates():
     step = Recipe(epochs=200, learning_rate=1.0)
-    assert [learning_rate(step, e) for e in (1, 50, 51, 101)] == pytest.approx([1, 1, 0.9, 0.81])
+    assert [step.learning_rate_of(e) for e in (1, 50, 51, 101)] == pytest.approx([1, 1, 0.9, 0.81])
     cosine = Recipe(epochs=10, learning_rate=1.0, schedule="cosine", warmup_epochs=1)
-    assert learning_rate(cosine, 1) == 0.5
-    assert learning_rate(cosine, 6) == pytest.approx((1 + math.cos(math.pi / 2)) / 2)
-    assert learning_rate(Recipe(epochs=9, schedule="constant"), 9) == 5e-4
+    assert cosine.learning_rate_of(1) == 0.5
+    assert cosine.learning_rate_of(6) == pytest.approx((1 + math.cos(math.pi / 2)) / 2)
+    assert Recipe(epochs=9, schedule="constant").learning_rate_of(9) == 5e-4
 
 
 def test_learning_lowers_the_loss(tiny, train):
