@@ -92,6 +92,23 @@ def test_readme_quotes_the_benchmarks():
         assert float(number) == pytest.approx(figures[benchmark][name], rel=0.06), (benchmark, name)
 
 
+def test_readme_quotes_every_systems_speed_and_memory():
+    figures = json.loads((REPOSITORY / "benchmarks" / "figures.json").read_text())["systems"]
+    suffix = "_seconds_of_eeg_a_second"
+    measured = [name.removesuffix(suffix) for name in figures if name.endswith(suffix)]
+    packages = {
+        load_submission(folder).name for folder in PACKAGES if not load_submission(folder).is_ensemble
+    }
+    assert {name.partition("_")[0] for name in measured} == packages
+    for name in measured:
+        system, _, variant = name.partition("_")
+        shown = system if variant == "default" else f"{system}-{variant}"
+        parameters, speed, peak = (
+            figures[f"{name}_{what}"] for what in ("parameters", suffix[1:], "peak_mb")
+        )
+        assert f"| {shown} | {parameters:,.0f} | {speed:,.3g} | {peak:,.0f} |" in README, name
+
+
 def test_readme_shows_what_the_default_prints():
     from harness.console import record_text
 

@@ -22,6 +22,7 @@ RECIPES = {
         warmup_epochs=1,
         average_every=1,
         average_from=0.7,
+        keep="better",
     ),
 }
 # One net in every variant: the ensemble's members differ in nothing but the seed that they are trained with.

@@ -25,6 +25,7 @@ RECIPES = {
         warmup_epochs=1,
         average_every=1,
         average_from=0.7,
+        keep="better",
     ),
 }
 SYSTEM = NetSystem(nets={"default": Dprnn}, configs={"default": PRESETS}, recipes=RECIPES)

@@ -37,6 +37,7 @@ RECIPES = {
         warmup_epochs=1,
         average_every=1,
         average_from=0.7,
+        keep="better",
     ),
 }
 # Longer kernels see more of the zeros at a window's end, so their windows are longer.

@@ -78,6 +78,7 @@ def weights_of(net: nn.Module) -> Weights:
 def identity(config: object, recipe: Recipe, preset: str, data: TrainingData, setup: Setup) -> dict[str, Any]:
     """What must be the same for a checkpoint to be continued; more epochs may be asked of it."""
     numbers = asdict(recipe)
+    del numbers["keep"]  # chosen at the very end
     if recipe.schedule != "cosine" and recipe.average_from == 0:
         del numbers["epochs"]  # nothing before the end depends on it
     if not recipe.targets.get(data.feature):

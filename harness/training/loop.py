@@ -141,11 +141,13 @@ def fit(
                 checkpoint.save(folder, run, done, loop.states())
                 written = time.monotonic()
 
-        weights, r = done.best, done.best_r
+        weights, r, n_averaged = done.best, done.best_r, 0
         if done.n_averaged:
-            weights = {name: value.to(done.best[name].dtype) for name, value in done.average.items()}
-            net.load_state_dict(weights)
-            r = loop.validate(done.epoch)
+            mean = {name: value.to(done.best[name].dtype) for name, value in done.average.items()}
+            net.load_state_dict(mean)
+            mean_r = loop.validate(done.epoch)
+            if recipe.keep == "mean" or mean_r >= r:
+                weights, r, n_averaged = mean, mean_r, done.n_averaged
     return Fitted(
         weights=weights,
         config=config,
@@ -155,7 +157,7 @@ def fit(
         best_epoch=done.best_epoch,
         best_r=done.best_r,
         epochs=done.epoch,
-        n_averaged=done.n_averaged,
+        n_averaged=n_averaged,
         n_parameters=sum(p.numel() for p in net.parameters() if p.requires_grad),
         too_short=crops.too_short,
         device=torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu",

@@ -77,6 +77,8 @@ class Recipe:
         validate_every: epochs from one validation to the next; the last epoch is always validated.
         patience: stop after this many epochs without a better validation r; None to go on.
         average_every: the weights are the mean over every that many epochs; 0 for the best epoch's.
+        keep: where epochs are averaged, ``mean``, or ``better``: the mean or the best epoch's weights,
+            whichever has the higher validation r.
         average_from: share of the epochs, in [0, 1), before averaging begins.
         autocast: number format on CUDA, ``bf16`` or ``fp16``; None for float32. Never used on the CPU.
     """
@@ -107,6 +109,7 @@ class Recipe:
     patience: int | None = None
     average_every: int = 0
     average_from: float = 0.0
+    keep: Literal["mean", "better"] = "mean"
     autocast: Literal["bf16", "fp16"] | None = None
 
     @property

@@ -38,6 +38,7 @@ COMPACT = replace(
     step_gamma=0.7,
     average_every=1,
     average_from=0.7,
+    keep="better",
 )
 RECIPES = {"paper": PAPER, "compact": COMPACT}
 

@@ -30,6 +30,7 @@ RECIPES = {
         warmup_epochs=1,
         average_every=1,
         average_from=0.7,
+        keep="better",
     ),
 }
 SYSTEM = NetSystem(nets=NETS, configs=dict.fromkeys(NETS, PRESETS), recipes=RECIPES)

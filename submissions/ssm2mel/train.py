@@ -24,6 +24,7 @@ RECIPES = {
         gradient_clip=5.0,
         average_every=1,
         average_from=0.7,
+        keep="better",
     ),
 }
 SYSTEM = NetSystem(

@@ -302,6 +302,24 @@ def test_averaged_weights_are_the_mean_over_epochs(tiny, train):
     assert late.report["epochs_averaged"] == 2
 
 
+@pytest.mark.parametrize(("of_the_mean", "epochs_averaged"), [(0.2, 0), (0.6, 2)])
+def test_the_better_of_mean_and_best_epoch_is_kept(tiny, train, monkeypatch, of_the_mean, epochs_averaged):
+    from harness.training.loop import _Loop
+
+    found = iter([0.5, 0.1, of_the_mean])  # of two epochs, then of their mean
+    monkeypatch.setattr(_Loop, "validate", lambda *_: next(found))
+    kept = train(tiny("kept", average_every=1, keep="better"), epochs=2)
+    assert kept.report["validation_pearson_r"] == max(0.5, of_the_mean)
+    assert kept.report["epochs_averaged"] == epochs_averaged
+    monkeypatch.undo()
+    first = train(tiny("first"), epochs=1)  # the best epoch of the other
+    same = [
+        np.array_equal(a, b)
+        for a, b in zip(*(load_file(t.path).values() for t in (kept, first)), strict=True)
+    ]
+    assert all(same) == (epochs_averaged == 0)
+
+
 def test_validation_r_is_that_of_the_written_weights(tiny, train, corpus, split):
     from harness.nn import zscore
     from harness.segments import cut_segments
