@@ -66,6 +66,8 @@ class Fitted:
         too_short: recordings that were shorter than a crop.
         device: what it was trained on.
         world: how many processes.
+        threads: of each on the CPU; another number rounds otherwise, and gives other weights.
+        seconds_before: spent before the checkpoint that was resumed.
     """
 
     weights: Mapping[str, Tensor]
@@ -81,6 +83,8 @@ class Fitted:
     too_short: tuple[str, ...]
     device: str
     world: int
+    threads: int
+    seconds_before: float
 
 
 def fit(
@@ -124,7 +128,8 @@ def fit(
         loop = _Loop(net, data, crops, recipe, process, where, show)
         done = loop.resumed(folder, run) if resume else checkpoint.Progress()
         log = Log(folder, list(recipe.losses), done.epoch, process.rank == 0)
-        started, written = time.monotonic() - done.seconds, time.monotonic()
+        before = done.seconds
+        started, written = time.monotonic() - before, time.monotonic()
 
         while done.epoch < recipe.epochs and not done.stalled(recipe):
             epoch = done.epoch + 1
@@ -162,6 +167,8 @@ def fit(
         too_short=crops.too_short,
         device=torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu",
         world=process.world,
+        threads=torch.get_num_threads(),
+        seconds_before=before,
     )
 
 

@@ -46,6 +46,7 @@ class TrainingResult:
         metadata: what the weights file says of itself.
         recipe: how the weights came to be, for the training record; plain JSON values.
         folder: where checkpoint and log lie, where there are any.
+        seconds_before: spent by the calls that this one goes on from.
     """
 
     weights: Mapping[str, np.ndarray[Any, Any]]
@@ -53,6 +54,7 @@ class TrainingResult:
     metadata: Mapping[str, str] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
+    seconds_before: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def train_submission(
         else:
             _refuse_options(submission, options or Options())
             result = _result(submission, trainer(data, setup, show))
-    seconds = time.monotonic() - started
+    seconds = time.monotonic() - started + result.seconds_before
     if this_process().rank > 0:
         return None
     return _write(submission, data, setup, result, seconds)
@@ -186,11 +188,13 @@ def _fitted(
             "parameters": fitted.n_parameters,
             "device": fitted.device,
             "processes": fitted.world,
+            "threads": fitted.threads,
             "recordings_too_short": len(fitted.too_short),
         },
         metadata=system.metadata(fitted.config, setup, fitted.subjects),
         recipe={"preset": preset, "config": plain_config(fitted.config), **asdict(fitted.recipe)},
         folder=folder,
+        seconds_before=fitted.seconds_before,
     )
 
 
