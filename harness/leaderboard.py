@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from harness.errors import Fault, RecordError, raise_all, shorten
 from harness.records import Record, read_record, record_path
-from harness.statistics import RankInterval, effect_size, holm, rank_intervals, sign_flip_tests
+from harness.statistics import RankInterval, effect_sizes, holm, rank_intervals, sign_flip_tests
 
 LEVEL = 0.05  # of the tests that tie systems
 HASH_DIGITS = 12
@@ -224,7 +224,7 @@ def rank(board: Board) -> Ranking:
         Row(entry, interval, tied)
         for entry, interval, tied in zip(board.entries, rank_intervals(scores), letters, strict=True)
     )
-    return Ranking(board, rows, adjusted, _effects(scores))
+    return Ranking(board, rows, adjusted, effect_sizes(scores))
 
 
 def tie_letters(tied: NDArray[np.bool_]) -> list[str]:
@@ -260,17 +260,6 @@ def tie_letters(tied: NDArray[np.bool_]) -> list[str]:
 def _letter(number: int) -> str:
     first, last = divmod(number, 26)
     return (_letter(first - 1) if first else "") + chr(ord("a") + last)
-
-
-def _effects(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    n_systems = len(scores)
-    effects = np.full((n_systems, n_systems), np.nan)
-    for i in range(n_systems):
-        for j in range(i + 1, n_systems):
-            size = effect_size(scores[i] - scores[j])
-            if size is not None:
-                effects[i, j], effects[j, i] = size, -size
-    return effects
 
 
 def _misplaced(path: Path, results: Path, record: Record) -> Fault:
