@@ -34,6 +34,7 @@ LAYERS = [
     ["checking", "scaffold"],
     ["console", "options"],
     ["board_tables", "comparison", "papers", "verification"],
+    ["page"],
     ["cli"],
     ["__main__"],
 ]
