@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from harness.board_tables import CHANCE_WORDS, board_notes, board_title, row_cells
+from harness.board_tables import board_notes, row_cells
 from harness.console import chance_band
 from harness.conventions import SIMULATED_WORDS
-from harness.leaderboard import LEVEL, BoardName, Ranking, tie_runs
+from harness.leaderboard import HASH_DIGITS, LEVEL, BoardName, Ranking, tie_runs
 from harness.page.names import system_file
 from harness.page.svg import Box, Dot, boxes, dots, ties
 from harness.papers.official import DATA, WHY_UNPAIRED, official_teams
@@ -46,26 +46,25 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
     """What the template of a board's page shows."""
     board = ranking.board
     names = [row.entry.system for row in ranking.rows]
+    some = (board.entries or board.partial)[0].record
     rows = [
         {
             **row_cells(row, bands=False),
             "link": system_file(row.entry.record["submission"]["name"]),
-            "sha256": row.entry.sha256,
         }
         for row in ranking.rows
     ]
-    some = (board.entries or board.partial)[0].record
     return {
         "title": board_words(board.name),
         "data": SIMULATED_WORDS if board.simulated else f"real EEG: {board.name.corpus}",
         "simulated": board.simulated,
-        "summary": board_title(board),
+        "n_systems": _count(len(rows), "system"),
+        "n_subjects": _count(len(board.subjects or some["subjects"]), "subject"),
         "notes": board_notes(ranking),
         "segment_seconds": f"{some['split']['segment_seconds']:g}",
-        "split_sha256": some["split"]["sha256"],
+        "split_sha256": some["split"]["sha256"][:HASH_DIGITS],
         "scorer_version": some["scorer_version"],
         "rows": rows,
-        "chance_words": CHANCE_WORDS,
         "dots_picture": _board_dots(ranking) if rows else None,
         "ties": _board_ties(ranking, names) if 1 < len(names) <= MOST_PAIRS else None,
         "bands": heat([(row.entry.system, row.entry.record["bands"]) for row in ranking.rows]),
@@ -108,6 +107,10 @@ def official_view() -> dict[str, Any]:
     }
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def board_words(name: BoardName) -> str:
     """A board as a heading."""
     return f"{name.feature}, {name.part} part of {name.split}"
@@ -118,11 +121,12 @@ def heat(systems: Sequence[tuple[str, Sequence[float]]]) -> list[Band] | None:
     if not systems or len(systems[0][1]) < 2:
         return None
     every = [r for _, bands in systems for r in bands]
-    low, span = min(every), max(every) - min(every)
+    low = max(0.0, min(every))  # below 0 all are alike, so that one bad system does not level the others
+    span = max(every) - low
 
     def shaded(r: float) -> Shaded:
-        level = int((r - low) / span * (HEAT_LEVELS - 1) + 0.5) if span else 0
-        return Shaded(f"{r:.3f}", f"h{level}")
+        level = int(max(r - low, 0.0) / span * (HEAT_LEVELS - 1) + 0.5) if span > 0 else 0
+        return Shaded(f"{round(r, 3) + 0.0:.3f}", f"h{level}")  # no -0.000
 
     return [Band(name, [shaded(r) for r in bands]) for name, bands in systems]
 

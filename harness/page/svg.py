@@ -14,12 +14,13 @@ from typing import NamedTuple
 import numpy as np
 from markupsafe import Markup, escape
 
-WIDTH = 720
-LABELS = 196  # names end here
-LEFT, RIGHT = 208, 704  # of the plot
+WIDTH = 600
+LABELS = 154  # names end here
+LEFT, RIGHT = 164, 588  # of the plot
+TIES_LEFT = 190  # of the axis of ranks; as much is left on its right
 ROW = 18
 MOST_TICKS = 6
-MOST_LETTERS = 30  # of a name that fit beside a plot
+MOST_LETTERS = 22  # of a name that fit beside a plot
 
 
 class Dot(NamedTuple):
@@ -137,7 +138,7 @@ def ties(
     left = (n_systems + 1) // 2
 
     def x(place: float) -> float:
-        return 230 + place / (n_systems - 1) * 260
+        return TIES_LEFT + 14 + place / (n_systems - 1) * (WIDTH - 2 * TIES_LEFT - 28)
 
     bars, n_lanes = _lanes(groups, x)
     top = 30 + 7 * n_lanes + 12
@@ -145,8 +146,8 @@ def ties(
     for place, name in enumerate(names):
         row = place if place < left else n_systems - 1 - place
         y, near = top + ROW * row, place < left
-        elbows.append(f"M{_short(x(place))} 24V{y}H{LEFT if near else WIDTH - LEFT}")
-        end = f"x={LABELS} text-anchor=end" if near else f"x={WIDTH - LABELS}"
+        elbows.append(f"M{_short(x(place))} 24V{y}H{TIES_LEFT if near else WIDTH - TIES_LEFT}")
+        end = f"x={TIES_LEFT - 8} text-anchor=end" if near else f"x={WIDTH - TIES_LEFT + 8}"
         texts.append(f"<text {end} y={y + 4}>{place + 1} {_label(name)}</text>")
     step = max(1, round(n_systems / 10))
     numbers = "".join(

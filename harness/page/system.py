@@ -79,7 +79,9 @@ def system_view(
         known: names of the systems that have pages.
     """
     manifest = package.manifest if package else {}
-    records = [_record_view(place, package, known) for place in places]
+    records = [_record_view(place, known) for place in places]
+    hashes = [place.entry.record["submission"]["weights_sha256"] for place in places]
+    found = {_weights_key(sha256): training_facts(package, sha256) for sha256 in hashes if sha256}
     return {
         "title": name,
         "what": manifest.get("title", ""),
@@ -89,6 +91,7 @@ def system_view(
         "real": [record for record in records if not record["simulated"]],
         "simulated": [record for record in records if record["simulated"]],
         "simulated_words": SIMULATED_WORDS,
+        "trainings": {key: facts for key, facts in found.items() if facts},
     }
 
 
@@ -107,20 +110,29 @@ def training_facts(package: Submission | None, sha256: str | None) -> Facts | No
         return None
     if not isinstance(record, dict) or record.get("weights_sha256") != sha256:
         return None
+    corpus, subjects, run = record.get("corpus"), record.get("subjects"), _object(record, "run")
     facts = {
+        "on": SIMULATED_WORDS if corpus == "simulated" else corpus,
+        "split": _object(record, "split").get("name"),
+        "decodes": record.get("feature"),
         "seed": record.get("seed"),
-        "subjects seen": len(record["subjects"]) if "subjects" in record else None,
-        "stimuli seen": ", ".join(record["stimuli"]) if "stimuli" in record else None,
-        "seconds": (record.get("run") or {}).get("seconds"),
-        "finished": (record.get("run") or {}).get("finished"),
-        "recipe": record.get("recipe"),
-        "result": {k: v for k, v in (record.get("report") or {}).items() if not isinstance(v, dict)},
-        "versions": record.get("environment"),
+        "subjects seen": len(subjects) if isinstance(subjects, list) else None,
+        "stimuli seen": record.get("stimuli"),
+        "seconds": run.get("seconds"),
+        "finished": run.get("finished"),
+        "recipe": _object(record, "recipe"),
+        "result": {k: v for k, v in _object(record, "report").items() if not isinstance(v, dict)},
+        "versions": _object(record, "environment"),
     }
-    return [(key, _words(value)) for key, value in facts.items() if value not in (None, {}, "")]
+    return [(key, _words(value)) for key, value in facts.items() if value not in (None, {}, [], "")]
 
 
-def _record_view(place: Place, package: Submission | None, known: Sequence[str]) -> dict[str, Any]:
+def _weights_key(sha256: str | None) -> str | None:
+    """What a page calls weights, and where it links to for their training."""
+    return f"w{sha256[:HASH_DIGITS]}" if sha256 else None
+
+
+def _record_view(place: Place, known: Sequence[str]) -> dict[str, Any]:
     entry, record = place.entry, place.entry.record
     submission = record["submission"]
     named = submission["variant"] not in (None, "default")
@@ -144,8 +156,7 @@ def _record_view(place: Place, package: Submission | None, known: Sequence[str])
             }
             for member in submission.get("members", [])
         ],
-        "training": training_facts(package, submission["weights_sha256"]),
-        "trained": submission["weights_sha256"] is not None,
+        "weights": _weights_key(submission["weights_sha256"]),
     }
 
 
@@ -202,6 +213,12 @@ def _manifest_facts(package: Submission) -> Facts:
         "package": f"{package.folder.parent.name}/{package.folder.name}",
     }
     return [(key, value) for key, value in facts.items() if value]
+
+
+def _object(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A part of a training record; packages write these, and no schema binds them."""
+    value = record.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _words(value: object) -> str:
