@@ -19,7 +19,7 @@ def slug(name: str) -> str:
     two names never share a file, on no file system.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
-    return name if plain == name else f"{plain}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    return name if name and plain == name else f"{plain}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def board_file(name: BoardName) -> str:
