@@ -85,6 +85,7 @@ def test_sorting_by_number_text_and_back(visit):
     assert page.get_by_role("columnheader", name="rank").get_attribute("aria-sort") == "ascending"
     header.get_by_role("button").click()
     assert header.get_attribute("aria-sort") == "descending"
+    assert [float(text) for text in _column(page, 4)] == means
     assert page.get_by_role("columnheader", name="rank").get_attribute("aria-sort") is None
     header.get_by_role("button").click()
     assert header.get_attribute("aria-sort") == "ascending"
