@@ -19,6 +19,7 @@ LABELS = 154  # names end here
 LEFT, RIGHT = 164, 588  # of the plot
 TIES_LEFT = 190  # of the axis of ranks; as much is left on its right
 ROW = 18
+BAR_GAP = 8  # between bars of one lane, so that two never look like one
 MOST_TICKS = 6
 MOST_LETTERS = 22  # of a name that fit beside a plot
 
@@ -166,7 +167,7 @@ def _lanes(groups: Sequence[tuple[int, int]], x: Callable[[float], float]) -> tu
     for first, last in groups:
         if first == last:
             continue
-        free = [lane for lane, end in enumerate(ends) if end < first]
+        free = [lane for lane, end in enumerate(ends) if x(first) - x(end) > BAR_GAP]
         lane = free[0] if free else len(ends)
         ends[lane : lane + 1] = [last]
         bars.append(f"M{_short(x(first - 0.15))} {34 + 7 * lane}H{_short(x(last + 0.15))}")
