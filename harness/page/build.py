@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,6 +113,7 @@ def _index(rankings: Sequence[Ranking]) -> dict[str, Any]:
     return {"title": "Leaderboards", "real": rows[False], "simulated": rows[True], "official": OFFICIAL}
 
 
+@lru_cache(maxsize=1)
 def _templates() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -84,9 +85,17 @@ def site_pages(folder):
     return {path.relative_to(folder).as_posix(): Page(path) for path in sorted(folder.rglob("*.html"))}
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """What the first test made, for the others to copy."""
+    return tmp_path_factory.mktemp("kept")
+
+
 @pytest.fixture
-def results(make_record, rng, tmp_path):
+def results(kept, make_record, rng, tmp_path):
     """Two boards, one of them real; a variant, a tie, a system at chance, a partial record."""
+    if (kept / "results").exists():
+        return Path(shutil.copytree(kept / "results", tmp_path / "results"))
     base = rng.normal(0.05, 0.01, N_SUBJECTS)
     make_record("linear", base)
     make_record("vlaai", base + rng.normal(0, 0.004, N_SUBJECTS), variant="original")
@@ -94,13 +103,15 @@ def results(make_record, rng, tmp_path):
     make_record("noise", rng.normal(0.0, 0.004, N_SUBJECTS))
     make_record("half", [0.9] * 5, flags={"partial": True, "subjects_missing": ["sub-099"]})
     make_record("linear", base, kind="real")
+    shutil.copytree(tmp_path / "results", kept / "results")
     return tmp_path / "results"
 
 
 @pytest.fixture
-def site(results, tmp_path):
-    build_page(tmp_path / "site", results, tmp_path)
-    return tmp_path / "site"
+def site(kept, results, tmp_path):
+    if not (kept / "site").exists():
+        build_page(kept / "site", results, tmp_path)
+    return Path(shutil.copytree(kept / "site", tmp_path / "site"))
 
 
 def test_every_page_is_well_formed_and_every_link_leads_somewhere(site):
