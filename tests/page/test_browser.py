@@ -5,11 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
+from page_fixtures import BOARD_PAGE
 
 from harness.page import build_page
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-BOARD_PAGE = "boards/simulated-held-out-subjects-test-mel.html"
 PAGES = ("index.html", "official-2024.html", BOARD_PAGE, "systems/linear.html")
 
 pytestmark = pytest.mark.browser
@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def site(folder, make_record, rng, tmp_path):
+def many(folder, make_record, rng, tmp_path):
     """One site for all tests here: no test writes to it."""
     if folder.exists():
         return folder
@@ -51,7 +51,7 @@ def site(folder, make_record, rng, tmp_path):
 
 
 @pytest.fixture
-def visit(browser, site):
+def visit(browser, many):
     """Open a page of the site; afterwards nothing may have been asked of anything but the site."""
     requests, complaints, contexts = [], [], []
 
@@ -62,14 +62,14 @@ def visit(browser, site):
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("requestfailed", lambda request: complaints.append(request.url))
-        page.goto((site / name).as_uri())
+        page.goto((many / name).as_uri())
         return page
 
     yield open_page
     for context in contexts:
         context.close()
     assert requests
-    assert [url for url in requests if not url.startswith((site.as_uri(), "data:,"))] == []
+    assert [url for url in requests if not url.startswith((many.as_uri(), "data:,"))] == []
     assert complaints == []
 
 
