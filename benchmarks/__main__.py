@@ -10,6 +10,8 @@ from pathlib import Path
 
 NAMES = (
     "scoring",
+    "chance",
+    "leaderboard",
     "predictions_json",
     "crops",
     "overhead",

@@ -51,12 +51,12 @@ def board_text(ranking: Ranking, form: str = "text", *, sort: str = "rank", band
     from tabulate import tabulate
 
     style = {"text": "simple", "md": "pipe", "latex": "latex_booktabs", "html": "html"}[form]
-    cells = [_cells(row, bands) for row in rows]
+    cells = [row_cells(row, bands) for row in rows]
     headers = list(cells[0]) if cells else []
     if form == "md":  # a name may hold what ends a cell there
         cells = [{key: text.replace("|", "\\|") for key, text in row.items()} for row in cells]
     table = tabulate([list(row.values()) for row in cells], headers, style, disable_numparse=True)
-    title, notes = _title(ranking.board), _notes(ranking)
+    title, notes = board_title(ranking.board), board_notes(ranking)
     if form == "html":
         lines = [f"<p>{html.escape(note)}</p>" for note in notes]
         return "\n".join([f"<h2>{html.escape(title)}</h2>", table, *lines]) + "\n"
@@ -121,7 +121,8 @@ def pairs_text(ranking: Ranking, form: str = "text") -> str:
     return f"{table}\n"
 
 
-def _title(board: Board) -> str:
+def board_title(board: Board) -> str:
+    """A board in words: what data, which part, how many systems and subjects."""
     name = board.name
     corpus = SIMULATED_WORDS if board.simulated else name.corpus
     systems = f"{len(board.entries)} system{'' if len(board.entries) == 1 else 's'}"
@@ -129,7 +130,8 @@ def _title(board: Board) -> str:
     return f"{corpus}, split {name.split}, part {name.part}, feature {name.feature}: {systems}, {subjects}"
 
 
-def _notes(ranking: Ranking) -> list[str]:
+def board_notes(ranking: Ranking) -> list[str]:
+    """How to read a board's letters and intervals, and what is not ranked."""
     notes = []
     if len(ranking.rows) > 1:
         notes.append(
@@ -144,7 +146,8 @@ def _notes(ranking: Ranking) -> list[str]:
     return notes
 
 
-def _cells(row: Row, bands: bool) -> dict[str, str]:
+def row_cells(row: Row, bands: bool) -> dict[str, str]:
+    """A row of the table for people, by column."""
     record = row.entry.record
     low, high = record["ci95"] or (None, None)
     cells = {

@@ -518,6 +518,18 @@ def tables(paper: str | None, board: str | None, form: str, bands: bool, results
 
 
 @cli.command()
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@_RESULTS_OPTION
+def page(out: Path, results: Path) -> None:
+    """Write every board and system as static pages in the folder OUT; they work from the disk."""
+    from harness import console
+    from harness.page import build_page
+
+    built = build_page(out, results)
+    console.answer(f"{out / 'index.html'}: {built.n_files} files, {built.n_bytes / 1000:.0f} kB")
+
+
+@cli.command()
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 def new(folder: Path) -> None:
     """Make a submission that works, to start from: harness new submissions/my-model."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from harness.errors import Fault, RecordError, raise_all, shorten
 from harness.records import Record, read_record, record_path
-from harness.statistics import RankInterval, effect_size, holm, rank_intervals, sign_flip_tests
+from harness.statistics import RankInterval, effect_sizes, holm, rank_intervals, sign_flip_tests
 
 LEVEL = 0.05  # of the tests that tie systems
 HASH_DIGITS = 12
@@ -224,20 +224,19 @@ def rank(board: Board) -> Ranking:
         Row(entry, interval, tied)
         for entry, interval, tied in zip(board.entries, rank_intervals(scores), letters, strict=True)
     )
-    return Ranking(board, rows, adjusted, _effects(scores))
+    return Ranking(board, rows, adjusted, effect_sizes(scores))
 
 
-def tie_letters(tied: NDArray[np.bool_]) -> list[str]:
-    """Letters for systems in order of their means: those that share one cannot be told apart.
+def tie_runs(tied: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Groups of systems in order of their means: longest runs of neighbours of whom no two can be told apart.
 
-    A group is a longest run of neighbours of whom no two can be told apart, as the bars of a critical
-    difference diagram (Demsar 2006).
+    They are the bars of a critical difference diagram (Demsar 2006).
 
     Args:
         tied: (n_systems, n_systems), whether two cannot be told apart.
 
     Returns:
-        For each system the letters of its groups, one or more: a to z, then aa, ab and so on.
+        First and last place of each, from 0; every system is in one or more.
     """
     n_systems = len(tied)
     runs: list[tuple[int, int]] = []
@@ -247,30 +246,32 @@ def tie_letters(tied: NDArray[np.bool_]) -> list[str]:
             end += 1
         if not runs or end > runs[-1][1]:
             runs.append((start, end))
+    return runs
+
+
+def tie_letters(tied: NDArray[np.bool_]) -> list[str]:
+    """Letters for systems in order of their means: those that share one cannot be told apart.
+
+    Args:
+        tied: as in :func:`tie_runs`.
+
+    Returns:
+        For each system the letters of its groups, one or more: a to z, then aa, ab and so on.
+    """
+    runs = tie_runs(tied)
     names = [_letter(k) for k in range(len(runs))]
     several = any(len(name) > 1 for name in names)
     return [
         (" " if several else "").join(
             name for name, (start, end) in zip(names, runs, strict=True) if start <= system <= end
         )
-        for system in range(n_systems)
+        for system in range(len(tied))
     ]
 
 
 def _letter(number: int) -> str:
     first, last = divmod(number, 26)
     return (_letter(first - 1) if first else "") + chr(ord("a") + last)
-
-
-def _effects(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    n_systems = len(scores)
-    effects = np.full((n_systems, n_systems), np.nan)
-    for i in range(n_systems):
-        for j in range(i + 1, n_systems):
-            size = effect_size(scores[i] - scores[j])
-            if size is not None:
-                effects[i, j], effects[j, i] = size, -size
-    return effects
 
 
 def _misplaced(path: Path, results: Path, record: Record) -> Fault:

@@ -7,7 +7,7 @@ The unit is the subject, never the segment: a subject's segments share a head, a
     rank_intervals       of every system's rank
     sign_flip_test       paired, two-sided: exact for up to 20 subjects, Monte Carlo beyond
     holm                 adjusted for as many tests as there are
-    effect_size          mean difference in standard deviations of the differences
+    effect_size(s)       mean difference in standard deviations of the differences
     detectable           the smallest difference that would have been found
 """
 
@@ -130,17 +130,20 @@ def sign_flip_tests(scores: ArrayLike) -> Array:
             for j in range(i + 1, n_systems):
                 p[i, j] = p[j, i] = _exact(table[i] - table[j])
         return p
-    signs = _signs(n_subjects)
-    flipped = signs @ table.T  # (draws, n_systems): a pair's sum is a difference of two columns
+    flipped = table @ _signs(n_subjects).T  # (n_systems, draws): a pair's sum is a difference of two rows
+    sums = np.empty(SIGN_DRAWS)
+    resolved = 1 / (1 + SIGN_DRAWS)
     for i in range(n_systems):
         differences = table[i] - table[i + 1 :]
         observed, size = np.abs(differences.sum(axis=1)), np.abs(differences).sum(axis=1)
-        reached = np.abs(flipped[:, i : i + 1] - flipped[:, i + 1 :]) >= observed - _TIE * size
-        drawn = (1 + reached.sum(axis=0)) / (1 + len(signs))
         squares = np.square(differences).sum(axis=1)
         exponent = np.divide(observed**2, 2 * squares, out=np.zeros_like(squares), where=squares > 0)
-        bound = 2 * np.exp(-exponent)
-        p[i, i + 1 :] = p[i + 1 :, i] = np.where(bound < 1 / (1 + len(signs)), bound, drawn)
+        found = 2 * np.exp(-exponent)
+        least = observed - _TIE * size
+        for k in np.flatnonzero(found >= resolved):  # one pair at a time: its sums stay in the cache
+            np.abs(np.subtract(flipped[i], flipped[i + 1 + k], out=sums), out=sums)
+            found[k] = (1 + np.count_nonzero(sums >= least[k])) / (1 + SIGN_DRAWS)
+        p[i, i + 1 :] = p[i + 1 :, i] = found
     return p
 
 
@@ -167,6 +170,24 @@ def effect_size(differences: ArrayLike) -> float | None:
     if d.size < 2 or np.ptp(d) <= _TIE * np.abs(d).sum():
         return None
     return float(d.mean() / d.std(ddof=1))
+
+
+def effect_sizes(scores: ArrayLike) -> Array:
+    """:func:`effect_size` between all pairs of systems, row less column; NaN where there is none.
+
+    Args:
+        scores: (n_systems, n_subjects).
+    """
+    table = np.asarray(scores, dtype=np.float64)
+    n_systems, n_subjects = table.shape
+    effects = np.full((n_systems, n_systems), np.nan)
+    if n_subjects < 2:
+        return effects
+    for i in range(n_systems):
+        d = table[i] - table
+        spread = np.ptp(d, axis=1) > _TIE * np.abs(d).sum(axis=1)
+        effects[i, spread] = d[spread].mean(axis=1) / d[spread].std(axis=1, ddof=1)
+    return effects
 
 
 def detectable(differences: ArrayLike, *, level: float = 0.05, power: float = 0.8) -> float | None:

@@ -34,6 +34,7 @@ LAYERS = [
     ["checking", "scaffold"],
     ["console", "options"],
     ["board_tables", "comparison", "papers", "verification"],
+    ["page"],
     ["cli"],
     ["__main__"],
 ]
@@ -156,5 +157,20 @@ def test_workflow_runs_the_readmes_command():
     assert "- run: .ci/run" in workflow
     assert "make check" in (REPOSITORY / ".ci/run").read_text()
     assert "make check" in README
-    for use in re.findall(r"uses: (\S+)", workflow):
-        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", use), use
+
+
+def test_workflows_pin_every_action_and_grant_nothing_by_default():
+    for path in sorted((REPOSITORY / ".github/workflows").glob("*.yml")):
+        workflow = path.read_text()
+        uses = re.findall(r"uses: (\S+)", workflow)
+        assert uses
+        for use in uses:
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", use), use
+        assert re.search(r"^permissions:( \{\}|\n  contents: read)$", workflow, re.M), path
+
+
+def test_the_pages_are_published_from_the_committed_records():
+    workflow = (REPOSITORY / ".github/workflows/pages.yml").read_text()
+    (folder,) = re.findall(r"harness page (\S+)$", workflow, re.M)
+    assert f"path: {folder}\n" in workflow
+    assert "branches: [main]" in workflow

@@ -11,6 +11,7 @@ from harness.statistics import (
     bootstrap_interval,
     detectable,
     effect_size,
+    effect_sizes,
     holm,
     rank_intervals,
     sign_flip_test,
@@ -125,6 +126,18 @@ def test_effect_size_is_mean_over_deviation():
     assert effect_size([1.0, 2.0, 3.0]) == pytest.approx(2.0)
     assert effect_size([0.3]) is None
     assert effect_size([0.1, 0.1, 0.1]) is None
+
+
+def test_all_pairs_have_the_single_effect_sizes(rng):
+    scores = rng.normal(0.05, 0.02, (4, 9))
+    scores[3] = scores[0] + 0.25  # every subject differs by the same
+    effects = effect_sizes(scores)
+    for i in range(4):
+        for j in range(4):
+            alone = effect_size(scores[i] - scores[j])
+            assert effects[i, j] == pytest.approx(np.nan if alone is None else alone, nan_ok=True)
+    assert np.isnan(effects[0, 3])
+    assert np.isnan(effect_sizes(scores[:, :1])).all()
 
 
 def test_detectable_difference_agrees_with_statsmodels(rng):

@@ -1,0 +1,188 @@
+"""A board's page, and the page of the official 2024 leaderboard: tables, plots, and how to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from markupsafe import Markup
+
+from harness.board_tables import board_notes, row_cells
+from harness.console import chance_band
+from harness.conventions import SIMULATED_WORDS
+from harness.leaderboard import HASH_DIGITS, LEVEL, BoardName, Ranking, tie_runs
+from harness.page.names import system_file
+from harness.page.svg import Box, Dot, boxes, dots, ties
+from harness.papers.official import DATA, WHY_UNPAIRED, official_teams
+
+HEAT_LEVELS = 9
+# A matrix of more systems is nothing to look at, and millions of cells.
+MOST_PAIRS = 60
+# Adjusted p below which a pair's cell is darker.
+P_STEPS = (0.05, 0.01, 0.001)
+
+
+class Shaded(NamedTuple):
+    """A cell of a coloured table.
+
+    Attributes:
+        text: its number.
+        shade: class of its colour.
+    """
+
+    text: str
+    shade: str
+
+
+class Band(NamedTuple):
+    """A system's row in the table of mel bands."""
+
+    name: str
+    cells: list[Shaded]
+
+
+def board_view(ranking: Ranking) -> dict[str, Any]:
+    """What the template of a board's page shows."""
+    board = ranking.board
+    names = [row.entry.system for row in ranking.rows]
+    some = (board.entries or board.partial)[0].record
+    rows = [
+        {
+            **row_cells(row, bands=False),
+            "link": system_file(row.entry.record["submission"]["name"]),
+        }
+        for row in ranking.rows
+    ]
+    return {
+        "title": board_words(board.name),
+        "data": SIMULATED_WORDS if board.simulated else f"real EEG: {board.name.corpus}",
+        "simulated": board.simulated,
+        "n_systems": _count(len(rows), "system"),
+        "n_subjects": _count(len(board.subjects or some["subjects"]), "subject"),
+        "notes": board_notes(ranking),
+        "segment_seconds": f"{some['split']['segment_seconds']:g}",
+        "split_sha256": some["split"]["sha256"][:HASH_DIGITS],
+        "scorer_version": some["scorer_version"],
+        "rows": rows,
+        "dots_picture": _board_dots(ranking) if rows else None,
+        "ties": _board_ties(ranking, names) if 1 < len(names) <= MOST_PAIRS else None,
+        "bands": heat([(row.entry.system, row.entry.record["bands"]) for row in ranking.rows]),
+        "boxes_picture": _boxes([Box(row.entry.system, row.entry.scores) for row in ranking.rows]),
+        "pairs": _pairs(ranking, names) if 1 < len(names) <= MOST_PAIRS else None,
+        "left_out": len(names) > MOST_PAIRS,
+        "level": f"{LEVEL:g}",
+    }
+
+
+def official_view() -> dict[str, Any]:
+    """What the template of the official leaderboard's page shows."""
+    import json
+
+    teams = official_teams()
+    source = json.loads(DATA.read_text("utf-8"))
+    return {
+        "title": source["title"],
+        "source": source["source"],
+        "why_unpaired": WHY_UNPAIRED,
+        "rows": [
+            {
+                "rank": rank,
+                "team": team.name,
+                "mean": f"{team.mean:.4f}",
+                "interval": "{:.4f} to {:.4f}".format(*team.ci95),
+                "std": f"{team.std:.4f}",
+                "other": "" if team.other is None else f"{team.other:.4f}",
+            }
+            for rank, team in enumerate(teams, start=1)
+        ],
+        "dots_picture": dots(
+            [Dot(team.name, team.mean, team.ci95) for team in teams],
+            "dots",
+            "Mean Pearson r of each team, with its 95 % interval",
+            f"{len(teams)} teams from the best mean down. The same numbers stand in the table above.",
+        ),
+        "boxes_picture": _boxes([Box(team.name, team.subjects) for team in teams]),
+        "bands": heat([(team.name, team.bands) for team in teams]),
+    }
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def board_words(name: BoardName) -> str:
+    """A board as a heading."""
+    return f"{name.feature}, {name.part} part of {name.split}"
+
+
+def heat(systems: Sequence[tuple[str, Sequence[float]]]) -> list[Band] | None:
+    """Rows of a table of mel bands, darker where r is higher; None where there are no bands."""
+    if not systems or len(systems[0][1]) < 2:
+        return None
+    every = [r for _, bands in systems for r in bands]
+    low = max(0.0, min(every))  # below 0 all are alike, so that one bad system does not level the others
+    span = max(every) - low
+
+    def shaded(r: float) -> Shaded:
+        level = int(max(r - low, 0.0) / span * (HEAT_LEVELS - 1) + 0.5) if span > 0 else 0
+        return Shaded(f"{round(r, 3) + 0.0:.3f}", f"h{level}")  # no -0.000
+
+    return [Band(name, [shaded(r) for r in bands]) for name, bands in systems]
+
+
+def _board_dots(ranking: Ranking) -> Markup:
+    systems = [
+        Dot(row.entry.system, row.entry.record["score"], interval, chance_band(row.entry.record))
+        for row in ranking.rows
+        for interval in [tuple(row.entry.record["ci95"]) if row.entry.record["ci95"] else None]
+    ]
+    best = ranking.rows[0]
+    return dots(
+        systems,
+        "dots",
+        "Mean Pearson r of each system, with its 95 % interval and its band of chance",
+        f"{len(systems)} systems from the best mean down; the best is {best.entry.system} with"
+        f" {best.entry.record['score']:.4f}. The same numbers stand in the table above.",
+    )
+
+
+def _board_ties(ranking: Ranking, names: Sequence[str]) -> Markup:
+    runs = tie_runs(ranking.p > LEVEL)
+    joined = [
+        f"{names[first]} to {names[last]} (places {first + 1} to {last + 1})"
+        for first, last in runs
+        if first < last
+    ]
+    return ties(
+        names,
+        runs,
+        "ties",
+        "Systems by rank; a bar joins those that cannot be told apart",
+        f"Tied: {'; '.join(joined)}." if joined else "No two systems are tied.",
+    )
+
+
+def _boxes(systems: Sequence[Box]) -> Markup | None:
+    if not systems or len(systems[0].values) < 2:
+        return None
+    return boxes(
+        systems,
+        "boxes",
+        "Pearson r of every subject, one box a system",
+        "Median, quartiles, lowest and highest subject, and a point for each subject.",
+    )
+
+
+def _pairs(ranking: Ranking, names: Sequence[str]) -> list[Band]:
+    """The lower half of the matrix of adjusted p."""
+    return [
+        Band(name, [_p_cell(float(p)) for p in ranking.p[place, :place]]) for place, name in enumerate(names)
+    ]
+
+
+def _p_cell(p: float) -> Shaded:
+    shade = int(np.sum(p <= np.array(P_STEPS)))
+    if p < P_STEPS[-1]:
+        return Shaded(f"<{P_STEPS[-1]:g}".replace("0.", "."), f"p{shade}")
+    return Shaded("1" if p >= 0.9995 else f"{p:.3f}".removeprefix("0"), f"p{shade}" if shade else "")

@@ -1,0 +1,175 @@
+"""The folder of pages: every board, every system, the official 2024 leaderboard. ``harness page`` calls it.
+
+Pages are plain files that load nothing but each other: no network, no server. The same records and packages
+give the same bytes. The folder is written whole or not at all, and only over an earlier one of its kind.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.errors import Fault, RecordError, UsageError, raise_all, shorten
+from harness.leaderboard import Board, Ranking, board_names, load_board, rank
+from harness.page.board import board_view, board_words, official_view
+from harness.page.names import board_file, system_file
+from harness.page.system import package_of, system_view, systems_of
+
+HERE = Path(__file__).parent
+MARK = '<meta name="generator" content="eeg-speech-harness page">'
+OFFICIAL = "official-2024.html"
+ASSETS = ("style.css", "script.js")
+_OWN = re.compile(r"(index\.html|official-2024\.html|style\.css|script\.js|(boards|systems)/[^/]+\.html)")
+
+
+class Built(NamedTuple):
+    """What was written.
+
+    Attributes:
+        folder: where.
+        n_files: how many files.
+        n_bytes: all of them together.
+    """
+
+    folder: Path
+    n_files: int
+    n_bytes: int
+
+
+def build_page(out: Path, results: Path, packages: Path = Path()) -> Built:
+    """Write the pages of a results folder.
+
+    Args:
+        out: the folder; made, or put in place of an earlier one of pages.
+        results: folder of score records.
+        packages: where ``baselines/`` and ``submissions/`` lie.
+
+    Raises:
+        RecordError: no record, or records that are broken or do not belong together (all boards' at once).
+        SubmissionError: a manifest that is not valid.
+        UsageError: ``out`` is there and not a folder of pages.
+    """
+    _check_out(out)
+    files = pages([rank(board) for board in _boards(results)], packages)
+    _write(out, files)
+    return Built(out, len(files), sum(map(len, files.values())))
+
+
+def pages(rankings: Sequence[Ranking], packages: Path = Path()) -> dict[str, bytes]:
+    """Every file of the site: path -> content."""
+    made: dict[str, str] = {}
+
+    def show(path: str, template: str, view: Mapping[str, Any]) -> None:
+        root = "../" * path.count("/")
+        made[path] = _compact(templates.get_template(template).render(root=root, mark=MARK, **view))
+
+    templates = _templates()
+    systems = systems_of(rankings)
+    known = list(systems)
+    show("index.html", "index.html", _index(rankings))
+    show(OFFICIAL, "official.html", official_view())
+    for ranking in rankings:
+        show(board_file(ranking.board.name), "board.html", board_view(ranking))
+    for name, places in systems.items():
+        view = system_view(name, places, package_of(name, places, packages), known)
+        show(system_file(name), "system.html", view)
+    files = {path: text.encode() for path, text in made.items()}
+    return files | {name: (HERE / name).read_bytes() for name in ASSETS}
+
+
+def _boards(results: Path) -> list[Board]:
+    boards: list[Board] = []
+    faults: list[Fault] = []
+    for name in board_names(results):
+        try:
+            boards.append(load_board(results, name))
+        except RecordError as error:
+            faults += error.faults
+    raise_all(RecordError, faults)
+    return boards
+
+
+def _index(rankings: Sequence[Ranking]) -> dict[str, Any]:
+    rows: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
+    for ranking in rankings:
+        board = ranking.board
+        best = ranking.rows[0].entry if ranking.rows else None
+        rows[board.simulated].append(
+            {
+                "link": board_file(board.name),
+                "words": board_words(board.name),
+                "corpus": board.name.corpus,
+                "systems": len(ranking.rows),
+                "subjects": len(board.subjects),
+                "best": best.system if best else "none",
+                "r": f"{best.record['score']:.4f}" if best else "",
+            }
+        )
+    return {"title": "Leaderboards", "real": rows[False], "simulated": rows[True], "official": OFFICIAL}
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _compact(text: str) -> str:
+    """Without indentation and empty lines; no page has preformatted text."""
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip()) + "\n"
+
+
+def _check_out(out: Path) -> None:
+    """Refuse to put pages in place of anything but pages."""
+    if not out.exists() and not out.is_symlink():
+        return
+    remedy = "Choose a folder that is not there yet."
+    if not out.is_dir():
+        raise UsageError(Fault(str(out), "not a folder", "a folder for the pages", remedy))
+    there = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir())
+    foreign = [name for name in there if not _OWN.fullmatch(name)]
+    index = out / "index.html"
+    if foreign or (there and not (index.is_file() and MARK in index.read_text("utf-8", "replace"))):
+        raise UsageError(
+            Fault(
+                str(out),
+                f"a folder with files that are not of these pages ({shorten(foreign or there, 3)})",
+                "none, an empty one, or an earlier page",
+                remedy,
+            )
+        )
+
+
+def _write(out: Path, files: Mapping[str, bytes]) -> None:
+    """Write beside the old folder, then put in its place."""
+    target = out.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        new, old = work / "new", work / "old"
+        for name, content in files.items():
+            path = new / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        if target.exists():
+            target.replace(old)
+        try:
+            new.replace(target)
+        except BaseException:  # an interrupt too
+            if old.exists() and not target.exists():
+                old.replace(target)
+            raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

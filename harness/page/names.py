@@ -1,0 +1,43 @@
+"""Where a page lies: names of boards and systems as names of files, and links that may be followed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from harness.leaderboard import BoardName
+
+_DOI = re.compile(r"\bdoi[: ]\s*(10\.\d{4,9}/[^\s,;]+)", re.IGNORECASE)
+_ARXIV = re.compile(r"\barxiv[: ]\s*(\d{4}\.\d{4,5})", re.IGNORECASE)
+_URL = re.compile(r"https?://[^\s\"'<>]+")
+
+
+def slug(name: str) -> str:
+    """A name as part of a file's name: itself where it is lower-case words joined by hyphens.
+
+    Any other name is made plain and gets its hash behind an underscore, which no plain name has, so that
+    two names never share a file, on no file system.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
+    return name if name and plain == name else f"{plain}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def board_file(name: BoardName) -> str:
+    """A board's page below the site's folder."""
+    return f"boards/{slug('-'.join(name))}.html"
+
+
+def system_file(name: str) -> str:
+    """A system's page below the site's folder."""
+    return f"systems/{slug(name)}.html"
+
+
+def paper_link(paper: str) -> str | None:
+    """Where a citation leads: itself where it is a URL, else its DOI or arXiv number; http(s) only."""
+    if _URL.fullmatch(paper.strip()):
+        return paper.strip()
+    if found := _DOI.search(paper):
+        return f"https://doi.org/{found[1].rstrip('.')}"
+    if found := _ARXIV.search(paper):
+        return f"https://arxiv.org/abs/{found[1]}"
+    return None

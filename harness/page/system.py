@@ -1,0 +1,242 @@
+"""A system's page: what its manifest says, its records with every subject, and how its weights came to be."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.board_tables import row_cells
+from harness.console import flag_lines
+from harness.conventions import SIMULATED_WORDS
+from harness.errors import UsageError
+from harness.leaderboard import HASH_DIGITS, Entry, Ranking, Row
+from harness.page.board import board_words
+from harness.page.names import board_file, paper_link, system_file
+from harness.submission import Submission, load_submission
+from harness.verification import find_package
+
+# A record's name comes from whoever wrote the record; only such a one can be a package's.
+_PACKAGE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+MOST_WORDS = 160  # characters of one value of a recipe
+
+Facts = list[tuple[str, str]]
+
+
+class Place(NamedTuple):
+    """A record of a system.
+
+    Attributes:
+        ranking: of its board.
+        entry: the record.
+        row: its place; None for a partial record, which has none.
+    """
+
+    ranking: Ranking
+    entry: Entry
+    row: Row | None
+
+
+def systems_of(rankings: Sequence[Ranking]) -> dict[str, list[Place]]:
+    """Every system's records, systems by name, records in the boards' order."""
+    found: dict[str, list[Place]] = {}
+    for ranking in rankings:
+        places = [Place(ranking, row.entry, row) for row in ranking.rows]
+        places += [Place(ranking, entry, None) for entry in ranking.board.partial]
+        for place in places:
+            found.setdefault(place.entry.record["submission"]["name"], []).append(place)
+    return dict(sorted(found.items()))
+
+
+def package_of(name: str, places: Sequence[Place], packages: Path) -> Submission | None:
+    """The package below ``baselines/`` or ``submissions/`` that the records of a name are of.
+
+    Raises:
+        SubmissionError: its manifest is not valid.
+    """
+    kinds = {place.entry.record["submission"]["kind"] for place in places}
+    if "submission" not in kinds or not _PACKAGE_NAME.fullmatch(name):
+        return None
+    try:
+        folder = find_package(name, packages)
+    except UsageError:
+        return None
+    package = load_submission(folder)
+    return package if package.name == name else None
+
+
+def system_view(
+    name: str, places: Sequence[Place], package: Submission | None, known: Sequence[str]
+) -> dict[str, Any]:
+    """What the template of a system's page shows.
+
+    Args:
+        name: of the system.
+        places: its records.
+        package: its package, where there is one.
+        known: names of the systems that have pages.
+    """
+    manifest = package.manifest if package else {}
+    records = [_record_view(place, known) for place in places]
+    hashes = [place.entry.record["submission"]["weights_sha256"] for place in places]
+    found = {_weights_key(sha256): training_facts(package, sha256) for sha256 in hashes if sha256}
+    return {
+        "title": name,
+        "what": manifest.get("title", ""),
+        "paper": manifest.get("paper"),
+        "paper_link": paper_link(manifest.get("paper", "")),
+        "facts_of_package": _manifest_facts(package) if package else None,
+        "real": [record for record in records if not record["simulated"]],
+        "simulated": [record for record in records if record["simulated"]],
+        "simulated_words": SIMULATED_WORDS,
+        "trainings": {key: facts for key, facts in found.items() if facts},
+    }
+
+
+def training_facts(package: Submission | None, sha256: str | None) -> Facts | None:
+    """How weights came to be, by the record that lies beside them; None where none is of these weights."""
+    listed = package.manifest.get("weights", []) if package else []
+    files = [entry["training"] for entry in listed if entry["sha256"] == sha256 and "training" in entry]
+    if package is None or not files:
+        return None
+    path = package.folder / files[0]
+    if not path.resolve().is_relative_to(package.folder):
+        return None
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or record.get("weights_sha256") != sha256:
+        return None
+    corpus, subjects, run = record.get("corpus"), record.get("subjects"), _object(record, "run")
+    facts = {
+        "on": SIMULATED_WORDS if corpus == "simulated" else corpus,
+        "split": _object(record, "split").get("name"),
+        "decodes": record.get("feature"),
+        "seed": record.get("seed"),
+        "subjects seen": len(subjects) if isinstance(subjects, list) else None,
+        "stimuli seen": record.get("stimuli"),
+        "seconds": run.get("seconds"),
+        "finished": run.get("finished"),
+        "recipe": _object(record, "recipe"),
+        "result": {k: v for k, v in _object(record, "report").items() if not isinstance(v, dict)},
+        "versions": _object(record, "environment"),
+    }
+    return [(key, _words(value)) for key, value in facts.items() if value not in (None, {}, [], "")]
+
+
+def _weights_key(sha256: str | None) -> str | None:
+    """What a page calls weights, and where it links to for their training."""
+    return f"w{sha256[:HASH_DIGITS]}" if sha256 else None
+
+
+def _record_view(place: Place, known: Sequence[str]) -> dict[str, Any]:
+    entry, record = place.entry, place.entry.record
+    submission = record["submission"]
+    named = submission["variant"] not in (None, "default")
+    board = place.ranking.board
+    return {
+        "board": board_words(board.name) + ("" if board.simulated else f", {board.name.corpus}"),
+        "variant": submission["variant"] if named else None,
+        "link": board_file(board.name),
+        "simulated": board.simulated,
+        "facts": _score_facts(place),
+        "flags": flag_lines(record),
+        "subjects": [
+            {"name": subject, "r": f"{values['pearson_r']:.4f}"}
+            for subject, values in record["subjects"].items()
+        ],
+        "provenance": _provenance(entry),
+        "members": [
+            {
+                "name": member["name"] if member["variant"] == "default" else _member_words(member),
+                "link": system_file(member["name"]) if member["name"] in known else None,
+            }
+            for member in submission.get("members", [])
+        ],
+        "weights": _weights_key(submission["weights_sha256"]),
+    }
+
+
+def _member_words(member: Mapping[str, str]) -> str:
+    return f"{member['name']} ({member['variant']})"
+
+
+def _score_facts(place: Place) -> Facts:
+    record = place.entry.record
+    if place.row is None:
+        return [("rank", "not ranked"), ("mean r", f"{record['score']:.4f}")]
+    cells = row_cells(place.row, bands=False)
+    rank = f"{cells['rank']} of {len(place.ranking.rows)}"
+    facts = [("rank", rank)]
+    if len(place.ranking.rows) > 1:
+        facts.append(("tie groups", cells["ties"]))
+    facts += [(key, cells[key]) for key in ("mean r", "95 % interval", "chance", "unseen stimuli")]
+    return [(key, value) for key, value in facts if value]
+
+
+def _provenance(entry: Entry) -> Facts:
+    record = entry.record
+    submission = record["submission"]
+    hashes = {
+        "record": entry.sha256,
+        "code": submission["code_sha256"],
+        "weights": submission["weights_sha256"],
+        "predictions": submission["predictions_sha256"],
+        "split": record["split"]["sha256"],
+        "data": record["corpus"]["fingerprint"],
+        "commit": record["git"]["commit"] if record["git"] else None,
+    }
+    return [
+        ("version", submission["version"] or "none"),
+        (
+            "scored",
+            f"{record['run']['finished'][:10]}, seed {record['seed']}, scorer {record['scorer_version']}",
+        ),
+        ("sha256", ", ".join(f"{what} {value[:HASH_DIGITS]}" for what, value in hashes.items() if value)),
+        ("versions", _words(record["environment"])),
+    ]
+
+
+def _manifest_facts(package: Submission) -> Facts:
+    manifest = package.manifest
+    variants = manifest.get("variants", {})
+    facts = {
+        "authors": ", ".join(manifest["authors"]),
+        "licence": manifest["licence"],
+        "version": manifest["version"],
+        "decodes": ", ".join(manifest["features"]),
+        "variants": "; ".join(f"{name}: {one['title']}" for name, one in variants.items()),
+        "external data": "; ".join(manifest.get("external_data", [])) or "none",
+        "package": f"{package.folder.parent.name}/{package.folder.name}",
+    }
+    return [(key, value) for key, value in facts.items() if value]
+
+
+def _object(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A part of a training record; packages write these, and no schema binds them."""
+    value = record.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _words(value: object) -> str:
+    """A plain value in words: keys before values, long ones cut."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_cut(_nested(one))}" for key, one in value.items())
+    if isinstance(value, list):
+        return " ".join(_words(one) for one in value)
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _nested(value: object) -> str:
+    if isinstance(value, Mapping | list) and not value:
+        return "none"
+    return f"({_words(value)})" if isinstance(value, Mapping) else _words(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_WORDS else f"{text[: MOST_WORDS - 1]}…"

@@ -1,0 +1,150 @@
+"""Building the folder: what is refused, what stays, how large it is, how its files are named."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+from page_fixtures import BOARD, BOARD_PAGE, N_SUBJECTS
+
+from harness.errors import RecordError, UsageError
+from harness.page import build_page
+from harness.page.names import board_file, paper_link, slug
+
+
+def test_the_same_records_give_the_same_bytes(site, page_results, tmp_path):
+    build_page(tmp_path / "again", page_results, tmp_path)
+    for path in site.rglob("*.*"):
+        assert path.read_bytes() == (tmp_path / "again" / path.relative_to(site)).read_bytes()
+
+
+def test_names_of_files_are_plain_and_never_shared():
+    assert slug("cat-wavenet2") == "cat-wavenet2"
+    names = ["VLAAI", "vlaai", "Vlaai", "vlaai!", "..", "/", "", "é", "con/../x", "a" * 200]
+    slugs = [slug(name) for name in names]
+    assert len(set(slugs)) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9_-]{1,80}", one) for one in slugs)
+    assert slug(slug("VLAAI")) != slug("VLAAI")  # nobody takes another's file by naming himself like it
+    assert board_file(BOARD) == BOARD_PAGE
+
+
+@pytest.mark.parametrize(
+    ("paper", "link"),
+    [
+        ("https://example.org/a?b=1", "https://example.org/a?b=1"),
+        (
+            "Doe 2020, doi 10.1109/ICASSPW62465.2024.10627006",
+            "https://doi.org/10.1109/ICASSPW62465.2024.10627006",
+        ),
+        ("Doe 2020, doi: 10.1234/x.", "https://doi.org/10.1234/x"),
+        ("Piao et al. 2023, arXiv 2305.06806", "https://arxiv.org/abs/2305.06806"),
+        ("javascript:alert(1)", None),
+        ("data:text/html,x", None),
+        ("https://a.org/<script>", None),
+        ("a book", None),
+        ("", None),
+    ],
+)
+def test_papers_link_to_http_only(paper, link):
+    assert paper_link(paper) == link
+
+
+def test_size_of_50_systems_of_20_subjects_with_packages(make_record, rng, tmp_path):
+    training = json.loads((REPOSITORY / "baselines/linear/weights/simulated-mel.json").read_text())
+    training |= {
+        "weights_sha256": "a" * 64,
+        "recipe": {f"a_value_of_the_recipe_{k}": 0.125 for k in range(30)},
+    }
+    for number in range(50):
+        name = f"a-system-of-team-{number:02d}"
+        scores = rng.normal(0.05 - 0.0005 * number, 0.01, 20)
+        path = make_record(name, scores, submission={"weights_sha256": "a" * 64})
+        record = json.loads(path.read_text())
+        record["bands"] = rng.normal(0.05, 0.01, 10).tolist()
+        path.write_text(json.dumps(record))
+        folder = tmp_path / "submissions" / name
+        (folder / "weights").mkdir(parents=True)
+        (folder / "predictor.py").touch()
+        (folder / "weights/w.json").write_text(json.dumps(training))
+        (folder / "submission.toml").write_text(
+            f'name = "{name}"\nversion = "1.0.0"\ntitle = "A title of some sixty letters, as long as any of those here"\n'
+            'authors = ["The maintainers"]\nlicence = "MIT"\nentry_point = "predictor:D"\nfeatures = ["mel"]\n'
+            'paper = "Doe et al. 2024, A paper with a title that goes on for a whole line, doi 10.1234/5678.90"\n'
+            '[[weights]]\ncorpus = "simulated"\nsplit = "held-out-subjects"\nfeature = "mel"\nfile = "weights/w"\n'
+            f'sha256 = "{"a" * 64}"\ntraining = "weights/w.json"\n'
+        )
+    built = build_page(tmp_path / "site", tmp_path / "results", tmp_path)
+    assert "recipe_29" in (tmp_path / f"site/systems/{name}.html").read_text()
+    assert built.n_files == 55
+    assert built.n_bytes == sum(path.stat().st_size for path in (tmp_path / "site").rglob("*.*"))
+    assert built.n_bytes < 300_000
+
+
+def test_faults_of_all_boards_are_named_at_once_and_nothing_is_written(page_results, make_record, tmp_path):
+    folder = page_results.joinpath(*BOARD)
+    (folder / "broken.json").write_text("{")
+    (folder / "copy.json").write_bytes((folder / "linear.json").read_bytes())
+    other = make_record("other", [0.1] * N_SUBJECTS, kind="real", split={"sha256": "9" * 64})
+    with pytest.raises(RecordError) as caught:
+        build_page(tmp_path / "site", page_results, tmp_path)
+    text = str(caught.value)
+    assert f"{folder}/broken.json: not JSON" in text
+    assert f"{folder}/copy.json: a record of another board or name, expected" in text
+    assert f"{other}: another split file than the board's other records" in text
+    assert not (tmp_path / "site").exists()
+
+
+def test_only_an_earlier_page_is_put_out_of_the_way(site, page_results, make_record, tmp_path, harness):
+    stale = site / "systems/gone.html"
+    stale.write_text("x")
+    make_record("fresh", [0.05] * N_SUBJECTS)
+    code, out, err = harness("page", site, "--results", page_results)
+    assert (code, err) == (0, "")
+    assert re.fullmatch(rf"{site}/index\.html: 12 files, \d+ kB\n", out)
+    assert not stale.exists()
+    assert (site / "systems/fresh.html").is_file()
+    (site / "notes.txt").write_text("mine")
+    code, out, err = harness("page", site, "--results", page_results)
+    assert (code, out) == (2, "")
+    assert err == (
+        f"error: {site}: a folder with files that are not of these pages (notes.txt), expected none, an empty"
+        " one, or an earlier page.\n  Choose a folder that is not there yet.\n"
+    )
+    assert (site / "notes.txt").read_text() == "mine"
+    others = tmp_path / "others"
+    others.mkdir()
+    build_page(others, page_results, tmp_path)  # an empty one
+    (others / "index.html").write_text("somebody's own")
+    with pytest.raises(UsageError, match="not of these pages"):
+        build_page(others, page_results, tmp_path)
+    with pytest.raises(UsageError, match="not a folder"):
+        build_page(others / "index.html", page_results, tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_write_that_fails_leaves_the_earlier_page(site, page_results, tmp_path, monkeypatch):
+    before = (site / "index.html").read_bytes()
+    replace = Path.replace
+
+    def fails(path, target):
+        if path.name == "new":
+            raise OSError(28, "No space left on device")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises(OSError, match="No space left"):
+        build_page(site, page_results, tmp_path)
+    assert (site / "index.html").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_pages_are_readable_by_a_server(site):
+    assert (site.stat().st_mode & 0o055) == 0o055
+
+
+def test_the_page_is_not_imported_before_it_is_asked_for():
+    code = "import sys, harness.cli; print([name for name in sys.modules if name.startswith(('jinja2', 'harness.page'))])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
