@@ -412,18 +412,80 @@ _BOARD_OPTION = click.option(
 @click.option("--sort", default="rank", show_default=True, metavar="KEY", help="rank, name or date.")
 @click.option("--bands", is_flag=True, help="r of every mel band too.")
 @click.option("--pairs", is_flag=True, help="Adjusted p of every pair too (text, md).")
+@click.option(
+    "--changed-since",
+    "ref",
+    metavar="REF",
+    help="Check and score what changed since a git ref, and print the boards with the change in rank.",
+)
+@DATA_OPTION
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Predictor processes.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="With --changed-since: the ranking as data, for `harness comment`.",
+)
+@click.option(
+    "--records",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="With --changed-since: a results folder for the records made.",
+)
 @_RESULTS_OPTION
-def rank(board: str | None, form: str, sort: str, bands: bool, pairs: bool, results: Path) -> None:
+def rank(
+    board: str | None,
+    form: str,
+    sort: str,
+    bands: bool,
+    pairs: bool,
+    ref: str | None,
+    data: Path | None,
+    jobs: int,
+    out: Path | None,
+    records: Path | None,
+    results: Path,
+) -> None:
     """Rank the committed records of each board: rank intervals, ties, chance."""
     from harness.board_tables import boards_text
     from harness.leaderboard import board_names, load_board, parse_board
     from harness.leaderboard import rank as ranked
 
+    if ref is not None:
+        _rank_changes(ref, board, How(None, jobs, 0), data, out, records)
+        return
+    for name, value in (("--out", out), ("--records", records)):
+        if value is not None:
+            raise click.UsageError(f"{name} is for --changed-since.")
     names = [parse_board(board)] if board else board_names(results)
     rankings = [ranked(load_board(results, name)) for name in names]
     click.echo(
         boards_text(rankings, form, sort=sort, bands=bands, pairs=pairs, one=board is not None), nl=False
     )
+
+
+@cli.command()
+@click.argument("file", metavar="DATA", type=click.Path(path_type=Path))
+def comment(file: Path) -> None:
+    """Print the Markdown of DATA, from `rank --changed-since --out`; DATA is validated, never trusted."""
+    from harness.ranking_comment import comment_text, load_data
+
+    click.echo(comment_text(load_data(file)), nl=False)
+
+
+@cli.command()
+@_BOARD_OPTION
+@click.option("--json", "as_json", is_flag=True, help="Print the events as JSON.")
+def history(board: str | None, as_json: bool) -> None:
+    """What happened to the committed records: added, improved, withdrawn, re-scored; from git's history."""
+    from harness import console
+    from harness.history import history as past
+    from harness.history import history_json, history_text
+    from harness.leaderboard import parse_board
+
+    chosen = str(parse_board(board)) if board else None
+    events = [event for event in past() if chosen in (None, event.board)]
+    console.answer(history_json(events) if as_json else history_text(events))
 
 
 @cli.command()
@@ -564,6 +626,33 @@ def _open(asked: Asked, labels: Path | None = None) -> Task:
     for note in task.corpus.notes:
         console.remark(f"note: {note}")
     return task
+
+
+def _rank_changes(
+    ref: str, board: str | None, how: How, data: Path | None, out: Path | None, records: Path | None
+) -> None:
+    import json
+
+    from harness import console
+    from harness.changes import changes_since
+    from harness.files import write_atomically
+    from harness.leaderboard import parse_board
+    from harness.pull_request import rank_changes
+    from harness.ranking_comment import comment_text
+    from harness.records import write_record
+
+    changes = changes_since(ref)
+    name = parse_board(board) if board else None
+    made = rank_changes(changes, data or _simulated_corpus(), how.run(), console.progress, board=name)
+    if out is not None:
+        write_atomically(out, (json.dumps(made.document, indent=1) + "\n").encode())
+        console.remark(f"data written to {out}")
+    click.echo(comment_text(made.document), nl=False)
+    if records is not None:
+        for record in made.scored:
+            console.remark(f"record written to {write_record(records, record)[0]}")
+    if made.stopped:
+        sys.exit(1)
 
 
 def _simulated_corpus() -> Path:

@@ -9,6 +9,7 @@
     ├── ShapeError               two arrays that must agree do not
     ├── TrainingError            a training that cannot start or go on
     ├── RecordError              a score record that cannot be read, verified or written
+    ├── RepositoryError          no git, no repository, or one that cannot be read
     └── UsageError               options that contradict each other; the command exits 2
 
 An error carries one or more faults, and all faults of one kind are reported at once: the reader
@@ -87,6 +88,10 @@ class TrainingError(HarnessError):
 
 class RecordError(HarnessError):
     """A score record cannot be read, verified or written."""
+
+
+class RepositoryError(HarnessError):
+    """There is no git repository, or git cannot read it."""
 
 
 class UsageError(HarnessError):

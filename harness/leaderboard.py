@@ -193,10 +193,10 @@ def load_board(results: Path, name: BoardName) -> Board:
             faults += error.faults
             continue
         if path.resolve() != record_path(results, record).resolve():
-            faults.append(_misplaced(path, results, record))
+            faults.append(misplaced(path, results, record))
             continue
         entries.append(Entry(path, record, hashlib.sha256(path.read_bytes()).hexdigest()))
-    faults += _strangers(entries)
+    faults += strangers(entries)
     raise_all(RecordError, faults)
     return board_of(name, entries)
 
@@ -274,7 +274,8 @@ def _letter(number: int) -> str:
     return (_letter(first - 1) if first else "") + chr(ord("a") + last)
 
 
-def _misplaced(path: Path, results: Path, record: Record) -> Fault:
+def misplaced(path: Path, results: Path, record: Record) -> Fault:
+    """The fault of a record that does not lie where its contents say."""
     return Fault(
         str(path),
         "a record of another board or name",
@@ -283,7 +284,7 @@ def _misplaced(path: Path, results: Path, record: Record) -> Fault:
     )
 
 
-def _strangers(entries: Sequence[Entry]) -> list[Fault]:
+def strangers(entries: Sequence[Entry]) -> list[Fault]:
     """What keeps records from being compared. The most common value is taken for the board's."""
     records = [entry.record for entry in entries]
     facts: dict[str, list[object]] = {

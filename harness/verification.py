@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import Fault, UsageError
-from harness.records import Record
+from harness.records import VOLATILE, Record
 from harness.submission import MANIFEST
 
 PACKAGE_FOLDERS = ("baselines", "submissions")
@@ -88,6 +88,18 @@ def verify(recorded: Record, now: Record) -> Verification:
     return Verification(tuple(differences), largest)
 
 
+def departures(recorded: Record, now: Record) -> list[str]:
+    """Every value of a record that another run of the same target does not give, as "key old, now new".
+
+    Numbers may differ by ``SAME_R``; time, host, commit and versions are not compared.
+    """
+    lasting = [
+        {key: value for key, value in record.items() if key not in (*VOLATILE, "environment")}
+        for record in (recorded, now)
+    ]
+    return list(_departures(lasting[0], lasting[1], ()))
+
+
 def find_package(name: str, root: Path = Path()) -> Path:
     """The package of a name below baselines/ or submissions/.
 
@@ -123,6 +135,25 @@ def verification_text(verification: Verification, recorded: Record) -> str:
         return f"{verdict}\ncode, weights, split, corpus, scorer and versions are the record's"
     rows = [[entry.what, entry.recorded, entry.now] for entry in verification.differences]
     return f"{verdict}\n\n{tabulate(rows, ['differs', 'record', 'now'], disable_numparse=True)}"
+
+
+def _departures(old: object, new: object, place: tuple[str, ...]) -> Iterator[str]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in dict.fromkeys([*old, *new]):
+            yield from _departures(old.get(key), new.get(key), (*place, str(key)))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from _departures(one, other, (*place, str(index)))
+    else:
+        number = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (old, new))
+        if not (abs(old - new) <= SAME_R if number else old == new):  # type: ignore[operator]
+            yield f"{'.'.join(place)} {_brief(old)}, now {_brief(new)}"
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    return _short(value) if isinstance(value, str) else str(value)[:60]
 
 
 def _members(recorded: Record, now: Record) -> list[Difference]:

@@ -19,7 +19,7 @@ from harness.submission import load_submission
 GOLDEN = Path(__file__).parent / "golden"
 REPOSITORY = Path(__file__).parent.parent
 
-pytest_plugins = ["package_fixtures", "page_fixtures"]
+pytest_plugins = ["package_fixtures", "page_fixtures", "repository_fixtures"]
 
 # The train.py of a submission with a tiny net; the fixture `tiny` appends to it.
 TINY_TRAIN = '''

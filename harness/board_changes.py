@@ -1,0 +1,280 @@
+"""One board before and after a range of commits: which records can be trusted, and which are made again.
+
+A row comes from its record if the record's key (code, weights, members, split, corpus, scorer, variant,
+seed) is the key of what lies in the working tree, and the range edited neither the record nor the scorer.
+A record that is stale or was edited is never trusted: its submission is scored again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.changes import SCORER, Changes, Remark
+from harness.console import chance_band
+from harness.errors import HarnessError, RecordError, SubmissionError, raise_all, shorten
+from harness.evaluation import Prepared, Run, grouped, predicted, prepare, score_task, submission_record
+from harness.history import happened
+from harness.leaderboard import BoardName, Entry, Ranking, board_of, misplaced, rank, strangers
+from harness.packages import Packages
+from harness.records import Record, read_record, record_bytes, record_path
+from harness.scoring import SCORER_VERSION
+from harness.segments import Fingerprint
+from harness.task import Task
+from harness.validation import schema_faults
+from harness.verification import SAME_R, departures
+
+RESULTS = "results"
+
+Progress = Callable[[str], AbstractContextManager[Callable[..., None]]]
+
+
+def record_key(record: Mapping[str, Any]) -> str:
+    """The content address of a score: of everything that decides it."""
+    submission = record["submission"]
+    decides = {
+        "submission": [submission[name] for name in ("name", "kind", "variant")],
+        "made of": [submission[name] for name in ("code_sha256", "weights_sha256", "predictions_sha256")],
+        "members": [
+            [member[name] for name in ("name", "variant", "code_sha256", "weights_sha256")]
+            for member in submission.get("members", [])
+        ],
+        "split": [record["split"]["sha256"], record["split"]["part"], record["feature"]],
+        "corpus": [record["corpus"]["name"], record["corpus"]["fingerprint"]],
+        "scorer": record["scorer_version"],
+        "seed": record["seed"],
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+def expected_key(prepared: Prepared, fingerprint: str) -> str:
+    """The key of the record that a submission would get now."""
+
+    def made(one: Prepared) -> dict[str, Any]:
+        return {
+            "name": one.submission.name,
+            "variant": one.variant,
+            "code_sha256": one.submission.code_sha256(),
+            "weights_sha256": one.weights.sha256 if one.weights else None,
+        }
+
+    task = prepared.task
+    members = [made(member) for member in prepared.members]
+    return record_key(
+        {
+            "submission": made(prepared)
+            | {"kind": "submission", "predictions_sha256": None, "members": members},
+            "split": {"sha256": task.split.sha256, "part": task.part},
+            "feature": task.feature,
+            "corpus": {"name": task.corpus.name, "fingerprint": fingerprint},
+            "scorer_version": SCORER_VERSION,
+            "seed": prepared.run.seed,
+        }
+    )
+
+
+@dataclass
+class BoardChange:
+    """One board on its way from the base to the working tree."""
+
+    name: BoardName
+    changes: Changes
+    packages: Packages
+    run: Run
+    progress: Progress
+    remarks: list[Remark]
+    task: Task = field(init=False)
+    scored: list[Record] = field(default_factory=list)
+
+    def ranked(self) -> dict[str, Any]:
+        """The board as the document holds it."""
+        base = self._at_base()
+        self.fingerprint = self.task.fingerprint()
+        before = rank(board_of(self.name, base))
+        entries = list(self._entries({entry.path: entry.record for entry in base}))
+        self._name_twins(entries)
+        odd = {fault.where: fault for fault in strangers(entries)}
+        for fault in odd.values():
+            self._remark(True, "record", str(fault))
+        entries = [entry for entry in entries if str(entry.path) not in odd]
+        made = {id(record) for record in self.scored}
+        after = rank(board_of(self.name, entries))
+        return _described(before, after, self.task, made)
+
+    def _name_twins(self, entries: list[Entry]) -> None:
+        """Say which systems share the place of their record, as the variant x of a, and a-x, would."""
+        systems: dict[Path, list[str]] = {}
+        for entry in entries:
+            systems.setdefault(entry.path, []).append(entry.system)
+        for path, names in systems.items():
+            if len(names) > 1:
+                text = f"two records of one name, {self._relative(path)}: {' and '.join(names)}; rename one"
+                self._remark(True, "name", text)
+
+    def _at_base(self) -> list[Entry]:
+        """The board's records at the base; one that cannot be compared is left out, with a remark."""
+        folder = f"{RESULTS}/{'/'.join(self.name)}/"
+        entries = []
+        for path in sorted(self.changes.tree):
+            if not path.startswith(folder) or path.count("/") != 5 or not path.endswith(".json"):
+                continue
+            stored = self.changes.at_base(path) or b""
+            try:
+                record = json.loads(stored)
+                raise_all(RecordError, schema_faults(record, "score-record", path))
+            except (ValueError, HarnessError):
+                self._remark(False, "record", f"{path} at the base is not a record; compared without it")
+                continue
+            entries.append(Entry(self.changes.root / path, record, hashlib.sha256(stored).hexdigest()))
+        odd = {fault.where: fault for fault in strangers(entries)}
+        for fault in odd.values():
+            self._remark(False, "record", f"at the base, compared without it: {fault}")
+        return [entry for entry in entries if str(entry.path) not in odd]
+
+    def _entries(self, base: Mapping[Path, Record]) -> Iterator[Entry]:
+        """Every row's record: from its file where that can be trusted, else made now."""
+        root = self.changes.root
+        wanted: dict[tuple[str, str], Record | None] = {}
+        for path in sorted(root.joinpath(RESULTS, *self.name).glob("*.json")):
+            try:
+                record = read_record(path)
+            except RecordError as error:
+                self._remark(True, "record", f"broken record: {error}")
+                continue
+            if path != record_path(root / RESULTS, record):
+                self._remark(True, "record", str(misplaced(path, root / RESULTS, record)))
+            elif record["submission"]["kind"] == "predictions" or record["flags"]["partial"]:
+                yield from self._not_made_again(path, record)
+            elif self.packages.has(record["submission"]["name"], record["submission"]["variant"]):
+                wanted[record["submission"]["name"], record["submission"]["variant"]] = record
+            else:
+                text = f"a record without a submission: {self._relative(path)}; not ranked"
+                self._remark(self._edited(path), "record", text)
+        for name in self.packages.changed:
+            for variant in self.packages.variants(name):
+                wanted.setdefault((name, variant), None)
+        for (name, variant), kept in sorted(wanted.items(), key=lambda item: item[0]):
+            yield from self._row(name, variant, kept, base)
+
+    def _row(
+        self, name: str, variant: str, record: Record | None, base: Mapping[Path, Record]
+    ) -> Iterator[Entry]:
+        if name in self.packages.refused:
+            return
+        submission = self.packages.valid[name]
+        try:
+            prepared = prepare(submission, self.task, replace(self.run, variant=variant))
+        except SubmissionError as error:
+            if record is not None:
+                self._remark(True, "record", f"a record that cannot be made again: {error}")
+            return
+        key = expected_key(prepared, self.fingerprint)
+        path = None if record is None else record_path(self.changes.root / RESULTS, record)
+        edited = path is not None and self._edited(path)
+        same = record is not None and record_key(record) == key
+        if record is not None and path and same and not edited and SCORER not in self.changes.paths:
+            yield Entry(path, record, hashlib.sha256(path.read_bytes()).hexdigest())
+            return
+        try:
+            fresh = self._score(prepared)
+        except HarnessError as error:
+            self._remark(True, "check", f"{name} ({variant}) on {self.name}: {error}")
+            return
+        self.scored.append(fresh)
+        if record is not None and path:
+            self._compare(path, record, fresh, edited=edited, same=same)
+        old = base.get(record_path(self.changes.root / RESULTS, fresh))
+        moved = old is not None and record_key(old) == key and abs(old["score"] - fresh["score"]) > SAME_R
+        if old is not None and moved and SCORER in self.changes.paths:
+            text = f"moves a stored score without raising SCORER_VERSION: {name} ({variant}) on {self.name}"
+            self._remark(True, "scorer", f"{text}, {old['score']:.6f} becomes {fresh['score']:.6f}")
+        stored = record_bytes(fresh)
+        yield Entry(
+            record_path(self.changes.root / RESULTS, fresh), fresh, hashlib.sha256(stored).hexdigest()
+        )
+
+    def _score(self, prepared: Prepared) -> Record:
+        seen = Fingerprint()
+        title = f"scoring {prepared.submission.name} ({prepared.variant}) on {self.name}"
+        with self.progress(title) as show, predicted(prepared, on_progress=show, seen=seen) as run:
+            scored = score_task(self.task, grouped(self.task, run.predictions), seen)
+            return submission_record(prepared, scored, run, seen)
+
+    def _compare(self, path: Path, record: Record, fresh: Record, *, edited: bool, same: bool) -> None:
+        where = self._relative(path)
+        differ = departures(record, fresh)
+        if edited and not differ:
+            self._remark(False, "record", f"record reproduced: {where}")
+        elif edited:
+            self._remark(
+                True, "record", f"record edited by hand, or not of this code: {where}: {shorten(differ, 8)}"
+            )
+        elif not same:
+            self._remark(False, "record", f"stale record, scored again: {where}: {shorten(differ, 8)}")
+
+    def _not_made_again(self, path: Path, record: Record) -> Iterator[Entry]:
+        """Partial records and those of predictions: shown where nothing touched them or what they rest on."""
+        where = self._relative(path)
+        predictions = record["submission"]["kind"] == "predictions"
+        what = "a record of predictions" if predictions else "a partial record"
+        current = (record["split"]["sha256"], record["scorer_version"]) == (
+            self.task.split.sha256,
+            SCORER_VERSION,
+        )
+        if self._edited(path):
+            self._remark(True, "record", f"{what} cannot be made again here: {where}; not ranked")
+        elif not current or SCORER in self.changes.paths:
+            self._remark(False, "record", f"{what} of another split or scorer: {where}; not ranked")
+        else:
+            yield Entry(path, record, hashlib.sha256(path.read_bytes()).hexdigest())
+
+    def _edited(self, path: Path) -> bool:
+        """Whether a record is not, to the byte, the base's: no link and no ignored file passes for it."""
+        return self.changes.at_base(self._relative(path)) != path.read_bytes()
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.changes.root).as_posix()
+
+    def _remark(self, stop: bool, kind: str, text: str) -> None:
+        text = text.replace(f"{self.changes.root}/", "")
+        self.remarks.append(Remark(stop, kind, text))
+
+
+def _described(before: Ranking, after: Ranking, task: Task, made: set[int]) -> dict[str, Any]:
+    """A board of the document."""
+    old = {row.entry.system: row for row in before.rows}
+    board = after.board
+    rows = []
+    for row in after.rows:
+        record, was = row.entry.record, old.get(row.entry.system)
+        band = chance_band(record)
+        rows.append(
+            {
+                "system": row.entry.system,
+                "rank": row.rank.rank,
+                "rank_low": row.rank.low,
+                "rank_high": row.rank.high,
+                "ties": row.ties,
+                "pearson_r": record["score"],
+                "ci95": record["ci95"],
+                "chance": None if band is None else list(band),
+                "how": "scored now" if id(record) in made else "from record",
+                "event": happened(was.entry.record if was else None, record),
+                "before": was
+                and {"rank": was.rank.rank, "ties": was.ties, "pearson_r": was.entry.record["score"]},
+            }
+        )
+    now = {row["system"] for row in rows}
+    return {
+        **board.name._asdict(),
+        "simulated": task.corpus.simulated,
+        "subjects": len(task.by_subject),
+        "rows": rows,
+        "partial": [entry.system for entry in board.partial],
+        "gone": [system for system in old if system not in now],
+    }

@@ -1,0 +1,243 @@
+"""What a range of a git repository changed: files since a ref, and files as they were at a commit.
+
+The range is from the merge base of the ref and HEAD to the working tree, so commits that the ref gained
+meanwhile are not taken for changes, and files that are not committed yet are. Nothing is checked out, and
+no text reaches a shell: git is called with lists of arguments.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from harness.errors import Fault, RepositoryError, UsageError, shorten
+from harness.submission import MANIFEST
+from harness.verification import PACKAGE_FOLDERS
+
+SCORER = "harness/scoring.py"
+# What CI runs, and with what.
+CI_PATHS = (".github", ".ci", "Makefile", "pyproject.toml", "constraints.txt")
+
+_VERSION = re.compile(rb"^SCORER_VERSION\s*(?::[^=\n]*)?=\s*(\d+)", re.M)
+_GIT_SECONDS = 120
+
+
+class Remark(NamedTuple):
+    """Something that a reader of a pull request should know.
+
+    Attributes:
+        stop: whether it must be mended before the pull request can be taken.
+        kind: what it is about, a word of the schema ``pull-request``.
+        text: in words.
+    """
+
+    stop: bool
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What changed since a ref.
+
+    Attributes:
+        root: of the repository.
+        ref: as it was named.
+        base: the merge base of the ref and HEAD.
+        head: HEAD's commit.
+        paths: changed file -> "added", "modified" or "removed"; posix, relative to the root.
+        tree: every file at the base.
+    """
+
+    root: Path
+    ref: str
+    base: str
+    head: str
+    paths: Mapping[str, str]
+    tree: frozenset[str] = field(repr=False)
+
+    def below(self, *places: str) -> dict[str, str]:
+        """The changed files that are one of some places, or lie below it."""
+        return {
+            path: kind
+            for path, kind in self.paths.items()
+            if any(path == place or path.startswith(f"{place}/") for place in places)
+        }
+
+    def packages(self) -> dict[str, str]:
+        """Package folders with a changed file -> "added", "modified" or "removed"."""
+        folders = {
+            "/".join(PurePosixPath(path).parts[:2])
+            for path in self.below(*PACKAGE_FOLDERS)
+            if path.count("/") > 1
+        }
+        kinds = {}
+        for folder in sorted(folders):
+            before = f"{folder}/{MANIFEST}" in self.tree
+            now = (self.root / folder / MANIFEST).is_file()
+            if before or now:
+                kinds[folder] = "modified" if before and now else "added" if now else "removed"
+        return kinds
+
+    def at_base(self, path: str) -> bytes | None:
+        """A file's bytes at the base; None where it was not there."""
+        if path not in self.tree:
+            return None
+        return git(self.root, "cat-file", "blob", f"{self.base}:{path}")
+
+    def scorer_versions(self) -> tuple[int | None, int | None]:
+        """SCORER_VERSION at the base and now; None where the file or the line is missing."""
+        now = self.root / SCORER
+        return _version(self.at_base(SCORER)), _version(now.read_bytes() if now.is_file() else None)
+
+
+def changes_since(ref: str, folder: Path = Path()) -> Changes:
+    """What changed between the merge base of a ref with HEAD and the working tree.
+
+    Args:
+        ref: a branch, tag or commit.
+        folder: anywhere in the repository.
+
+    Raises:
+        UsageError: the ref does not exist, or has no ancestor in common with HEAD.
+        RepositoryError: no git, or no repository with a commit.
+    """
+    root = repository(folder)
+    where = f"--changed-since {ref}"
+    there = try_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    if there is None:
+        raise UsageError(
+            Fault(
+                where,
+                f"no such commit in {root}",
+                "a branch, tag or commit of this repository",
+                "Fetch it first, for example: git fetch origin main; then --changed-since origin/main",
+            )
+        )
+    base = try_git(root, "merge-base", there.decode().strip(), "HEAD")
+    if base is None:
+        raise UsageError(
+            Fault(
+                where,
+                "no commit in common with HEAD",
+                "a ref that HEAD grew from",
+                "In a shallow clone, fetch the whole history: git fetch --unshallow",
+            )
+        )
+    commit = base.decode().strip()
+    changed = git(root, "diff", "--name-status", "--no-renames", "--no-ext-diff", "-z", commit, "--")
+    words = _names(changed)
+    kinds = {"A": "added", "D": "removed"}
+    paths = {path: kinds.get(kind, "modified") for kind, path in zip(words[::2], words[1::2], strict=True)}
+    for path in _names(git(root, "ls-files", "--others", "--exclude-standard", "-z")):
+        paths[path] = "modified" if path in paths else "added"
+    return Changes(
+        root=root,
+        ref=ref,
+        base=commit,
+        head=git(root, "rev-parse", "HEAD").decode().strip(),
+        paths=dict(sorted(paths.items())),
+        tree=frozenset(_names(git(root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit))),
+    )
+
+
+def edits(changes: Changes) -> list[Remark]:
+    """What else the range edits: splits, the scorer, the rest of the harness, what CI runs, packages."""
+    remarks = []
+    verbs = {"added": "adds", "modified": "edits", "removed": "removes"}
+    for path, kind in changes.below("splits").items():
+        name = PurePosixPath(path).stem
+        void = "" if kind == "added" else ": records of it are void, and are scored again or left out"
+        remarks.append(Remark(False, "split", f"{verbs[kind]} the split {name} ({path}){void}"))
+    scorer = changes.below(SCORER)
+    if scorer:
+        before, now = changes.scorer_versions()
+        versions = (
+            f"SCORER_VERSION {before} becomes {now}" if before != now else f"SCORER_VERSION stays {now}"
+        )
+        remarks.append(
+            Remark(False, "scorer", f"edits the scorer ({SCORER}), {versions}: no stored score is taken over")
+        )
+    rest = [path for path in changes.below("harness") if path not in scorer]
+    if rest:
+        remarks.append(Remark(False, "harness", f"edits the harness: {_files(rest)}"))
+    ci = list(changes.below(*CI_PATHS))
+    if ci:
+        remarks.append(Remark(False, "ci", f"edits what CI runs: {_files(ci)}"))
+    for folder, kind in changes.packages().items():
+        if kind == "removed":
+            remarks.append(Remark(False, "withdrawn", f"removes the submission {folder}"))
+    return remarks
+
+
+def repository(folder: Path = Path()) -> Path:
+    """The root of the repository that a folder lies in.
+
+    Raises:
+        RepositoryError: git is not installed, or there is no repository with a commit.
+    """
+    top = try_git(folder, "rev-parse", "--show-toplevel")
+    if top is None or try_git(folder, "rev-parse", "--verify", "--quiet", "HEAD") is None:
+        raise RepositoryError(
+            Fault(
+                str(folder.resolve()),
+                "no git repository" if top is None else "a git repository without a commit",
+                "a clone of the repository that holds the records",
+                "Run it inside the clone. `harness rank` alone needs no git.",
+            )
+        )
+    return Path(os.fsdecode(top).rstrip("\n"))
+
+
+def git(root: Path, *arguments: str) -> bytes:
+    """What a git command prints.
+
+    Raises:
+        RepositoryError: git is not installed, or refuses.
+    """
+    done = _run(root, arguments)
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise RepositoryError(Fault(f"git {arguments[0]} in {root}", said or f"exit code {done.returncode}"))
+    return done.stdout
+
+
+def try_git(root: Path, *arguments: str) -> bytes | None:
+    """What a git command prints; None where it refuses.
+
+    Raises:
+        RepositoryError: git is not installed.
+    """
+    done = _run(root, arguments)
+    return None if done.returncode else done.stdout
+
+
+def _run(root: Path, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+    # quotePath off and -z: names arrive as they are. Locks are for those who write.
+    command = ["git", "--no-optional-locks", "-C", str(root), "-c", "core.quotePath=false", *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=_GIT_SECONDS, check=False)
+    except FileNotFoundError:
+        raise RepositoryError(
+            Fault("git", "not installed", "the command git", "Install git; `harness rank` alone needs none.")
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise RepositoryError(Fault(f"git {arguments[0]}", f"no answer in {_GIT_SECONDS} s")) from None
+
+
+def _files(paths: list[str]) -> str:
+    return f"{len(paths)} file{'' if len(paths) == 1 else 's'} ({shorten(paths)})"
+
+
+def _names(listed: bytes) -> list[str]:
+    return [os.fsdecode(name) for name in listed.split(b"\0") if name]
+
+
+def _version(source: bytes | None) -> int | None:
+    found = _VERSION.search(source) if source is not None else None
+    return int(found[1]) if found else None
