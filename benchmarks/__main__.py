@@ -39,7 +39,9 @@ def run() -> int:
             continue
         print(done.stdout, end="")
     rounded = {
-        name: {key: float(f"{value:.4g}") for key, value in values.items()}
+        name: {
+            key: value if isinstance(value, int) else float(f"{value:.4g}") for key, value in values.items()
+        }
         for name, values in figures.items()
     }
     FIGURES.write_text(json.dumps(rounded, indent=1) + "\n")

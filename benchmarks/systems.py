@@ -28,6 +28,7 @@ REPOSITORY = Path(__file__).parent.parent
 # Variants that are nets of their own; for every other package, its first variant.
 VARIANTS = {"vlaai": ("original", "challenge"), "happyquokka": ("conditioned", "unconditioned")}
 SEGMENTS, SEGMENT_SECONDS = 8, 30
+ROUNDS_SECONDS = 3.0  # a quick system is asked again until then; its quickest answer counts
 BATCH = 32
 TARGET_CHANGE = 1e-5
 FEATURE = "mel"
@@ -64,7 +65,7 @@ def main() -> dict[str, float]:
 def measure(package: Submission, variant: str) -> dict[str, float]:
     """One system: seconds of EEG a second, peak memory in MB, parameters, largest change of an r."""
     bare = _peak_mb()
-    figures = {}
+    figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         weights, n_parameters = _paper_weights(package, variant, Path(folder))
         predict = _decoder(package, _setup(package, variant, weights))
@@ -72,11 +73,13 @@ def measure(package: Submission, variant: str) -> dict[str, float]:
         eeg = np.random.default_rng(0).standard_normal((SEGMENTS, n_times, 64), dtype=np.float32)
         subjects = ["sub-001"] * SEGMENTS
         predict(eeg[:1], subjects[:1])  # not counted: what is made once
-        start = time.perf_counter()
-        predict(eeg, subjects)
-        seconds = time.perf_counter() - start
-        figures["parameters"] = float(n_parameters)
-        figures["seconds_of_eeg_a_second"] = SEGMENTS * SEGMENT_SECONDS / seconds
+        seconds: list[float] = []
+        while sum(seconds) < ROUNDS_SECONDS:
+            start = time.perf_counter()
+            predict(eeg, subjects)
+            seconds.append(time.perf_counter() - start)
+        figures["parameters"] = n_parameters
+        figures["seconds_of_eeg_a_second"] = SEGMENTS * SEGMENT_SECONDS / min(seconds)
         figures["peak_mb"] = _peak_mb()
         figures["bare_mb"] = bare
     change = _batch_change(package, variant)
