@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.changes import SCORER, Changes, Remark
 from harness.console import chance_band
-from harness.errors import HarnessError, RecordError, SubmissionError, raise_all, shorten
+from harness.errors import HarnessError, RecordError, SubmissionError, shorten
 from harness.evaluation import Prepared, Run, grouped, predicted, prepare, score_task, submission_record
 from harness.history import happened
 from harness.leaderboard import BoardName, Entry, Ranking, board_of, misplaced, rank, strangers
@@ -26,7 +26,6 @@ from harness.records import Record, read_record, record_bytes, record_path
 from harness.scoring import SCORER_VERSION
 from harness.segments import Fingerprint
 from harness.task import Task
-from harness.validation import schema_faults
 from harness.verification import SAME_R, departures
 
 RESULTS = "results"
@@ -123,14 +122,10 @@ class BoardChange:
         for path in sorted(self.changes.tree):
             if not path.startswith(folder) or path.count("/") != 5 or not path.endswith(".json"):
                 continue
-            stored = self.changes.at_base(path) or b""
             try:
-                record = json.loads(stored)
-                raise_all(RecordError, schema_faults(record, "score-record", path))
-            except (ValueError, HarnessError):
+                entries.append(Entry.of(self.changes.root / path, self.changes.at_base(path) or b""))
+            except RecordError:
                 self._remark(False, "record", f"{path} at the base is not a record; compared without it")
-                continue
-            entries.append(Entry(self.changes.root / path, record, hashlib.sha256(stored).hexdigest()))
         odd = {fault.where: fault for fault in strangers(entries)}
         for fault in odd.values():
             self._remark(False, "record", f"at the base, compared without it: {fault}")
@@ -178,7 +173,7 @@ class BoardChange:
         edited = path is not None and self._edited(path)
         same = record is not None and record_key(record) == key
         if record is not None and path and same and not edited and SCORER not in self.changes.paths:
-            yield Entry(path, record, hashlib.sha256(path.read_bytes()).hexdigest())
+            yield Entry.read(path)
             return
         try:
             fresh = self._score(prepared)
@@ -231,7 +226,7 @@ class BoardChange:
         elif not current or SCORER in self.changes.paths:
             self._remark(False, "record", f"{what} of another split or scorer: {where}; not ranked")
         else:
-            yield Entry(path, record, hashlib.sha256(path.read_bytes()).hexdigest())
+            yield Entry.read(path)
 
     def _edited(self, path: Path) -> bool:
         """Whether a record is not, to the byte, the base's: no link and no ignored file passes for it."""

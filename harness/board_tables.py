@@ -19,6 +19,8 @@ from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, UsageError
 from harness.leaderboard import HASH_DIGITS, LEVEL, Board, Ranking, Row
 
+# tabulate's names of the formats that are tables.
+STYLES = {"text": "simple", "md": "pipe", "latex": "latex_booktabs", "html": "html"}
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
 SORTS: Mapping[str, Callable[[Row], Any]] = {
     "rank": lambda row: (row.rank.rank, row.entry.system),
@@ -50,7 +52,7 @@ def board_text(ranking: Ranking, form: str = "text", *, sort: str = "rank", band
         return _csv(ranking.board, rows)
     from tabulate import tabulate
 
-    style = {"text": "simple", "md": "pipe", "latex": "latex_booktabs", "html": "html"}[form]
+    style = STYLES[form]
     cells = [row_cells(row, bands) for row in rows]
     headers = list(cells[0]) if cells else []
     if form == "md":  # a name may hold what ends a cell there

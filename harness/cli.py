@@ -11,6 +11,7 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -77,14 +78,18 @@ def _interrupted() -> int:
     return 130
 
 
-_OUT_OPTION = click.option(
-    "--out",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Results folder for the score record.",
-)
+def _results_folder(name: str, help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(
+        name,
+        metavar="DIR",
+        type=click.Path(path_type=Path),
+        default=Path("results"),
+        show_default=True,
+        help=help_text,
+    )
+
+
+_OUT_OPTION = _results_folder("--out", "Results folder for the score record.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -386,14 +391,7 @@ def data_describe(folder: Path | None, as_json: bool) -> None:
         sys.exit(1)
 
 
-_RESULTS_OPTION = click.option(
-    "--results",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Folder of score records.",
-)
+_RESULTS_OPTION = _results_folder("--results", "Folder of score records.")
 _BOARD_OPTION = click.option(
     "--board", metavar="CORPUS/SPLIT/PART/FEATURE", help="Which board. Default: all."
 )

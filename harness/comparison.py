@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import numpy as np
 from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, RecordError, shorten
 from harness.leaderboard import BoardName, Entry, board_names, load_board, rank
-from harness.records import read_record
 from harness.statistics import bootstrap_interval, detectable, effect_size, sign_flip_test
 from harness.submission import MANIFEST, load_submission
 
@@ -47,7 +45,7 @@ def compare(first: Entry, second: Entry) -> Comparison:
     Raises:
         RecordError: they are not of one board, or not over the same subjects.
     """
-    one, other = _board(first), _board(second)
+    one, other = first.board, second.board
     if one != other:
         raise RecordError(
             Fault(f"{second.path}", f"of the board {other}", f"{one}, as {first.path}", "Boards never mix.")
@@ -96,7 +94,7 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
     """
     path = Path(target)
     if path.suffix == ".json" and path.is_file():
-        return _entry(path)
+        return Entry.read(path)
     name = load_submission(path).name if (path / MANIFEST).is_file() else target
     places = [board] if board else board_names(results)
     found = [
@@ -106,9 +104,9 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
         if candidate.stem == name or (path.is_dir() and candidate.stem.startswith(f"{name}-"))
     ]
     if path.is_dir():
-        found = [one for one in found if _entry(one).record["submission"]["name"] == name]
+        found = [one for one in found if Entry.read(one).record["submission"]["name"] == name]
     if len(found) == 1:
-        return _entry(found[0])
+        return Entry.read(found[0])
     if not found:
         raise RecordError(
             Fault(
@@ -138,7 +136,7 @@ def comparison_text(comparison: Comparison) -> str:
         [subject, a, b, f"{a - b:+.4f}"]
         for subject, a, b in zip(comparison.differences, first.scores, second.scores, strict=True)
     ]
-    board = _board(first)
+    board = first.board
     corpus = SIMULATED_WORDS if first.record["corpus"]["kind"] == "simulated" else board.corpus
     lines = [f"mean difference {comparison.mean:+.4f}"]
     if comparison.ci95:
@@ -163,7 +161,7 @@ def against_board_text(entry: Entry, results: Path) -> str:
     """One system beside every other of its board: difference, Holm's p over the board's pairs, effect."""
     from tabulate import tabulate
 
-    ranking = rank(load_board(results, _board(entry)))
+    ranking = rank(load_board(results, entry.board))
     places = {row.entry.path.resolve(): index for index, row in enumerate(ranking.rows)}
     if entry.path.resolve() not in places:
         raise RecordError(Fault(str(entry.path), "not ranked on its board", "a complete record in --results"))
@@ -184,16 +182,5 @@ def against_board_text(entry: Entry, results: Path) -> str:
             ]
         )
     headers = ["other system", "difference", "95 % interval", "p (Holm)", "detectable"]
-    title = f"{entry.system} on {_board(entry)}: rank {ranking.rows[own].rank.rank} of {len(ranking.rows)}"
+    title = f"{entry.system} on {entry.board}: rank {ranking.rows[own].rank.rank} of {len(ranking.rows)}"
     return f"{title}\n\n{tabulate(rows, headers, disable_numparse=True)}"
-
-
-def _entry(path: Path) -> Entry:
-    return Entry(path, read_record(path), hashlib.sha256(path.read_bytes()).hexdigest())
-
-
-def _board(entry: Entry) -> BoardName:
-    record = entry.record
-    return BoardName(
-        record["corpus"]["name"], record["split"]["name"], record["split"]["part"], record["feature"]
-    )

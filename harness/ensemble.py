@@ -11,9 +11,6 @@ over members is the ensemble's prediction. Where a member is constant it adds no
 
 from __future__ import annotations
 
-import math
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -25,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import Fault, SubmissionError, raise_all
-from harness.isolation import PredictorRun, full_disk_explained
+from harness.isolation import PredictorRun, full_disk_explained, unnamed_storage
 from harness.predictor import zscore
 from harness.submission import MANIFEST, Submission, load_submission
 
@@ -89,10 +86,8 @@ def mean_of_runs(
     Yields:
         The ensemble's run: the mean, the members' seconds added up, and what they printed.
     """
-    with full_disk_explained(), tempfile.TemporaryFile(prefix="harness-") as file:
-        # A full disk must be an error here, not a signal when a page is written.
-        os.posix_fallocate(file.fileno(), 0, max(1, 4 * len(ids) * math.prod(shape)))
-        total = np.memmap(file, np.float32, "r+", shape=(len(ids), *shape))
+    with full_disk_explained():
+        total = unnamed_storage((len(ids), *shape))
     seconds = wall_seconds = 0.0
     printed: list[str] = []
     for run in runs:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import Fault, RecordError, raise_all, shorten
-from harness.records import Record, read_record, record_path
+from harness.records import Record, parse_record, read_bytes, record_path
 from harness.statistics import RankInterval, effect_sizes, holm, rank_intervals, sign_flip_tests
 
 LEVEL = 0.05  # of the tests that tie systems
@@ -51,6 +51,32 @@ class Entry:
     path: Path
     record: Record
     sha256: str
+
+    @classmethod
+    def of(cls, path: Path, content: bytes) -> Entry:
+        """The record in a file's bytes.
+
+        Raises:
+            RecordError: not JSON, or against the schema.
+        """
+        return cls(path, parse_record(content, str(path)), hashlib.sha256(content).hexdigest())
+
+    @classmethod
+    def read(cls, path: Path) -> Entry:
+        """The record in a file.
+
+        Raises:
+            RecordError: missing, not JSON, or against the schema.
+        """
+        return cls.of(path, read_bytes(path))
+
+    @property
+    def board(self) -> BoardName:
+        """The board that it is of."""
+        record = self.record
+        return BoardName(
+            record["corpus"]["name"], record["split"]["name"], record["split"]["part"], record["feature"]
+        )
 
     @property
     def system(self) -> str:
@@ -188,14 +214,14 @@ def load_board(results: Path, name: BoardName) -> Board:
     entries: list[Entry] = []
     for path in paths:
         try:
-            record = read_record(path)
+            entry = Entry.read(path)
         except RecordError as error:
             faults += error.faults
             continue
-        if path.resolve() != record_path(results, record).resolve():
-            faults.append(misplaced(path, results, record))
+        if path.resolve() != record_path(results, entry.record).resolve():
+            faults.append(misplaced(path, results, entry.record))
             continue
-        entries.append(Entry(path, record, hashlib.sha256(path.read_bytes()).hexdigest()))
+        entries.append(entry)
     faults += strangers(entries)
     raise_all(RecordError, faults)
     return board_of(name, entries)

@@ -175,13 +175,32 @@ def read_record(path: Path) -> Record:
     Raises:
         RecordError: missing, not JSON, or against the schema.
     """
+    return parse_record(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """A record's file as it is.
+
+    Raises:
+        RecordError: missing, or cannot be read.
+    """
     try:
-        record = json.loads(path.read_text("utf-8"))
+        return path.read_bytes()
     except OSError as error:
         raise RecordError(Fault(str(path), error.strerror or "cannot be read")) from None
+
+
+def parse_record(content: bytes, where: str) -> Record:
+    """A record from its file's bytes.
+
+    Raises:
+        RecordError: not JSON, or against the schema.
+    """
+    try:
+        record = json.loads(content.decode("utf-8"))
     except ValueError as error:
-        raise RecordError(Fault(str(path), f"not JSON ({error})", "a score record")) from None
-    raise_all(RecordError, schema_faults(record, "score-record", str(path)))
+        raise RecordError(Fault(where, f"not JSON ({error})", "a score record")) from None
+    raise_all(RecordError, schema_faults(record, "score-record", where))
     valid: Record = record
     return valid
 

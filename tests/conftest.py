@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from documents import RUN, SMALL_SPLIT, SUBMISSION
 
 from harness.chance import Band, Chance
 from harness.cli import main
@@ -100,24 +101,7 @@ def dtu_folder():
 def small_split(tmp_path):
     """A split of 2 s segments over the three subjects of the official fixture."""
     path = tmp_path / "small-split.json"
-    path.write_text(
-        json.dumps(
-            {
-                "name": "small-split",
-                "title": "for tests",
-                "corpora": ["sparrkulee"],
-                "features": ["mel", "envelope"],
-                "sample_rate_hz": 64,
-                "segment_seconds": 2,
-                "cut": "whole-recordings",
-                "parts": {
-                    "train": {"subjects": ["sub-001"]},
-                    "val": {"subjects": ["sub-027"]},
-                    "test": {"subjects": ["sub-043"]},
-                },
-            }
-        )
-    )
+    path.write_text(json.dumps(SMALL_SPLIT))
     return path
 
 
@@ -229,33 +213,14 @@ def make_record(tmp_path):
         record = build_record(
             combine(subjects),
             chance=Chance(Band(-chance, 0.0, chance, 100), None),
-            submission={
-                "name": name,
-                "kind": "submission",
-                "version": "1.0.0",
-                "variant": variant,
-                "code_sha256": "0" * 64,
-                "weights_sha256": None,
-                "predictions_sha256": None,
-            },
+            submission={**SUBMISSION, "name": name, "variant": variant},
             split={"name": "held-out-subjects", "sha256": "1" * 64, "part": "test", "segment_seconds": 30},
             corpus={
                 "name": kind if kind == "simulated" else "sparrkulee",
                 "kind": kind,
                 "fingerprint": "2" * 64,
             },
-            feature="mel",
-            seed=0,
-            subjects_missing=(),
-            environment={"harness": "0"},
-            git=None,
-            run={
-                "finished": "2026-01-01T00:00:00Z",
-                "seconds": 1.0,
-                "times_faster_than_real_time": 2.0,
-                "machine": "m",
-                "processors": 2,
-            },
+            **RUN,
             overlap={"subjects_seen": 0, "subjects": 12, "stimuli_seen": 3, "stimuli": 4},
         )
         for key, value in changes.items():  # whole values, or some keys of an object

@@ -8,23 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from documents import SMALL_SPLIT
 
 BOARD = "sparrkulee/small-split/test/mel"
 OFFICIAL = Path(__file__).parent / "golden" / "official-split" / "sparrkulee"
-SPLIT = {
-    "name": "small-split",
-    "title": "for tests",
-    "corpora": ["sparrkulee"],
-    "features": ["mel", "envelope"],
-    "sample_rate_hz": 64,
-    "segment_seconds": 2,
-    "cut": "whole-recordings",
-    "parts": {
-        "train": {"subjects": ["sub-001"]},
-        "val": {"subjects": ["sub-027"]},
-        "test": {"subjects": ["sub-043"]},
-    },
-}
 PREDICTOR = """import numpy as np
 
 
@@ -121,7 +108,7 @@ def _upstream(tmp_path_factory):
     """Made once: two systems, their records, a split and a scorer's file, on the branch main."""
     repository = Repository(tmp_path_factory.mktemp("upstream"))
     repository.git("init", "--quiet", "--initial-branch", "main")
-    repository.write("splits/small-split.json", SPLIT)
+    repository.write("splits/small-split.json", SMALL_SPLIT)
     repository.write("harness/scoring.py", "SCORER_VERSION = 1\n")
     repository.write("harness/other.py", "VALUE = 1\n")
     repository.write("README.md", "words\n")

@@ -15,6 +15,7 @@ import click
 import numpy as np
 import pytest
 from conftest import REPOSITORY
+from documents import SMALL_SPLIT
 
 from harness.cli import cli
 from harness.records import read_record
@@ -452,20 +453,8 @@ def simulated(tmp_path_factory):
         Recipe(subjects=subjects, recording_seconds=6.0, n_train_stimuli=2, n_test_stimuli=2),
         jobs=1,
     )
-    split = {
-        "name": "tiny-split",
-        "title": "for tests",
-        "corpora": ["simulated"],
-        "features": ["mel", "envelope"],
-        "sample_rate_hz": 64,
-        "segment_seconds": 2,
-        "cut": "whole-recordings",
-        "parts": {
-            "train": {"subjects": ["sub-001"]},
-            "val": {"subjects": ["sub-027"]},
-            "test": {"subjects": ["sub-086"]},
-        },
-    }
+    parts = {**SMALL_SPLIT["parts"], "test": {"subjects": ["sub-086"]}}
+    split = {**SMALL_SPLIT, "name": "tiny-split", "corpora": ["simulated"], "parts": parts}
     (root / "tiny-split.json").write_text(json.dumps(split))
     return root
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from documents import RUN, SUBMISSION
 
 from harness.chance import Band, Chance
 from harness.console import chance_lines
@@ -23,29 +24,10 @@ def record(rng):
     return build_record(
         score,
         chance=Chance(Band(-0.01, 0.0, 0.01, 33), None),
-        submission={
-            "name": "tiny",
-            "kind": "submission",
-            "version": "1.0.0",
-            "variant": "default",
-            "code_sha256": "0" * 64,
-            "weights_sha256": None,
-            "predictions_sha256": None,
-        },
+        submission=SUBMISSION,
         split={"name": "s", "sha256": "1" * 64, "part": "val", "segment_seconds": 30},
         corpus={"name": "simulated", "kind": "simulated", "fingerprint": "2" * 64},
-        feature="mel",
-        seed=0,
-        subjects_missing=(),
-        environment={"harness": "0"},
-        git=None,
-        run={
-            "finished": "2026-01-01T00:00:00Z",
-            "seconds": 1.0,
-            "times_faster_than_real_time": 2.0,
-            "machine": "m",
-            "processors": 2,
-        },
+        **RUN,
     )
 
 

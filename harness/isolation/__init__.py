@@ -1,5 +1,6 @@
 """The predictor's process: what it may see and use."""
 
+from harness.isolation.exchange import unnamed_storage
 from harness.isolation.process import PredictorRun, full_disk_explained, predict_segments
 from harness.isolation.spec import Limits, PredictorSpec, SegmentInput
 
@@ -10,4 +11,5 @@ __all__ = [
     "SegmentInput",
     "full_disk_explained",
     "predict_segments",
+    "unnamed_storage",
 ]

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import stat
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -164,3 +165,14 @@ def _fault(arrived: str, expected: str, remedy: str, segment: int | None) -> Out
         raise TypeError(segment)
     texts = [printable(text[:MAX_TEXT]) for text in (arrived, expected, remedy)]
     return OutputFault(texts[0], texts[1], texts[2], segment)
+
+
+def unnamed_storage(shape: tuple[int, int, int]) -> Array:
+    """A float32 array of zeros in a temporary file without a name: it goes with the last that holds it.
+
+    Raises:
+        OSError: the disk is full, here, and not as a signal when a page is written.
+    """
+    with tempfile.TemporaryFile(prefix="harness-") as file:
+        os.posix_fallocate(file.fileno(), 0, max(1, 4 * math.prod(shape)))
+        return np.asarray(np.memmap(file, np.float32, "r+", shape=shape))

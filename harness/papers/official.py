@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.errors import Fault, UsageError
-from harness.papers.tables import STYLES
+from harness.board_tables import STYLES
+from harness.papers.tables import check_form
 from harness.statistics import bootstrap_interval
 
 DATA = Path(__file__).with_name("official_2024.json")
@@ -83,8 +83,7 @@ def official_text(form: str = "text", *, bands: bool = False) -> str:
     Raises:
         UsageError: no such format.
     """
-    if form not in (*STYLES, "json"):
-        raise UsageError(Fault("--format", repr(form), f"one of {', '.join((*STYLES, 'json'))}"))
+    check_form(form)
     teams = official_teams()
     if form == "json":
         rows = [{"rank": rank, **vars(team)} for rank, team in enumerate(teams, start=1)]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.board_tables import STYLES
 from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, UsageError
 from harness.leaderboard import BoardName, Entry, load_board
@@ -21,7 +22,6 @@ from harness.leaderboard import BoardName, Entry, load_board
 FOLDER = Path(__file__).parent
 PAPERS = ("catwavenet", "ssm2mel", "dmf2mel", "music")
 CORPORA = ("sparrkulee", "simulated")
-STYLES = {"text": "simple", "md": "pipe", "latex": "latex_booktabs", "html": "html"}
 # A printed percentage is a whole number: the computed one rounds to it, or it is noted.
 _ROUNDING = 0.5 + 1e-9
 
@@ -113,8 +113,7 @@ def paper_text(name: str, results: Path, *, board: BoardName | None = None, form
         UsageError: no such paper or format.
         RecordError: a broken board, or no board of that name.
     """
-    if form not in (*STYLES, "json"):
-        raise UsageError(Fault("--format", repr(form), f"one of {', '.join((*STYLES, 'json'))}"))
+    check_form(form)
     paper = load_paper(name)
     tables = [_with_board(table, results, board) for table in paper["tables"]]
     if form == "json":
@@ -123,6 +122,16 @@ def paper_text(name: str, results: Path, *, board: BoardName | None = None, form
     parts = [f"{paper['title']}. Source: {paper['source']}."]
     parts += [_table_text(table, results, corpus, form) for table, corpus in tables]
     return "\n\n".join(parts) + "\n"
+
+
+def check_form(form: str) -> None:
+    """Refuse a format that the papers' tables do not have.
+
+    Raises:
+        UsageError: it is none of text, md, latex, html and json.
+    """
+    if form not in (*STYLES, "json"):
+        raise UsageError(Fault("--format", repr(form), f"one of {', '.join((*STYLES, 'json'))}"))
 
 
 def _with_board(

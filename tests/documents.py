@@ -1,0 +1,40 @@
+"""Documents that several tests begin from."""
+
+SMALL_SPLIT = {
+    "name": "small-split",
+    "title": "for tests",
+    "corpora": ["sparrkulee"],
+    "features": ["mel", "envelope"],
+    "sample_rate_hz": 64,
+    "segment_seconds": 2,
+    "cut": "whole-recordings",
+    "parts": {
+        "train": {"subjects": ["sub-001"]},
+        "val": {"subjects": ["sub-027"]},
+        "test": {"subjects": ["sub-043"]},
+    },
+}
+SUBMISSION = {
+    "name": "tiny",
+    "kind": "submission",
+    "version": "1.0.0",
+    "variant": "default",
+    "code_sha256": "0" * 64,
+    "weights_sha256": None,
+    "predictions_sha256": None,
+}
+# What build_record is told besides score, chance, submission, split and corpus.
+RUN = {
+    "feature": "mel",
+    "seed": 0,
+    "subjects_missing": (),
+    "environment": {"harness": "0"},
+    "git": None,
+    "run": {
+        "finished": "2026-01-01T00:00:00Z",
+        "seconds": 1.0,
+        "times_faster_than_real_time": 2.0,
+        "machine": "m",
+        "processors": 2,
+    },
+}
