@@ -35,8 +35,8 @@ def forward(net: nn.Module, eeg: Tensor, subject_index: Tensor) -> Tensor:
 
 
 def _esm(esm: nn.Module, eeg: Tensor, subject_index: Tensor) -> Tensor:
-    one_hot = F.one_hot(subject_index, esm.subjects.in_features).float()[:, None]
-    kv = eeg + esm.norm(esm.subjects(one_hot))
+    one_hot = F.one_hot(subject_index, esm.projection.in_features).float()[:, None]
+    kv = eeg + esm.norm(esm.projection(one_hot))
     f = esm.norm(_attention(esm.attention, eeg + esm.positions, kv, kv))
     y = esm.feed_forward.norm(f).transpose(1, 2)
     y = esm.feed_forward.narrow(F.relu(esm.feed_forward.widen(y))).transpose(1, 2) + f
@@ -158,10 +158,11 @@ def _mamba_block(block: nn.Module, x: Tensor) -> Tensor:
         return F.relu(block.conv_norm(block.conv(y.transpose(1, 2)))).transpose(1, 2)
 
     def fed(y: Tensor) -> Tensor:
-        return block.narrow(F.silu(block.widen(block.feed_norm(y))))
+        half = block.half_step
+        return half.narrow(F.silu(half.widen(half.norm(y))))
 
     x = convolved(x)
-    ahead, back = _mamba(block.mamba.ahead, x), _mamba(block.mamba.back, x.flip(1)).flip(1)
+    ahead, back = _mamba(block.mamba.onward, x), _mamba(block.mamba.backward_, x.flip(1)).flip(1)
     x = block.mamba.output(torch.cat([ahead, back], dim=2))
     x = x + 0.5 * fed(x)
     x = x + convolved(x)

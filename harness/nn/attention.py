@@ -1,13 +1,15 @@
 """The FFT block of FastSpeech: attention, then two convolutions, both pre-LN with a residual.
 
 HappyQuokka is a stack of these blocks; SSM2Mel has them in its backbone, and asks the attention for queries
-of one series from another. There is no mask and no position.
+of one series from another. There is no mask and no position. `HalfStep` is the feed-forward layer that
+SSM2Mel's and DMF2Mel's blocks have on both sides, as the Conformer does.
 
 Shapes: (b, t, d_model).
 """
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own abbreviation)
 from torch import Tensor, nn
 
@@ -80,3 +82,26 @@ class FeedForward(nn.Module):
         y = self.narrow(F.relu(self.widen(y), inplace=True))  # (b, d_model, t)
         mixed: Tensor = x + self.dropout(y.transpose(1, 2))
         return mixed
+
+
+class HalfStep(nn.Module):
+    """x + half of a pre-LN feed-forward layer.
+
+    Args:
+        d_model: channels.
+        d_wide: channels within.
+        dropout: within and on the output.
+    """
+
+    def __init__(self, d_model: int, d_wide: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(d_model)
+        self.widen = nn.Linear(d_model, d_wide)
+        self.narrow = nn.Linear(d_wide, d_model)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, t, d_model) -> the same shape."""
+        y = self.widen(self.norm(x))  #                                  (b, t, d_wide)
+        y = self.dropout(F.silu(y, inplace=not torch.is_grad_enabled()))  # the widest of a net: not twice
+        return torch.add(x, self.dropout(self.narrow(y)), alpha=0.5)

@@ -85,6 +85,28 @@ class Mamba(nn.Module):
         return convolved.transpose(1, 2)
 
 
+class BidirectionalMamba(nn.Module):
+    """One Mamba along time and one against it, side by side, then Linear.
+
+    Args:
+        d_model: channels at both ends.
+        d_state: as for `Mamba`.
+        d_conv: likewise.
+        expand: likewise.
+    """
+
+    def __init__(self, d_model: int, d_state: int = 16, d_conv: int = 4, expand: int = 2) -> None:
+        super().__init__()
+        self.onward, self.backward_ = (Mamba(d_model, d_state, d_conv, expand) for _ in range(2))
+        self.output = nn.Linear(2 * d_model, d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, t, d_model) -> the same shape."""
+        backward = self.backward_(x.flip(1)).flip(1)
+        mixed: Tensor = self.output(torch.cat([self.onward(x), backward], dim=2))
+        return mixed
+
+
 def selective_scan(u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
     """y_t = C_t . h_t with h_t = exp(dt_t A) h_{t-1} + dt_t u_t B_t from 0, for every channel.
 

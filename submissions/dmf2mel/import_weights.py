@@ -28,7 +28,7 @@ MIX = "window.dcfam.mix.weight"
 
 # A release name's pieces -> ours; every pattern that fits is applied, in this order.
 RENAMED = (
-    (r"^sub_proj\.", "esm.subjects."),
+    (r"^sub_proj\.", "esm.projection."),
     (r"^layer_norm\.", "esm.norm."),
     (r"^slf_attn\.", "esm.attention."),
     (r"^slf_attn([1-6])\.", lambda found: f"fusions.{int(found[1]) - 1}."),
@@ -77,12 +77,12 @@ RENAMED = (
     (r"^dcfam\.cdfa\.attn_bg\.", "window.dcfam.aggregation.global_weights."),
     (r"^mamba_block\.conv3\.0\.", "backbone.block.conv."),
     (r"^mamba_block\.conv3\.1\.", "backbone.block.conv_norm."),
-    (r"^mamba_block\.Bimamba_outer\.forward_mamba\.", "backbone.block.mamba.ahead."),
-    (r"^mamba_block\.Bimamba_outer\.backward_mamba\.", "backbone.block.mamba.back."),
+    (r"^mamba_block\.Bimamba_outer\.forward_mamba\.", "backbone.block.mamba.onward."),
+    (r"^mamba_block\.Bimamba_outer\.backward_mamba\.", "backbone.block.mamba.backward_."),
     (r"^mamba_block\.Bimamba_outer\.output_proj\.", "backbone.block.mamba.output."),
-    (r"^mamba_block\.ffm\.layer_norm\.", "backbone.block.feed_norm."),
-    (r"^mamba_block\.ffm\.linear1\.", "backbone.block.widen."),
-    (r"^mamba_block\.ffm\.linear2\.", "backbone.block.narrow."),
+    (r"^mamba_block\.ffm\.layer_norm\.", "backbone.block.half_step.norm."),
+    (r"^mamba_block\.ffm\.linear1\.", "backbone.block.half_step.widen."),
+    (r"^mamba_block\.ffm\.linear2\.", "backbone.block.half_step.narrow."),
     (r"^fc\.", "readout."),
 )
 
@@ -127,11 +127,11 @@ def convert(tensors: Tensors, variant: str | None = None) -> tuple[dict[str, NDA
 
 def _sizes(state: Tensors) -> Config:
     projections = ("queries", "keys", "values", "output")
-    esm, mamba, dcfam = "esm.attention.", "backbone.block.mamba.ahead.", "window.dcfam."
+    esm, mamba, dcfam = "esm.attention.", "backbone.block.mamba.onward.", "window.dcfam."
     d_inner, d_model, kernel_samples = state["esm.feed_forward.widen.weight"].shape
     return Config(
         n_bands=len(state["readout.bias"]),
-        n_subjects=state["esm.subjects.weight"].shape[1],
+        n_subjects=state["esm.projection.weight"].shape[1],
         d_model=d_model,
         d_inner=d_inner,
         grids=tuple(state[f"{esm}{p}.kan.spline"].shape[2] - SPLINE_ORDER for p in projections),
@@ -142,7 +142,7 @@ def _sizes(state: Tensors) -> Config:
         d_state=state[f"{mamba}A_log"].shape[1],
         d_conv=state[f"{mamba}conv1d.weight"].shape[2],
         expand=len(state[f"{mamba}D"]) // d_model,
-        d_feed=len(state["backbone.block.widen.weight"]),
+        d_feed=len(state["backbone.block.half_step.widen.weight"]),
         window_samples=state[f"{dcfam}qkv"].shape[1],
     )
 

@@ -17,8 +17,8 @@ Our deviations:
 A variant without a branch hands x0 on in its place; without Mamba the fused series goes to the readout; in
 place of SplineMap attention stands the attention of the FFT block, with linear projections.
 
-Files: `kan.py` KAN, AGKAN, SplineMap attention; `hams.py` HAMS, ADAF; `dcfam.py` DC_FAM; `blocks.py` who
-listens (ESM), the Mamba block; here the net.
+Files: `kan.py` KAN, AGKAN, SplineMap attention; `hams.py` HAMS, ADAF; `dcfam.py` DC_FAM; `backbone.py` the
+Mamba block; here the net. ESM, which SSM2Mel has too, is in `harness.nn.esm`.
 
 Shapes: (b, t, d), t = window_samples at 64 Hz, d = d_model; b segments, K = n_bands outputs.
 """
@@ -27,13 +27,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from blocks import Esm, MambaBlock, MambaTwice
+from backbone import MambaBlock, MambaTwice
 from dcfam import DcFam, WholeWindow
 from hams import Hams, Multiscale
 from kan import Projections, SplineMapAttention
 from torch import Tensor, nn
 
-from harness.nn.attention import Attention
+from harness.nn.attention import Attention, FeedForward
+from harness.nn.esm import SubjectEmbedding
 
 N_EEG_CHANNELS = 64
 N_FUSIONS = 6
@@ -95,7 +96,7 @@ class Config:
 PRESETS = {
     "paper": Config(),
     "compact": Config(
-        d_model=16,
+        d_model=32,
         d_inner=64,
         n_heads=1,
         grids=(3, 3, 3, 3),
@@ -107,10 +108,11 @@ PRESETS = {
         d_state=16,
         expand=1,
         d_feed=64,
-        dropout=0.1,
+        dropout=0.0,
         attention_dropout=0.0,
+        adaf_dropout=0.0,
         dcfam_dropout=0.0,
-        window_samples=320,
+        window_samples=192,
     ),
 }
 
@@ -177,14 +179,12 @@ class Dmf2Mel(nn.Module):
         _check(config)
         self.config = config
         self.embed = nn.Identity() if config.d_model == N_EEG_CHANNELS else embedding(config.d_model)
-        self.esm = Esm(
+        self.esm = SubjectEmbedding(
             config.d_model,
-            config.d_inner,
-            config.kernel_samples,
             config.n_subjects,
             config.window_samples,
-            config.dropout,
-            self.attention(config),
+            lambda: self.attention(config),
+            lambda: FeedForward(config.d_model, config.d_inner, config.kernel_samples, config.dropout),
         )
         self.multiscale = self.multiscale_branch(config)
         self.window = self.window_branch(config)

@@ -5,17 +5,16 @@ Shapes: (b, t, d), t samples at 64 Hz and d = d_model channels; b windows.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own abbreviation)
 from torch import Tensor, nn
 
-from harness.nn.attention import Attention, FeedForward
-from harness.nn.mamba import Mamba
+from harness.nn.attention import Attention, FeedForward, HalfStep
+from harness.nn.esm import SubjectEmbedding
+from harness.nn.mamba import BidirectionalMamba
 from harness.nn.s4 import S4Block
 
 N_SLOTS = 8  # of the external attention
@@ -72,26 +71,25 @@ class SubjectConfig(Config):
     n_subjects: int = 85
 
 
-class SubjectEmbedding(nn.Module):
-    """ESM: adds who is listening, and where the EEG's own times point in that."""
+def subject_embedding(config: SubjectConfig) -> SubjectEmbedding:
+    """ESM."""
+    return SubjectEmbedding(
+        config.d_model,
+        config.n_subjects,
+        config.window_samples,
+        lambda: attention(config),
+        lambda: feed_forward(config),
+    )
 
-    def __init__(self, config: SubjectConfig) -> None:
-        super().__init__()
-        self.projection = nn.Linear(config.n_subjects, config.d_model)  # of the one-hot subject
-        self.norm = nn.LayerNorm(config.d_model)
-        self.attention = Attention(config.d_model, config.n_heads, config.dropout, config.attention_dropout)
-        self.feed_forward = FeedForward(config.d_model, config.d_inner, config.kernel_samples, config.dropout)
-        self.register_buffer("positions", sinusoids(config.window_samples, config.d_model), persistent=False)
 
-    def forward(self, eeg: Tensor, subject_index: Tensor) -> Tensor:
-        """EEG (b, t, d) and positions of subjects (b,), -1 for one not learned -> (b, t, d)."""
-        learned = self.projection.weight.T  # (n_subjects, d)
-        table = torch.cat([learned, learned.mean(dim=0, keepdim=True)])  # -1 is the last row
-        subject = self.norm(table[subject_index] + self.projection.bias)
-        told = eeg + subject[:, None]  #                             (b, t, d)
-        x = self.attention(eeg + self.positions, told)  #            (b, t, d)
-        x = self.norm(x)  # the norm of the subject again
-        return told + (self.feed_forward(x) + x)
+def attention(config: Config) -> Attention:
+    """The attention of an FFT block."""
+    return Attention(config.d_model, config.n_heads, config.dropout, config.attention_dropout)
+
+
+def feed_forward(config: Config) -> FeedForward:
+    """The feed-forward part of an FFT block."""
+    return FeedForward(config.d_model, config.d_inner, config.kernel_samples, config.dropout)
 
 
 class S4Stack(nn.Module):
@@ -152,30 +150,13 @@ class ExternalAttention(nn.Module):
         return self.values(weights / weights.sum(dim=2, keepdim=True))
 
 
-class HalfStep(nn.Module):
-    """x + half of a pre-LN feed-forward layer."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(config.d_model)
-        self.widen = nn.Linear(config.d_model, config.d_wide)
-        self.narrow = nn.Linear(config.d_wide, config.d_model)
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(b, t, d) -> the same shape."""
-        y = self.widen(self.norm(x))  #                                  (b, t, d_wide)
-        y = self.dropout(F.silu(y, inplace=not torch.is_grad_enabled()))  # the net's widest: not twice
-        return torch.add(x, self.dropout(self.narrow(y)), alpha=0.5)
-
-
 class FftBlock(nn.Module):
     """x + an FFT block of x, which has residuals of its own."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.attention = Attention(config.d_model, config.n_heads, config.dropout, config.attention_dropout)
-        self.feed_forward = FeedForward(config.d_model, config.d_inner, config.kernel_samples, config.dropout)
+        self.attention = attention(config)
+        self.feed_forward = feed_forward(config)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, t, d) -> the same shape."""
@@ -202,20 +183,6 @@ class ConvBlock(nn.Module):
         return x + self.s4(y)  #                                                  (b, t, d)
 
 
-class BidirectionalMamba(nn.Module):
-    """One Mamba along time and one against it, side by side, then Linear."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.onward, self.backward_ = (Mamba(config.d_model, config.mamba_states) for _ in range(2))
-        self.output = nn.Linear(2 * config.d_model, config.d_model)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(b, t, d) -> the same shape."""
-        backward = self.backward_(x.flip(1)).flip(1)
-        return self.output(torch.cat([self.onward(x), backward], dim=2))
-
-
 class CustomBlock(nn.Module):
     """Convolution, S4-UNet, attention and ConvBlock between two half steps, which are one layer."""
 
@@ -228,7 +195,7 @@ class CustomBlock(nn.Module):
         self.norm = nn.BatchNorm1d(config.d_model)
         self.unet = unet
         self.mixer = self.MIXER(config)
-        self.half_step = HalfStep(config)
+        self.half_step = HalfStep(config.d_model, config.d_wide, config.dropout)
         self.attention = self.ATTENTION(config)
         self.conv_block = ConvBlock(config)
 
@@ -242,10 +209,15 @@ class CustomBlock(nn.Module):
         return self.half_step(x)  # the same layer again
 
 
+def bidirectional_mamba(config: Config) -> BidirectionalMamba:
+    """Mamba in both directions."""
+    return BidirectionalMamba(config.d_model, config.mamba_states)
+
+
 class MambaBlock(CustomBlock):
     """The same with a bidirectional Mamba after the S4-UNet."""
 
-    MIXER = BidirectionalMamba
+    MIXER = staticmethod(bidirectional_mamba)
 
 
 class MambaBlockWithoutAttention(MambaBlock):
@@ -258,10 +230,3 @@ def along_time(layer: nn.Module, x: Tensor) -> Tensor:
     """A layer that wants (b, channels, t) applied to (b, t, channels)."""
     y: Tensor = layer(x.transpose(1, 2))
     return y.transpose(1, 2)
-
-
-def sinusoids(n_times: int, d_model: int) -> Tensor:
-    """The transformer's positions, (n_times, d_model): sines on even features, cosines on odd ones."""
-    rates = torch.exp(torch.arange(0, d_model, 2) * (-math.log(10_000.0) / d_model))
-    angles = torch.arange(n_times)[:, None] * rates
-    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)

@@ -34,7 +34,7 @@ from blocks import (
     MambaBlockWithoutAttention,
     S4UNet,
     SubjectConfig,
-    SubjectEmbedding,
+    subject_embedding,
 )
 from torch import Tensor, nn
 
@@ -44,7 +44,7 @@ N_EEG_CHANNELS = 64
 class Ssm2Mel(nn.Module):
     """The net."""
 
-    ESM: ClassVar[Callable[..., nn.Module]] = SubjectEmbedding
+    ESM: ClassVar[Callable[..., nn.Module]] = staticmethod(subject_embedding)
     UNET: ClassVar[Callable[[Config], nn.Module]] = S4UNet
     EXTERNAL: ClassVar[Callable[[Config], nn.Module]] = ExternalAttention
     BLOCKS: ClassVar[dict[str, type[CustomBlock]]] = {"custom": CustomBlock, "mamba": MambaBlock}

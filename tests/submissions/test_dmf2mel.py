@@ -394,7 +394,7 @@ def test_training_gives_every_subject_an_embedding(dmf, make_setup):
     system = dmf.train.SYSTEM
     config, _ = system.recipe("compact", "full")
     net = system.build(config, make_setup(variant="full"), SUBJECTS)
-    assert net.esm.subjects.weight.shape[1] == 3
+    assert net.esm.projection.weight.shape[1] == 3
     said = system.metadata(config, make_setup(variant="full"), SUBJECTS)
     assert json.loads(said["subjects"]) == list(SUBJECTS)
     assert json.loads(said["config"])["n_subjects"] == 3

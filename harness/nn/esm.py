@@ -1,0 +1,71 @@
+"""ESM, the embedding of the subject that SSM2Mel and DMF2Mel begin with.
+
+Paper: Fan, Zhang, Zhang, Lv 2025, SSM2Mel: state space model to reconstruct mel spectrogram from the EEG,
+ICASSP; its figure 1.
+Release: SSM2Mel's training code. DMF2Mel's has its own attention in the same place.
+Licence: this code is ours, MIT.
+
+Shapes: (b, t, d_model).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from harness.nn.attention import FeedForward
+
+POSITION_BASE = 10_000.0
+
+
+class SubjectEmbedding(nn.Module):
+    """The EEG with who is listening added, and with what the EEG's own times attend to in that.
+
+    Args:
+        d_model: channels, even.
+        n_subjects: subjects that are learned.
+        window_samples: the one length of EEG that it takes.
+        attention: makes the attention, called with queries and keys.
+        feed_forward: makes what follows it; its residual comes on top of the one here.
+    """
+
+    positions: Tensor
+
+    def __init__(
+        self,
+        d_model: int,
+        n_subjects: int,
+        window_samples: int,
+        attention: Callable[[], nn.Module],
+        feed_forward: Callable[[], FeedForward],
+    ) -> None:
+        super().__init__()
+        self.projection = nn.Linear(n_subjects, d_model)  # of the one-hot subject
+        self.norm = nn.LayerNorm(d_model)
+        self.attention = attention()
+        self.feed_forward = feed_forward()
+        self.register_buffer("positions", sinusoids(window_samples, d_model), persistent=False)
+
+    def forward(self, eeg: Tensor, subject_index: Tensor) -> Tensor:
+        """EEG (b, t, d_model) and positions of subjects (b,), -1 for one not learned -> (b, t, d_model)."""
+        told = eeg + self.norm(self.embedded(subject_index))  #     (b, t, d_model)
+        x = self.attention(eeg + self.positions, told)  #           (b, t, d_model)
+        x = self.norm(x)  # the norm of the subject again
+        y: Tensor = told + (self.feed_forward(x) + x)
+        return y
+
+    def embedded(self, subject_index: Tensor) -> Tensor:
+        """Positions of subjects (b,) -> (b, 1, d_model); -1 is the mean of the learned embeddings."""
+        learned = self.projection.weight.T  # (n_subjects, d_model)
+        table = torch.cat([learned, learned.mean(dim=0, keepdim=True)])  # -1 is the last row
+        return (table[subject_index] + self.projection.bias)[:, None]
+
+
+def sinusoids(n_times: int, d_model: int) -> Tensor:
+    """The transformer's positions, (n_times, d_model): sines on even features, cosines on odd ones."""
+    rates = torch.exp(torch.arange(0, d_model, 2) * (-math.log(POSITION_BASE) / d_model))
+    angles = torch.arange(n_times)[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
