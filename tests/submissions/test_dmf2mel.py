@@ -276,7 +276,7 @@ def test_broadcast_repeats_one_series(make, rng):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_compact_net_is_small(dmf, variant):
     config = dmf.model.PRESETS["compact"]
-    assert 50_000 < n_parameters(dmf.model.NETS[variant](config)) < 300_000
+    assert 50_000 < n_parameters(dmf.model.NETS[variant](config)) < 500_000  # 2 MB
 
 
 def test_inputs_are_not_changed(make, rng):
