@@ -18,6 +18,11 @@ class Config:
     widths: tuple[int, ...] = (4, 3)
 
 
+@dataclass(frozen=True)
+class TableConfig(Config):
+    n_subjects: int = 71
+
+
 class Net(nn.Module):
     def __init__(self, config):
         super().__init__()
@@ -68,6 +73,17 @@ def test_a_file_of_another_net_is_refused(net, save_net, changed, message):
 def test_metadata_that_builds_no_net_is_refused(net, save_net):
     with pytest.raises(ValueError, match=r"metadata that builds no net \(.*\), expected those of Net"):
         load_net(save_net(net, changed={"config": '{"widths": 4}'}), Net, Config, 10)
+
+
+def test_a_table_of_other_subjects_is_refused(save_net):
+    net = Net(TableConfig(n_subjects=3))
+    assert (
+        load_net(save_net(net, ["sub-1", "sub-2", "sub-3"]), Net, TableConfig, 10).net.config.n_subjects == 3
+    )
+    with pytest.raises(ValueError, match="metadata of 2 subjects, expected those of its table of 3"):
+        load_net(save_net(net, ["sub-1", "sub-2"]), Net, TableConfig, 10)
+    with pytest.raises(ValueError, match="metadata of 0 subjects, expected those of its table of 3"):
+        load_net(save_net(net), Net, TableConfig, 10)
 
 
 def test_tensors_too_many_and_too_few_are_refused(net, save_net):

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from conftest import REPOSITORY
+from safetensors import safe_open
 
 from harness.console import chance_band
 from harness.records import read_record, record_bytes, record_path
@@ -51,7 +52,16 @@ def test_package_is_valid_named_as_its_folder_and_documented(folder):
     assert (folder / "README.md").is_file()
     for entry in submission.manifest.get("weights", []):
         assert (folder / entry["file"]).stat().st_size <= 2 * 2**20, entry["file"]
-        assert (folder / entry["training"]).is_file()
+        training = json.loads((folder / entry["training"]).read_text())
+        with safe_open(folder / entry["file"], "np") as weights:
+            said = weights.metadata() or {}
+        assert (training["recipe"] or {}).get("config") == (
+            json.loads(said["config"]) if "config" in said else None
+        )
+
+
+def test_the_repositorys_weights_are_small():
+    assert sum(path.stat().st_size for path in REPOSITORY.glob("*/*/weights/*.safetensors")) <= 40 * 2**20
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)

@@ -20,10 +20,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from harness.nn.attention import Attention, FeedForward
+from harness.nn.subjects import embedded
 
 N_EEG_CHANNELS = 64
 
@@ -92,9 +92,7 @@ class Conditioner(nn.Module):
 
     def forward(self, subject_index: Tensor) -> Tensor:
         """Positions of subjects (b,), -1 for one that is not learned -> (b, 1, d_model)."""
-        learned = self.projection.weight.T  # (n_subjects, d_model)
-        table = torch.cat([learned, learned.mean(dim=0, keepdim=True)])  # -1 is the last row
-        return (table[subject_index] + self.projection.bias)[:, None]
+        return embedded(self.projection, subject_index)
 
 
 class UnconditionedHappyQuokka(nn.Module):

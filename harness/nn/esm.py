@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.nn.attention import FeedForward
+from harness.nn.subjects import embedded
 
 POSITION_BASE = 10_000.0
 
@@ -51,17 +52,11 @@ class SubjectEmbedding(nn.Module):
 
     def forward(self, eeg: Tensor, subject_index: Tensor) -> Tensor:
         """EEG (b, t, d_model) and positions of subjects (b,), -1 for one not learned -> (b, t, d_model)."""
-        told = eeg + self.norm(self.embedded(subject_index))  #     (b, t, d_model)
+        told = eeg + self.norm(embedded(self.projection, subject_index))  # (b, t, d_model)
         x = self.attention(eeg + self.positions, told)  #           (b, t, d_model)
         x = self.norm(x)  # the norm of the subject again
         y: Tensor = told + (self.feed_forward(x) + x)
         return y
-
-    def embedded(self, subject_index: Tensor) -> Tensor:
-        """Positions of subjects (b,) -> (b, 1, d_model); -1 is the mean of the learned embeddings."""
-        learned = self.projection.weight.T  # (n_subjects, d_model)
-        table = torch.cat([learned, learned.mean(dim=0, keepdim=True)])  # -1 is the last row
-        return (table[subject_index] + self.projection.bias)[:, None]
 
 
 def sinusoids(n_times: int, d_model: int) -> Tensor:

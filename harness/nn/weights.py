@@ -77,7 +77,7 @@ def load_net(path: Path | None, net: type[Net], config: type[Config], n_bands: i
         n_bands: of the feature that is asked for.
 
     Raises:
-        ValueError: no file, not safetensors, another net, other bands, or tensors that do not fit.
+        ValueError: no file, not safetensors, another net, other bands, subjects or tensors that do not fit.
     """
     if path is None:
         raise ValueError(f"no weights for this run, expected a safetensors file of {net.__name__}. {REMEDY}")
@@ -95,6 +95,9 @@ def load_net(path: Path | None, net: type[Net], config: type[Config], n_bands: i
         subjects = tuple(str(subject) for subject in json.loads(said.get("subjects", "[]")))
     except (TypeError, ValueError, RuntimeError) as error:
         raise _refusal(path, f"metadata that builds no net ({error})", f"those of {net.__name__}") from None
+    n_subjects = getattr(built_from, "n_subjects", len(subjects))
+    if len(subjects) != n_subjects:
+        raise _refusal(path, f"metadata of {len(subjects)} subjects", f"those of its table of {n_subjects}")
     _check_tensors(path, built.state_dict(), tensors)
     built.load_state_dict(tensors)
     return Loaded(built.eval(), subjects)

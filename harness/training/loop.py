@@ -54,7 +54,7 @@ class Fitted:
 
     Attributes:
         weights: name -> tensor, on the CPU: the best epoch's, or the mean over epochs.
-        config: what it was built with.
+        config: what it was built with: the net's own ``config``, or else the preset's.
         recipe: with the epochs that were asked for.
         subjects: training subjects, in the order of ``subject_index``.
         validation_pearson_r: of these weights.
@@ -155,7 +155,7 @@ def fit(
                 weights, r, n_averaged = mean, mean_r, done.n_averaged
     return Fitted(
         weights=weights,
-        config=config,
+        config=getattr(net, "config", config),
         recipe=recipe,
         subjects=crops.subjects,
         validation_pearson_r=r,

@@ -5,7 +5,7 @@ import math
 import torch
 from nets import without_gradient
 
-from harness.nn.attention import Attention, FeedForward
+from harness.nn.attention import Attention, FeedForward, HalfStep
 
 
 def test_attention_is_its_definition():
@@ -56,3 +56,16 @@ def test_a_gradient_reaches_every_parameter():
     lost = without_gradient(attention, *torch.randn(3, 2, 7, 8))
     assert lost in ([], ["keys.bias"])  # a shift of every key alike cancels in the softmax, but for rounding
     assert without_gradient(FeedForward(8, 12, 3), torch.randn(2, 7, 8)) == []
+
+
+def test_the_half_step_is_its_definition_and_leaves_its_input_alone():
+    torch.manual_seed(0)
+    layer = HalfStep(8, 12).eval()
+    x = torch.randn(2, 7, 8)
+    before = x.clone()
+    hidden = layer.widen(layer.norm(x))
+    expected = x + 0.5 * layer.narrow(hidden * torch.sigmoid(hidden))
+    assert torch.allclose(layer(x), expected, atol=1e-6)
+    with torch.inference_mode():  # where SiLU works in place
+        assert torch.allclose(layer(x), expected, atol=1e-6)
+    assert torch.equal(x, before)

@@ -308,15 +308,6 @@ def test_sizes_that_do_not_fit_are_refused(make, wrong, message):
         make(**wrong)
 
 
-def test_a_subject_that_is_not_learned_gets_the_mean_embedding(make):
-    esm = make().esm
-    learned = torch.cat([esm.embedded(torch.tensor([i])) for i in range(3)])
-    unknown = esm.embedded(torch.tensor([-1, 1]))
-    assert unknown.shape == (2, 1, 8)
-    assert relative(unknown[0].detach(), learned.mean(dim=0).detach()) < 1e-6
-    assert torch.equal(unknown[1], learned[1])
-
-
 def test_nothing_computed_is_saved(make):
     assert not [name for name in make().state_dict() if "position" in name and "hams" not in name]
 
