@@ -68,7 +68,7 @@ def load_data(path: Path) -> dict[str, Any]:
 
 
 def comment_text(document: Mapping[str, Any], most_bytes: int = MOST_BYTES) -> str:
-    """The comment as Markdown: remarks, then every board with the change in rank.
+    """The comment as Markdown: remarks, then every board that changed, with the change in rank.
 
     Args:
         document: valid against the schema ``pull-request``.
@@ -124,6 +124,8 @@ def _board(board: Mapping[str, Any], cut: _Cut) -> str:
         f"**{corpus}, split {board['split']}, part {board['part']}, feature {board['feature']}:"
         f" {', '.join(sizes)}**"
     )
+    if not (any(map(_changed, board["rows"])) or board["gone"] or board["partial"]):
+        return f"{title} as before."
     rows = _kept(board["rows"], cut)
     lines = [title]
     if rows:

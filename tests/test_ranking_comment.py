@@ -77,6 +77,16 @@ def test_a_row_shows_rank_change_ties_score_interval_and_how():
     assert "**simulated data (no real EEG), split held-out-subjects, part test, feature mel:" in text
 
 
+def test_a_board_without_a_change_is_a_line():
+    same = {"rank": 1, "ties": "ab", "pearson_r": 0.1}
+    text = comment_text(document([row(1, before=same)]))
+    assert table(text) == []
+    assert "part test, feature mel: 1 system, 12 subjects** as before." in text
+    withdrawn = document([row(1, before=same)])
+    withdrawn["boards"][0]["gone"] = ["system-2"]
+    assert len(table(comment_text(withdrawn))) == 1
+
+
 def test_a_long_board_keeps_the_rows_near_those_that_changed_and_says_so():
     rows = [row(number) for number in range(1, 1501)]
     rows[999] = row(1000, how="scored now", event="improved")
