@@ -36,7 +36,7 @@ def test_where_nothing_changed_every_row_is_its_record(ranked, fork, tmp_path):
         assert row["pearson_r"] == record["score"]
         assert (row["before"]["rank"], row["before"]["ties"]) == (row["rank"], row["ties"])
     assert load_data(tmp_path / "ranking.json") == document
-    assert "subjects** as before." in text
+    assert "** as before." in text
     assert "|" not in text
 
 
