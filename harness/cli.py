@@ -492,7 +492,11 @@ def history(board: str | None, as_json: bool) -> None:
 @_BOARD_OPTION
 @_RESULTS_OPTION
 def compare(first: str, second: str | None, board: str | None, results: Path) -> None:
-    """Compare A with B, or with its whole board: records, submissions, or names on a board."""
+    """Compare A with B, or with its whole board.
+
+    Each is a record's file, a submission (its first variant), or a name on the board, such as
+    vlaai-original. The board is A's, or the simulated test board, unless --board names one.
+    """
     from harness import console
     from harness.comparison import against_board_text, comparison_text, find_record
     from harness.comparison import compare as compared
@@ -500,6 +504,8 @@ def compare(first: str, second: str | None, board: str | None, results: Path) ->
 
     chosen = parse_board(board) if board else None
     one = find_record(first, results, chosen)
+    if chosen is None:  # a record's path says which
+        chosen = one.board
     if second is None:
         console.answer(against_board_text(one, results))
     else:

@@ -12,6 +12,9 @@ from harness.errors import Fault, RecordError, shorten
 from harness.leaderboard import BoardName, Entry, board_names, load_board, rank
 from harness.statistics import bootstrap_interval, detectable, effect_size, sign_flip_test
 from harness.submission import MANIFEST, load_submission
+from harness.verification import PACKAGE_FOLDERS
+
+DEFAULT_BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,11 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
     """The record that a user means.
 
     Args:
-        target: a record's path, a submission folder, or a record's name on the board (``vlaai-original``).
+        target: a record's path, a submission folder or its name, which mean its first variant, or a record's
+            name on the board (``vlaai-original``).
         results: the results folder.
-        board: where to look for a name or a submission; None where there is only one place.
+        board: where to look for a name or a submission; None for the one board that has it, or else the one
+            that ``harness score`` fills when no option says otherwise.
 
     Raises:
         RecordError: there is none, or more than one.
@@ -95,18 +100,19 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
     path = Path(target)
     if path.suffix == ".json" and path.is_file():
         return Entry.read(path)
-    name = load_submission(path).name if (path / MANIFEST).is_file() else target
-    places = [board] if board else board_names(results)
-    found = [
-        candidate
-        for place in places
+    folders = (path, *(Path(folder, target) for folder in PACKAGE_FOLDERS))
+    package = next((load_submission(folder) for folder in folders if (folder / MANIFEST).is_file()), None)
+    name = package.name if package else target
+    names = {name, f"{name}-{package.variants[0]}"} if package else {name}
+    found = {
+        place: candidate
+        for place in ([board] if board else board_names(results))
         for candidate in sorted(results.joinpath(*place).glob("*.json"))
-        if candidate.stem == name or (path.is_dir() and candidate.stem.startswith(f"{name}-"))
-    ]
-    if path.is_dir():
-        found = [one for one in found if Entry.read(one).record["submission"]["name"] == name]
-    if len(found) == 1:
-        return Entry.read(found[0])
+        if candidate.stem in names
+    }
+    chosen = found.get(DEFAULT_BOARD) or (next(iter(found.values())) if len(found) == 1 else None)
+    if chosen:
+        return Entry.read(chosen)
     if not found:
         raise RecordError(
             Fault(
@@ -116,7 +122,7 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
                 f"Score it first: harness score {target}" if path.is_dir() else "",
             )
         )
-    listed = shorten([str(one) for one in found], 6)
+    listed = shorten([str(one) for one in found.values()], 6)
     raise RecordError(
         Fault(
             target, f"{len(found)} records: {listed}", "one", "Name the record's file, or choose a --board."

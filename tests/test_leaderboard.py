@@ -178,7 +178,27 @@ def test_rank_and_compare_as_commands(harness, results):
     assert code == 0
     assert out.splitlines()[0] == f"leader on {BOARD}: rank 1 of 4"
     code, _, err = harness("compare", "leader", "nobody", "--results", results)
-    assert (code, "nobody: no record of nobody on any board" in err) == (1, True)
+    assert (code, f"nobody: no record of nobody on {BOARD}" in err) == (1, True)
+
+
+def test_a_submission_means_its_first_variant_on_the_board_that_score_fills(
+    results, make_record, make_submission, monkeypatch, harness, tmp_path
+):
+    with (make_submission("two") / "submission.toml").open("a") as manifest:
+        manifest.write('[variants.wide]\ntitle = "Wide"\n[variants.deep]\ntitle = "Deep"\n')
+    for variant, score in (("wide", 0.04), ("deep", 0.03)):
+        split = {"name": "held-out-subjects", "sha256": "1" * 64, "segment_seconds": 30}
+        for part in ("test", "val"):
+            make_record("two", np.full(N_SUBJECTS, score), variant=variant, split={**split, "part": part})
+    monkeypatch.chdir(tmp_path)
+    for target in ("two", "submissions/two", "two-wide"):
+        code, out, _ = harness("compare", target, "two-deep", "--results", results)
+        assert code == 0
+        assert "part test, feature mel" in out.splitlines()[0]
+        assert "mean difference +0.0100" in out
+    val = results / "simulated/held-out-subjects/val/mel/two-deep.json"
+    code, out, _ = harness("compare", val, "two", "--results", results)
+    assert (code, "part val, feature mel" in out.splitlines()[0]) == (0, True)
 
 
 def test_boards_never_mix(results, make_record, harness):
