@@ -172,7 +172,7 @@ class BoardChange:
         path = None if record is None else record_path(self.changes.root / RESULTS, record)
         edited = path is not None and self._edited(path)
         same = record is not None and record_key(record) == key
-        if record is not None and path and same and not edited and SCORER not in self.changes.paths:
+        if record is not None and path and same and not edited and not self.changes.moves_scores():
             yield Entry.read(path)
             return
         try:
@@ -211,6 +211,10 @@ class BoardChange:
             )
         elif not same:
             self._remark(False, "record", f"stale record, scored again: {where}: {shorten(differ, 8)}")
+        elif differ and SCORER not in self.changes.paths:
+            self._remark(
+                True, "record", f"record that this harness no longer makes: {where}: {shorten(differ, 8)}"
+            )
 
     def _not_made_again(self, path: Path, record: Record) -> Iterator[Entry]:
         """Partial records and those of predictions: shown where nothing touched them or what they rest on."""
@@ -223,8 +227,8 @@ class BoardChange:
         )
         if self._edited(path):
             self._remark(True, "record", f"{what} cannot be made again here: {where}; not ranked")
-        elif not current or SCORER in self.changes.paths:
-            self._remark(False, "record", f"{what} of another split or scorer: {where}; not ranked")
+        elif not current or self.changes.moves_scores():
+            self._remark(False, "record", f"{what} of another split, scorer or harness: {where}; not ranked")
         else:
             yield Entry.read(path)
 

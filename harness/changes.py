@@ -20,6 +20,12 @@ from harness.submission import MANIFEST
 from harness.verification import PACKAGE_FOLDERS
 
 SCORER = "harness/scoring.py"
+# What predictions are made through and scored with, beside the scorer: what a record's hashes do not name.
+RESTS_ON = (
+    *(f"harness/{name}.py" for name in ("chance", "conventions", "ensemble", "evaluation", "features")),
+    *(f"harness/{name}.py" for name in ("predictor", "records", "segments", "splits", "submission", "task")),
+    *(f"harness/{name}" for name in ("corpus", "isolation", "nn", "predictions")),
+)
 # What CI runs, and with what.
 CI_PATHS = (".github", ".ci", "Makefile", "pyproject.toml", "constraints.txt")
 
@@ -83,6 +89,10 @@ class Changes:
             if before or now:
                 kinds[folder] = "modified" if before and now else "added" if now else "removed"
         return kinds
+
+    def moves_scores(self) -> bool:
+        """Whether a file changed that scores rest on and no record's hash names."""
+        return bool(self.below(SCORER, *RESTS_ON))
 
     def at_base(self, path: str) -> bytes | None:
         """A file's bytes at the base; None where it was not there."""
@@ -163,7 +173,11 @@ def edits(changes: Changes) -> list[Remark]:
         remarks.append(
             Remark(False, "scorer", f"edits the scorer ({SCORER}), {versions}: no stored score is taken over")
         )
-    rest = [path for path in changes.below("harness") if path not in scorer]
+    rests_on = changes.below(*RESTS_ON)
+    if rests_on:
+        text = f"edits what scores rest on, {_files(list(rests_on))}: no stored score is taken over"
+        remarks.append(Remark(False, "harness", text))
+    rest = [path for path in changes.below("harness") if path not in scorer and path not in rests_on]
     if rest:
         remarks.append(Remark(False, "harness", f"edits the harness: {_files(rest)}"))
     ci = list(changes.below(*CI_PATHS))

@@ -182,6 +182,33 @@ def test_a_scorer_that_moves_a_stored_score_without_a_new_version_stops(ranked, 
     )
 
 
+def test_what_scores_rest_on_is_named_and_no_stored_score_is_taken(ranked, fork):
+    fork.write("harness/nn/attention.py", "# other\n")
+    fork.write("harness/page/build.py", "# other\n")
+    code, document, _, _ = ranked()
+    assert code == 0
+    assert texts(document, False) == [
+        "edits what scores rest on, 1 file (harness/nn/attention.py): no stored score is taken over",
+        "edits the harness: 1 file (harness/page/build.py)",
+    ]
+    assert {row["how"] for row in rows(document).values()} == {"scored now"}
+
+
+def test_a_record_that_the_edited_harness_no_longer_makes_stops(ranked, fork, upstream):
+    # The harness that runs here is the real one, so the record at the base holds what another gave.
+    path = upstream.record("alpha")
+    record = json.loads(path.read_text())
+    record["score"] = 0.5
+    path.write_text(json.dumps(record))
+    upstream.commit("Score with an older harness")
+    fork.git("pull", "--quiet", "--rebase", "origin", "main")
+    fork.write("harness/nn/attention.py", "# other\n")
+    code, document, _, _ = ranked()
+    assert code == 1
+    (stop,) = texts(document, True)
+    assert stop.startswith(f"record that this harness no longer makes: results/{BOARD}/alpha.json: ")
+
+
 def test_a_raised_scorer_version_is_named(fork):
     fork.write("harness/scoring.py", "SCORER_VERSION: Final = 2\n")
     fork.commit("Raise")
