@@ -66,7 +66,8 @@ class Predictor(Protocol):
 
         Args:
             eeg: (n_segments, n_times, 64) float32, read-only: copy before changing it.
-            subjects: n_segments subjects, such as ``"sub-003"``.
+            subjects: n_segments subjects, such as ``"sub-003"``; ``"unknown"`` where the split tests on
+                subjects that no training met, and so does not say who.
 
         Returns:
             (n_segments, n_times, n_bands) float32, finite, one frame for each EEG sample.

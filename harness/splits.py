@@ -22,6 +22,9 @@ SPLIT_FOLDER = Path(__file__).parent.parent / "splits"
 PARTS = ("train", "val", "test")
 
 Cut = Literal["whole-recordings", "in-time", "given"]
+SubjectIds = Literal["told", "hidden"]
+# Where a split file does not say: of subjects that no training met, a predictor is not told which.
+SUBJECT_IDS: Mapping[Cut, SubjectIds] = {"whole-recordings": "hidden", "in-time": "told", "given": "told"}
 
 # Who exists at all. SparrKULee: 105 participants (Bollens et al. 2024). DTU: 18 (Fuglsang et al. 2017).
 # The simulated corpus has the subjects that the held-out split names.
@@ -54,6 +57,7 @@ class Split:
             80/10/10 in time) or ``given`` (the corpus comes as segments).
         parts: part -> subjects, or None for every subject of the corpus.
         training_split: name of the split whose training part serves this one.
+        subject_ids: ``told`` or ``hidden``, whether a predictor learns whose EEG it is.
         sha256: of the file's bytes.
     """
 
@@ -66,6 +70,7 @@ class Split:
     cut: Cut
     parts: Mapping[str, tuple[str, ...] | None]
     training_split: str
+    subject_ids: SubjectIds
     sha256: str
 
     @property
@@ -157,6 +162,7 @@ def load_split(name_or_path: str | Path) -> Split:
             for part, entry in document["parts"].items()
         },
         training_split=document.get("training_split", document["name"]),
+        subject_ids=document.get("subject_ids", SUBJECT_IDS[document["cut"]]),
         sha256=hashlib.sha256(data).hexdigest(),
     )
 

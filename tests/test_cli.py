@@ -87,6 +87,32 @@ def test_predictions_score_like_their_submission(harness, make_submission, where
     assert again["submission"]["kind"] == "predictions"
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "unknown"),
+        ({"subject_ids": "told"}, "sub-043"),
+        (
+            {
+                "cut": "in-time",
+                "time_fractions": {"train": 0.8, "val": 0.1, "test": 0.1},
+                "segment_seconds": 0.5,
+                "parts": {part: {"subjects": "all"} for part in ("train", "val", "test")},
+            },
+            "sub-043",
+        ),
+    ],
+)
+def test_whose_eeg_it_is_stays_unknown_where_no_training_met_them(
+    harness, make_submission, where, changes, told
+):
+    Path(where[-1]).write_text(json.dumps({**SMALL_SPLIT, **changes}))
+    folder = make_submission(predict="raise ValueError(f'told {subjects[-1]}')")
+    code, _, err = harness("score", folder, *where)
+    assert code == 1
+    assert f"told {told}" in err
+
+
 def test_saved_predictions_are_those_of_the_score(harness, make_submission, where, tmp_path):
     folder = make_submission()
     harness("score", folder, *where, "--save-predictions", "kept.npz")

@@ -47,7 +47,7 @@ class SegmentInput:
 
     Attributes:
         id: of the segment; stays in this process.
-        subject: whose EEG it is; the predictor is told.
+        subject: what the predictor is told of whose EEG it is.
     """
 
     id: str

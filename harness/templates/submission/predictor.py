@@ -24,7 +24,7 @@ class Decoder:
 
         Args:
             eeg: float32 (n_segments, n_times, 64), read-only.
-            subjects: n_segments subject ids; unseen subjects have ids that no training met.
+            subjects: n_segments subject ids; "unknown" where the split tests on unseen subjects.
 
         Returns:
             float32 (n_segments, n_times, n_bands): every frame, finite, never NaN.
