@@ -1,10 +1,8 @@
 """How ConvConcatNet is trained."""
 
-from dataclasses import replace
-
 from model import PRESETS, ConvConcatNet
 
-from harness.training.recipe import Recipe
+from harness.training.recipe import Recipe, compact
 from harness.training.system import NetSystem
 
 # No recipe is at hand. This is the one that the challenge's releases share, which is the recipe's defaults
@@ -12,17 +10,10 @@ from harness.training.system import NetSystem
 PAPER = Recipe(epochs=1000, batch_size=64, crop_seconds=10.0)
 RECIPES = {
     "paper": PAPER,
-    "compact": replace(
+    "compact": compact(
         PAPER,
-        epochs=20,
         batch_size=16,
         crops_per_recording=3,
-        learning_rate=2e-3,
-        schedule="cosine",
-        warmup_epochs=1,
-        average_every=1,
-        average_from=0.7,
-        keep="better",
     ),
 }
 # One net in every variant: the ensemble's members differ in nothing but the seed that they are trained with.

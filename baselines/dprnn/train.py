@@ -1,10 +1,8 @@
 """How DPRNN is trained."""
 
-from dataclasses import replace
-
 from model import PRESETS, Dprnn
 
-from harness.training.recipe import Recipe
+from harness.training.recipe import Recipe, compact
 from harness.training.system import NetSystem
 
 # No recipe is published for EEG. This is the one that the challenge's releases share, which is the recipe's
@@ -13,19 +11,12 @@ from harness.training.system import NetSystem
 PAPER = Recipe(epochs=1000, batch_size=24, crop_seconds=30.0, gradient_clip=5.0)
 RECIPES = {
     "paper": PAPER,
-    "compact": replace(
+    "compact": compact(
         PAPER,
-        epochs=20,
         batch_size=16,
         crop_seconds=10.0,
         crops_per_recording=3,
         fixed_length=True,
-        learning_rate=2e-3,
-        schedule="cosine",
-        warmup_epochs=1,
-        average_every=1,
-        average_from=0.7,
-        keep="better",
     ),
 }
 SYSTEM = NetSystem(nets={"default": Dprnn}, configs={"default": PRESETS}, recipes=RECIPES)

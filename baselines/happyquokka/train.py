@@ -1,10 +1,8 @@
 """How HappyQuokka is trained."""
 
-from dataclasses import replace
-
 from model import NETS, PRESETS
 
-from harness.training.recipe import Recipe
+from harness.training.recipe import Recipe, compact
 from harness.training.system import NetSystem
 
 # The release: the recipe's own defaults (Adam at 5e-4, a tenth less every 50 epochs, -r + 0.2 L1), one
@@ -12,17 +10,10 @@ from harness.training.system import NetSystem
 PAPER = Recipe(epochs=1000, batch_size=64, crop_seconds=10.0, fixed_length=True)
 RECIPES = {
     "paper": PAPER,
-    "compact": replace(
+    "compact": compact(
         PAPER,
-        epochs=20,
         batch_size=16,
         crops_per_recording=3,
-        learning_rate=2e-3,
-        schedule="cosine",
-        warmup_epochs=1,
-        average_every=1,
-        average_from=0.7,
-        keep="better",
     ),
 }
 SYSTEM = NetSystem(

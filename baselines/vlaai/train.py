@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from model import PRESETS, Vlaai
 
-from harness.training.recipe import Recipe
+from harness.training.recipe import Recipe, compact
 from harness.training.system import NetSystem
 
 # The paper: -r alone, Adam as Keras has it at 1e-3, windows of 5 s that start every second, early stopping.
@@ -24,20 +24,13 @@ PAPER = Recipe(
 )
 RECIPES = {
     "paper": PAPER,
-    "compact": replace(
+    "compact": compact(
         PAPER,
-        epochs=20,
         batch_size=16,
         crops="random",
         hop_seconds=None,
         crops_per_recording=6,
         patience=None,
-        learning_rate=2e-3,
-        schedule="cosine",
-        warmup_epochs=1,
-        average_every=1,
-        average_from=0.7,
-        keep="better",
     ),
 }
 # Longer kernels see more of the zeros at a window's end, so their windows are longer.

@@ -1,10 +1,8 @@
 """How DMF2Mel is trained."""
 
-from dataclasses import replace
-
 from model import NETS, PRESETS
 
-from harness.training.recipe import Recipe
+from harness.training.recipe import Recipe, compact
 from harness.training.system import NetSystem
 
 # The release: the recipe's defaults (Adam at 5e-4, a tenth less every 50 epochs, one random crop of 10 s from
@@ -19,19 +17,13 @@ PAPER = Recipe(
 )
 RECIPES = {
     "paper": PAPER,
-    "compact": replace(  # windows of 3 s: many steps for the EEG that they take, where the first ones decide
+    "compact": compact(  # windows of 3 s: many steps for the EEG that they take, where the first ones decide
         PAPER,
         epochs=14,
         batch_size=48,
         crop_seconds=3.0,
         crops_per_recording=10,
-        learning_rate=2e-3,
-        schedule="cosine",
-        warmup_epochs=1,
         gradient_clip=5.0,
-        average_every=1,
-        average_from=0.7,
-        keep="better",
     ),
 }
 SYSTEM = NetSystem(nets=NETS, configs=dict.fromkeys(NETS, PRESETS), recipes=RECIPES)

@@ -1,10 +1,8 @@
 """How SSM2Mel is trained."""
 
-from dataclasses import replace
-
 from model import NETS, PRESETS
 
-from harness.training.recipe import Recipe
+from harness.training.recipe import Recipe, compact
 from harness.training.system import NetSystem
 
 # The release: the recipe's own defaults (Adam at 5e-4, a tenth less every 50 epochs, -r + 0.2 L1), one
@@ -12,19 +10,12 @@ from harness.training.system import NetSystem
 PAPER = Recipe(epochs=2000, batch_size=32, crop_seconds=10.0, fixed_length=True)
 RECIPES = {
     "paper": PAPER,
-    "compact": replace(  # windows of 3 s: a net's weights grow with its window's square
+    "compact": compact(  # windows of 3 s: a net's weights grow with its window's square
         PAPER,
-        epochs=20,
         batch_size=48,
         crop_seconds=3.0,
         crops_per_recording=10,
-        learning_rate=2e-3,
-        schedule="cosine",
-        warmup_epochs=1,
         gradient_clip=5.0,
-        average_every=1,
-        average_from=0.7,
-        keep="better",
     ),
 }
 SYSTEM = NetSystem(
