@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 score: install
-	$(BIN)/harness score submissions/catwavenet
+	HARNESS_DATA= $(BIN)/harness score submissions/catwavenet
 	@echo
 	$(BIN)/harness rank --board simulated/held-out-subjects/test/mel
 

@@ -1,8 +1,8 @@
 """One board before and after a range of commits: which records can be trusted, and which are made again.
 
 A row comes from its record if the record's key (code, weights, members, split, corpus, scorer, variant,
-seed) is the key of what lies in the working tree, and the range edited neither the record nor the scorer.
-A record that is stale or was edited is never trusted: its submission is scored again.
+seed) is the key of what lies in the working tree, and the range edited neither the record nor anything that
+scores rest on. A record that is stale or was edited is never trusted: its submission is scored again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Progress = Callable[[str], AbstractContextManager[Callable[..., None]]]
 
 
 def record_key(record: Mapping[str, Any]) -> str:
-    """The content address of a score: of everything that decides it."""
+    """The content address of a score: of everything that decides it but the harness around the scorer."""
     submission = record["submission"]
     decides = {
         "submission": [submission[name] for name in ("name", "kind", "variant")],
@@ -181,13 +181,13 @@ class BoardChange:
             self._remark(True, "check", f"{name} ({variant}) on {self.name}: {error}")
             return
         self.scored.append(fresh)
-        if record is not None and path:
-            self._compare(path, record, fresh, edited=edited, same=same)
         old = base.get(record_path(self.changes.root / RESULTS, fresh))
         moved = old is not None and record_key(old) == key and abs(old["score"] - fresh["score"]) > SAME_R
         if old is not None and moved and SCORER in self.changes.paths:
             text = f"moves a stored score without raising SCORER_VERSION: {name} ({variant}) on {self.name}"
             self._remark(True, "scorer", f"{text}, {old['score']:.6f} becomes {fresh['score']:.6f}")
+        elif record is not None and path:
+            self._compare(path, record, fresh, edited=edited, same=same)
         stored = record_bytes(fresh)
         yield Entry(
             record_path(self.changes.root / RESULTS, fresh), fresh, hashlib.sha256(stored).hexdigest()
@@ -211,24 +211,26 @@ class BoardChange:
             )
         elif not same:
             self._remark(False, "record", f"stale record, scored again: {where}: {shorten(differ, 8)}")
-        elif differ and SCORER not in self.changes.paths:
-            self._remark(
-                True, "record", f"record that this harness no longer makes: {where}: {shorten(differ, 8)}"
-            )
+        elif differ:
+            text = f"record that this harness no longer makes: {where}: {shorten(differ, 8)}"
+            self._remark(True, "record", f"{text}. Score it again and commit the record, or undo the edit.")
 
     def _not_made_again(self, path: Path, record: Record) -> Iterator[Entry]:
         """Partial records and those of predictions: shown where nothing touched them or what they rest on."""
         where = self._relative(path)
         predictions = record["submission"]["kind"] == "predictions"
         what = "a record of predictions" if predictions else "a partial record"
-        current = (record["split"]["sha256"], record["scorer_version"]) == (
-            self.task.split.sha256,
-            SCORER_VERSION,
-        )
+        causes = {
+            "another split": record["split"]["sha256"] != self.task.split.sha256,
+            "another scorer": record["scorer_version"] != SCORER_VERSION,
+            "a harness that the range edits": self.changes.moves_scores(predicted=not predictions),
+        }
+        of = next((cause for cause, holds in causes.items() if holds), None)
         if self._edited(path):
             self._remark(True, "record", f"{what} cannot be made again here: {where}; not ranked")
-        elif not current or self.changes.moves_scores():
-            self._remark(False, "record", f"{what} of another split, scorer or harness: {where}; not ranked")
+        elif of:
+            text = f"{what} of {of}: {where}; not ranked. Score it again where its data are, and commit it."
+            self._remark(False, "record", text)
         else:
             yield Entry.read(path)
 

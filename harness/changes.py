@@ -20,11 +20,16 @@ from harness.submission import MANIFEST
 from harness.verification import PACKAGE_FOLDERS
 
 SCORER = "harness/scoring.py"
-# What predictions are made through and scored with, beside the scorer: what a record's hashes do not name.
-RESTS_ON = (
-    *(f"harness/{name}.py" for name in ("chance", "conventions", "ensemble", "evaluation", "features")),
-    *(f"harness/{name}.py" for name in ("predictor", "records", "segments", "splits", "submission", "task")),
-    *(f"harness/{name}" for name in ("corpus", "isolation", "nn", "predictions")),
+# What a score rests on beside the scorer, and no hash in a record names: where references come from and what
+# is computed of them, and what predictions are made through.
+SCORED_WITH = (
+    *(f"harness/{name}.py" for name in ("chance", "conventions", "evaluation", "features", "records")),
+    *(f"harness/{name}.py" for name in ("segments", "splits", "statistics", "task")),
+    *(f"harness/{name}" for name in ("corpus", "predictions")),
+)
+PREDICTED_WITH = (
+    *(f"harness/{name}.py" for name in ("ensemble", "predictor", "submission")),
+    *(f"harness/{name}" for name in ("isolation", "nn")),
 )
 # What CI runs, and with what.
 CI_PATHS = (".github", ".ci", "Makefile", "pyproject.toml", "constraints.txt")
@@ -90,9 +95,13 @@ class Changes:
                 kinds[folder] = "modified" if before and now else "added" if now else "removed"
         return kinds
 
-    def moves_scores(self) -> bool:
-        """Whether a file changed that scores rest on and no record's hash names."""
-        return bool(self.below(SCORER, *RESTS_ON))
+    def moves_scores(self, *, predicted: bool = True) -> bool:
+        """Whether a file changed that scores rest on and no record's hash names.
+
+        Args:
+            predicted: whether predictions are made anew; else they are stored ones.
+        """
+        return bool(self.below(SCORER, *SCORED_WITH, *(PREDICTED_WITH if predicted else ())))
 
     def at_base(self, path: str) -> bytes | None:
         """A file's bytes at the base; None where it was not there."""
@@ -173,7 +182,7 @@ def edits(changes: Changes) -> list[Remark]:
         remarks.append(
             Remark(False, "scorer", f"edits the scorer ({SCORER}), {versions}: no stored score is taken over")
         )
-    rests_on = changes.below(*RESTS_ON)
+    rests_on = changes.below(*SCORED_WITH, *PREDICTED_WITH)
     if rests_on:
         text = f"edits what scores rest on, {_files(list(rests_on))}: no stored score is taken over"
         remarks.append(Remark(False, "harness", text))

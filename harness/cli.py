@@ -495,7 +495,8 @@ def compare(first: str, second: str | None, board: str | None, results: Path) ->
     """Compare A with B, or with its whole board.
 
     Each is a record's file, a submission (its first variant), or a name on the board, such as
-    vlaai-original. The board is A's, or the simulated test board, unless --board names one.
+    vlaai-original. Without --board, the board is that of the record's file, or of the only record; else
+    simulated/held-out-subjects/test/mel.
     """
     from harness import console
     from harness.comparison import against_board_text, comparison_text, find_record
@@ -503,9 +504,10 @@ def compare(first: str, second: str | None, board: str | None, results: Path) ->
     from harness.leaderboard import parse_board
 
     chosen = parse_board(board) if board else None
+    if chosen is None and second is not None and Path(second).suffix == ".json":
+        chosen = find_record(second, results, None).board  # a file says which
     one = find_record(first, results, chosen)
-    if chosen is None:  # a record's path says which
-        chosen = one.board
+    chosen = chosen or one.board
     if second is None:
         console.answer(against_board_text(one, results))
     else:

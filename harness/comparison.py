@@ -11,9 +11,10 @@ from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, RecordError, shorten
 from harness.leaderboard import BoardName, Entry, board_names, load_board, rank
 from harness.statistics import bootstrap_interval, detectable, effect_size, sign_flip_test
-from harness.submission import MANIFEST, load_submission
+from harness.submission import MANIFEST, Submission, load_submission
 from harness.verification import PACKAGE_FOLDERS
 
+# The board that `make score` shows.
 DEFAULT_BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
 
 
@@ -90,8 +91,8 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
         target: a record's path, a submission folder or its name, which mean its first variant, or a record's
             name on the board (``vlaai-original``).
         results: the results folder.
-        board: where to look for a name or a submission; None for the one board that has it, or else the one
-            that ``harness score`` fills when no option says otherwise.
+        board: where to look for a name or a submission; None for the one board that has it, or else
+            `DEFAULT_BOARD`.
 
     Raises:
         RecordError: there is none, or more than one.
@@ -100,26 +101,31 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
     path = Path(target)
     if path.suffix == ".json" and path.is_file():
         return Entry.read(path)
-    folders = (path, *(Path(folder, target) for folder in PACKAGE_FOLDERS))
+    folders = [path] if path.is_dir() else [Path(folder, target) for folder in PACKAGE_FOLDERS]
     package = next((load_submission(folder) for folder in folders if (folder / MANIFEST).is_file()), None)
-    name = package.name if package else target
-    names = {name, f"{name}-{package.variants[0]}"} if package else {name}
-    found = {
-        place: candidate
+    wanted = f"{package.name} ({package.variants[0]})" if package else target
+    here = {
+        place: sorted(results.joinpath(*place).glob("*.json"))
         for place in ([board] if board else board_names(results))
-        for candidate in sorted(results.joinpath(*place).glob("*.json"))
-        if candidate.stem in names
+    }
+    found = {
+        place: path
+        for place, paths in here.items()
+        for path in paths
+        if (_is_first_variant(path, package) if package else path.stem == target)
     }
     chosen = found.get(DEFAULT_BOARD) or (next(iter(found.values())) if len(found) == 1 else None)
     if chosen:
         return Entry.read(chosen)
     if not found:
+        near = sorted({p.stem for paths in here.values() for p in paths if p.stem.startswith(target)})
         raise RecordError(
             Fault(
                 target,
-                f"no record of {name} on {board or 'any board'}",
+                f"no record of {wanted} on {board or 'any board'}",
                 "a record's path or name, or a submission that is scored there",
-                f"Score it first: harness score {target}" if path.is_dir() else "",
+                (f"There is {shorten(near)}. " if near else "")
+                + (f"Score it first: harness score {package.folder}" if package else ""),
             )
         )
     listed = shorten([str(one) for one in found.values()], 6)
@@ -128,6 +134,14 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
             target, f"{len(found)} records: {listed}", "one", "Name the record's file, or choose a --board."
         )
     )
+
+
+def _is_first_variant(path: Path, package: Submission) -> bool:
+    if not path.stem.startswith(package.name):
+        return False
+    said = Entry.read(path).record["submission"]
+    wanted = ("submission", package.name, package.variants[0])
+    return (said["kind"], said["name"], said["variant"]) == wanted
 
 
 def comparison_text(comparison: Comparison) -> str:

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from harness import provenance
 from harness.chance import Chance, chance, subject_chance
-from harness.conventions import UNKNOWN_SUBJECT
 from harness.corpus.arrays import release_maps
 from harness.ensemble import load_members, mean_of_runs
 from harness.isolation import Limits, PredictorRun, PredictorSpec, SegmentInput, predict_segments
@@ -131,10 +130,9 @@ def predicted(
             seen.add_eeg(segments[index].id, eeg)
         return eeg
 
-    told = task.split.subject_ids == "told"
     with predict_segments(
         prepared.spec,
-        [SegmentInput(segment.id, segment.subject if told else UNKNOWN_SUBJECT) for segment in segments],
+        [SegmentInput(segment.id, task.split.told(segment.subject)) for segment in segments],
         read_eeg,
         limits=prepared.run.limits,
         jobs=prepared.run.jobs,

@@ -68,7 +68,7 @@ def load_data(path: Path) -> dict[str, Any]:
 
 
 def comment_text(document: Mapping[str, Any], most_bytes: int = MOST_BYTES) -> str:
-    """The comment as Markdown: remarks, then every board that changed, with the change in rank.
+    """The comment as Markdown: remarks, then the boards, those that changed with the change in rank.
 
     Args:
         document: valid against the schema ``pull-request``.

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from harness.conventions import UNKNOWN_SUBJECT
 from harness.errors import Fault, SplitError, raise_all, shorten
 from harness.validation import schema_faults
 
@@ -77,6 +78,10 @@ class Split:
     def segment_samples(self) -> int:
         """Samples in one segment."""
         return round(self.segment_seconds * self.sample_rate_hz)
+
+    def told(self, subject: str) -> str:
+        """What a predictor is told of whose EEG it is."""
+        return subject if self.subject_ids == "told" else UNKNOWN_SUBJECT
 
     def subjects(self, part: str, available: Iterable[str]) -> tuple[str, ...]:
         """The subjects of a part, in natural order.

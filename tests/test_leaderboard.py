@@ -209,6 +209,10 @@ def test_boards_never_mix(results, make_record, harness):
     real = results / "sparrkulee/held-out-subjects/test/mel/linear.json"
     code, _, err = harness("compare", "leader", real, "--results", results)
     assert code == 1
+    assert "leader: no record of leader on sparrkulee/held-out-subjects/test/mel" in err
+    leader = results / str(BOARD) / "leader.json"
+    code, _, err = harness("compare", leader, real, "--results", results)
+    assert code == 1
     assert "Boards never mix." in err
     code, _, err = harness("rank", "--results", results, "--format", "csv")
     assert (code, "--format csv: 2 boards, expected one --board of" in err) == (2, True)

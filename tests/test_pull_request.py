@@ -194,19 +194,28 @@ def test_what_scores_rest_on_is_named_and_no_stored_score_is_taken(ranked, fork)
     assert {row["how"] for row in rows(document).values()} == {"scored now"}
 
 
-def test_a_record_that_the_edited_harness_no_longer_makes_stops(ranked, fork, upstream):
+@pytest.mark.parametrize(
+    ("edited", "scorer", "odd"),
+    [
+        ("nn/attention.py", "SCORER_VERSION = 1\n", {"score": 0.5}),
+        ("statistics.py", "SCORER_VERSION = 1\n", {"ci95": [-0.9, 0.9]}),
+        ("chance.py", "SCORER_VERSION = 1\n# faster\n", {"ci95": [-0.9, 0.9]}),
+    ],
+)
+def test_a_record_that_the_edited_harness_no_longer_makes_stops(ranked, fork, upstream, edited, scorer, odd):
     # The harness that runs here is the real one, so the record at the base holds what another gave.
     path = upstream.record("alpha")
     record = json.loads(path.read_text())
-    record["score"] = 0.5
-    path.write_text(json.dumps(record))
+    path.write_text(json.dumps({**record, **odd}))
     upstream.commit("Score with an older harness")
     fork.git("pull", "--quiet", "--rebase", "origin", "main")
-    fork.write("harness/nn/attention.py", "# other\n")
+    fork.write(f"harness/{edited}", "# other\n")
+    fork.write("harness/scoring.py", scorer)
     code, document, _, _ = ranked()
     assert code == 1
     (stop,) = texts(document, True)
     assert stop.startswith(f"record that this harness no longer makes: results/{BOARD}/alpha.json: ")
+    assert stop.endswith(". Score it again and commit the record, or undo the edit.")
 
 
 def test_a_raised_scorer_version_is_named(fork):

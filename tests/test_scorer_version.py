@@ -8,7 +8,8 @@ again from its subjects: the means, and the interval.
 Caught: any change of ``harness.scoring``, ``harness.chance`` or the bootstrap that moves one of these by
 more than 1e-9 (chance, in float32: 1e-6). Not caught: a rule for a case that does not occur here, and what
 lies before the scorer (another cut of segments, another reading of a corpus). Those the ranking of a pull
-request finds: where it edits the scorer every stored score is made again and compared.
+request finds: where it edits the scorer, or what else scores rest on, every stored score is made again
+and compared.
 """
 
 import json

@@ -2,8 +2,8 @@
 
 The segments are cut into batches, the same whatever the number of processes. Batches of EEG are
 written ahead of the workers, a few each; predictions come back as files that are checked, copied
-into storage of our own and deleted. A worker learns the subjects of a batch, but neither segment
-ids nor stimuli, and no path that leads to labels. (It runs as the same user: what that user may
+into storage of our own and deleted. A worker is told the subjects of a batch, or "unknown", but neither
+segment ids nor stimuli, and no path that leads to labels. (It runs as the same user: what that user may
 read, code that goes looking for it can read. Keep hidden labels where the user cannot.)
 
 Whatever happens here, no process and no file is left behind. Errors name the submission, the

@@ -4,7 +4,7 @@ Started by ``child.py`` with one argument, the job's folder, in which all talk h
 
     job.json            entry point, setup, limits; written before the start
     eeg/000003.npy      batch 3, (n_segments, n_times, 64) float32; appears when it is ready
-    eeg/000003.json     the subjects of batch 3; appears before the array
+    eeg/000003.json     what is told of the subjects of batch 3; appears before the array
     stop                appears when nothing is left to do
     out/start.json      ours: the predictor stands, or what went wrong
     out/000003.npy      ours: the prediction, (n_segments, n_times, n_bands) float32

@@ -2,7 +2,7 @@
 
 HappyQuokka is a stack of these blocks; SSM2Mel has them in its backbone, and asks the attention for queries
 of one series from another. There is no mask and no position. `HalfStep` is the feed-forward layer that
-SSM2Mel's and DMF2Mel's blocks have on both sides, as the Conformer does.
+SSM2Mel's and DMF2Mel's blocks have twice, as the Conformer does.
 
 Shapes: (b, t, d_model).
 """

@@ -28,7 +28,7 @@ def embedded(projection: nn.Linear, subject_index: Tensor) -> Tensor:
     if len(outside):
         raise ValueError(
             f"position {int(outside[0])} of a subject, expected 0 to {n_subjects - 1}, those that the net has"
-            " learned, or -1 for another"
+            " learned, or -1 for another: look subjects up in the table of the weights file"
         )
     learned = projection.weight.T  # (n_subjects, d_model)
     table = torch.cat([learned, learned.mean(dim=0, keepdim=True)])  # -1 is the last row

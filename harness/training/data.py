@@ -68,7 +68,7 @@ class TrainingData:
         scores = {}
         for subject, segments in by_subject(self.validation).items():
             eeg = np.stack([segment.eeg() for segment in segments])
-            predictions = predict(eeg, [subject] * len(segments))
+            predictions = predict(eeg, [self.split.told(subject)] * len(segments))
             scores[subject] = score_subject(
                 {segment.id: segment.feature(self.feature) for segment in segments},
                 {segment.id: row for segment, row in zip(segments, predictions, strict=True)},

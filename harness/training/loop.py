@@ -54,7 +54,8 @@ class Fitted:
 
     Attributes:
         weights: name -> tensor, on the CPU: the best epoch's, or the mean over epochs.
-        config: what it was built with: the net's own ``config``, or else the preset's.
+        config: the preset's.
+        built: the same with the sizes that the run decided, where the net says them.
         recipe: with the epochs that were asked for.
         subjects: training subjects, in the order of ``subject_index``.
         validation_pearson_r: of these weights.
@@ -72,6 +73,7 @@ class Fitted:
 
     weights: Mapping[str, Tensor]
     config: Any
+    built: Any
     recipe: Recipe
     subjects: tuple[str, ...]
     validation_pearson_r: float
@@ -155,7 +157,8 @@ def fit(
                 weights, r, n_averaged = mean, mean_r, done.n_averaged
     return Fitted(
         weights=weights,
-        config=getattr(net, "config", config),
+        config=config,
+        built=as_built(net, config),
         recipe=recipe,
         subjects=crops.subjects,
         validation_pearson_r=r,
@@ -320,6 +323,12 @@ class _Loop:
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None)
+
+
+def as_built(net: nn.Module, config: object) -> Any:
+    """The configuration that a net was built with: its own ``config``, if that is of the preset's kind."""
+    own = getattr(net, "config", None)
+    return own if isinstance(own, type(config)) else config
 
 
 def plain_config(config: object) -> Any:

@@ -235,10 +235,10 @@ class TorchSystem(Protocol[Config]):
 
 
 def compact(paper: Recipe, **changes: Any) -> Recipe:
-    """The recipe of a preset ``compact``: a paper's, for a small net that a CPU trains in minutes.
+    """The recipe of a preset ``compact``: a paper's, changed for a small net that a CPU trains in minutes.
 
     Args:
-        paper: the recipe of the preset ``paper``, whose loss and crops stay.
+        paper: the recipe of the preset ``paper``.
         changes: what else differs, mostly how many crops there are and how long.
     """
     few_epochs: dict[str, Any] = {

@@ -192,7 +192,13 @@ def _fitted(
             "recordings_too_short": len(fitted.too_short),
         },
         metadata=system.metadata(fitted.config, setup, fitted.subjects),
-        recipe={"preset": preset, "config": plain_config(fitted.config), **asdict(fitted.recipe)},
+        recipe={
+            "preset": preset,
+            "config": plain_config(
+                fitted.built if isinstance(fitted.built, type(fitted.config)) else fitted.config
+            ),
+            **asdict(fitted.recipe),
+        },
         folder=folder,
         seconds_before=fitted.seconds_before,
     )

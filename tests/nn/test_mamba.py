@@ -7,7 +7,7 @@ import torch
 from nets import n_parameters, relative, without_gradient
 
 from harness.nn import mamba
-from harness.nn.mamba import CHUNK_SAMPLES, Mamba, selective_scan
+from harness.nn.mamba import CHUNK_SAMPLES, BidirectionalMamba, Mamba, selective_scan
 
 
 def step_by_step(u, dt, A, B, C):
@@ -126,6 +126,16 @@ def test_initial_values_are_the_originals():
     assert 5e-2 < steps.max() <= 1.001e-1
     assert float(steps.log().mean()) == pytest.approx(math.log(1e-2), abs=0.35)
     assert 0.4 < net.dt_proj.weight.abs().max() <= 0.5
+
+
+def test_bidirectional_mamba_reads_both_ways_and_puts_onward_first():
+    torch.manual_seed(0)
+    net = BidirectionalMamba(8, d_state=4)
+    x = torch.randn(2, 12, 8)
+    onward, backward = net.onward(x), net.backward_(x.flip(1)).flip(1)
+    expected = torch.cat([onward, backward], dim=2) @ net.output.weight.T + net.output.bias
+    assert torch.allclose(net(x), expected, atol=1e-6)
+    assert not torch.allclose(net.onward(x), net.backward_(x), atol=1e-3)  # two layers, not one twice
 
 
 def kept_bytes(t):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 from torch import nn
 
+from harness.training.loop import as_built
 from harness.training.recipe import Recipe
 from harness.training.system import NetSystem
 
@@ -55,6 +56,14 @@ def test_builds_the_variant_for_the_feature_and_the_subjects(make_setup):
     assert (type(net), net.config) == (Net, Config(n_bands=10))
     net = SYSTEM.build(TableConfig(), make_setup(variant="table"), ["sub-004", "sub-009"])
     assert (type(net), net.config) == (TableNet, TableConfig(n_bands=10, n_subjects=2))
+
+
+def test_the_record_has_the_sizes_that_the_run_decided(make_setup):
+    net = SYSTEM.build(TableConfig(), make_setup(variant="table"), ["sub-004", "sub-009"])
+    assert as_built(net, TableConfig()) == TableConfig(n_bands=10, n_subjects=2)
+    net.config = {"n_bands": 10}  # of another kind: the net's own affair
+    assert as_built(net, TableConfig()) == TableConfig()
+    assert as_built(nn.Linear(2, 2), TableConfig()) == TableConfig()
 
 
 def test_metadata_names_the_subjects_of_a_table_only(make_setup):
