@@ -143,7 +143,7 @@ def _weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping
     """
     from safetensors.numpy import save
 
-    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     if not metadata:
         whole: bytes = save(plain)
         return whole

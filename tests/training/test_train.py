@@ -1,6 +1,7 @@
 """Training: what is refused, and what an interrupted training leaves behind."""
 
 import pytest
+from safetensors.numpy import load
 
 from harness.corpus import open_corpus
 from harness.errors import CorpusError, Fault, SubmissionError, TrainingError
@@ -9,6 +10,7 @@ from harness.splits import load_split
 from harness.submission import load_submission
 from harness.training import train_submission
 from harness.training.data import TrainingData
+from harness.training.weights import _weights_bytes
 
 
 def _with_trainer(folder, body):
@@ -132,3 +134,10 @@ def test_manifest_that_cannot_be_written_keeps_the_old_weights(
     with pytest.raises(SubmissionError, match="Permission denied"):
         train_submission(load_submission(submission.folder), corpus, load_split(small_split), "mel")
     assert first.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("metadata", [{}, {"net": "Net"}])
+def test_a_single_number_keeps_its_shape(metadata):
+    content = _weights_bytes({"norm.num_batches_tracked": np.array(3), "kernel": np.ones((2, 3)).T}, metadata)
+    arrays = load(content)
+    assert (arrays["norm.num_batches_tracked"].shape, arrays["kernel"].shape) == ((), (3, 2))
