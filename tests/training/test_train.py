@@ -1,5 +1,6 @@
 """Training: what is refused, and what an interrupted training leaves behind."""
 
+import numpy as np
 import pytest
 from safetensors.numpy import load
 
