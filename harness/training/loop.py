@@ -293,7 +293,7 @@ class _Loop:
                     raise TrainingError(
                         Fault(
                             f"epoch {epoch}: validation",
-                            f"predictions of {subjects[0]} that are not finite",
+                            "predictions that are not finite",
                             "finite numbers",
                             "Lower the recipe's learning_rate, or set gradient_clip.",
                         )
