@@ -392,9 +392,15 @@ def data_describe(folder: Path | None, as_json: bool) -> None:
 
 
 _RESULTS_OPTION = _results_folder("--results", "Folder of score records.")
-_BOARD_OPTION = click.option(
-    "--board", metavar="CORPUS/SPLIT/PART/FEATURE", help="Which board. Default: all."
-)
+
+
+def _board_option(default: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--board", metavar="CORPUS/SPLIT/PART/FEATURE", help=f"Which board. Default: {default}."
+    )
+
+
+_BOARD_OPTION = _board_option("all")
 
 
 @cli.command()
@@ -489,7 +495,7 @@ def history(board: str | None, as_json: bool) -> None:
 @cli.command()
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="[B]", required=False)
-@_BOARD_OPTION
+@_board_option("that of the records, see above")
 @_RESULTS_OPTION
 def compare(first: str, second: str | None, board: str | None, results: Path) -> None:
     """Compare A with B, or with its whole board.

@@ -12,7 +12,7 @@ from harness.errors import Fault, RecordError, shorten
 from harness.leaderboard import BoardName, Entry, board_names, load_board, rank
 from harness.statistics import bootstrap_interval, detectable, effect_size, sign_flip_test
 from harness.submission import MANIFEST, Submission, load_submission
-from harness.verification import PACKAGE_FOLDERS
+from harness.verification import package_folder
 
 # The board that `make score` shows.
 DEFAULT_BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
@@ -101,9 +101,10 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
     path = Path(target)
     if path.suffix == ".json" and path.is_file():
         return Entry.read(path)
-    folders = [path] if path.is_dir() else [Path(folder, target) for folder in PACKAGE_FOLDERS]
-    package = next((load_submission(folder) for folder in folders if (folder / MANIFEST).is_file()), None)
-    wanted = f"{package.name} ({package.variants[0]})" if package else target
+    folder = path if (path / MANIFEST).is_file() else package_folder(target)
+    package = load_submission(folder) if folder else None
+    name = package.name if package else target
+    wanted = f"{name} ({package.variants[0]})" if package else name
     here = {
         place: sorted(results.joinpath(*place).glob("*.json"))
         for place in ([board] if board else board_names(results))
@@ -112,13 +113,13 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
         place: path
         for place, paths in here.items()
         for path in paths
-        if (_is_first_variant(path, package) if package else path.stem == target)
+        if (_is_first_variant(path, package) if package else path.stem == name)
     }
     chosen = found.get(DEFAULT_BOARD) or (next(iter(found.values())) if len(found) == 1 else None)
     if chosen:
         return Entry.read(chosen)
     if not found:
-        near = sorted({p.stem for paths in here.values() for p in paths if p.stem.startswith(target)})
+        near = sorted({p.stem for paths in here.values() for p in paths if p.stem.startswith(name)})
         raise RecordError(
             Fault(
                 target,

@@ -100,15 +100,20 @@ def departures(recorded: Record, now: Record) -> list[str]:
     return list(_departures(lasting[0], lasting[1], ()))
 
 
+def package_folder(name: str, root: Path = Path()) -> Path | None:
+    """The package of a name below baselines/ or submissions/; None where there is none."""
+    folders = (root / folder / name for folder in PACKAGE_FOLDERS)
+    return next((folder for folder in folders if (folder / MANIFEST).is_file()), None)
+
+
 def find_package(name: str, root: Path = Path()) -> Path:
     """The package of a name below baselines/ or submissions/.
 
     Raises:
         UsageError: there is none.
     """
-    for folder in PACKAGE_FOLDERS:
-        if (root / folder / name / MANIFEST).is_file():
-            return root / folder / name
+    if (folder := package_folder(name, root)) is not None:
+        return folder
     raise UsageError(
         Fault(
             f"record of {name}",

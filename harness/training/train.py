@@ -194,9 +194,7 @@ def _fitted(
         metadata=system.metadata(fitted.config, setup, fitted.subjects),
         recipe={
             "preset": preset,
-            "config": plain_config(
-                fitted.built if isinstance(fitted.built, type(fitted.config)) else fitted.config
-            ),
+            "config": plain_config(fitted.built),
             **asdict(fitted.recipe),
         },
         folder=folder,
