@@ -19,7 +19,7 @@ RECIPES = {
     "paper": PAPER,
     "compact": compact(  # windows of 3 s: many steps for the EEG that they take, where the first ones decide
         PAPER,
-        epochs=14,
+        epochs=28,
         batch_size=48,
         crop_seconds=3.0,
         crops_per_recording=10,
