@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shlex
 
 import pytest
 from conftest import REPOSITORY
@@ -10,6 +11,7 @@ from safetensors import safe_open
 
 from harness.board_tables import board_text
 from harness.changes import PREDICTED_WITH, SCORED_WITH, SCORER
+from harness.cli import cli
 from harness.comparison import DEFAULT_BOARD
 from harness.console import chance_band, record_text
 from harness.leaderboard import board_of, load_board, rank
@@ -84,6 +86,20 @@ def test_our_weights_together_are_small():
     files = [path for folder in OURS for path in folder.glob("weights/*.safetensors")]
     assert len(files) >= 39
     assert sum(path.stat().st_size for path in files) <= 40 * 2**20
+
+
+@pytest.mark.parametrize("folder", [REPOSITORY, *OURS], ids=lambda path: path.name)
+def test_commands_in_the_readme_can_be_given_as_they_stand(folder):
+    commands = re.findall(r"^(?: {4}|torchrun .*)?harness (.+)$", (folder / "README.md").read_text(), re.M)
+    assert commands
+    for words in (shlex.split(command, comments=True) for command in commands):
+        group = cli
+        while words[0] in getattr(group, "commands", {}):
+            group = group.commands[words.pop(0)]
+        given = group.make_context(group.name, words).params
+        package = REPOSITORY / given.get("submission", "")
+        if given.get("variant") and package.is_dir():
+            assert given["variant"] in load_submission(package).variants
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
