@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,14 +120,19 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
     if chosen:
         return Entry.read(chosen)
     if not found:
-        near = sorted({p.stem for paths in here.values() for p in paths if p.stem.startswith(name)})
+        stems = sorted({p.stem for paths in here.values() for p in paths})
+        near = [stem for stem in stems if stem.startswith(name)] or difflib.get_close_matches(name, stems)
         raise RecordError(
             Fault(
                 target,
                 f"no record of {wanted} on {board or 'any board'}",
                 "a record's path or name, or a submission that is scored there",
-                (f"There is {shorten(near)}. " if near else "")
-                + (f"Score it first: harness score {package.folder}" if package else ""),
+                " ".join(
+                    [
+                        *([f"Did you mean {shorten(near)}?"] if near else []),
+                        *([f"Score it first: harness score {package.folder}"] if package else []),
+                    ]
+                ),
             )
         )
     listed = shorten([str(one) for one in found.values()], 6)
