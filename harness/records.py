@@ -187,7 +187,13 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise RecordError(Fault(str(path), error.strerror or "cannot be read")) from None
+        raise RecordError(
+            Fault(
+                str(path),
+                error.strerror or "cannot be read",
+                "a score record, such as `harness score` writes below results/",
+            )
+        ) from None
 
 
 def parse_record(content: bytes, where: str) -> Record:

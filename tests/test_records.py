@@ -92,7 +92,7 @@ def test_half_a_record_is_refused(record, tmp_path):
 
 
 def test_missing_record(tmp_path):
-    with pytest.raises(RecordError, match="No such file"):
+    with pytest.raises(RecordError, match="No such file.*expected a score record"):
         read_record(tmp_path / "r.json")
 
 
