@@ -137,8 +137,8 @@ def board_notes(ranking: Ranking) -> list[str]:
     notes = []
     if len(ranking.rows) > 1:
         notes.append(
-            "Systems that share a letter cannot be told apart (paired sign-flip test over subjects, Holm,"
-            f" {LEVEL:g}). Ranks and intervals: bootstrap over subjects, 95 %."
+            "Systems that share a letter cannot be told apart, those that share none can (paired sign-flip"
+            f" test over subjects, Holm, {LEVEL:g}). Ranks and intervals: bootstrap over subjects, 95 %."
         )
     notes += [
         f"Not ranked, scored on {len(entry.record['subjects'])} subjects only: {entry.system}"

@@ -1,9 +1,9 @@
 """Leaderboards: a board's records, ranked, with how sure the ranking is.
 
 A board is a folder ``results/<corpus>/<split>/<part>/<feature>/``; boards are never mixed. The ranking is
-the rank interval (bootstrap over subjects, drawn jointly for all systems) and the tie groups: systems that
-share a letter cannot be told apart by a paired sign-flip test over subjects, Holm over all pairs. The same
-records give the same ranking, to the byte.
+the rank interval (bootstrap over subjects, drawn jointly for all systems) and the tie groups: two
+systems share a letter where a paired sign-flip test over subjects, Holm over all pairs, cannot tell them
+apart, and only there. The same records give the same ranking, to the byte.
 """
 
 from __future__ import annotations
@@ -253,43 +253,50 @@ def rank(board: Board) -> Ranking:
     return Ranking(board, rows, adjusted, effect_sizes(scores))
 
 
-def tie_runs(tied: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Groups of systems in order of their means: longest runs of neighbours of whom no two can be told apart.
+def tie_groups(tied: NDArray[np.bool_]) -> list[tuple[int, ...]]:
+    """Groups of systems, such that two share one exactly where they cannot be told apart.
 
-    They are the bars of a critical difference diagram (Demsar 2006).
+    What a compact letter display shows (Piepho 2004). A group is mostly a run of neighbours, a bar of a
+    critical difference diagram; it has gaps where a difference of means tells two systems apart and a larger
+    one, over subjects who agree less, does not.
 
     Args:
-        tied: (n_systems, n_systems), whether two cannot be told apart.
+        tied: (n_systems, n_systems), symmetric, whether two cannot be told apart; systems in order of their
+            means. Every system is tied with itself.
 
     Returns:
-        First and last place of each, from 0; every system is in one or more.
+        The places of each group's systems from 0, ascending; every system is in one or more, and no group is
+        part of another.
     """
-    n_systems = len(tied)
-    runs: list[tuple[int, int]] = []
-    for start in range(n_systems):
-        end = start
-        while end + 1 < n_systems and tied[start : end + 1, end + 1].all():
-            end += 1
-        if not runs or end > runs[-1][1]:
-            runs.append((start, end))
-    return runs
+    together = np.zeros_like(tied)
+    groups = []
+    for first in range(len(tied)):
+        while (left := np.flatnonzero(tied[first] & ~together[first])).size:
+            group, fitting = [first], tied[first].copy()
+            for place in (left[0], *range(first + 1, len(tied)), *range(first)):
+                if fitting[place] and place not in group:
+                    group.append(int(place))
+                    fitting &= tied[place]
+            together[np.ix_(group, group)] = True
+            groups.append(tuple(sorted(group)))
+    return sorted(groups)
 
 
 def tie_letters(tied: NDArray[np.bool_]) -> list[str]:
-    """Letters for systems in order of their means: those that share one cannot be told apart.
+    """Letters for systems in order of their means: two share one exactly where they cannot be told apart.
 
     Args:
-        tied: as in :func:`tie_runs`.
+        tied: as in :func:`tie_groups`.
 
     Returns:
         For each system the letters of its groups, one or more: a to z, then aa, ab and so on.
     """
-    runs = tie_runs(tied)
-    names = [_letter(k) for k in range(len(runs))]
+    groups = tie_groups(tied)
+    names = [_letter(k) for k in range(len(groups))]
     several = any(len(name) > 1 for name in names)
     return [
         (" " if several else "").join(
-            name for name, (start, end) in zip(names, runs, strict=True) if start <= system <= end
+            name for name, group in zip(names, groups, strict=True) if system in group
         )
         for system in range(len(tied))
     ]

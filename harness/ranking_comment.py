@@ -106,9 +106,9 @@ def _text(document: Mapping[str, Any], cut: _Cut) -> str:
             parts.append("\n".join(lines))
     parts += [_board(board, cut) for board in document["boards"]]
     parts.append(
-        "Systems that share a letter cannot be told apart (paired sign-flip test over subjects, Holm)."
-        f" Scorer version {document['scorer_version']}. These numbers were made by the pull request's own"
-        " code, in a job without permissions: where it edits the harness, read that first."
+        "Systems that share a letter cannot be told apart, those that share none can (paired sign-flip test"
+        f" over subjects, Holm). Scorer version {document['scorer_version']}. These numbers were made by the"
+        " pull request's own code, in a job without permissions: where it edits the harness, read that first."
     )
     return "\n\n".join(parts) + "\n"
 

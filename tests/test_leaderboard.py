@@ -9,7 +9,7 @@ import pytest
 
 from harness.board_tables import FORMATS, board_text
 from harness.errors import RecordError, UsageError
-from harness.leaderboard import BoardName, load_board, parse_board, rank, tie_letters
+from harness.leaderboard import BoardName, load_board, parse_board, rank, tie_groups, tie_letters
 from harness.statistics import sign_flip_test
 
 BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
@@ -154,7 +154,7 @@ def test_a_board_that_is_not_there(results, tmp_path):
     assert message.startswith(f"{tmp_path}/none: no such folder")
 
 
-def test_letters_are_the_longest_runs_without_a_difference():
+def test_letters_are_runs_of_neighbours_where_larger_differences_are_told_apart():
     tied = np.ones((5, 5), dtype=bool)
     for i, j in ((0, 2), (0, 3), (0, 4), (1, 4), (3, 4), (2, 4)):
         tied[i, j] = tied[j, i] = False
@@ -163,6 +163,24 @@ def test_letters_are_the_longest_runs_without_a_difference():
     assert tie_letters(np.ones((3, 3), dtype=bool)) == ["a", "a", "a"]
     many = tie_letters(np.eye(30, dtype=bool))
     assert (many[0], many[25], many[26], many[29]) == ("a", "z", "aa", "ad")
+
+
+def test_two_systems_share_a_letter_exactly_where_they_cannot_be_told_apart():
+    tied = np.ones((4, 4), dtype=bool)  # the first is told from the second and not from the third
+    for i, j in ((0, 1), (0, 3), (2, 3)):
+        tied[i, j] = tied[j, i] = False
+    assert tie_groups(tied) == [(0, 2), (1, 2), (1, 3)]
+    assert tie_letters(tied) == ["a", "bc", "ab", "c"]
+    rng = np.random.default_rng(0)
+    for n_systems, share in ((1, 0.5), (6, 0.2), (9, 0.5), (15, 0.8), (30, 0.95)):
+        upper = np.triu(rng.random((n_systems, n_systems)) < share, 1)
+        tied = upper | upper.T | np.eye(n_systems, dtype=bool)
+        groups = [set(group) for group in tie_groups(tied)]
+        shared = [
+            [any({i, j} <= group for group in groups) for j in range(n_systems)] for i in range(n_systems)
+        ]
+        np.testing.assert_array_equal(shared, tied)
+        assert not any(one < other for one in groups for other in groups)
 
 
 def test_rank_and_compare_as_commands(harness, results):

@@ -11,9 +11,9 @@ from markupsafe import Markup
 from harness.board_tables import board_notes, row_cells
 from harness.console import chance_band
 from harness.conventions import SIMULATED_WORDS
-from harness.leaderboard import HASH_DIGITS, LEVEL, BoardName, Ranking, tie_runs
+from harness.leaderboard import HASH_DIGITS, LEVEL, BoardName, Ranking, tie_groups
 from harness.page.names import system_file
-from harness.page.svg import Box, Dot, boxes, dots, ties
+from harness.page.svg import Box, Dot, boxes, dots, runs, ties
 from harness.papers.official import DATA, WHY_UNPAIRED, official_teams
 
 HEAT_LEVELS = 9
@@ -148,19 +148,24 @@ def _board_dots(ranking: Ranking) -> Markup:
 
 
 def _board_ties(ranking: Ranking, names: Sequence[str]) -> Markup:
-    runs = tie_runs(ranking.p > LEVEL)
+    groups = tie_groups(ranking.p > LEVEL)
     joined = [
-        f"{names[first]} to {names[last]} (places {first + 1} to {last + 1})"
-        for first, last in runs
-        if first < last
+        f"{names[group[0]]} to {names[group[-1]]} (places {_places(group)})"
+        for group in groups
+        if len(group) > 1
     ]
     return ties(
         names,
-        runs,
+        groups,
         "ties",
         "Systems by rank; a bar joins those that cannot be told apart",
         f"Tied: {'; '.join(joined)}." if joined else "No two systems are tied.",
     )
+
+
+def _places(group: Sequence[int]) -> str:
+    ends = [(str(start + 1), str(end + 1)) for start, end in runs(group)]
+    return ", ".join(start if start == end else f"{start} to {end}" for start, end in ends)
 
 
 def _boxes(systems: Sequence[Box]) -> Markup | None:

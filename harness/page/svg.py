@@ -124,13 +124,14 @@ def boxes(systems: Sequence[Box], key: str, title: str, description: str) -> Mar
 
 
 def ties(
-    names: Sequence[str], groups: Sequence[tuple[int, int]], key: str, title: str, description: str
+    names: Sequence[str], groups: Sequence[Sequence[int]], key: str, title: str, description: str
 ) -> Markup:
     """Systems along an axis of ranks, and bars that join those who cannot be told apart.
 
     Args:
         names: best first; at least two.
-        groups: first and last place, from 0, of each run of systems that are tied.
+        groups: places, from 0 and ascending, of each group of systems that are tied; where it leaves some
+            out, a thin line leads its bar past them.
         key: as in :func:`dots`, like the two that follow.
         title: likewise.
         description: likewise.
@@ -141,7 +142,7 @@ def ties(
     def x(place: float) -> float:
         return TIES_LEFT + 14 + place / (n_systems - 1) * (WIDTH - 2 * TIES_LEFT - 28)
 
-    bars, n_lanes = _lanes(groups, x)
+    bars, links, n_lanes = _lanes(groups, x)
     top = 30 + 7 * n_lanes + 12
     elbows, texts = [], []
     for place, name in enumerate(names):
@@ -156,22 +157,35 @@ def ties(
         for place in range(0, n_systems, step)
     )
     axis = _path("axis", [f"M{_short(x(0))} 24H{_short(x(n_systems - 1))}"])
-    body = axis + _path("elbow", elbows) + _path("bar", bars) + numbers + "".join(texts)
+    body = (
+        axis + _path("elbow", elbows) + _path("link", links) + _path("bar", bars) + numbers + "".join(texts)
+    )
     return _figure(top + ROW * left, body, key, title, description)
 
 
-def _lanes(groups: Sequence[tuple[int, int]], x: Callable[[float], float]) -> tuple[list[str], int]:
-    """Bars of the groups of two and more, in as few lanes as they fit in, and how many lanes that is."""
+def runs(places: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last of each run of neighbours among ascending places."""
+    starts = [place for place in places if place - 1 not in places]
+    ends = [place for place in places if place + 1 not in places]
+    return list(zip(starts, ends, strict=True))
+
+
+def _lanes(groups: Sequence[Sequence[int]], x: Callable[[float], float]) -> tuple[list[str], list[str], int]:
+    """Of the groups of two and more bars, the lines across their gaps, and in how many lanes they fit."""
     ends: list[int] = []
-    bars = []
-    for first, last in groups:
+    bars, links = [], []
+    for group in groups:
+        first, last = group[0], group[-1]
         if first == last:
             continue
         free = [lane for lane, end in enumerate(ends) if x(first) - x(end) > BAR_GAP]
         lane = free[0] if free else len(ends)
         ends[lane : lane + 1] = [last]
-        bars.append(f"M{_short(x(first - 0.15))} {34 + 7 * lane}H{_short(x(last + 0.15))}")
-    return bars, len(ends)
+        y, members = 34 + 7 * lane, runs(group)
+        bars += [f"M{_short(x(start - 0.15))} {y}H{_short(x(end + 0.15))}" for start, end in members]
+        if len(members) > 1:
+            links.append(f"M{_short(x(first))} {y}H{_short(x(last))}")
+    return bars, links, len(ends)
 
 
 def _points(xs: Sequence[int], y: int) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
-from harness.leaderboard import tie_runs
+from harness.leaderboard import tie_groups
 from harness.page.board import heat
 from harness.page.svg import Box, Dot, boxes, dots, scale_of, ties
 
@@ -47,9 +47,10 @@ def test_bars_join_the_tied_in_lanes_that_never_overlap():
     tied = np.eye(5, dtype=bool)
     for i, j in ((0, 1), (1, 2), (3, 4)):
         tied[i, j] = tied[j, i] = True
-    runs = tie_runs(tied)
-    assert runs == [(0, 1), (1, 2), (3, 4)]
-    picture = ties(["a", "b", "c", "d", "e"], runs, "k", "t", "d")
+    groups = tie_groups(tied)
+    assert groups == [(0, 1), (1, 2), (3, 4)]
+    picture = ties(["a", "b", "c", "d", "e"], groups, "k", "t", "d")
+    assert "class=link" not in picture
     (path,) = re.findall(r'class=bar d="([^"]*)"', picture)
     bars = [tuple(map(float, bar)) for bar in re.findall(r"M([\d.]+) (\d+)H([\d.]+)", path)]
     assert [bar[1] for bar in bars] == [34, 41, 34]
@@ -61,7 +62,16 @@ def test_bars_join_the_tied_in_lanes_that_never_overlap():
         assert float(first) - lanes.get(lane, 0.0) > 4  # no two bars look like one
         lanes[lane] = float(last)
     assert len(lanes) == 2
-    assert "class=bar" not in ties(["a", "b"], [(0, 0), (1, 1)], "k", "t", "d")
+    assert "class=bar" not in ties(["a", "b"], [(0,), (1,)], "k", "t", "d")
+
+
+def test_a_thin_line_leads_a_bar_past_a_system_that_is_not_of_its_group():
+    picture = ties(["a", "b", "c", "d"], [(0, 1, 3)], "k", "t", "d")
+    (bars,) = re.findall(r'class=bar d="([^"]*)"', picture)
+    (links,) = re.findall(r'class=link d="([^"]*)"', picture)
+    ((first, _, second), (third, _, _)) = re.findall(r"M([\d.]+) (\d+)H([\d.]+)", bars)
+    ((start, _, end),) = re.findall(r"M([\d.]+) (\d+)H([\d.]+)", links)
+    assert float(first) < float(start) < float(second) < float(third) < float(end)
 
 
 def _luminance(colour):
