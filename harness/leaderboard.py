@@ -268,17 +268,21 @@ def tie_groups(tied: NDArray[np.bool_]) -> list[tuple[int, ...]]:
         The places of each group's systems from 0, ascending; every system is in one or more, and no group is
         part of another.
     """
-    together = np.zeros_like(tied)
-    groups = []
+    shared = np.zeros(tied.shape, dtype=np.int64)  # groups that two systems have in common
+    groups: list[tuple[int, ...]] = []
     for first in range(len(tied)):
-        while (left := np.flatnonzero(tied[first] & ~together[first])).size:
-            group, fitting = [first], tied[first].copy()
+        while (left := np.flatnonzero(tied[first] & (shared[first] == 0))).size:
+            members, fitting = [first], tied[first].copy()
             for place in (left[0], *range(first + 1, len(tied)), *range(first)):
-                if fitting[place] and place not in group:
-                    group.append(int(place))
+                if fitting[place] and place not in members:
+                    members.append(int(place))
                     fitting &= tied[place]
-            together[np.ix_(group, group)] = True
-            groups.append(tuple(sorted(group)))
+            shared[np.ix_(members, members)] += 1
+            groups.append(tuple(sorted(members)))
+    for group in sorted(groups, key=len):  # what later groups have made superfluous
+        if (shared[np.ix_(group, group)] > 1).all():
+            shared[np.ix_(group, group)] -= 1
+            groups.remove(group)
     return sorted(groups)
 
 
