@@ -64,6 +64,18 @@ def test_real_records_come_before_simulated_ones_and_have_a_difference(ssm2mel, 
     assert "-0.0090" in paper_text("ssm2mel", ssm2mel)
 
 
+def test_a_board_in_place_of_a_tables_own_fills_it_and_is_noted(make_record, tmp_path):
+    make_record("ssm2mel", [0.06, 0.08], variant="no-esm")
+    board = BoardName("simulated", "held-out-subjects", "test", "mel")
+    text = paper_text("ssm2mel", tmp_path / "results", board=board)
+    (line,) = [line for line in text.splitlines() if line.startswith("without ESM")]
+    assert line.split()[2:6] == ["0.0630", "+26", "%", "0.0700"]
+    note = "Measured on held-out-subjects/test/mel, where the paper's figures are of known-subjects/test/"
+    assert text.count(f"Note: {note}mel.") == 3
+    assert text.count(f"Note: {note}envelope.") == 1
+    assert "Measured on" not in paper_text("catwavenet", tmp_path / "results")
+
+
 def test_inconsistencies_are_notes(ssm2mel):
     assert "Note: The tables say 0.069, the text 0.068." in paper_text("ssm2mel", ssm2mel)
     dmf = paper_text("dmf2mel", ssm2mel)

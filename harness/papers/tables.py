@@ -142,7 +142,10 @@ def _with_board(
         return dict(table), None
     if board is not None:
         load_board(results, board)  # an unknown one is refused by name
-        return {**table, "board": board._asdict()}, board.corpus
+        own, other = _words(table["board"]), board[1:]
+        note = f"Measured on {'/'.join(other)}, where the paper's figures are of {'/'.join(own)}."
+        notes = [*table["notes"], *([note] if other != own else [])]
+        return {**table, "board": board._asdict(), "notes": notes}, board.corpus
     for corpus in CORPORA:
         if any(results.joinpath(corpus, *_words(table["board"])).glob("*.json")):
             return dict(table), corpus
