@@ -122,17 +122,14 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
     if not found:
         stems = sorted({p.stem for paths in here.values() for p in paths})
         near = [stem for stem in stems if stem.startswith(name)] or difflib.get_close_matches(name, stems)
+        remedy = [f"Did you mean {shorten(near)}?"] if near else []
+        remedy += [f"Score it first: harness score {package.folder}"] if package else []
         raise RecordError(
             Fault(
                 target,
                 f"no record of {wanted} on {board or 'any board'}",
                 "a record's path or name, or a submission that is scored there",
-                " ".join(
-                    [
-                        *([f"Did you mean {shorten(near)}?"] if near else []),
-                        *([f"Score it first: harness score {package.folder}"] if package else []),
-                    ]
-                ),
+                " ".join(remedy),
             )
         )
     listed = shorten([str(one) for one in found.values()], 6)

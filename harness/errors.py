@@ -112,3 +112,11 @@ def shorten(names: Sequence[str], most: int = 5) -> str:
     shown = ", ".join(names[:most])
     more = len(names) - most
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """A remedy that names the known name that is nearest; empty where none is near."""
+    import difflib  # not for every start of the command
+
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]!r}?" if near else ""

@@ -6,7 +6,6 @@ the file's bytes) stands in every score record, so that a changed split is a dif
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.conventions import UNKNOWN_SUBJECT
-from harness.errors import Fault, SplitError, raise_all, shorten
+from harness.errors import Fault, SplitError, did_you_mean, raise_all, shorten
 from harness.validation import schema_faults
 
 SPLIT_FOLDER = Path(__file__).parent.parent / "splits"
@@ -132,13 +131,12 @@ def load_split(name_or_path: str | Path) -> Split:
         data = path.read_bytes()
     except OSError as error:
         names = split_names()
-        near = difflib.get_close_matches(str(name_or_path), names, n=1)
         raise SplitError(
             Fault(
                 f"split {name_or_path}",
                 error.strerror or "cannot be read",
                 f"one of {', '.join(names)}, or the path of a split file (.json)",
-                f"Did you mean {near[0]!r}?" if near else "",
+                did_you_mean(str(name_or_path), names),
             )
         ) from None
     try:

@@ -6,7 +6,6 @@ corpus, split, feature and variant, each with its sha256; a file that does not m
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import tomllib
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.conventions import FEATURE_BANDS, SAMPLE_RATE_HZ
-from harness.errors import Fault, SubmissionError, raise_all
+from harness.errors import Fault, SubmissionError, did_you_mean, raise_all
 from harness.files import file_sha256, write_atomically
 from harness.predictor import Setup
 from harness.splits import Split
@@ -93,13 +92,12 @@ class Submission:
         if name is None:
             return self.variants[0]
         if name not in self.variants:
-            near = difflib.get_close_matches(name, self.variants, n=1)
             raise SubmissionError(
                 Fault(
                     f"{self.name}: --variant",
                     repr(name),
                     f"one of {', '.join(self.variants)}",
-                    f"Did you mean {near[0]!r}?" if near else "",
+                    did_you_mean(name, self.variants),
                 )
             )
         return name

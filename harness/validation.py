@@ -5,14 +5,13 @@ jsonschema finds what is wrong; this module says it the way the rest of the harn
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import Fault
+from harness.errors import Fault, did_you_mean
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -52,11 +51,10 @@ def _faults(error: ValidationError, where: str) -> Iterator[Fault]:
         allowed = list(error.schema.get("properties", {})) if isinstance(error.schema, dict) else []
         for key in error.instance:
             if key not in allowed:
-                near = difflib.get_close_matches(str(key), allowed, n=1)
                 yield Fault(
                     place,
                     f"unknown key {key!r}",
-                    remedy=f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(allowed)}.",
+                    remedy=did_you_mean(str(key), allowed) or f"Known: {', '.join(allowed)}.",
                 )
     elif error.validator == "required" and isinstance(error.instance, Mapping):
         # jsonschema reports each missing key as an error of its own; the key opens its message.
