@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import pearsonr
 
 from benchmarks.timing import interleaved, report
-from harness.chance import subject_chance
+from harness.scoring.chance import subject_chance
 
 SAMPLES, BANDS = 1920, 10
 TARGET_RATIO = 50.0

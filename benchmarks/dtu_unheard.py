@@ -15,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.evaluation import Run, grouped, predicted, prepare, score_task
-from harness.segments import Fingerprint
-from harness.submission import load_submission
-from harness.task import open_task
+from harness.evaluation.evaluate import score_task
+from harness.evaluation.predict import grouped, predicted
+from harness.evaluation.prepare import Run, prepare
+from harness.submission.manifest import load_submission
+from harness.tasks.fingerprint import Fingerprint
+from harness.tasks.task import open_task
 from harness.training import train_submission
 
 REPOSITORY = Path(__file__).parent.parent

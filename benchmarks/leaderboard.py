@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import report
-from harness.chance import Band, Chance
-from harness.leaderboard import Board, BoardName, Entry, rank
+from harness.boards.board import Board, BoardName, Entry
+from harness.boards.ranking import rank
 from harness.page import build_page
-from harness.records import build_record, write_record
-from harness.scoring import SubjectScore, combine
+from harness.records.record import build_record, write_record
+from harness.scoring.chance import Band, Chance
+from harness.scoring.score import SubjectScore, combine
 
 NAME = BoardName("simulated", "held-out-subjects", "test", "mel")
 BANDS = 10

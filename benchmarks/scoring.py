@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import pearsonr
 
 from benchmarks.timing import interleaved, report
-from harness.scoring import score_subject
+from harness.scoring.score import score_subject
 
 SEGMENTS, SAMPLES, BANDS = 120, 1920, 10
 TARGET_RATIO = 6.0

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import report
-from harness.conventions import FEATURE_BANDS, SAMPLE_RATE_HZ
+from harness.features.catalogue import FEATURE_BANDS, SAMPLE_RATE_HZ
 from harness.predictor import Setup
-from harness.submission import Submission, load_submission
+from harness.submission.manifest import Submission, load_submission
 
 REPOSITORY = Path(__file__).parent.parent
 # Variants that are nets of their own; for every other package, its first variant.
@@ -126,7 +126,7 @@ def _paper_weights(package: Submission, variant: str, folder: Path) -> tuple[Pat
 
 
 def _committed(package: Submission, variant: str) -> Path:
-    from harness.splits import load_split
+    from harness.tasks.splits import load_split
 
     weights = package.weights("simulated", load_split("held-out-subjects"), FEATURE, variant)
     if weights is None:
@@ -141,10 +141,10 @@ def _decoder(package: Submission, setup: Setup):  # type: ignore[no-untyped-def]
 
 def _batch_change(package: Submission, variant: str) -> float | None:
     """Largest change of a segment's and band's r from a batch of 32 to batches of 1; None without weights."""
-    from harness.corpus.simulated import default_folder, is_complete, simulate
+    from harness.corpus.simulated.make import default_folder, is_complete, simulate
     from harness.errors import SubmissionError
-    from harness.scoring import pearson_r
-    from harness.task import open_task
+    from harness.scoring.pearson import pearson_r
+    from harness.tasks.task import open_task
 
     try:
         path = _committed(package, variant)

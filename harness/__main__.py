@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Import the command and run it."""
     try:
-        from harness.cli import main as run
+        from harness.cli.main import main as run
 
         run()
     except KeyboardInterrupt:

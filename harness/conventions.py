@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
-# EEG and features have one rate; the corpora are distributed at it (SparrKULee, DTU).
-SAMPLE_RATE_HZ: Final = 64
 N_EEG_CHANNELS: Final = 64  # BioSemi, 10-20 system
-N_MEL_BANDS: Final = 10
-FEATURE_BANDS: Final[Mapping[str, int]] = {"mel": N_MEL_BANDS, "envelope": 1}
-
 # What a predictor is told of whose EEG it is, where the split does not say who.
 UNKNOWN_SUBJECT: Final = "unknown"
-
 # In the root of every simulated corpus; and what opens the name of every simulated stimulus.
 SIMULATED_MARKER: Final = "simulated.json"
 SIMULATED_PREFIX: Final = "simulated"

@@ -13,7 +13,7 @@
     └── UsageError               options that contradict each other; the command exits 2
 
 An error carries one or more faults, and all faults of one kind are reported at once: the reader
-mends a list, not a chain of surprises. Only ``harness/cli.py`` catches these.
+mends a list, not a chain of surprises. Only ``harness/cli/main.py`` catches these.
 """
 
 from __future__ import annotations

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from documents import RUN, SMALL_SPLIT, SUBMISSION
 
-from harness.chance import Band, Chance
-from harness.cli import main
+from harness.cli.main import main
 from harness.corpus import open_corpus
-from harness.records import build_record, write_record
-from harness.scoring import SubjectScore, combine
-from harness.splits import load_split
-from harness.submission import load_submission
+from harness.records.record import build_record, write_record
+from harness.scoring.chance import Band, Chance
+from harness.scoring.score import SubjectScore, combine
+from harness.submission.manifest import load_submission
+from harness.tasks.splits import load_split
 
 GOLDEN = Path(__file__).parent / "golden"
 REPOSITORY = Path(__file__).parent.parent

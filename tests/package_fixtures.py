@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from harness.isolation import PredictorSpec, SegmentInput, predict_segments
+from harness.execution import PredictorSpec, SegmentInput, predict_segments
 from harness.predictor import Setup
 
 REPOSITORY = Path(__file__).parent.parent

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.leaderboard import BoardName
+from harness.boards.board import BoardName
 from harness.page import build_page
 
 N_SUBJECTS = 12

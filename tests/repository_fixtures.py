@@ -109,7 +109,7 @@ def _upstream(tmp_path_factory):
     repository = Repository(tmp_path_factory.mktemp("upstream"))
     repository.git("init", "--quiet", "--initial-branch", "main")
     repository.write("splits/small-split.json", SMALL_SPLIT)
-    repository.write("harness/scoring.py", "SCORER_VERSION = 1\n")
+    repository.write("harness/scoring/score.py", "SCORER_VERSION = 1\n")
     repository.write("harness/other.py", "VALUE = 1\n")
     repository.write("README.md", "words\n")
     for place, expression in SYSTEMS.items():

@@ -9,18 +9,19 @@ import pytest
 from conftest import REPOSITORY
 from safetensors import safe_open
 
-from harness.board_tables import board_text
-from harness.changes import PREDICTED_WITH, SCORED_WITH, SCORER
-from harness.cli import cli
-from harness.comparison import DEFAULT_BOARD
-from harness.console import chance_band, record_text
-from harness.leaderboard import board_of, load_board, rank
-from harness.papers.tables import paper_text
-from harness.ranking_comment import comment_text, load_data
-from harness.records import read_record, record_bytes, record_path
-from harness.scoring import SCORER_VERSION
-from harness.splits import load_split
-from harness.submission import load_submission, weights_faults
+from harness.boards.board import board_of, load_board
+from harness.boards.compare import DEFAULT_BOARD
+from harness.boards.formats import board_text
+from harness.boards.papers.tables import paper_text
+from harness.boards.ranking import rank
+from harness.cli.group import cli
+from harness.pull_request.changes import PREDICTED_WITH, SCORED_WITH, SCORER
+from harness.pull_request.comment import comment_text, load_data
+from harness.records.record import read_record, record_bytes, record_path
+from harness.records.text import chance_band, record_text
+from harness.scoring.score import SCORER_VERSION
+from harness.submission.manifest import load_submission, weights_faults
+from harness.tasks.splits import load_split
 
 PACKAGES = sorted(
     path.parent
@@ -41,23 +42,15 @@ READMES = [
 ]
 README_COMMENT_BYTES = 3000
 
-# Layers of the house, lowest first: a module imports from its own layer and those below.
+# Layers of the house, lowest first: a room imports from itself and from lower layers.
 LAYERS = [
-    ["errors", "conventions"],
-    ["validation", "files", "provenance"],
-    ["splits", "features", "scoring", "statistics", "chance"],
-    ["corpus"],
-    ["segments", "predictor", "nn"],
-    ["predictions", "isolation", "records", "submission"],
-    ["task", "training", "ensemble"],
-    ["evaluation", "description", "leaderboard"],
-    ["checking", "scaffold"],
-    ["console", "options"],
-    ["board_tables", "changes", "comparison", "papers", "verification"],
-    ["history", "packages", "ranking_comment"],
-    ["board_changes"],
-    ["pull_request"],
-    ["page"],
+    ["errors", "files", "conventions"],
+    ["git", "schemas", "features", "predictor"],
+    ["corpus", "predictions", "execution", "scoring", "nn"],
+    ["tasks", "records"],
+    ["submission"],
+    ["evaluation", "boards", "training"],
+    ["page", "pull_request"],
     ["cli"],
     ["__main__"],
 ]
@@ -191,30 +184,35 @@ def test_imports_run_one_way():
     wrong = []
     for path in sorted((REPOSITORY / "harness").rglob("*.py")):
         relative = path.relative_to(REPOSITORY / "harness")
-        if relative.parts[0] in ("templates", "__init__.py"):
-            continue
         own = relative.parts[0].removesuffix(".py")
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = []
-            if isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module]
-                if node.module == "harness":
-                    names = [f"harness.{alias.name}" for alias in node.names]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            for name in names:
-                parts = name.split(".")
-                if parts[0] == "harness" and len(parts) > 1 and layer.get(parts[1], 0) > layer[own]:
-                    wrong.append(f"{relative} imports {name}")
+        if own == "__init__" or "template" in relative.parts:
+            continue
+        others = [other for other in rooms_imported(path) if other != own]
+        wrong += [f"{relative} imports {other}" for other in others if layer[other] >= layer[own]]
     assert wrong == []
+
+
+def rooms_imported(path):
+    """The modules and folders of the house that a file imports from, once an import."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module == "harness":
+            names = [f"harness.{alias.name}" for alias in node.names if not alias.name.startswith("__")]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            if name.startswith("harness."):
+                yield name.split(".")[1]
 
 
 def test_what_scores_rest_on_is_there_and_complete():
     listed = {SCORER, *SCORED_WITH, *PREDICTED_WITH}
     assert [place for place in listed if not (REPOSITORY / place).exists()] == []
     # What the modules that score and predict import, and what those import, decides scores, but for these.
-    silent = {"__init__", "errors", "files", "provenance", "validation"}
-    seen, waiting = set(), ["evaluation", "isolation", "nn"]
+    silent = {"errors", "files", "git", "schemas"}
+    seen, waiting = set(), ["evaluation", "execution", "nn"]
     while waiting:
         name = waiting.pop()
         if name in seen:
@@ -222,11 +220,7 @@ def test_what_scores_rest_on_is_there_and_complete():
         seen.add(name)
         path = REPOSITORY / "harness" / name
         for file in sorted(path.rglob("*.py")) or [path.with_suffix(".py")]:
-            for node in ast.walk(ast.parse(file.read_text())):
-                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness."):
-                    waiting.append(node.module.split(".")[1])
-                elif isinstance(node, ast.ImportFrom) and node.module == "harness":
-                    waiting += [alias.name for alias in node.names if not alias.name.startswith("__")]
+            waiting += rooms_imported(file)
     rests_on = {place.removeprefix("harness/").removesuffix(".py") for place in listed}
     assert seen - silent == rests_on
 

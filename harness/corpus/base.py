@@ -7,6 +7,7 @@ whatever the files' own order and type.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.conventions import SIMULATED_WORDS
-from harness.corpus.arrays import ArrayFile
+from harness.corpus.array_files import ArrayFile
 from harness.errors import CorpusError, Fault
 
 # The dataset's own division of every recording in time (SparrKULee, split_data).
@@ -214,3 +215,8 @@ def cut_in_time(n_times: int) -> tuple[int, int, int]:
     """
     train, val, test = (int(n_times * fraction) for fraction in TIME_FRACTIONS.values())
     return train, val, test
+
+
+def natural_key(name: str) -> tuple[object, ...]:
+    """Sort key in which S2 stands before S10."""
+    return tuple(int(piece) if piece.isdigit() else piece for piece in re.split(r"(\d+)", name))

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.conventions import FEATURE_BANDS, N_EEG_CHANNELS
-from harness.corpus.arrays import open_npz
-from harness.corpus.base import Corpus, Recording, Series, SubjectFault, cut_in_time
+from harness.conventions import N_EEG_CHANNELS
+from harness.corpus.array_files import open_npz
+from harness.corpus.base import Corpus, Recording, Series, SubjectFault, cut_in_time, natural_key
 from harness.errors import CorpusError, Fault
-from harness.splits import natural_key
+from harness.features.catalogue import FEATURE_BANDS
 
 _TRIAL_NAME = re.compile(r"DTU_(?P<subject>S\d+)_(?P<trial>\d+)\.npz")
 

@@ -17,11 +17,19 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.conventions import FEATURE_BANDS, N_EEG_CHANNELS
-from harness.corpus.arrays import ArrayFile, open_npy, open_npz
-from harness.corpus.base import TIME_FRACTIONS, Corpus, Recording, Series, SubjectFault, cut_in_time
+from harness.conventions import N_EEG_CHANNELS
+from harness.corpus.array_files import ArrayFile, open_npy, open_npz
+from harness.corpus.base import (
+    TIME_FRACTIONS,
+    Corpus,
+    Recording,
+    Series,
+    SubjectFault,
+    cut_in_time,
+    natural_key,
+)
 from harness.errors import CorpusError, Fault, HarnessError, shorten
-from harness.splits import natural_key
+from harness.features.catalogue import FEATURE_BANDS
 
 SEPARATOR = "_-_"
 

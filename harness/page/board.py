@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from harness.board_tables import board_notes, row_cells
-from harness.console import chance_band
+from harness.boards.board import HASH_DIGITS, BoardName
+from harness.boards.papers.official import DATA, WHY_UNPAIRED, official_teams
+from harness.boards.ranking import LEVEL, Ranking, tie_groups
+from harness.boards.row import board_notes, row_cells
 from harness.conventions import SIMULATED_WORDS
-from harness.leaderboard import HASH_DIGITS, LEVEL, BoardName, Ranking, tie_groups
 from harness.page.names import system_file
 from harness.page.svg import Box, Dot, boxes, dots, runs, ties
-from harness.papers.official import DATA, WHY_UNPAIRED, official_teams
+from harness.records.text import chance_band
 
 HEAT_LEVELS = 9
 # A matrix of more systems is nothing to look at, and millions of cells.

@@ -14,8 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.boards.board import Board, board_names, load_board
+from harness.boards.ranking import Ranking, rank
 from harness.errors import Fault, RecordError, UsageError, raise_all, shorten
-from harness.leaderboard import Board, Ranking, board_names, load_board, rank
 from harness.page.board import board_view, board_words, official_view
 from harness.page.names import board_file, system_file
 from harness.page.system import package_of, system_view, systems_of

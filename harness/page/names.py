@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from harness.leaderboard import BoardName
+from harness.boards.board import BoardName
 
 _DOI = re.compile(r"\bdoi[: ]\s*(10\.\d{4,9}/[^\s,;]+)", re.IGNORECASE)
 _ARXIV = re.compile(r"\barxiv[: ]\s*(\d{4}\.\d{4,5})", re.IGNORECASE)

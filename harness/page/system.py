@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.board_tables import row_cells
-from harness.console import flag_lines
+from harness.boards.board import HASH_DIGITS, Entry
+from harness.boards.ranking import Ranking, Row
+from harness.boards.row import row_cells
 from harness.conventions import SIMULATED_WORDS
 from harness.errors import UsageError
-from harness.leaderboard import HASH_DIGITS, Entry, Ranking, Row
 from harness.page.board import board_words
 from harness.page.names import board_file, paper_link, system_file
-from harness.submission import Submission, load_submission
-from harness.verification import find_package
+from harness.records.text import flag_lines
+from harness.submission.find import find_package
+from harness.submission.manifest import Submission, load_submission
 
 # A record's name comes from whoever wrote the record; only such a one can be a package's.
 _PACKAGE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

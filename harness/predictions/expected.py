@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.conventions import N_MEL_BANDS
 from harness.errors import MAX_SHOWN, Fault, PredictionsError, raise_all
+from harness.features.catalogue import N_MEL_BANDS
 
 Array = NDArray[np.float64]
 

@@ -14,12 +14,7 @@ from collections.abc import Iterator, Mapping, Sized
 from pathlib import Path
 
 from harness.errors import Fault, PredictionsError, shorten
-from harness.predictions.containers import (
-    Container,
-    is_archive,
-    open_container,
-    subject_files,
-)
+from harness.predictions.containers import Container, is_archive, open_container, subject_files
 from harness.predictions.expected import (
     Array,
     Expected,

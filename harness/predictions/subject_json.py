@@ -18,14 +18,7 @@ import msgspec
 import numpy as np
 
 from harness.errors import Fault
-from harness.predictions.expected import (
-    Array,
-    FaultList,
-    SegmentForm,
-    did_you_mean,
-    segment_name,
-    show,
-)
+from harness.predictions.expected import Array, FaultList, SegmentForm, did_you_mean, segment_name, show
 
 _SPLIT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANY_ROWS = msgspec.json.Decoder(list[list[float]])

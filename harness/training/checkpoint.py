@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from harness.errors import Fault, TrainingError
 from harness.files import write_atomically
 from harness.predictor import Setup
-from harness.training.data import TrainingData
 from harness.training.recipe import Recipe
+from harness.training.training_data import TrainingData
 
 FILE = "checkpoint.pt"
 

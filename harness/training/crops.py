@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from harness.corpus import Recording
 from harness.errors import Fault, TrainingError
 from harness.nn import zscore
-from harness.training.data import TrainingData
 from harness.training.recipe import Recipe
 from harness.training.targets import with_targets
+from harness.training.training_data import TrainingData
 
 Array = NDArray[np.float32]
 

@@ -28,17 +28,10 @@ from harness.nn import zscore
 from harness.predictor import Setup, predict_windowed
 from harness.training import checkpoint, losses
 from harness.training.crops import Batch, Crops, make_crops
-from harness.training.data import TrainingData
+from harness.training.distributed import Processes, choose_device, from_first, joined, sum_over, this_process
 from harness.training.log import Log
-from harness.training.processes import (
-    Processes,
-    choose_device,
-    from_first,
-    joined,
-    sum_over,
-    this_process,
-)
 from harness.training.recipe import Recipe, TorchSystem, chosen_recipe
+from harness.training.training_data import TrainingData
 
 Array = NDArray[np.float32]
 Show = Callable[[int, int, str], None]

@@ -2,7 +2,7 @@
 
 The released baselines trained one output series against ten mel bands, because (b, t, 1) and (b, t, 10)
 broadcast; here that is a `ShapeError`. Everything is computed in float32, also under autocast.
-`negative_pearson` is tested against ``harness.scoring``, which computes every score.
+`negative_pearson` is tested against ``harness.scoring.score``, which computes every score.
 """
 
 from __future__ import annotations

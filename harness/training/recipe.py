@@ -27,9 +27,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args, get_type_hints
 
-from harness.conventions import FEATURE_BANDS, SAMPLE_RATE_HZ
 from harness.errors import Fault, TrainingError
-from harness.features import SPECTRA_BANDS
+from harness.features.catalogue import FEATURE_BANDS, SAMPLE_RATE_HZ
+from harness.features.spectrograms import SPECTRA_BANDS
 from harness.predictor import Setup
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ class Recipe:
         mixup_rounds: how often a batch is halved by mixing pairs of crops of different subjects.
         losses: name -> weight. ``pearson`` is -r, ``l1``, ``kl`` (log-softmax over bands), ``info_nce``.
         targets: feature -> what else a net of that feature is trained on: ``envelope``, ``mel``, ``mel80``,
-            ``magnitude`` (see ``harness.features.spectra``). In training the net then gives a mapping, name
-            of a target -> (b, n_times, n_bands), the feature's among them; ``pearson`` and ``l1`` are summed
-            over all, the other losses are the feature's.
+            ``magnitude`` (see ``harness.features.spectrograms.spectra``). In training the net then gives a
+            mapping, name of a target -> (b, n_times, n_bands), the feature's among them; ``pearson`` and
+            ``l1`` are summed over all, the other losses are the feature's.
         info_nce_temperature: of the loss ``info_nce``.
         optimiser: ``adam`` or ``adamw``.
         learning_rate: at the start.

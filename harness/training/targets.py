@@ -1,8 +1,8 @@
 """Targets beyond the feature: other features of a recording, and spectra computed from its audio.
 
-The spectra of a stimulus (`harness.features.spectra`) are computed once, when a training first asks for them,
-and kept in the user's cache folder, named by the audio's sha256; crops read them there, memory-mapped. 15
-minutes of speech take 77 MB. They are only computed where a recipe asks for them.
+The spectra of a stimulus (`harness.features.spectrograms.spectra`) are computed once, when a training first
+asks for them, and kept in the user's cache folder, named by the audio's sha256; crops read them there,
+memory-mapped. 15 minutes of speech take 77 MB. They are only computed where a recipe asks for them.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from harness.corpus import Corpus, Recording
-from harness.corpus.arrays import open_npy
+from harness.corpus.array_files import open_npy
 from harness.corpus.base import Series
 from harness.errors import CorpusError, Fault, TrainingError, raise_all, shorten
-from harness.features import SPECTRA_BANDS, load_audio, spectra
+from harness.features.audio import load_audio
+from harness.features.spectrograms import SPECTRA_BANDS, spectra
 from harness.files import file_sha256, write_atomically
 
-# Goes up with every change of `harness.features.spectra`, so that nothing older is taken for it.
+# Goes up with every change of `harness.features.spectrograms.spectra`, so that nothing older is taken for it.
 SPECTRA_VERSION = 1
 
 AUDIO_FOLDER = Path("stimuli") / "eeg"  # in the root of SparrKULee, and of the simulated corpus

@@ -8,8 +8,8 @@ import pytest
 from conftest import REPOSITORY
 
 from harness.corpus import open_corpus
-from harness.splits import load_split
-from harness.submission import load_submission
+from harness.submission.manifest import load_submission
+from harness.tasks.splits import load_split
 from harness.training import train_submission
 
 FOLDER = REPOSITORY / "baselines" / "linear"
@@ -110,8 +110,8 @@ def test_training_writes_weights_provenance_and_manifest(official_split, small_s
 @pytest.mark.slow
 def test_reaches_the_reference_on_real_eeg(dtu_folder, model):
     """Reference: S1-S8 -> S9, S10, trials z-scored, 30 s cuts: r 0.080, 0.088, 0.099 at these lambdas."""
-    from harness.scoring import pearson_r
-    from harness.segments import stretches
+    from harness.scoring.pearson import pearson_r
+    from harness.tasks.segments import stretches
 
     corpus, split = open_corpus(dtu_folder), load_split("dtu")
     ridge = model.Ridge(64, 1)

@@ -10,7 +10,7 @@ import pytest
 
 from harness.corpus import fetch
 from harness.errors import CorpusError, UsageError
-from harness.splits import load_split
+from harness.tasks.splits import load_split
 
 
 @pytest.fixture

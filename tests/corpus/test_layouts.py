@@ -9,8 +9,9 @@ import pytest
 from harness.corpus import open_corpus
 from harness.corpus.base import cut_in_time
 from harness.errors import CorpusError, SplitError
-from harness.segments import Fingerprint, cut_segments, stretches
-from harness.splits import load_split
+from harness.tasks.fingerprint import Fingerprint
+from harness.tasks.segments import cut_segments, stretches
+from harness.tasks.splits import load_split
 
 
 @pytest.fixture

@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.corpus import simulated
-from harness.corpus.simulated import default_folder, is_complete, simulate, verify
-from harness.corpus.simulated_eeg import record
-from harness.corpus.simulated_head import listener
-from harness.corpus.simulated_recipe import Recipe, expected_bytes, planned_recordings
-from harness.corpus.simulated_speech import SPEAKERS, speech
+from harness.corpus.simulated.eeg import record
+from harness.corpus.simulated.head import listener
+from harness.corpus.simulated.make import default_folder, is_complete, simulate, verify
+from harness.corpus.simulated.recipe import Recipe, expected_bytes, planned_recordings
+from harness.corpus.simulated.speech import SPEAKERS, speech
 from harness.errors import CorpusError
-from harness.features import envelope, load_audio, mel
+from harness.features.audio import load_audio
+from harness.features.envelope import envelope
+from harness.features.spectrograms import mel
 
 SECONDS = 8.0
 TINY = Recipe(
@@ -166,7 +167,7 @@ def test_eeg_holds_nothing_outside_the_pass_band():
 
 def test_the_response_to_a_sound_follows_it_and_never_leads(monkeypatch):
     for part in ("ALPHA", "BETA", "PINK", "OCCIPITAL", "BLINK", "SENSOR"):
-        monkeypatch.setattr(f"harness.corpus.simulated_eeg.{part}_MICROVOLT", 0.0)
+        monkeypatch.setattr(f"harness.corpus.simulated.eeg.{part}_MICROVOLT", 0.0)
     click = np.ones((640, 10))
     click[320:323] = 50
     subject, rng = listener(np.random.default_rng(1)), np.random.default_rng(2)
@@ -240,7 +241,7 @@ def test_a_recipe_that_does_not_fit_together_names_every_fault():
 
 
 def test_a_complete_corpus_is_left_alone(corpus, monkeypatch):
-    monkeypatch.setattr(simulated, "_write_all", None)  # calling it would fail
+    monkeypatch.setattr("harness.corpus.simulated.make._write_all", None)  # calling it would fail
     before = contents(corpus)
     simulate(corpus, TINY)
     assert contents(corpus) == before

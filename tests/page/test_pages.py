@@ -7,11 +7,12 @@ import numpy as np
 from conftest import REPOSITORY
 from page_fixtures import BOARD, BOARD_PAGE, N_SUBJECTS, Page, site_pages
 
-from harness.leaderboard import load_board, rank
+from harness.boards.board import load_board
+from harness.boards.papers import official_teams
+from harness.boards.ranking import rank
 from harness.page import build_page
 from harness.page.board import board_view
 from harness.page.names import system_file
-from harness.papers import official_teams
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&{{7*7}}"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
-from harness.leaderboard import tie_groups
+from harness.boards.ranking import tie_groups
 from harness.page.board import heat
 from harness.page.svg import Box, Dot, boxes, dots, scale_of, ties
 

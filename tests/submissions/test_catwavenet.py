@@ -12,9 +12,9 @@ from nets import converted, eeg_of, n_parameters, relative, without_gradient
 
 from harness.corpus import open_corpus
 from harness.errors import ShapeError, TrainingError
-from harness.scoring import pearson_r
-from harness.segments import cut_segments
-from harness.submission import load_submission
+from harness.scoring.pearson import pearson_r
+from harness.submission.manifest import load_submission
+from harness.tasks.segments import cut_segments
 from harness.training import Options, train_submission
 from harness.training.recipe import TARGET_BANDS
 

@@ -9,7 +9,7 @@ import torch
 from nets import converted, eeg_of, n_parameters, relative, without_gradient
 from scipy.interpolate import BSpline
 
-from harness.submission import load_submission
+from harness.submission.manifest import load_submission
 
 TINY = {
     "n_subjects": 3,

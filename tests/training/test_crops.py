@@ -7,10 +7,10 @@ import pytest
 
 from harness.errors import TrainingError
 from harness.nn import zscore
-from harness.segments import cut_segments
+from harness.tasks.segments import cut_segments
 from harness.training.crops import make_crops, mixup
-from harness.training.data import TrainingData
 from harness.training.recipe import Recipe
+from harness.training.training_data import TrainingData
 
 RECIPE = Recipe(epochs=1, batch_size=5, crop_seconds=2.0, crops_per_recording=4)
 

@@ -9,8 +9,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from harness.errors import SubmissionError, TrainingError
-from harness.submission import load_submission
-from harness.training.importing import import_weights, read_tensors
+from harness.submission.manifest import load_submission
+from harness.training.import_weights import import_weights, read_tensors
 
 IMPORTER = """
 def convert(tensors):

@@ -17,10 +17,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from harness.errors import CorpusError, ShapeError, SubmissionError, TrainingError
-from harness.submission import load_submission
+from harness.submission.manifest import load_submission
+from harness.submission.own_code import imported
 from harness.training import Options, train_submission
 from harness.training.recipe import Recipe
-from harness.training.weights import imported
 
 torch.set_num_threads(1)
 CPU = Options(device="cpu")
@@ -114,7 +114,7 @@ _Loop._step = dying
 
 
 def _harness(arguments, folder, **environment):
-    code = "import torch; torch.set_num_threads(1); from harness.cli import main; main()"
+    code = "import torch; torch.set_num_threads(1); from harness.cli.main import main; main()"
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
         env={**os.environ, **environment, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
@@ -225,7 +225,7 @@ def test_full_disk_for_the_weights(tiny, train, monkeypatch):
     def full(path, data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("harness.training.weights.write_atomically", full)
+    monkeypatch.setattr("harness.training.write_weights.write_atomically", full)
     with pytest.raises(TrainingError, match="No space left on device.*\n.*--resume goes on"):
         train(tiny())
 
@@ -320,8 +320,8 @@ def test_the_better_of_mean_and_best_epoch_is_kept(tiny, train, monkeypatch, of_
 
 def test_validation_r_is_that_of_the_written_weights(tiny, train, corpus, split):
     from harness.nn import zscore
-    from harness.segments import cut_segments
-    from harness.training.data import TrainingData
+    from harness.tasks.segments import cut_segments
+    from harness.training.training_data import TrainingData
 
     submission = tiny()
     trained = train(submission)
@@ -380,7 +380,7 @@ def test_two_processes_give_the_weights_of_one(tiny, train, official_split, smal
         "-W",
         "error",
         "-c",
-        "from harness.cli import main; main()",
+        "from harness.cli.main import main; main()",
         "train",
         two.folder,
     ]

@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.stats import entropy
 
-from harness import scoring
 from harness.errors import ShapeError
+from harness.scoring.pearson import pearson_r
 from harness.training import losses
 
 
@@ -17,7 +17,7 @@ def pair(rng):
 
 def test_pearson_is_the_scorers(pair):
     prediction, target = pair
-    expected = scoring.pearson_r(target.numpy(), prediction.numpy())
+    expected = pearson_r(target.numpy(), prediction.numpy())
     assert losses.pearson_r(prediction, target).numpy() == pytest.approx(expected, abs=1e-6)
     assert losses.negative_pearson(prediction, target).item() == pytest.approx(-expected.mean(), abs=1e-6)
 
@@ -26,7 +26,7 @@ def test_pearson_is_the_scorers(pair):
 def test_pearson_is_the_scorers_at_any_scale(pair, scale, offset):
     prediction, target = pair
     moved = prediction * scale + offset
-    expected = scoring.pearson_r(target.numpy(), moved.numpy())
+    expected = pearson_r(target.numpy(), moved.numpy())
     assert losses.pearson_r(moved, target).numpy() == pytest.approx(expected, abs=1e-5)
 
 
@@ -54,9 +54,9 @@ def test_gradient_of_pearson_is_that_of_differences(rng):
     for t in range(6):
         moved = prediction.detach().double().numpy().copy()
         moved[0, t, 1] += step
-        up = scoring.pearson_r(target.numpy(), moved).mean()
+        up = pearson_r(target.numpy(), moved).mean()
         moved[0, t, 1] -= 2 * step
-        down = scoring.pearson_r(target.numpy(), moved).mean()
+        down = pearson_r(target.numpy(), moved).mean()
         assert prediction.grad[0, t, 1].item() == pytest.approx(-(up - down) / 2 / step, abs=1e-4)
 
 

@@ -11,14 +11,15 @@ import torch
 
 from harness.corpus import open_corpus
 from harness.errors import CorpusError, TrainingError
-from harness.features import load_audio, spectra
+from harness.features.audio import load_audio
+from harness.features.spectrograms import spectra
 from harness.nn import zscore
-from harness.segments import cut_segments
+from harness.tasks.segments import cut_segments
 from harness.training import Options, losses, targets, train_submission
 from harness.training.crops import make_crops
-from harness.training.data import TrainingData
 from harness.training.recipe import Recipe
 from harness.training.targets import find_audio, with_targets
+from harness.training.training_data import TrainingData
 
 RATE_HZ = 16000
 SECONDS = {"audiobook_1": 22.0, "podcast_3": 12.0}  # the recordings have 21.1 s and 18.1 s

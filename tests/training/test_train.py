@@ -6,12 +6,12 @@ from safetensors.numpy import load
 
 from harness.corpus import open_corpus
 from harness.errors import CorpusError, Fault, SubmissionError, TrainingError
-from harness.segments import cut_segments
-from harness.splits import load_split
-from harness.submission import load_submission
+from harness.submission.manifest import load_submission
+from harness.tasks.segments import cut_segments
+from harness.tasks.splits import load_split
 from harness.training import train_submission
-from harness.training.data import TrainingData
-from harness.training.weights import _weights_bytes
+from harness.training.training_data import TrainingData
+from harness.training.write_weights import _weights_bytes
 
 
 def _with_trainer(folder, body):
@@ -131,7 +131,7 @@ def test_manifest_that_cannot_be_written_keeps_the_old_weights(
     def refused(*_):
         raise SubmissionError(Fault("submission.toml", "Permission denied"))
 
-    monkeypatch.setattr("harness.training.weights.register_weights", refused)
+    monkeypatch.setattr("harness.training.write_weights.register_weights", refused)
     with pytest.raises(SubmissionError, match="Permission denied"):
         train_submission(load_submission(submission.folder), corpus, load_split(small_split), "mel")
     assert first.path.read_bytes() == before

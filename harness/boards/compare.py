@@ -1,0 +1,211 @@
+"""Two systems compared subject by subject, or one with a whole board."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.boards.board import BoardName, Entry, board_names, load_board
+from harness.boards.ranking import rank
+from harness.conventions import SIMULATED_WORDS
+from harness.errors import Fault, RecordError, shorten
+from harness.scoring.statistics import bootstrap_interval, detectable, effect_size, sign_flip_test
+from harness.submission.find import package_folder
+from harness.submission.manifest import MANIFEST, Submission, load_submission
+
+# The board that `make score` shows.
+DEFAULT_BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems on the same subjects.
+
+    Attributes:
+        first: one record.
+        second: the other.
+        differences: subject -> first's mean r less the second's.
+        mean: of the differences.
+        ci95: its bootstrap interval over subjects; None for one subject.
+        p: of the paired sign-flip test over subjects.
+        effect: mean over standard deviation of the differences; None where there is none.
+        detectable: the smallest true difference that a test at 0.05 finds in 80 % of repetitions.
+    """
+
+    first: Entry
+    second: Entry
+    differences: dict[str, float]
+    mean: float
+    ci95: tuple[float, float] | None
+    p: float
+    effect: float | None
+    detectable: float | None
+
+
+def compare(first: Entry, second: Entry) -> Comparison:
+    """Compare two records.
+
+    Raises:
+        RecordError: they are not of one board, or not over the same subjects.
+    """
+    one, other = first.board, second.board
+    if one != other:
+        raise RecordError(
+            Fault(f"{second.path}", f"of the board {other}", f"{one}, as {first.path}", "Boards never mix.")
+        )
+    for what in ("split", "corpus"):
+        key = "sha256" if what == "split" else "kind"
+        if first.record[what][key] != second.record[what][key]:
+            raise RecordError(
+                Fault(f"{second.path}", f"another {what}", f"that of {first.path}", "Score it again.")
+            )
+    subjects = list(first.record["subjects"])
+    if subjects != list(second.record["subjects"]):
+        odd = sorted(set(subjects) ^ set(second.record["subjects"]))
+        raise RecordError(
+            Fault(
+                f"{second.path}",
+                f"other subjects ({shorten(odd)})",
+                f"the subjects of {first.path}",
+                "Score both on all.",
+            )
+        )
+    values = np.subtract(first.scores, second.scores)
+    return Comparison(
+        first=first,
+        second=second,
+        differences=dict(zip(subjects, values.tolist(), strict=True)),
+        mean=float(values.mean()),
+        ci95=bootstrap_interval(values.tolist()),
+        p=sign_flip_test(values),
+        effect=effect_size(values),
+        detectable=detectable(values),
+    )
+
+
+def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
+    """The record that a user means.
+
+    Args:
+        target: a record's path, a submission folder or its name, which mean its first variant, or a record's
+            name on the board (``vlaai-original``).
+        results: the results folder.
+        board: where to look for a name or a submission; None for the one board that has it, or else
+            `DEFAULT_BOARD`.
+
+    Raises:
+        RecordError: there is none, or more than one.
+        SubmissionError: the folder's manifest is not valid.
+    """
+    path = Path(target)
+    if path.suffix == ".json" and path.is_file():
+        return Entry.read(path)
+    folder = path if (path / MANIFEST).is_file() else package_folder(target)
+    package = load_submission(folder) if folder else None
+    name = package.name if package else target
+    wanted = f"{name} ({package.variants[0]})" if package else name
+    here = {
+        place: sorted(results.joinpath(*place).glob("*.json"))
+        for place in ([board] if board else board_names(results))
+    }
+    found = {
+        place: path
+        for place, paths in here.items()
+        for path in paths
+        if (_is_first_variant(path, package) if package else path.stem == name)
+    }
+    chosen = found.get(DEFAULT_BOARD) or (next(iter(found.values())) if len(found) == 1 else None)
+    if chosen:
+        return Entry.read(chosen)
+    if not found:
+        stems = sorted({p.stem for paths in here.values() for p in paths})
+        near = [stem for stem in stems if stem.startswith(name)] or difflib.get_close_matches(name, stems)
+        remedy = [f"Did you mean {shorten(near)}?"] if near else []
+        remedy += [f"Score it first: harness score {package.folder}"] if package else []
+        raise RecordError(
+            Fault(
+                target,
+                f"no record of {wanted} on {board or 'any board'}",
+                "a record's path or name, or a submission that is scored there",
+                " ".join(remedy),
+            )
+        )
+    listed = shorten([str(one) for one in found.values()], 6)
+    raise RecordError(
+        Fault(
+            target, f"{len(found)} records: {listed}", "one", "Name the record's file, or choose a --board."
+        )
+    )
+
+
+def _is_first_variant(path: Path, package: Submission) -> bool:
+    if not path.stem.startswith(package.name):
+        return False
+    said = Entry.read(path).record["submission"]
+    wanted = ("submission", package.name, package.variants[0])
+    return (said["kind"], said["name"], said["variant"]) == wanted
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Per-subject differences, the mean with its interval, the test, and what could have been found."""
+    from tabulate import tabulate
+
+    first, second = comparison.first, comparison.second
+    names = [first.system, second.system]
+    if names[0] == names[1]:
+        names = [str(first.path), str(second.path)]
+    rows = [
+        [subject, a, b, f"{a - b:+.4f}"]
+        for subject, a, b in zip(comparison.differences, first.scores, second.scores, strict=True)
+    ]
+    board = first.board
+    corpus = SIMULATED_WORDS if first.record["corpus"]["kind"] == "simulated" else board.corpus
+    lines = [f"mean difference {comparison.mean:+.4f}"]
+    if comparison.ci95:
+        lines[0] += ", 95 % interval {:+.4f} to {:+.4f}".format(*comparison.ci95)
+        lines[0] += f" (bootstrap over {len(rows)} subjects)"
+    lines.append(f"paired sign-flip test over subjects: p = {comparison.p:.4g}")
+    if comparison.effect is not None:
+        lines.append(f"effect size (mean over deviation of the differences): {comparison.effect:+.2f}")
+    if comparison.detectable is not None:
+        lines.append(
+            f"smallest difference these subjects could show (0.05, 80 % power): {comparison.detectable:.4f}"
+        )
+    title = (
+        f"{names[0]} less {names[1]} on {corpus}, split {board.split}, part {board.part},"
+        f" feature {board.feature}"
+    )
+    table = tabulate(rows, ["subject", *names, "difference"], floatfmt=".4f", disable_numparse=[0, 3])
+    return "\n\n".join([title, table, "\n".join(lines)])
+
+
+def against_board_text(entry: Entry, results: Path) -> str:
+    """One system beside every other of its board: difference, Holm's p over the board's pairs, effect."""
+    from tabulate import tabulate
+
+    ranking = rank(load_board(results, entry.board))
+    places = {row.entry.path.resolve(): index for index, row in enumerate(ranking.rows)}
+    if entry.path.resolve() not in places:
+        raise RecordError(Fault(str(entry.path), "not ranked on its board", "a complete record in --results"))
+    own = places[entry.path.resolve()]
+    rows = []
+    for index, row in enumerate(ranking.rows):
+        if index == own:
+            continue
+        comparison = compare(entry, row.entry)
+        low, high = comparison.ci95 or (float("nan"), float("nan"))
+        rows.append(
+            [
+                row.entry.system,
+                f"{comparison.mean:+.4f}",
+                f"{low:+.4f} to {high:+.4f}",
+                f"{ranking.p[own, index]:.4g}",
+                "" if comparison.detectable is None else f"{comparison.detectable:.4f}",
+            ]
+        )
+    headers = ["other system", "difference", "95 % interval", "p (Holm)", "detectable"]
+    title = f"{entry.system} on {entry.board}: rank {ranking.rows[own].rank.rank} of {len(ranking.rows)}"
+    return f"{title}\n\n{tabulate(rows, headers, disable_numparse=True)}"

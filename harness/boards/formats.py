@@ -1,0 +1,168 @@
+"""A ranking as text, Markdown, CSV, LaTeX, HTML or JSON. The same ranking gives the same bytes.
+
+Every format says which board it is, and, on simulated data, that it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.boards.board import Board
+from harness.boards.ranking import LEVEL, Ranking, Row
+from harness.boards.row import band_values, board_notes, board_title, row_cells
+from harness.errors import Fault, UsageError
+
+# tabulate's names of the formats that are tables.
+STYLES = {"text": "simple", "md": "pipe", "latex": "latex_booktabs", "html": "html"}
+FORMATS = ("text", "md", "csv", "latex", "html", "json")
+SORTS: Mapping[str, Callable[[Row], Any]] = {
+    "rank": lambda row: (row.rank.rank, row.entry.system),
+    "name": lambda row: row.entry.system,
+    "date": lambda row: (row.entry.record["run"]["finished"], row.entry.system),
+}
+
+
+def board_text(ranking: Ranking, form: str = "text", *, sort: str = "rank", bands: bool = False) -> str:
+    """A ranked board in one of ``FORMATS``.
+
+    Args:
+        ranking: of the board.
+        form: the format.
+        sort: one of ``SORTS``.
+        bands: r of every band too.
+
+    Raises:
+        UsageError: no such format or order.
+    """
+    for option, value, known in (("--format", form, FORMATS), ("--sort", sort, tuple(SORTS))):
+        if value not in known:
+            raise UsageError(Fault(option, repr(value), f"one of {', '.join(known)}"))
+    rows = sorted(ranking.rows, key=SORTS[sort])
+    if form == "json":
+        return _json(ranking, rows)
+    if form == "csv":
+        return _csv(ranking.board, rows)
+    from tabulate import tabulate
+
+    style = STYLES[form]
+    cells = [row_cells(row, bands) for row in rows]
+    headers = list(cells[0]) if cells else []
+    if form == "md":  # a name may hold what ends a cell there
+        cells = [{key: text.replace("|", "\\|") for key, text in row.items()} for row in cells]
+    table = tabulate([list(row.values()) for row in cells], headers, style, disable_numparse=True)
+    title, notes = board_title(ranking.board), board_notes(ranking)
+    if form == "html":
+        lines = [f"<p>{html.escape(note)}</p>" for note in notes]
+        return "\n".join([f"<h2>{html.escape(title)}</h2>", table, *lines]) + "\n"
+    if form == "latex":
+        comments = [f"% {line}" for line in (title, *notes)]
+        return "\n".join([*comments, table]) + "\n"
+    if form == "md":
+        return "\n\n".join([f"**{title}**", table, *notes]) + "\n"
+    return "\n\n".join([title, table, *(["\n".join(notes)] if notes else [])]) + "\n"
+
+
+def boards_text(
+    rankings: Sequence[Ranking],
+    form: str = "text",
+    *,
+    sort: str = "rank",
+    bands: bool = False,
+    pairs: bool = False,
+    one: bool = False,
+) -> str:
+    """Ranked boards one after the other.
+
+    Args:
+        rankings: of the boards.
+        form: as in :func:`board_text`.
+        sort: likewise.
+        bands: likewise.
+        pairs: the matrix of adjusted p below each table.
+        one: a single board was asked for; JSON is then its object, not a list.
+
+    Raises:
+        UsageError: several boards as CSV, or a matrix in a format that has none.
+    """
+    if pairs and form not in ("text", "md"):
+        raise UsageError(
+            Fault("--pairs", f"with --format {form}", "text or md", "--format json holds every pair anyway.")
+        )
+    if form == "csv" and len(rankings) > 1:
+        known = ", ".join(str(ranking.board.name) for ranking in rankings)
+        raise UsageError(Fault("--format csv", f"{len(rankings)} boards", f"one --board of {known}"))
+    texts = [board_text(ranking, form, sort=sort, bands=bands) for ranking in rankings]
+    if form == "json" and not one:
+        return json.dumps([json.loads(text) for text in texts], indent=1, ensure_ascii=False) + "\n"
+    if pairs:
+        texts = [
+            f"{text}\n{pairs_text(ranking, form)}" if len(ranking.rows) > 1 else text
+            for text, ranking in zip(texts, rankings, strict=True)
+        ]
+    return "\n".join(texts)
+
+
+def pairs_text(ranking: Ranking, form: str = "text") -> str:
+    """Adjusted p of every pair of systems, as a matrix, in text or Markdown."""
+    from tabulate import tabulate
+
+    names = [row.entry.system for row in ranking.rows]
+    cells = [
+        [name, *(_p(ranking.p[i, j]) if i != j else "" for j in range(len(names)))]
+        for i, name in enumerate(names)
+    ]
+    table = tabulate(cells, ["p (Holm)", *names], "pipe" if form == "md" else "simple", disable_numparse=True)
+    return f"{table}\n"
+
+
+def _json(ranking: Ranking, rows: list[Row]) -> str:
+    board = ranking.board
+    n_systems = len(ranking.rows)
+    document = {
+        "board": board.name._asdict(),
+        "simulated": board.simulated,
+        "subjects": list(board.subjects),
+        "level": LEVEL,
+        "rows": [
+            {**band_values(board, row), "bands": row.entry.record["bands"], "per_subject": row.entry.scores}
+            for row in rows
+        ],
+        "pairs": [
+            {
+                "systems": [ranking.rows[i].entry.system, ranking.rows[j].entry.system],
+                "p_holm": float(ranking.p[i, j]),
+                "effect_size": None if np.isnan(ranking.effect[i, j]) else float(ranking.effect[i, j]),
+            }
+            for i in range(n_systems)
+            for j in range(i + 1, n_systems)
+        ],
+        "partial": [entry.system for entry in board.partial],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _csv(board: Board, rows: list[Row]) -> str:
+    text = io.StringIO()
+    n_bands = len(rows[0].entry.record["bands"]) if rows else 0
+    table = [
+        {
+            **band_values(board, row),
+            **{f"band_{k + 1}": row.entry.record["bands"][k] for k in range(n_bands)},
+        }
+        for row in rows
+    ]
+    writer = csv.DictWriter(text, list(table[0]) if table else ["name"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue()
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"

@@ -1,0 +1,162 @@
+"""What happened to the records of the boards: added, improved, withdrawn, re-scored.
+
+The history is git itself. A file of events beside the records would be a second home of the same facts,
+which a pull request could edit, and which could disagree with the records; commits of ``results/`` are
+append-only where the branch is protected, carry who and when, and every event is derived from the two
+records before and after it. Only the first parents count: a pull request is one step, however many
+commits it has.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from harness.errors import Fault, RepositoryError
+from harness.git import git, repository, try_git
+from harness.records.record import Record
+from harness.records.verify import SAME_R
+
+# What can happen to a record. The last is a file that is not a record.
+EVENTS = (
+    "added",
+    "improved",
+    "lowered",
+    "made again",
+    "withdrawn",
+    "re-scored: scorer changed",
+    "re-scored: split or corpus changed",
+    "unreadable",
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One step of one record.
+
+    Attributes:
+        date: of the commit, ISO 8601.
+        commit: its full hash.
+        what: one of ``EVENTS``.
+        board: CORPUS/SPLIT/PART/FEATURE.
+        name: of the record, its file's without the suffix.
+        before: mean r before; None where there was no record.
+        after: mean r after; likewise.
+    """
+
+    date: str
+    commit: str
+    what: str
+    board: str
+    name: str
+    before: float | None
+    after: float | None
+
+
+def happened(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str | None:
+    """Which event lies between two records of one system; None where nothing lasting differs."""
+    if before is None or after is None:
+        return None if before is after else "added" if before is None else "withdrawn"
+    if before["scorer_version"] != after["scorer_version"]:
+        return "re-scored: scorer changed"
+    for what, key in (("split", "sha256"), ("corpus", "fingerprint")):
+        if before[what][key] != after[what][key]:
+            return "re-scored: split or corpus changed"
+    change = after["score"] - before["score"]
+    if abs(change) > SAME_R:
+        return "improved" if change > 0 else "lowered"
+    same = all(before["submission"].get(key) == after["submission"].get(key) for key in _MADE_OF)
+    return None if same else "made again"
+
+
+_MADE_OF = ("code_sha256", "weights_sha256", "predictions_sha256", "members")
+
+
+def history(folder: Path = Path(), results: str = "results", until: str = "HEAD") -> list[Event]:
+    """Every event of the records below a results folder, oldest first.
+
+    Args:
+        folder: anywhere in the repository.
+        results: of the records, relative to the repository's root.
+        until: the commit to stop at.
+
+    Raises:
+        RepositoryError: no git, no repository, no such commit, or a clone that lacks the history.
+    """
+    root = repository(folder)
+    if (try_git(root, "rev-parse", "--is-shallow-repository") or b"").strip() == b"true":
+        raise RepositoryError(
+            Fault(
+                str(root),
+                "a shallow clone",
+                "the whole history, which is where the events are",
+                "Fetch the rest: git fetch --unshallow",
+            )
+        )
+    log = git(
+        root, "log", "--reverse", "--first-parent", "--diff-merges=first-parent", "--no-renames",
+        "--name-only", "-z", "--format=%x01%H %cI", "--end-of-options", until, "--", results,
+    ).decode("utf-8", "surrogateescape")  # fmt: skip
+    records: dict[str, Record | None] = {}
+    events: list[Event] = []
+    for step in log.split("\x01")[1:]:
+        header, *names = [word for word in re.split(r"[\0\n]+", step) if word]
+        commit, date = header.split(" ")
+        for name in names:
+            path = PurePosixPath(name)
+            place = path.relative_to(results).parts
+            if len(place) != 5 or path.suffix != ".json":
+                continue
+            stored = try_git(root, "cat-file", "blob", f"{commit}:{name}")
+            after = None if stored is None else _lenient(stored)
+            before = records.get(name)
+            records[name] = after
+            what = "unreadable" if stored is not None and after is None else happened(before, after)
+            if what is not None:
+                events.append(
+                    Event(date, commit, what, "/".join(place[:4]), path.stem, _score(before), _score(after))
+                )
+    return events
+
+
+def history_text(events: list[Event]) -> str:
+    """The events as a table, oldest first."""
+    from tabulate import tabulate
+
+    if not events:
+        return "no record was ever committed"
+    rows = [
+        [event.date[:10], event.commit[:10], event.what, event.board, event.name, *_scores(event)]
+        for event in events
+    ]
+    headers = ["date", "commit", "event", "board", "record", "before", "after"]
+    return tabulate(rows, headers, disable_numparse=True)
+
+
+def history_json(events: list[Event]) -> str:
+    """The events as a JSON list."""
+    return json.dumps([asdict(event) for event in events], indent=1)
+
+
+def _lenient(stored: bytes) -> Record | None:
+    """A record of any version of the schema, if it has what events need."""
+    try:
+        record = json.loads(stored)
+        float(record["score"]), int(record["scorer_version"])
+        record["split"]["sha256"], record["corpus"]["fingerprint"], record["submission"].get("code_sha256")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    valid: Record = record
+    return valid
+
+
+def _score(record: Record | None) -> float | None:
+    return None if record is None else float(record["score"])
+
+
+def _scores(event: Event) -> list[str]:
+    return ["" if value is None else f"{value:.4f}" for value in (event.before, event.after)]

@@ -1,0 +1,110 @@
+"""The official leaderboard of the 2024 challenge (Task 2), regenerated from its published scores.
+
+``official_2024.json`` holds, for each team, the mean, standard deviation and bands of each submission, and
+the 20 subjects' values of the counted one. These are sorted within each team, so nobody can say which of
+two teams' values belong to the same subject: intervals of a mean can be had, a paired test cannot.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from harness.boards.formats import STYLES
+from harness.boards.papers.tables import check_form
+from harness.scoring.statistics import bootstrap_interval
+
+DATA = Path(__file__).with_name("official_2024.json")
+WHY_UNPAIRED = (
+    "No paired test is possible: the published subjects' values are sorted within each team, so that no two"
+    " teams' values can be matched. Intervals: bootstrap over 20 subjects, 95 %, each team by itself."
+)
+
+
+@dataclass(frozen=True)
+class Team:
+    """A team's counted submission.
+
+    Attributes:
+        name: of the team.
+        submission: the number of the submission that counts, 1 or 2: its last one, better or not.
+        mean: Pearson r, of the 20 subjects.
+        std: over the subjects (divided by 20).
+        bands: (10,) means.
+        subjects: (20,) sorted.
+        ci95: of the mean.
+        other: mean of the submission that does not count; None where there was one only.
+    """
+
+    name: str
+    submission: int
+    mean: float
+    std: float
+    bands: tuple[float, ...]
+    subjects: tuple[float, ...]
+    ci95: tuple[float, float]
+    other: float | None
+
+
+@lru_cache(maxsize=1)
+def official_teams() -> tuple[Team, ...]:
+    """All 49 teams, best mean first; mean and deviation are computed from the subjects' values."""
+    document = json.loads(DATA.read_text("utf-8"))
+    teams = []
+    for entry in document["teams"]:
+        subjects = np.array(entry["per_subject_sorted"])
+        counted = max(entry["submissions"], key=lambda one: one["number"])
+        interval = bootstrap_interval(subjects.tolist())
+        others = [one["mean"] for one in entry["submissions"] if one is not counted]
+        if interval is None:
+            continue
+        teams.append(
+            Team(
+                name=entry["team"],
+                submission=counted["number"],
+                mean=float(subjects.mean()),
+                std=float(subjects.std()),
+                bands=tuple(counted["bands"]),
+                subjects=tuple(subjects.tolist()),
+                ci95=interval,
+                other=others[0] if others else None,
+            )
+        )
+    return tuple(sorted(teams, key=lambda team: -team.mean))
+
+
+def official_text(form: str = "text", *, bands: bool = False) -> str:
+    """The leaderboard as text, md, latex, html or json.
+
+    Raises:
+        UsageError: no such format.
+    """
+    check_form(form)
+    teams = official_teams()
+    if form == "json":
+        rows = [{"rank": rank, **vars(team)} for rank, team in enumerate(teams, start=1)]
+        document = {"board": "official-2024", "simulated": False, "note": WHY_UNPAIRED, "rows": rows}
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    from tabulate import tabulate
+
+    table = [
+        [
+            str(rank),
+            team.name,
+            f"{team.mean:.4f}",
+            "{:.4f} to {:.4f}".format(*team.ci95),
+            f"{team.std:.4f}",
+            "" if team.other is None else f"{team.other:.4f}",
+            *([f"{r:.4f}" for r in team.bands] if bands else []),
+        ]
+        for rank, team in enumerate(teams, start=1)
+    ]
+    headers = ["rank", "team", "mean r", "95 % interval", "std", "other submission"]
+    headers += [f"band {k}" for k in range(1, 11)] if bands else []
+    title = "ICASSP 2024 Auditory EEG Challenge, Task 2: official test, mel, 49 teams, 20 subjects"
+    text = tabulate(table, headers, STYLES[form], disable_numparse=True)
+    return "\n\n".join([title, text, WHY_UNPAIRED]) + "\n"

@@ -1,0 +1,261 @@
+"""A paper's tables: what it reports beside what is measured here.
+
+Each paper is a JSON file in this folder: its tables, and for each row the reported value, the percentage
+printed with it, and the system (and variant) whose record fills the row. Percentages are computed again
+from the values. A new record fills a cell without any change of code. Reported figures are on real data;
+a column measured on simulated data says that it is, and is never subtracted from them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.boards.board import BoardName, Entry, load_board
+from harness.boards.formats import STYLES
+from harness.conventions import SIMULATED_WORDS
+from harness.errors import Fault, UsageError
+
+FOLDER = Path(__file__).parent
+PAPERS = ("catwavenet", "ssm2mel", "dmf2mel", "music")
+CORPORA = ("sparrkulee", "simulated")
+# A printed percentage is a whole number: the computed one rounds to it, or it is noted.
+_ROUNDING = 0.5 + 1e-9
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of a paper's table.
+
+    Attributes:
+        label: as the paper calls it.
+        reported: its value; None where the source has none.
+        reported_percent: improvement over the table's baseline row, from the values.
+        printed_percent: the same as the paper prints it.
+        entry: the record that fills the row; None where there is none.
+        measured_percent: improvement of the record over the baseline row's record.
+        note: why a cell is empty, or what to know of the value.
+    """
+
+    label: str
+    reported: float | None
+    reported_percent: float | None
+    printed_percent: float | None
+    entry: Entry | None
+    measured_percent: float | None
+    note: str
+
+
+def load_paper(name: str) -> dict[str, Any]:
+    """A paper's tables.
+
+    Raises:
+        UsageError: there is no such paper.
+    """
+    if name not in PAPERS:
+        known = ", ".join((*PAPERS, "official-2024"))
+        raise UsageError(Fault("PAPER", repr(name), f"one of {known}"))
+    document: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    return document
+
+
+def fill(table: Mapping[str, Any], results: Path, corpus: str | None) -> list[Cell]:
+    """The rows of a table, each with the record that fills it.
+
+    Args:
+        table: of a paper.
+        results: the results folder.
+        corpus: whose board fills it; None where no board can.
+    """
+    records = _records(table, results, corpus)
+    baseline = table.get("baseline")
+    entries = [records.get((row.get("system", ""), row.get("variant"))) for row in table["rows"]]
+    base_reported = base_measured = None
+    for row, entry in zip(table["rows"], entries, strict=True):
+        if row["label"] == baseline:
+            base_reported = row["reported"]
+            base_measured = entry.record["score"] if entry else None
+    cells = []
+    for row, entry in zip(table["rows"], entries, strict=True):
+        own = row["label"] == baseline
+        note = row.get("note", "")
+        if entry is None and not note:
+            note = "no record" if "system" in row else "no system here"
+        measured = entry.record["score"] if entry else None
+        cells.append(
+            Cell(
+                label=row["label"],
+                reported=row["reported"],
+                reported_percent=None if own else _percent(row["reported"], base_reported),
+                printed_percent=row.get("reported_percent"),
+                entry=entry,
+                measured_percent=None if own else _percent(measured, base_measured),
+                note=note,
+            )
+        )
+    return cells
+
+
+def paper_text(name: str, results: Path, *, board: BoardName | None = None, form: str = "text") -> str:
+    """Every table of a paper, reported beside measured.
+
+    Args:
+        name: one of ``PAPERS``.
+        results: the results folder.
+        board: the board that fills the tables in place of each table's own; None for the table's own on
+            SparrKULee or, where there are no records of it, on the simulated corpus.
+        form: text, md, latex, html or json.
+
+    Raises:
+        UsageError: no such paper or format.
+        RecordError: a broken board, or no board of that name.
+    """
+    check_form(form)
+    paper = load_paper(name)
+    tables = [_with_board(table, results, board) for table in paper["tables"]]
+    if form == "json":
+        document = {**paper, "tables": [_plain(table, results, corpus) for table, corpus in tables]}
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    parts = [f"{paper['title']}. Source: {paper['source']}."]
+    parts += [_table_text(table, results, corpus, form) for table, corpus in tables]
+    return "\n\n".join(parts) + "\n"
+
+
+def check_form(form: str) -> None:
+    """Refuse a format that the papers' tables do not have.
+
+    Raises:
+        UsageError: it is none of text, md, latex, html and json.
+    """
+    if form not in (*STYLES, "json"):
+        raise UsageError(Fault("--format", repr(form), f"one of {', '.join((*STYLES, 'json'))}"))
+
+
+def _with_board(
+    table: Mapping[str, Any], results: Path, board: BoardName | None
+) -> tuple[dict[str, Any], str | None]:
+    """A table with the board that fills it, and that board's corpus."""
+    if "board" not in table:
+        return dict(table), None
+    if board is not None:
+        load_board(results, board)  # an unknown one is refused by name
+        own, other = _words(table["board"]), board[1:]
+        note = f"Measured on {'/'.join(other)}, where the paper's figures are of {'/'.join(own)}."
+        notes = [*table["notes"], *([note] if other != own else [])]
+        return {**table, "board": board._asdict(), "notes": notes}, board.corpus
+    for corpus in CORPORA:
+        if any(results.joinpath(corpus, *_words(table["board"])).glob("*.json")):
+            return dict(table), corpus
+    return dict(table), None
+
+
+def _records(
+    table: Mapping[str, Any], results: Path, corpus: str | None
+) -> dict[tuple[str, str | None], Entry]:
+    if corpus is None:
+        return {}
+    board = load_board(results, BoardName(corpus, *_words(table["board"])))
+    found: dict[tuple[str, str | None], Entry] = {}
+    for entry in board.entries:
+        submission = entry.record["submission"]
+        variant = submission["variant"]
+        found[submission["name"], None if variant == "default" else variant] = entry
+    return found
+
+
+def _words(board: Mapping[str, str]) -> tuple[str, str, str]:
+    return board["split"], board["part"], board["feature"]
+
+
+def _percent(value: float | None, base: float | None) -> float | None:
+    return None if value is None or not base else 100 * (value / base - 1)
+
+
+def _table_text(table: Mapping[str, Any], results: Path, corpus: str | None, form: str) -> str:
+    from tabulate import tabulate
+
+    cells = fill(table, results, corpus)
+    decimals = 2 if table["measure"] == "accuracy (%)" else 4 if corpus or "board" in table else 2
+    percents = any(cell.reported_percent is not None for cell in cells)
+    header = ["", f"reported ({table['measure'].replace('pearson_r', 'Pearson r')})"]
+    header += ["over baseline"] if percents else []
+    measured = "board" in table
+    if measured:
+        header += [_measured_on(corpus), "95 % interval", *(["over baseline"] if percents else [])]
+        header += ["measured - reported"] if corpus != "simulated" else []
+    rows = []
+    for cell in cells:
+        row = [cell.label, _number(cell.reported, decimals)]
+        row += [_percent_text(cell.reported_percent)] if percents else []
+        if measured:
+            record = cell.entry.record if cell.entry else None
+            row += [_number(record["score"] if record else None, 4), _interval(record)]
+            row += [_percent_text(cell.measured_percent)] if percents else []
+            if corpus != "simulated":
+                row.append(_difference(record, cell.reported))
+        rows.append([*row, cell.note])
+    text = tabulate(rows, [*header, "note"], STYLES[form], disable_numparse=True)
+    title = table["title"] + (f" ({'/'.join(_words(table['board']))})" if measured else "")
+    notes = [f"Note: {note}" for note in [*table["notes"], *_inconsistencies(cells)]]
+    return "\n\n".join([title, text, *notes])
+
+
+def _measured_on(corpus: str | None) -> str:
+    if corpus is None:
+        return "measured here (no record yet)"
+    return f"measured here ({SIMULATED_WORDS if corpus == 'simulated' else corpus})"
+
+
+def _inconsistencies(cells: list[Cell]) -> list[str]:
+    """Printed percentages that the printed values do not give."""
+    return [
+        f"{cell.label}: printed as {cell.printed_percent:g} %, the values give {cell.reported_percent:.1f} %."
+        for cell in cells
+        if cell.printed_percent is not None
+        and cell.reported_percent is not None
+        and abs(cell.printed_percent - cell.reported_percent) > _ROUNDING
+    ]
+
+
+def _plain(table: Mapping[str, Any], results: Path, corpus: str | None) -> dict[str, Any]:
+    cells = fill(table, results, corpus)
+    rows = [
+        {
+            "label": cell.label,
+            "reported": cell.reported,
+            "reported_percent": cell.reported_percent,
+            "printed_percent": cell.printed_percent,
+            "measured": cell.entry.record["score"] if cell.entry else None,
+            "ci95": cell.entry.record["ci95"] if cell.entry else None,
+            "measured_percent": cell.measured_percent,
+            "record_sha256": cell.entry.sha256 if cell.entry else None,
+            "note": cell.note,
+        }
+        for cell in cells
+    ]
+    return {
+        **table,
+        "measured_on": corpus,
+        "simulated": corpus == "simulated",
+        "rows": rows,
+        "notes": [*table["notes"], *_inconsistencies(cells)],
+    }
+
+
+def _number(value: float | None, decimals: int) -> str:
+    return "" if value is None else f"{value:.{decimals}f}"
+
+
+def _percent_text(value: float | None) -> str:
+    return "" if value is None else f"{value:+.0f} %"
+
+
+def _interval(record: Mapping[str, Any] | None) -> str:
+    return "{:.4f} to {:.4f}".format(*record["ci95"]) if record and record["ci95"] else ""
+
+
+def _difference(record: Mapping[str, Any] | None, reported: float | None) -> str:
+    return "" if record is None or reported is None else f"{record['score'] - reported:+.4f}"

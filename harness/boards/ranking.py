@@ -1,0 +1,123 @@
+"""A board's ranking: ranks with intervals, groups of ties and their letters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.boards.board import Board, Entry
+from harness.scoring.statistics import RankInterval, effect_sizes, holm, rank_intervals, sign_flip_tests
+
+LEVEL = 0.05  # of the tests that tie systems
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system's place.
+
+    Attributes:
+        entry: its record.
+        rank: by its mean, and the 95 % interval of that.
+        ties: letters of the groups that it belongs to.
+    """
+
+    entry: Entry
+    rank: RankInterval
+    ties: str
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A ranked board.
+
+    Attributes:
+        board: its records.
+        rows: best mean first.
+        p: (n_systems, n_systems) of the paired sign-flip tests, Holm over all pairs; ones on the diagonal.
+        effect: (n_systems, n_systems), row less column, mean over deviation of the differences; NaN where
+            it has none.
+    """
+
+    board: Board
+    rows: tuple[Row, ...]
+    p: NDArray[np.float64]
+    effect: NDArray[np.float64]
+
+
+def rank(board: Board) -> Ranking:
+    """Rank a board's systems, and say which cannot be told apart."""
+    scores = board.scores
+    n_systems = len(board.entries)
+    if not n_systems:
+        return Ranking(board, (), np.ones((0, 0)), np.ones((0, 0)))
+    p = sign_flip_tests(scores)
+    above = np.triu_indices(n_systems, 1)
+    adjusted = np.ones_like(p)
+    adjusted[above] = holm(p[above])
+    adjusted = np.minimum(adjusted, adjusted.T)
+    letters = tie_letters(adjusted > LEVEL)
+    rows = tuple(
+        Row(entry, interval, tied)
+        for entry, interval, tied in zip(board.entries, rank_intervals(scores), letters, strict=True)
+    )
+    return Ranking(board, rows, adjusted, effect_sizes(scores))
+
+
+def tie_groups(tied: NDArray[np.bool_]) -> list[tuple[int, ...]]:
+    """Groups of systems, such that two share one exactly where they cannot be told apart.
+
+    What a compact letter display shows (Piepho 2004). A group is mostly a run of neighbours, a bar of a
+    critical difference diagram; it has gaps where a difference of means tells two systems apart and a larger
+    one, over subjects who agree less, does not.
+
+    Args:
+        tied: (n_systems, n_systems), symmetric, whether two cannot be told apart; systems in order of their
+            means. Every system is tied with itself.
+
+    Returns:
+        The places of each group's systems from 0, ascending; every system is in one or more, and no group is
+        part of another.
+    """
+    shared = np.zeros(tied.shape, dtype=np.int64)  # groups that two systems have in common
+    groups: list[tuple[int, ...]] = []
+    for first in range(len(tied)):
+        while (left := np.flatnonzero(tied[first] & (shared[first] == 0))).size:
+            members, fitting = [first], tied[first].copy()
+            for place in (left[0], *range(first + 1, len(tied)), *range(first)):
+                if fitting[place] and place not in members:
+                    members.append(int(place))
+                    fitting &= tied[place]
+            shared[np.ix_(members, members)] += 1
+            groups.append(tuple(sorted(members)))
+    for group in sorted(groups, key=len):  # what later groups have made superfluous
+        if (shared[np.ix_(group, group)] > 1).all():
+            shared[np.ix_(group, group)] -= 1
+            groups.remove(group)
+    return sorted(groups)
+
+
+def tie_letters(tied: NDArray[np.bool_]) -> list[str]:
+    """Letters for systems in order of their means: two share one exactly where they cannot be told apart.
+
+    Args:
+        tied: as in :func:`tie_groups`.
+
+    Returns:
+        For each system the letters of its groups, one or more: a to z, then aa, ab and so on.
+    """
+    groups = tie_groups(tied)
+    names = [_letter(k) for k in range(len(groups))]
+    several = any(len(name) > 1 for name in names)
+    return [
+        (" " if several else "").join(
+            name for name, group in zip(names, groups, strict=True) if system in group
+        )
+        for system in range(len(tied))
+    ]
+
+
+def _letter(number: int) -> str:
+    first, last = divmod(number, 26)
+    return (_letter(first - 1) if first else "") + chr(ord("a") + last)

@@ -1,0 +1,161 @@
+"""``harness rank``, ``compare``, ``history``, ``tables`` and ``page``: what records say together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli.group import cli
+from harness.cli.options import BOARD_OPTION, DATA_OPTION, RESULTS_OPTION, How, board_option
+from harness.cli.pull_request import rank_changes
+
+
+@cli.command()
+@BOARD_OPTION
+@click.option(
+    "--format",
+    "form",
+    default="text",
+    show_default=True,
+    metavar="FORMAT",
+    help="text, md, csv, latex, html or json.",
+)
+@click.option("--sort", default="rank", show_default=True, metavar="KEY", help="rank, name or date.")
+@click.option("--bands", is_flag=True, help="r of every mel band too.")
+@click.option("--pairs", is_flag=True, help="Adjusted p of every pair too (text, md).")
+@click.option(
+    "--changed-since",
+    "ref",
+    metavar="REF",
+    help="Check and score what changed since a git ref, and print the boards with the change in rank.",
+)
+@DATA_OPTION
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Predictor processes.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="With --changed-since: the ranking as data, for `harness comment`.",
+)
+@click.option(
+    "--records",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="With --changed-since: a results folder for the records made.",
+)
+@RESULTS_OPTION
+def rank(
+    board: str | None,
+    form: str,
+    sort: str,
+    bands: bool,
+    pairs: bool,
+    ref: str | None,
+    data: Path | None,
+    jobs: int,
+    out: Path | None,
+    records: Path | None,
+    results: Path,
+) -> None:
+    """Rank the committed records of each board: rank intervals, ties, chance."""
+    from harness.boards.board import board_names, load_board, parse_board
+    from harness.boards.formats import boards_text
+    from harness.boards.ranking import rank as ranked
+
+    if ref is not None:
+        rank_changes(ref, board, How(None, jobs, 0), data, out, records)
+        return
+    for name, value in (("--out", out), ("--records", records)):
+        if value is not None:
+            raise click.UsageError(f"{name} is for --changed-since.")
+    names = [parse_board(board)] if board else board_names(results)
+    rankings = [ranked(load_board(results, name)) for name in names]
+    click.echo(
+        boards_text(rankings, form, sort=sort, bands=bands, pairs=pairs, one=board is not None), nl=False
+    )
+
+
+@cli.command()
+@BOARD_OPTION
+@click.option("--json", "as_json", is_flag=True, help="Print the events as JSON.")
+def history(board: str | None, as_json: bool) -> None:
+    """What happened to the committed records: added, improved, withdrawn, re-scored; from git's history."""
+    from harness.boards.board import parse_board
+    from harness.boards.history import history as past
+    from harness.boards.history import history_json, history_text
+    from harness.cli.output import answer
+
+    chosen = str(parse_board(board)) if board else None
+    events = [event for event in past() if chosen in (None, event.board)]
+    answer(history_json(events) if as_json else history_text(events))
+
+
+@cli.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="[B]", required=False)
+@board_option("that of the records, see above")
+@RESULTS_OPTION
+def compare(first: str, second: str | None, board: str | None, results: Path) -> None:
+    """Compare A with B, or with its whole board.
+
+    Each is a record's file, a submission (its first variant), or a name on the board, such as
+    vlaai-original. Without --board, the board is that of the record's file, or of the only record; else
+    simulated/held-out-subjects/test/mel.
+    """
+    from harness.boards.board import parse_board
+    from harness.boards.compare import against_board_text, comparison_text, find_record
+    from harness.boards.compare import compare as compared
+    from harness.cli.output import answer
+
+    chosen = parse_board(board) if board else None
+    if chosen is None and second is not None and Path(second).suffix == ".json":
+        chosen = find_record(second, results, None).board  # a file says which
+    one = find_record(first, results, chosen)
+    chosen = chosen or one.board
+    if second is None:
+        answer(against_board_text(one, results))
+    else:
+        answer(comparison_text(compared(one, find_record(second, results, chosen))))
+
+
+@cli.command()
+@click.argument("paper", required=False)
+@BOARD_OPTION
+@click.option(
+    "--format",
+    "form",
+    default="text",
+    show_default=True,
+    metavar="FORMAT",
+    help="text, md, latex, html or json.",
+)
+@click.option("--bands", is_flag=True, help="r of every mel band too (official-2024).")
+@RESULTS_OPTION
+def tables(paper: str | None, board: str | None, form: str, bands: bool, results: Path) -> None:
+    """Regenerate the tables of PAPER (catwavenet, ssm2mel, dmf2mel, music, official-2024), or of all."""
+    from harness.boards.board import parse_board
+    from harness.boards.papers import PAPERS, official_text, paper_text
+
+    chosen = parse_board(board) if board else None
+    texts = [
+        official_text(form, bands=bands)
+        if name == "official-2024"
+        else paper_text(name, results, board=chosen, form=form)
+        for name in ([paper] if paper else [*PAPERS, "official-2024"])
+    ]
+    if form == "json" and paper is None:
+        texts = ["[\n" + ",\n".join(text.rstrip() for text in texts) + "\n]\n"]
+    click.echo("\n".join(texts), nl=False)
+
+
+@cli.command()
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@RESULTS_OPTION
+def page(out: Path, results: Path) -> None:
+    """Write every board and system as static pages in the folder OUT; they work from the disk."""
+    from harness.cli.output import answer
+    from harness.page import build_page
+
+    built = build_page(out, results)
+    answer(f"{out / 'index.html'}: {built.n_files} files, {built.n_bytes / 1000:.0f} kB")

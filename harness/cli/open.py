@@ -1,0 +1,42 @@
+"""From the options of a command to the task that they ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli.options import Asked
+
+if TYPE_CHECKING:
+    from harness.tasks.task import Task
+
+
+def open_asked(asked: Asked, labels: Path | None = None) -> Task:
+    """Open the task that a command's options ask for; without a folder, on the simulated corpus."""
+    from harness.cli.output import remark
+    from harness.tasks.task import open_task
+
+    task = open_task(
+        asked.data or simulated_corpus(),
+        split_name=asked.split,
+        part=asked.part,
+        feature=asked.feature,
+        labels=labels,
+        partial=asked.partial,
+    )
+    for note in task.corpus.notes:
+        remark(f"note: {note}")
+    return task
+
+
+def simulated_corpus() -> Path:
+    """The simulated corpus in the user's cache, made where it is not there yet."""
+    from harness.cli.output import progress, remark
+    from harness.corpus.simulated.make import default_folder, is_complete, simulate
+
+    folder = default_folder()
+    if not is_complete(folder):
+        remark(f"No --data: making the simulated corpus once, in {folder} (no real EEG).")
+        with progress("simulating a corpus") as show:
+            simulate(folder, on_progress=show)
+    return folder

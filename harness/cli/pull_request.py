@@ -1,0 +1,49 @@
+"""``harness comment``, and the ranking of what a pull request changed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from harness.cli.group import cli
+from harness.cli.open import simulated_corpus
+from harness.cli.options import How
+
+
+@cli.command()
+@click.argument("file", metavar="DATA", type=click.Path(path_type=Path))
+def comment(file: Path) -> None:
+    """Print the Markdown of DATA, from `rank --changed-since --out`; DATA is validated, never trusted."""
+    from harness.pull_request.comment import comment_text, load_data
+
+    click.echo(comment_text(load_data(file)), nl=False)
+
+
+def rank_changes(
+    ref: str, board: str | None, how: How, data: Path | None, out: Path | None, records: Path | None
+) -> None:
+    """Check and score what changed since a ref, and print the boards with the change in rank."""
+    import json
+
+    from harness.boards.board import parse_board
+    from harness.cli.output import progress, remark
+    from harness.files import write_atomically
+    from harness.pull_request.changes import changes_since
+    from harness.pull_request.comment import comment_text
+    from harness.pull_request.rank import rank_changes
+    from harness.records.record import write_record
+
+    changes = changes_since(ref)
+    name = parse_board(board) if board else None
+    made = rank_changes(changes, data or simulated_corpus(), how.run(), progress, board=name)
+    if out is not None:
+        write_atomically(out, (json.dumps(made.document, indent=1) + "\n").encode())
+        remark(f"data written to {out}")
+    click.echo(comment_text(made.document), nl=False)
+    if records is not None:
+        for record in made.scored:
+            remark(f"record written to {write_record(records, record)[0]}")
+    if made.stopped:
+        sys.exit(1)

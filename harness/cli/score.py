@@ -1,0 +1,213 @@
+"""``harness score``, ``predict``, ``check`` and ``verify``: one system on one part."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.group import cli
+from harness.cli.open import open_asked
+from harness.cli.options import DATA_OPTION, OUT_OPTION, Asked, How, asked_options, how_options
+from harness.errors import Fault, HarnessError, UsageError
+
+
+@cli.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@asked_options
+@click.option(
+    "--labels",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="References that lie apart from the EEG: stimulus features, or files like predictions.",
+)
+@how_options
+@click.option("--json", "as_json", is_flag=True, help="Print the score record, and only it.")
+@OUT_OPTION
+@click.option(
+    "--save-predictions",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Keep the predictions: .zip (official format) or .npz.",
+)
+def score(
+    target: Path,
+    asked: Asked,
+    labels: Path | None,
+    how: How,
+    as_json: bool,
+    out: Path,
+    save_predictions: Path | None,
+) -> None:
+    """Score TARGET: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json)."""
+    from harness.cli.output import answer, remark
+    from harness.evaluation.evaluate import score_predictions
+    from harness.predictions import is_predictions
+    from harness.records.record import record_bytes, write_record
+    from harness.records.text import record_text
+
+    if is_predictions(target):
+        _refuse_with_predictions(variant=how.variant, save_predictions=save_predictions)
+        record = score_predictions(open_asked(asked, labels), target, seed=how.seed)
+    else:
+        record = _score_submission(target, asked, labels, how, save_predictions)
+    try:
+        path, written = write_record(out, record)
+    finally:  # a folder that cannot be written must not cost the score
+        if as_json:
+            click.echo(record_bytes(record), nl=False)
+        else:
+            answer(record_text(record))
+    remark(f"record {'written to' if written else 'unchanged in'} {path}")
+
+
+@cli.command()
+@click.argument("submission", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Predictions: .zip (official challenge format) or .npz.",
+)
+@asked_options
+@how_options
+def predict(
+    submission: Path,
+    out: Path,
+    asked: Asked,
+    how: How,
+) -> None:
+    """Write a submission's predictions; no labels are needed."""
+    from harness.cli.output import answer, progress
+    from harness.evaluation.predict import grouped, predicted
+    from harness.evaluation.prepare import prepare
+    from harness.predictions import check_destination, write_predictions
+    from harness.submission.manifest import load_submission
+
+    check_destination(out)
+    loaded = load_submission(submission)
+    task = open_asked(asked)
+    prepared = prepare(loaded, task, how.run())
+    with (
+        progress(f"predicting with {loaded.name}") as show,
+        predicted(prepared, on_progress=show) as run,
+    ):
+        _remark_output(loaded.name, run.output)
+        write_predictions(out, grouped(task, run.predictions))
+    answer(
+        f"{len(task.segments)} segments of {len(task.by_subject)} subjects predicted by {loaded.name}"
+        f" ({task.feature}, {task.corpus.words}) -> {out}"
+    )
+
+
+@cli.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@asked_options
+@how_options
+def check(
+    target: Path,
+    asked: Asked,
+    how: How,
+) -> None:
+    """Refuse what `score` would refuse, without labels: manifest, hashes, a dry run, shapes, numbers."""
+    from harness.cli.output import answer
+    from harness.evaluation.check import check_predictions, check_submission
+    from harness.predictions import is_predictions
+
+    if is_predictions(target):
+        _refuse_with_predictions(variant=how.variant, save_predictions=None)
+        faults, checked = check_predictions(target, open_asked(asked))
+    else:
+        faults, checked = check_submission(target, lambda: open_asked(asked), how.run())
+    for line in checked:
+        answer(f"ok: {line}")
+    if faults:
+        raise HarnessError(*faults)
+    answer(f"{target} can be scored")
+
+
+@cli.command()
+@click.argument("record", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path), required=False)
+@DATA_OPTION
+@click.option(
+    "--labels",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="References that lie apart from the EEG, as for score.",
+)
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Predictor processes.")
+def verify(record: Path, target: Path | None, data: Path | None, labels: Path | None, jobs: int) -> None:
+    """Make RECORD again from TARGET, its submission or stored predictions, and say what differs.
+
+    Without TARGET, the package of the record's name below baselines/ or submissions/ is taken.
+    """
+    from harness.cli.output import answer
+    from harness.evaluation.evaluate import score_predictions
+    from harness.records.record import read_record
+    from harness.records.verify import verification_text
+    from harness.records.verify import verify as verified
+    from harness.submission.find import find_package
+
+    recorded = read_record(record)
+    split, corpus = recorded["split"], recorded["corpus"]
+    asked = Asked(split["name"], split["part"], recorded["feature"], data, recorded["flags"]["partial"])
+    chosen = target or find_package(recorded["submission"]["name"])
+    if corpus["kind"] == "real" and data is None:
+        raise UsageError(
+            Fault("--data", "not given", f"the {corpus['name']} corpus that the record was scored on")
+        )
+    if recorded["submission"]["kind"] == "predictions":
+        made = score_predictions(open_asked(asked, labels), chosen, seed=recorded["seed"])
+    else:
+        how = How(recorded["submission"]["variant"], jobs, recorded["seed"])
+        made = _score_submission(chosen, asked, labels, how, None)
+    verification = verified(recorded, made)
+    answer(verification_text(verification, recorded))
+    if not verification.reproduced:
+        sys.exit(1)
+
+
+def _score_submission(
+    target: Path, asked: Asked, labels: Path | None, how: How, save_predictions: Path | None
+) -> dict[str, Any]:
+    from harness.cli.output import progress, remark
+    from harness.evaluation.evaluate import score_task, submission_record
+    from harness.evaluation.predict import grouped, predicted
+    from harness.evaluation.prepare import prepare
+    from harness.predictions import check_destination, write_predictions
+    from harness.submission.manifest import load_submission
+    from harness.tasks.fingerprint import Fingerprint
+
+    if save_predictions is not None:
+        check_destination(save_predictions)
+    submission = load_submission(target)
+    task = open_asked(asked, labels)
+    task.check_labels()
+    prepared = prepare(submission, task, how.run())
+    seen = Fingerprint()
+    with (
+        progress(f"predicting with {submission.name}") as show,
+        predicted(prepared, on_progress=show, seen=seen) as run,
+    ):
+        _remark_output(submission.name, run.output)
+        if save_predictions is not None:
+            write_predictions(save_predictions, grouped(task, run.predictions))
+            remark(f"predictions written to {save_predictions}")
+        return submission_record(prepared, score_task(task, grouped(task, run.predictions), seen), run, seen)
+
+
+def _refuse_with_predictions(*, variant: str | None, save_predictions: Path | None) -> None:
+    for name, value in (("--variant", variant), ("--save-predictions", save_predictions)):
+        if value is not None:
+            raise click.UsageError(f"{name} is for submissions; TARGET is a predictions file.")
+
+
+def _remark_output(name: str, output: str) -> None:
+    from harness.cli.output import remark
+
+    if output.strip():
+        remark(f"{name} printed:\n" + "\n".join(f"  {line}" for line in output.splitlines()))

@@ -1,0 +1,144 @@
+"""``harness train``, ``import-weights`` and ``new``: a submission and its weights."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from harness.cli.group import cli
+from harness.cli.open import open_asked
+from harness.cli.options import DATA_OPTION, FEATURE_OPTION, SEED_OPTION, VARIANT_OPTION, Asked
+
+
+@cli.command()
+@click.argument("submission", type=click.Path(path_type=Path))
+@click.option(
+    "--split",
+    metavar="NAME",
+    help="Whose training part. Default: held-out-subjects (for DTU: dtu).",
+)
+@FEATURE_OPTION
+@DATA_OPTION
+@VARIANT_OPTION
+@click.option(
+    "--preset", metavar="NAME", help="A recipe of the submission, paper or compact. Default: compact."
+)
+@click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="auto: a GPU where there is one.",
+)
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint, where there is one.")
+@SEED_OPTION
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder for checkpoint and log. Default: SUBMISSION/training/<corpus>-<feature>-<preset>.",
+)
+def train(
+    submission: Path,
+    split: str | None,
+    feature: str | None,
+    data: Path | None,
+    variant: str | None,
+    preset: str | None,
+    epochs: int | None,
+    device: str,
+    resume: bool,
+    seed: int,
+    out: Path | None,
+) -> None:
+    """Train SUBMISSION on the training part, choosing on the validation part; writes its weights."""
+    from contextlib import nullcontext
+
+    from harness.cli.output import answer, progress, remark
+    from harness.submission.manifest import load_submission
+    from harness.training import Options, train_submission
+    from harness.training.distributed import this_process
+
+    loaded = load_submission(submission)
+    task = open_asked(Asked(split, "val", feature, data, partial=False))
+    first = this_process().rank == 0
+    with progress(f"training {loaded.name}") if first else nullcontext() as show:
+        trained = train_submission(
+            loaded,
+            task.corpus,
+            task.split,
+            task.feature,
+            variant=variant,
+            seed=seed,
+            options=Options(preset, epochs, device, resume, out),
+            on_progress=show,
+        )
+    if trained is None:  # one of several processes, and not the one that writes
+        return
+    answer(f"{loaded.name} trained on {task.corpus.words} in {trained.seconds:.1f} s")
+    for key, value in trained.report.items():
+        if not isinstance(value, dict):
+            answer(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
+    answer(f"weights: {trained.path} (sha256 {trained.sha256[:16]}…, in the manifest)")
+    if trained.folder:
+        remark(f"log and checkpoint: {trained.folder}")
+    remark(f"next: {_score_command(submission, data, split, task.feature, variant)}")
+
+
+@cli.command("import-weights")
+@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--corpus",
+    type=click.Choice(["sparrkulee", "simulated", "dtu"]),
+    required=True,
+    help="The corpus that the weights are for.",
+)
+@click.option(
+    "--feature", type=click.Choice(["mel", "envelope"]), required=True, help="What the weights decode."
+)
+@click.option(
+    "--split",
+    metavar="NAME",
+    help="The split that they are for. Default: held-out-subjects (for DTU: dtu).",
+)
+@VARIANT_OPTION
+def import_weights(
+    submission: Path, file: Path, corpus: str, feature: str, split: str | None, variant: str | None
+) -> None:
+    """Convert a release's weights, FILE (.safetensors, .npz or .pt), into SUBMISSION's own."""
+    from harness.cli.output import answer, remark
+    from harness.submission.manifest import load_submission
+    from harness.tasks.splits import default_split, load_split
+    from harness.training.import_weights import import_weights as convert
+
+    loaded = load_submission(submission)
+    chosen = load_split(split or default_split(corpus, "trials" if corpus == "dtu" else "preprocessed"))
+    path, sha256 = convert(loaded, file, corpus, chosen, feature, variant=variant)
+    answer(f"weights: {path} (sha256 {sha256[:16]}…, in the manifest)")
+    remark("What these weights have seen is not on record; score records will say so.")
+    where = None if corpus == "simulated" else Path("DIR")
+    remark(f"next: {_score_command(submission, where, split, feature, variant)}")
+
+
+@cli.command()
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+def new(folder: Path) -> None:
+    """Make a submission that works, to start from: harness new submissions/my-model."""
+    from harness.cli.output import answer
+    from harness.submission.new import make_submission
+
+    make_submission(folder)
+    answer(f"{folder} made. Try it: harness check {folder}; harness score {folder} --part val")
+
+
+def _score_command(
+    submission: Path, data: Path | None, split: str | None, feature: str, variant: str | None
+) -> str:
+    """The command that scores the weights just written."""
+    options = {"--data": data, "--split": split, "--variant": variant}
+    given = "".join(f" {name} {shlex.quote(str(value))}" for name, value in options.items() if value)
+    return f"harness score {shlex.quote(str(submission))}{given} --part val --feature {feature}"

@@ -1,0 +1,1 @@
+"""The simulated corpus: speech, head and EEG made from a recipe."""

@@ -1,0 +1,149 @@
+"""Who hears what in the simulated corpus, and where each file of it goes.
+
+Training, validation and test subjects are those of the held-out-subjects split. Test subjects hear
+stimuli that nobody else hears; a validation subject hears one training stimulus first, then stimuli
+of the validation's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from harness.conventions import N_EEG_CHANNELS, SIMULATED_PREFIX
+from harness.corpus.simulated.speech import SAMPLE_RATE_HZ as AUDIO_RATE_HZ
+from harness.errors import CorpusError, Fault, raise_all, shorten
+from harness.features.catalogue import FEATURE_BANDS, SAMPLE_RATE_HZ
+
+SESSION: Final = "ses-simulated01"
+EEG_FOLDER: Final = "derivatives/preprocessed_eeg"
+FEATURE_FOLDER: Final = "derivatives/preprocessed_stimuli"
+AUDIO_FOLDER: Final = "stimuli/eeg"
+SUBJECTS: Final = tuple(f"sub-{number:03d}" for number in range(1, 105))
+# The held-out-subjects split; every other subject trains.
+VALIDATION_NUMBERS: Final = range(27, 43)
+TEST_NUMBERS: Final = range(86, 105)
+# Shorter stimuli may hold no unvoiced consonant, and have no 26 lags to learn from.
+SHORTEST_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the bytes of a simulated corpus, together with the generator's version.
+
+    Attributes:
+        seed: of everything random, not negative.
+        subjects: ``sub-001`` to ``sub-104`` or some of them; the number decides the part.
+        recordings_per_subject: stimuli that one subject hears, each once.
+        recording_seconds: length of every stimulus, at least 5. By default four 30 s segments fit after
+            cutting to the shortest feature, and one of 10 s into a tenth of a recording.
+        n_train_stimuli, n_val_stimuli, n_test_stimuli: distinct stimuli of each part.
+
+    Raises:
+        CorpusError: the values do not fit together; all faults at once.
+    """
+
+    seed: int = 1
+    subjects: tuple[str, ...] = SUBJECTS
+    recordings_per_subject: int = 2
+    recording_seconds: float = 122.0
+    n_train_stimuli: int = 10
+    n_val_stimuli: int = 3
+    n_test_stimuli: int = 4
+
+    def __post_init__(self) -> None:
+        raise_all(CorpusError, list(_faults(self)))
+
+    @property
+    def stimuli(self) -> tuple[str, ...]:
+        """Names of all stimuli: of training, then validation, then test."""
+        total = self.n_train_stimuli + self.n_val_stimuli + self.n_test_stimuli
+        return tuple(f"{SIMULATED_PREFIX}_{number:02d}" for number in range(1, total + 1))
+
+
+class PlannedRecording(NamedTuple):
+    """Who hears what, as which run (from 1)."""
+
+    subject: str
+    run: int
+    stimulus: str
+
+    @property
+    def path(self) -> str:
+        """The EEG file, relative to the corpus."""
+        name = (
+            f"{self.subject}_{SESSION}_task-listeningActive_run-{self.run:02d}"
+            f"_desc-preproc-audio-{self.stimulus}_eeg.npy"
+        )
+        return f"{EEG_FOLDER}/{self.subject}/{SESSION}/{name}"
+
+
+def feature_path(stimulus: str, feature: str) -> str:
+    """The file of one feature of a stimulus, relative to the corpus."""
+    return f"{FEATURE_FOLDER}/{stimulus}_-_{feature}.npy"
+
+
+def audio_path(stimulus: str) -> str:
+    """The audio file of a stimulus, relative to the corpus."""
+    return f"{AUDIO_FOLDER}/{stimulus}.npz"
+
+
+def subject_number(subject: str) -> int:
+    """The number in a subject's name: 3 for ``sub-003``."""
+    return int(subject.removeprefix("sub-"))
+
+
+def planned_recordings(recipe: Recipe) -> list[PlannedRecording]:
+    """Every recording of a recipe, by subject and run."""
+    runs = range(1, recipe.recordings_per_subject + 1)
+    return [
+        PlannedRecording(subject, run, _heard(recipe, subject_number(subject), run))
+        for subject in recipe.subjects
+        for run in runs
+    ]
+
+
+def expected_bytes(recipe: Recipe) -> int:
+    """Size of the corpus but for file headers and the marker, known before it is made."""
+    n_times = round(recipe.recording_seconds * SAMPLE_RATE_HZ)
+    n_recordings = len(recipe.subjects) * recipe.recordings_per_subject
+    float16_eeg = n_recordings * N_EEG_CHANNELS * n_times * 2
+    float32_features = n_times * sum(FEATURE_BANDS.values()) * 4
+    int16_audio = round(recipe.recording_seconds * AUDIO_RATE_HZ) * 2
+    return float16_eeg + len(recipe.stimuli) * (float32_features + int16_audio)
+
+
+def _heard(recipe: Recipe, number: int, run: int) -> str:
+    """The stimulus of a run: the lists are walked in turn, so that all are heard about as often."""
+    n_train, n_val = recipe.n_train_stimuli, recipe.n_val_stimuli
+    if number in TEST_NUMBERS:
+        place = n_train + n_val + (number + run - 1) % recipe.n_test_stimuli
+    elif number in VALIDATION_NUMBERS and run > 1:
+        place = n_train + (number + run - 2) % n_val
+    else:
+        place = (number + run - 1) % n_train
+    return recipe.stimuli[place]
+
+
+def _faults(recipe: Recipe) -> Iterator[Fault]:
+    """Everything that is wrong with a recipe."""
+    unknown = [subject for subject in recipe.subjects if subject not in SUBJECTS]
+    if unknown or not recipe.subjects:
+        named = shorten([repr(subject) for subject in unknown]) or "none"
+        yield Fault("subjects", named, f"some of {SUBJECTS[0]} to {SUBJECTS[-1]}")
+    if len(set(recipe.subjects)) != len(recipe.subjects):
+        yield Fault("subjects", "one is named twice", "every subject once")
+    if recipe.seed < 0:
+        yield Fault("seed", str(recipe.seed), "0 or more")
+    if not SHORTEST_SECONDS <= recipe.recording_seconds < float("inf"):
+        shortest = f"at least {SHORTEST_SECONDS:g} seconds"
+        yield Fault("recording_seconds", f"{recipe.recording_seconds:g}", shortest)
+    runs = recipe.recordings_per_subject
+    if runs < 1:
+        yield Fault("recordings_per_subject", str(runs), "1 or more")
+    for part, least in (("train", max(runs, 1)), ("val", max(runs - 1, 1)), ("test", max(runs, 1))):
+        n_stimuli = getattr(recipe, f"n_{part}_stimuli")
+        if n_stimuli < least:
+            enough = f"at least {least}, or a subject would hear one twice"
+            yield Fault(f"n_{part}_stimuli", str(n_stimuli), enough)

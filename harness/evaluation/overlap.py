@@ -1,0 +1,47 @@
+"""What a system's weights have seen of what is scored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from harness.submission.manifest import Weights
+from harness.tasks.task import Task
+
+
+def training_overlap(task: Task, weights: Sequence[Weights | None]) -> dict[str, int] | None:
+    """How many of a task's subjects and stimuli any of the weights has seen, by the records of training.
+
+    None where one has no record, or it is not of these weights (its sha256 is another), or does not say
+    what they have seen, as for weights that were imported; and where nobody knows the stimuli of the
+    segments, as in the challenge's test set.
+    """
+    records = [_training_record(one) for one in weights]
+    if any(segment.recording.segment_id for segment in task.segments):
+        return None
+    seen_subjects: set[str] = set()
+    seen_stimuli: set[str] = set()
+    for record in records:
+        if record is None:
+            return None
+        seen_subjects.update(record["subjects"])
+        seen_stimuli.update(record["stimuli"])
+    subjects = {segment.subject for segment in task.segments}
+    stimuli = {segment.recording.stimulus for segment in task.segments}
+    return {
+        "subjects_seen": len(subjects & seen_subjects),
+        "subjects": len(subjects),
+        "stimuli_seen": len(stimuli & seen_stimuli),
+        "stimuli": len(stimuli),
+    }
+
+
+def _training_record(weights: Weights | None) -> dict[str, Any] | None:
+    """The record of a training, where it is of these weights and says what they have seen."""
+    try:
+        record = json.loads(weights.training.read_text("utf-8")) if weights and weights.training else {}
+    except (OSError, ValueError):
+        return None
+    of_these = weights is not None and record.get("weights_sha256") == weights.sha256
+    return record if of_these and {"subjects", "stimuli"} <= set(record) else None

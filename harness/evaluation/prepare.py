@@ -1,0 +1,76 @@
+"""A submission that is ready to run on a task: feature, variant and weights are verified."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from harness.execution import Limits, PredictorSpec
+from harness.submission.ensemble import load_members
+from harness.submission.manifest import Submission, Weights
+from harness.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a submission is run.
+
+    Attributes:
+        variant: the variant's name; None for the manifest's first.
+        seed: of the predictor's process.
+        jobs: how many predictor processes share the segments.
+        limits: what they may use.
+    """
+
+    variant: str | None = None
+    seed: int = 0
+    jobs: int = 1
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A submission that is ready to run on a task: feature, variant and weights are verified.
+
+    An ensemble has ``members``, each prepared by itself.
+    """
+
+    submission: Submission
+    task: Task
+    run: Run
+    variant: str
+    weights: Weights | None
+    members: tuple[Prepared, ...] = ()
+
+    @property
+    def spec(self) -> PredictorSpec:
+        """What the predictor's process is given."""
+        return PredictorSpec(
+            name=self.submission.name,
+            folder=self.submission.folder,
+            entry_point=self.submission.manifest["entry_point"],
+            setup=self.submission.setup(
+                self.task.split,
+                self.task.feature,
+                self.variant,
+                weights=self.weights.path if self.weights else None,
+                seed=self.run.seed,
+            ),
+        )
+
+
+def prepare(submission: Submission, task: Task, run: Run) -> Prepared:
+    """Check that a submission can be run on a task, before anything is run.
+
+    Raises:
+        SubmissionError: the feature, the variant or the weights do not fit, or a hash is wrong.
+    """
+    submission.check_feature(task.feature)
+    variant = submission.variant(run.variant)
+    if submission.is_ensemble:
+        members = tuple(
+            prepare(member.submission, task, replace(run, variant=member.variant))
+            for member in load_members(submission)
+        )
+        return Prepared(submission, task, run, variant, None, members)
+    weights = submission.weights(task.corpus.name, task.split, task.feature, variant)
+    return Prepared(submission, task, run, variant, weights)

@@ -1,0 +1,15 @@
+"""The predictor's process: what it may see and use."""
+
+from harness.execution.exchange import unnamed_storage
+from harness.execution.run import PredictorRun, full_disk_explained, predict_segments
+from harness.execution.spec import Limits, PredictorSpec, SegmentInput
+
+__all__ = [
+    "Limits",
+    "PredictorRun",
+    "PredictorSpec",
+    "SegmentInput",
+    "full_disk_explained",
+    "predict_segments",
+    "unnamed_storage",
+]

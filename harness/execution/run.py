@@ -1,0 +1,155 @@
+"""The parent side: predict segments in processes that are given EEG only.
+
+The segments are cut into batches, the same whatever the number of processes. Batches of EEG are
+written ahead of the workers, a few each; predictions come back as files that are checked, copied
+into storage of our own and deleted. A worker is told the subjects of a batch, or "unknown", but neither
+segment ids nor stimuli, and no path that leads to labels. (It runs as the same user: what that user may
+read, code that goes looking for it can read. Keep hidden labels where the user cannot.)
+
+Whatever happens here, no process and no file is left behind. Errors name the submission, the
+segments in work and the last lines that the submission printed.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from harness.errors import Fault, PredictorError, UsageError, raise_all, shorten
+from harness.execution import exchange
+from harness.execution.drive import Drive
+from harness.execution.spec import DEFAULT_LIMITS, Limits, PredictorSpec, SegmentInput
+from harness.predictor import Array
+
+
+@dataclass(frozen=True)
+class PredictorRun:
+    """What a run gave.
+
+    Attributes:
+        predictions: segment id -> (n_times, n_bands) float32, finite, read-only, memory-mapped;
+            empty once the run's context is left.
+        seconds: inside ``predict``, over all workers, as they say; at most what is possible.
+        wall_seconds: of the whole run, starting processes included.
+        output: the last lines that the submission printed.
+    """
+
+    predictions: Mapping[str, Array]
+    seconds: float
+    wall_seconds: float
+    output: str
+
+
+@contextmanager
+def predict_segments(
+    spec: PredictorSpec,
+    segments: Sequence[SegmentInput],
+    read_eeg: Callable[[int], Array],
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    jobs: int = 1,
+    batch_segments: int = 32,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Iterator[PredictorRun]:
+    """Predict every segment in processes of their own; all have ended when the body begins.
+
+    Args:
+        spec: the submission.
+        segments: with ids that differ.
+        read_eeg: position of a segment -> (segment_samples, 64) float32.
+        limits: wall clock and memory of the run.
+        jobs: processes that share the batches, and the machine's cores.
+        batch_segments: segments in one call of ``predict``; the last may have fewer.
+        on_progress: called with the segments done and their total.
+
+    Yields:
+        The predictions; an empty run, without a process, where there are no segments.
+
+    Raises:
+        PredictorError: the submission failed, broke a limit or returned what cannot be scored,
+            or an option of its variant cannot be handed to another process.
+        ShapeError: ``read_eeg`` gave another shape or dtype.
+        UsageError: ``jobs`` or ``batch_segments`` below 1, or an id twice.
+    """
+    _check_options(segments, jobs, batch_segments)
+    if not segments:
+        yield PredictorRun(MappingProxyType({}), 0.0, 0.0, "")
+        return
+    _check_entry_point(spec)
+    _check_variant(spec)
+    predictions: dict[str, Array] = {}
+    try:
+        with full_disk_explained():
+            run = Drive(spec, segments, read_eeg, limits, batch_segments, on_progress)
+            output = run.run(jobs)
+        predictions.update((segment.id, run.store[i]) for i, segment in enumerate(segments))
+        yield PredictorRun(
+            MappingProxyType(predictions),
+            min(run.seconds, run.wall_seconds * len(run.children)),
+            run.wall_seconds,
+            output,
+        )
+    finally:
+        predictions.clear()  # the storage has no name: it goes with the last array
+
+
+@contextmanager
+def full_disk_explained() -> Iterator[None]:
+    """Turn a full temporary folder into a `PredictorError` that says so."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        fault = Fault(
+            f"temporary folder {tempfile.gettempdir()}",
+            "no space left",
+            "room for the predictions and a few batches of EEG",
+            "Set TMPDIR to a folder with more room.",
+        )
+        raise PredictorError(fault) from error
+
+
+def _check_options(segments: Sequence[SegmentInput], jobs: int, batch_segments: int) -> None:
+    for name, value in (("jobs", jobs), ("batch_segments", batch_segments)):
+        if value < 1:
+            raise UsageError(Fault(name, f"{value}", "1 or more"))
+    ids = [segment.id for segment in segments]
+    if len(set(ids)) < len(ids):
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        raise UsageError(Fault("segments", f"ids used twice: {shorten(twice)}", "ids that differ"))
+
+
+def _check_entry_point(spec: PredictorSpec) -> None:
+    where = f"{spec.name}, entry point {spec.entry_point}"
+    module, _, made = spec.entry_point.partition(":")
+    if not (made.isidentifier() and all(part.isidentifier() for part in module.split("."))):
+        raise PredictorError(Fault(where, "not of the form", "module:Class, as model:Decoder"))
+    path = spec.folder.joinpath(*module.split("."))
+    if not (path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()):
+        there = sorted(file.name for file in spec.folder.glob("*.py"))
+        raise PredictorError(
+            Fault(
+                where,
+                f"there is no file {module.replace('.', '/')}.py in {spec.folder}",
+                "",
+                f"Python files there: {shorten(there) or 'none'}.",
+            )
+        )
+
+
+def _check_variant(spec: PredictorSpec) -> None:
+    faults = []
+    for name, value in spec.setup.options.items():
+        try:
+            json.dumps(value, default=exchange.as_dict)
+        except (TypeError, ValueError) as error:
+            where = f"{spec.name}, option {name} of variant {spec.setup.variant}"
+            kinds = "numbers, strings, true or false, lists and tables"
+            faults.append(Fault(where, f"it holds {error}", kinds))
+    raise_all(PredictorError, faults)

@@ -1,0 +1,121 @@
+"""Audio as features are computed from it: decoded, mono, checked."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import CorpusError, Fault, ShapeError
+
+Audio = NDArray[np.float32]
+Feature = NDArray[np.float32]
+MEL_HIGHEST_HZ: Final = 5000
+INT16_SCALE: Final = 1 / 32768
+
+
+class LoadedAudio(NamedTuple):
+    """Audio and its rate.
+
+    Attributes:
+        audio: (n_samples,) float32; full scale is 1.
+        sample_rate_hz: samples a second.
+    """
+
+    audio: Audio
+    sample_rate_hz: int
+
+
+def load_audio(path: Path) -> LoadedAudio:
+    """Read the audio of one stimulus, ``<stimulus>.npz`` with the keys ``audio`` and ``fs``.
+
+    SparrKULee's own files are compressed as a whole, ``<stimulus>.npz.gz``, and are read as well.
+    int16 samples are scaled so that full scale is 1; floating-point samples are taken as they are.
+
+    Args:
+        path: the file.
+
+    Raises:
+        CorpusError: the file is missing, is no npz, lacks a key, its rate is no positive whole
+            number, or its samples are of another type.
+        ShapeError: the audio is not one-dimensional.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            # An archive is read from its end, which a compressed stream cannot reach but by reading it all.
+            content = io.BytesIO(file.read()) if path.suffix == ".gz" else file
+            archive = np.load(content, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("one array instead of an archive")
+            missing = [key for key in ("audio", "fs") if key not in archive]
+            if missing:
+                arrived = f"has no key {' or '.join(map(repr, missing))}"
+                raise CorpusError(Fault(str(path), arrived, "the keys 'audio' and 'fs'"))
+            samples, rate = archive["audio"], archive["fs"]
+    except FileNotFoundError as error:
+        raise CorpusError(Fault(str(path), "no such file", "the audio of a stimulus")) from error
+    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise CorpusError(
+            Fault(str(path), f"cannot be read ({error})", "an .npz file", "Copy it again.")
+        ) from error
+    if rate.size != 1 or rate.dtype.kind not in "iuf" or rate <= 0 or rate != np.round(rate):
+        raise CorpusError(Fault(str(path), f"fs is {rate!r}", "one positive whole number of Hz"))
+    if samples.ndim != 1:
+        raise _wrong_shape(str(path), samples.shape)
+    if samples.dtype != np.int16 and samples.dtype.kind != "f":
+        raise CorpusError(Fault(str(path), f"audio of type {samples.dtype}", "int16 or floating point"))
+    scale = np.float32(INT16_SCALE if samples.dtype == np.int16 else 1)
+    return LoadedAudio(samples.astype(np.float32) * scale, int(rate.item()))
+
+
+def checked_audio(audio: NDArray[Any], n_least: int, sample_rate_hz: int) -> Audio:
+    """Audio as float32; refuses another shape, too few samples, a low rate, broken numbers."""
+    if sample_rate_hz <= 2 * MEL_HIGHEST_HZ:
+        raise CorpusError(
+            Fault(
+                "audio",
+                f"a sample rate of {sample_rate_hz} Hz",
+                f"more than {2 * MEL_HIGHEST_HZ} Hz, for bands up to {MEL_HIGHEST_HZ} Hz",
+            )
+        )
+    samples = np.asarray(audio)
+    if samples.ndim != 1:
+        raise _wrong_shape("audio", samples.shape)
+    if samples.size < n_least:
+        raise ShapeError(
+            Fault(
+                "audio",
+                f"{samples.size} samples at {sample_rate_hz} Hz",
+                f"at least {n_least}, one window",
+            )
+        )
+    samples = samples.astype(np.float32)
+    n_broken = samples.size - int(np.count_nonzero(np.isfinite(samples)))
+    if n_broken:
+        first = int(np.argmin(np.isfinite(samples)))
+        raise CorpusError(
+            Fault(
+                "audio",
+                f"{n_broken} of {samples.size} samples are NaN or infinite, the first at {first}",
+                "finite samples",
+                "Read the audio again from its source.",
+            )
+        )
+    return samples
+
+
+def _wrong_shape(where: str, shape: tuple[int, ...]) -> ShapeError:
+    return ShapeError(
+        Fault(
+            where,
+            f"shape {shape}",
+            "(n_samples,), one audio channel",
+            "Average the channels of a stereo recording, or take one.",
+        )
+    )

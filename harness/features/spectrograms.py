@@ -1,0 +1,145 @@
+"""Audio in, target features out: the mel spectrogram and the envelope that decoders predict.
+
+Both features have 64 frames a second and are ``(n_times, n_bands)`` float32. Their definitions are
+those of the SparrKULee corpus, whose distributed feature files were made with them:
+
+- **mel**: ten Slaney mel bands up to 5 kHz of the power spectrum (`mel`), in two frame rates;
+- **envelope**: a bank of 28 gammatone filters, rectified, compressed and summed (`envelope`).
+
+Finer spectra, which are no feature of the challenge and which some decoders are trained on besides, are
+`spectra`.
+
+The frames of a mel start where their window starts, so a mel is a few frames shorter than the
+envelope of the same audio. All arithmetic avoids threaded matrix products: the same audio gives
+the same bytes whatever the number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.features.audio import MEL_HIGHEST_HZ, Feature, checked_audio
+from harness.features.catalogue import N_MEL_BANDS, SAMPLE_RATE_HZ
+
+MelDefinition = Literal["pipeline", "task"]
+# The mel of the SparrKULee pipeline and of the challenge's regression task.
+MEL_LOWEST_HZ: Final = 0
+MEL_WINDOW_SECONDS: Final = 0.025
+MEL_FRAME_RATE_HZ: Final = {"pipeline": 128, "task": 64}
+# The finer spectra that CAT-WaveNet's release trains on, of audio at 16 kHz: 64 frames a second.
+SPECTRA_RATE_HZ: Final = 16000
+SPECTRA_FFT: Final = 512
+SPECTRA_WINDOW: Final = 400
+SPECTRA_HOP: Final = 250
+SPECTRA_MEL_BANDS: Final = 80
+SPECTRA_BANDS: Final = {"mel80": SPECTRA_MEL_BANDS, "magnitude": SPECTRA_FFT // 2 + 1}
+# Work sizes: they bound memory and do not change the result.
+MEL_BLOCK_FRAMES: Final = 4096
+
+
+def mel(audio: NDArray[Any], sample_rate_hz: int, *, definition: MelDefinition = "pipeline") -> Feature:
+    """Mel spectrogram: ten bands of power, 64 frames a second.
+
+    The audio loses its mean; 25 ms Hann windows, zero-padded to the next power of two, give a power
+    spectrum, and ten area-normalised Slaney bands from 0 to 5000 Hz weigh it. The signal is not
+    padded at its ends, so the last window decides where the mel ends.
+
+    The two definitions differ in their frames. ``pipeline``, which made the distributed files, hops
+    at 1/128 s and resamples to 64 Hz; ``task``, the challenge's own function, hops at 1/64 s. Both
+    cut the hop to whole samples. Where the sample rate is no multiple of 128 (or 64) the frames
+    therefore run ahead of 64 Hz: at 44.1 kHz ``task`` hops by 689 samples instead of 689.06, a
+    drift of 82 ms in 15 minutes, and ``pipeline`` by 344 instead of 344.53, 1.4 s in 15 minutes.
+    16 and 48 kHz do not drift.
+
+    Args:
+        audio: (n_samples,), finite, any scale (the mel scales with its square).
+        sample_rate_hz: samples a second, more than 10000.
+        definition: ``pipeline`` or ``task``.
+
+    Returns:
+        (n_times, 10) float32, power; non-negative for ``task``, and but for the resampling filter's
+        ripple for ``pipeline``.
+
+    Raises:
+        ShapeError: the audio is not one-dimensional, or shorter than one window.
+        CorpusError: the audio has NaN or infinite samples, or too low a rate.
+    """
+    import librosa
+    from scipy.signal import resample_poly
+
+    n_window = int(MEL_WINDOW_SECONDS * sample_rate_hz)
+    n_fft = 1 << (n_window - 1).bit_length()
+    samples = checked_audio(audio, n_fft, sample_rate_hz)
+    samples = samples - samples.mean()
+    frame_rate_hz = MEL_FRAME_RATE_HZ[definition]
+    hop = sample_rate_hz // frame_rate_hz
+    weights = librosa.filters.mel(
+        sr=sample_rate_hz, n_fft=n_fft, n_mels=N_MEL_BANDS, fmin=MEL_LOWEST_HZ, fmax=MEL_HIGHEST_HZ
+    )
+    n_frames = (samples.size - n_fft) // hop + 1
+    bands = np.empty((n_frames, N_MEL_BANDS), np.float32)
+    for first in range(0, n_frames, MEL_BLOCK_FRAMES):
+        last = min(first + MEL_BLOCK_FRAMES, n_frames)
+        spectrum = librosa.stft(
+            samples[first * hop : (last - 1) * hop + n_fft],
+            n_fft=n_fft,
+            hop_length=hop,
+            win_length=n_window,
+            window="hann",
+            center=False,
+        )
+        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        np.einsum("bf,ft->tb", weights, power, out=bands[first:last], optimize=False)
+    if frame_rate_hz != SAMPLE_RATE_HZ:
+        bands = resample_poly(bands, SAMPLE_RATE_HZ, frame_rate_hz, axis=0)
+    return np.ascontiguousarray(bands, np.float32)
+
+
+def spectra(audio: NDArray[Any], sample_rate_hz: int) -> dict[str, Feature]:
+    """Power spectrum and 80 mel bands, 64 frames a second, as CAT-WaveNet's release trains on.
+
+    Audio of another rate is resampled to 16 kHz. With a hop's 250 zeros before and after it, windows of 25 ms
+    (Hann, centred in 512 samples) give the power spectrum, `magnitude`; `mel80` weighs it with 80 bands,
+    equally spaced on the HTK scale from 0 to 8000 Hz and area-normalised as Slaney's.
+
+    Args:
+        audio: (n_samples,), finite, any scale (both scale with its square).
+        sample_rate_hz: samples a second, more than 10000.
+
+    Returns:
+        ``mel80`` (n_times, 80) and ``magnitude`` (n_times, 257), float32, non-negative.
+
+    Raises:
+        ShapeError: the audio is not one-dimensional, or shorter than one frame.
+        CorpusError: the audio has NaN or infinite samples, or too low a rate.
+    """
+    import librosa
+    from scipy.signal import resample_poly
+
+    samples = checked_audio(audio, -(-sample_rate_hz // SAMPLE_RATE_HZ), sample_rate_hz)
+    if sample_rate_hz != SPECTRA_RATE_HZ:
+        common = math.gcd(SPECTRA_RATE_HZ, sample_rate_hz)
+        samples = resample_poly(samples, SPECTRA_RATE_HZ // common, sample_rate_hz // common)
+    samples = np.pad(samples, SPECTRA_HOP)
+    n_frames = (samples.size - SPECTRA_FFT) // SPECTRA_HOP + 1
+    magnitude = np.empty((n_frames, SPECTRA_BANDS["magnitude"]), np.float32)
+    for first in range(0, n_frames, MEL_BLOCK_FRAMES):
+        last = min(first + MEL_BLOCK_FRAMES, n_frames)
+        spectrum = librosa.stft(
+            samples[first * SPECTRA_HOP : (last - 1) * SPECTRA_HOP + SPECTRA_FFT],
+            n_fft=SPECTRA_FFT,
+            hop_length=SPECTRA_HOP,
+            win_length=SPECTRA_WINDOW,
+            window="hann",
+            center=False,
+        )
+        magnitude[first:last] = (np.square(spectrum.real) + np.square(spectrum.imag)).T
+    weights = librosa.filters.mel(
+        sr=SPECTRA_RATE_HZ, n_fft=SPECTRA_FFT, n_mels=SPECTRA_MEL_BANDS, htk=True, norm="slaney"
+    )
+    mel80 = np.einsum("bf,tf->tb", weights, magnitude, optimize=False)
+    return {"mel80": mel80, "magnitude": magnitude}

@@ -1,6 +1,0 @@
-"""The papers' tables as data, and the tables regenerated from records."""
-
-from harness.papers.official import Team, official_teams, official_text
-from harness.papers.tables import PAPERS, Cell, fill, load_paper, paper_text
-
-__all__ = ["PAPERS", "Cell", "Team", "fill", "load_paper", "official_teams", "official_text", "paper_text"]

@@ -1,0 +1,239 @@
+"""One board before and after a range of commits: which records can be trusted, and which are made again.
+
+A row comes from its record if the record's key (code, weights, members, split, corpus, scorer, variant,
+seed) is the key of what lies in the working tree, and the range edited neither the record nor anything that
+scores rest on. A record that is stale or was edited is never trusted: its submission is scored again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.boards.board import BoardName, Entry, board_of, misplaced, strangers
+from harness.boards.history import happened
+from harness.boards.ranking import Ranking, rank
+from harness.errors import HarnessError, RecordError, SubmissionError, shorten
+from harness.evaluation.evaluate import expected_key, score_task, submission_record
+from harness.evaluation.predict import grouped, predicted
+from harness.evaluation.prepare import Prepared, Run, prepare
+from harness.pull_request.changes import SCORER, Changes, Remark
+from harness.pull_request.submissions import Packages
+from harness.records.key import record_key
+from harness.records.record import Record, read_record, record_bytes, record_path
+from harness.records.text import chance_band
+from harness.records.verify import SAME_R, departures
+from harness.scoring.score import SCORER_VERSION
+from harness.tasks.fingerprint import Fingerprint
+from harness.tasks.task import Task
+
+RESULTS = "results"
+Progress = Callable[[str], AbstractContextManager[Callable[..., None]]]
+
+
+@dataclass
+class BoardChange:
+    """One board on its way from the base to the working tree."""
+
+    name: BoardName
+    changes: Changes
+    packages: Packages
+    run: Run
+    progress: Progress
+    remarks: list[Remark]
+    task: Task = field(init=False)
+    scored: list[Record] = field(default_factory=list)
+
+    def ranked(self) -> dict[str, Any]:
+        """The board as the document holds it."""
+        base = self._at_base()
+        self.fingerprint = self.task.fingerprint()
+        before = rank(board_of(self.name, base))
+        entries = list(self._entries({entry.path: entry.record for entry in base}))
+        self._name_twins(entries)
+        odd = {fault.where: fault for fault in strangers(entries)}
+        for fault in odd.values():
+            self._remark(True, "record", str(fault))
+        entries = [entry for entry in entries if str(entry.path) not in odd]
+        made = {id(record) for record in self.scored}
+        after = rank(board_of(self.name, entries))
+        return _described(before, after, self.task, made)
+
+    def _name_twins(self, entries: list[Entry]) -> None:
+        """Say which systems share the place of their record, as the variant x of a, and a-x, would."""
+        systems: dict[Path, list[str]] = {}
+        for entry in entries:
+            systems.setdefault(entry.path, []).append(entry.system)
+        for path, names in systems.items():
+            if len(names) > 1:
+                text = f"two records of one name, {self._relative(path)}: {' and '.join(names)}; rename one"
+                self._remark(True, "name", text)
+
+    def _at_base(self) -> list[Entry]:
+        """The board's records at the base; one that cannot be compared is left out, with a remark."""
+        folder = f"{RESULTS}/{'/'.join(self.name)}/"
+        entries = []
+        for path in sorted(self.changes.tree):
+            if not path.startswith(folder) or path.count("/") != 5 or not path.endswith(".json"):
+                continue
+            try:
+                entries.append(Entry.of(self.changes.root / path, self.changes.at_base(path) or b""))
+            except RecordError:
+                self._remark(False, "record", f"{path} at the base is not a record; compared without it")
+        odd = {fault.where: fault for fault in strangers(entries)}
+        for fault in odd.values():
+            self._remark(False, "record", f"at the base, compared without it: {fault}")
+        return [entry for entry in entries if str(entry.path) not in odd]
+
+    def _entries(self, base: Mapping[Path, Record]) -> Iterator[Entry]:
+        """Every row's record: from its file where that can be trusted, else made now."""
+        root = self.changes.root
+        wanted: dict[tuple[str, str], Record | None] = {}
+        for path in sorted(root.joinpath(RESULTS, *self.name).glob("*.json")):
+            try:
+                record = read_record(path)
+            except RecordError as error:
+                self._remark(True, "record", f"broken record: {error}")
+                continue
+            if path != record_path(root / RESULTS, record):
+                self._remark(True, "record", str(misplaced(path, root / RESULTS, record)))
+            elif record["submission"]["kind"] == "predictions" or record["flags"]["partial"]:
+                yield from self._not_made_again(path, record)
+            elif self.packages.has(record["submission"]["name"], record["submission"]["variant"]):
+                wanted[record["submission"]["name"], record["submission"]["variant"]] = record
+            else:
+                text = f"a record without a submission: {self._relative(path)}; not ranked"
+                self._remark(self._edited(path), "record", text)
+        for name in self.packages.changed:
+            for variant in self.packages.variants(name):
+                wanted.setdefault((name, variant), None)
+        for (name, variant), kept in sorted(wanted.items(), key=lambda item: item[0]):
+            yield from self._row(name, variant, kept, base)
+
+    def _row(
+        self, name: str, variant: str, record: Record | None, base: Mapping[Path, Record]
+    ) -> Iterator[Entry]:
+        if name in self.packages.refused:
+            return
+        submission = self.packages.valid[name]
+        try:
+            prepared = prepare(submission, self.task, replace(self.run, variant=variant))
+        except SubmissionError as error:
+            if record is not None:
+                self._remark(True, "record", f"a record that cannot be made again: {error}")
+            return
+        key = expected_key(prepared, self.fingerprint)
+        path = None if record is None else record_path(self.changes.root / RESULTS, record)
+        edited = path is not None and self._edited(path)
+        same = record is not None and record_key(record) == key
+        if record is not None and path and same and not edited and not self.changes.moves_scores():
+            yield Entry.read(path)
+            return
+        try:
+            fresh = self._score(prepared)
+        except HarnessError as error:
+            self._remark(True, "check", f"{name} ({variant}) on {self.name}: {error}")
+            return
+        self.scored.append(fresh)
+        old = base.get(record_path(self.changes.root / RESULTS, fresh))
+        moved = old is not None and record_key(old) == key and abs(old["score"] - fresh["score"]) > SAME_R
+        if old is not None and moved and self.changes.below(SCORER):
+            text = f"moves a stored score without raising SCORER_VERSION: {name} ({variant}) on {self.name}"
+            self._remark(True, "scorer", f"{text}, {old['score']:.6f} becomes {fresh['score']:.6f}")
+        elif record is not None and path:
+            self._compare(path, record, fresh, edited=edited, same=same)
+        stored = record_bytes(fresh)
+        yield Entry(
+            record_path(self.changes.root / RESULTS, fresh), fresh, hashlib.sha256(stored).hexdigest()
+        )
+
+    def _score(self, prepared: Prepared) -> Record:
+        seen = Fingerprint()
+        title = f"scoring {prepared.submission.name} ({prepared.variant}) on {self.name}"
+        with self.progress(title) as show, predicted(prepared, on_progress=show, seen=seen) as run:
+            scored = score_task(self.task, grouped(self.task, run.predictions), seen)
+            return submission_record(prepared, scored, run, seen)
+
+    def _compare(self, path: Path, record: Record, fresh: Record, *, edited: bool, same: bool) -> None:
+        where = self._relative(path)
+        differ = departures(record, fresh)
+        if edited and not differ:
+            self._remark(False, "record", f"record reproduced: {where}")
+        elif edited:
+            self._remark(
+                True, "record", f"record edited by hand, or not of this code: {where}: {shorten(differ, 8)}"
+            )
+        elif not same:
+            self._remark(False, "record", f"stale record, scored again: {where}: {shorten(differ, 8)}")
+        elif differ:
+            text = f"record that this harness no longer makes: {where}: {shorten(differ, 8)}"
+            self._remark(True, "record", f"{text}. Score it again and commit the record, or undo the edit.")
+
+    def _not_made_again(self, path: Path, record: Record) -> Iterator[Entry]:
+        """Partial records and those of predictions: shown where nothing touched them or what they rest on."""
+        where = self._relative(path)
+        predictions = record["submission"]["kind"] == "predictions"
+        what = "a record of predictions" if predictions else "a partial record"
+        causes = {
+            "another split": record["split"]["sha256"] != self.task.split.sha256,
+            "another scorer": record["scorer_version"] != SCORER_VERSION,
+            "a harness that the range edits": self.changes.moves_scores(predicted=not predictions),
+        }
+        of = next((cause for cause, holds in causes.items() if holds), None)
+        if self._edited(path):
+            self._remark(True, "record", f"{what} cannot be made again here: {where}; not ranked")
+        elif of:
+            text = f"{what} of {of}: {where}; not ranked. Score it again where its data are, and commit it."
+            self._remark(False, "record", text)
+        else:
+            yield Entry.read(path)
+
+    def _edited(self, path: Path) -> bool:
+        """Whether a record is not, to the byte, the base's: no link and no ignored file passes for it."""
+        return self.changes.at_base(self._relative(path)) != path.read_bytes()
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.changes.root).as_posix()
+
+    def _remark(self, stop: bool, kind: str, text: str) -> None:
+        text = text.replace(f"{self.changes.root}/", "")
+        self.remarks.append(Remark(stop, kind, text))
+
+
+def _described(before: Ranking, after: Ranking, task: Task, made: set[int]) -> dict[str, Any]:
+    """A board of the document."""
+    old = {row.entry.system: row for row in before.rows}
+    board = after.board
+    rows = []
+    for row in after.rows:
+        record, was = row.entry.record, old.get(row.entry.system)
+        band = chance_band(record)
+        rows.append(
+            {
+                "system": row.entry.system,
+                "rank": row.rank.rank,
+                "rank_low": row.rank.low,
+                "rank_high": row.rank.high,
+                "ties": row.ties,
+                "pearson_r": record["score"],
+                "ci95": record["ci95"],
+                "chance": None if band is None else list(band),
+                "how": "scored now" if id(record) in made else "from record",
+                "event": happened(was.entry.record if was else None, record),
+                "before": was
+                and {"rank": was.rank.rank, "ties": was.ties, "pearson_r": was.entry.record["score"]},
+            }
+        )
+    now = {row["system"] for row in rows}
+    return {
+        **board.name._asdict(),
+        "simulated": task.corpus.simulated,
+        "subjects": len(task.by_subject),
+        "rows": rows,
+        "partial": [entry.system for entry in board.partial],
+        "gone": [system for system in old if system not in now],
+    }

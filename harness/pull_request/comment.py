@@ -1,0 +1,193 @@
+"""The comment under a pull request, from data that nobody has to trust.
+
+A job without permissions runs a pull request's code and leaves data; a job with permissions runs this on
+them. So the data are bounded, valid against the schema ``pull-request``, and only numbers and words of the
+schema reach the Markdown as they are: every other text stands in a code span, where it can be no link, no
+image, no mention of a user and no HTML. Nothing heavy is imported: jsonschema is all that this needs.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from harness.conventions import SIMULATED_WORDS
+from harness.errors import Fault, RecordError, raise_all
+from harness.schemas.validate import schema_faults
+
+# By this the job that comments finds its own comment again.
+MARKER = "<!-- eeg-speech-harness ranking -->"
+MOST_BYTES = 60_000
+MOST_DATA_BYTES = 5_000_000
+MOST_SHOWN = 400  # characters of one remark
+_HEADERS = ("rank", "change", "ties", "system", "mean r", "95 % interval", "chance", "how")
+
+
+class _Cut(NamedTuple):
+    """How much of the data is shown: rows no further than this from one that changed, so many in all."""
+
+    distance: int | None = None
+    rows: int | None = None
+    remarks: int | None = None
+
+
+# Tried in this order until the comment is short enough; the last always is.
+_CUTS = (
+    _Cut(),
+    *(_Cut(distance, remarks=200) for distance in (10, 3, 1, 0)),
+    *(_Cut(0, rows, 20) for rows in (50, 20, 8, 2, 0)),
+    _Cut(0, 0, 5),
+)
+
+
+def load_data(path: Path) -> dict[str, Any]:
+    """Read what ``harness rank --changed-since`` wrote, trusting nothing.
+
+    Raises:
+        RecordError: missing, too large, not JSON, or against the schema.
+    """
+    expected = "what `harness rank --changed-since REF --out FILE` writes"
+    try:
+        if path.stat().st_size > MOST_DATA_BYTES:
+            raise RecordError(
+                Fault(str(path), f"{path.stat().st_size} bytes", f"at most {MOST_DATA_BYTES}", "Not read.")
+            )
+        document = json.loads(path.read_text("utf-8"), parse_constant=_refuse)
+    except OSError as error:
+        raise RecordError(Fault(str(path), error.strerror or "cannot be read", expected)) from None
+    except (ValueError, RecursionError) as error:
+        raise RecordError(Fault(str(path), f"not JSON ({error})", expected)) from None
+    raise_all(RecordError, schema_faults(document, "pull-request", str(path)))
+    valid: dict[str, Any] = document
+    return valid
+
+
+def comment_text(document: Mapping[str, Any], most_bytes: int = MOST_BYTES) -> str:
+    """The comment as Markdown: remarks, then the boards, those that changed with the change in rank.
+
+    Args:
+        document: valid against the schema ``pull-request``.
+        most_bytes: how long it may be; rows far from the changed ones are left out first.
+    """
+    text = ""
+    for cut in _CUTS:
+        text = _text(document, cut)
+        if len(text.encode()) <= most_bytes:
+            break
+    return text
+
+
+@lru_cache(maxsize=4096)  # every cut shows the same texts again
+def code(text: str) -> str:
+    """Text of others as a code span on one line, without anything that could end it or hide in it."""
+    visible = "".join(
+        character if unicodedata.category(character)[0] not in "CZ" else " " for character in text
+    )
+    flat = " ".join(visible.replace("`", "'").replace("|", "¦").split())
+    if len(flat) > MOST_SHOWN:
+        flat = flat[: MOST_SHOWN - 1] + "…"
+    return f"`{flat or ' '}`"
+
+
+def _text(document: Mapping[str, Any], cut: _Cut) -> str:
+    parts = [MARKER, f"### Boards, compared with `{document['base'][:10]}`"]
+    remarks = document["remarks"]
+    for title, stop in (("Must be mended", True), ("Remarks", False)):
+        own = [remark for remark in remarks if remark["stop"] is stop]
+        if own:
+            shown = own[: cut.remarks]
+            lines = [f"**{title}**", "", *(f"- {code(remark['text'])}" for remark in shown)]
+            lines += _left_out(len(own) - len(shown), "remark")
+            parts.append("\n".join(lines))
+    parts += [_board(board, cut) for board in document["boards"]]
+    parts.append(
+        "Systems that share a letter cannot be told apart, those that share none can (paired sign-flip test"
+        f" over subjects, Holm). Scorer version {document['scorer_version']}. These numbers were made by the"
+        " pull request's own code, in a job without permissions: where it edits the harness, read that first."
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _board(board: Mapping[str, Any], cut: _Cut) -> str:
+    corpus = SIMULATED_WORDS if board["simulated"] else board["corpus"]
+    n_rows = len(board["rows"])
+    sizes = [
+        f"{number} {what}{'' if number == 1 else 's'}"
+        for number, what in ((n_rows, "system"), (board["subjects"], "subject"))
+    ]
+    title = (
+        f"**{corpus}, split {board['split']}, part {board['part']}, feature {board['feature']}:"
+        f" {', '.join(sizes)}**"
+    )
+    if not (any(map(_changed, board["rows"])) or board["gone"] or board["partial"]):
+        return f"{title} as before."
+    rows = _kept(board["rows"], cut)
+    lines = [title]
+    if rows:
+        table = [_HEADERS, ["---"] * len(_HEADERS), *(_cells(row) for row in rows)]
+        lines += ["", *(f"| {' | '.join(cells)} |" for cells in table)]
+    lines += _left_out(n_rows - len(rows), "row")
+    for words, systems in (("No longer ranked", board["gone"]), ("Not ranked, partial", board["partial"])):
+        shown = systems[: 20 if cut.rows is None else cut.rows]
+        if systems:
+            more = f" and {len(systems) - len(shown)} more" if len(systems) > len(shown) else ""
+            lines += ["", f"{words}: {', '.join(map(code, shown))}{more}."]
+    return "\n".join(lines)
+
+
+def _kept(rows: Sequence[Mapping[str, Any]], cut: _Cut) -> list[Mapping[str, Any]]:
+    if cut.distance is None:
+        return list(rows)
+    changed = [index for index, row in enumerate(rows) if _changed(row)]
+    near = {
+        index
+        for centre in changed
+        for index in range(max(centre - cut.distance, 0), min(centre + cut.distance + 1, len(rows)))
+    }
+    return [rows[index] for index in sorted(near)][: cut.rows]
+
+
+def _changed(row: Mapping[str, Any]) -> bool:
+    return row["how"] == "scored now" or row["event"] is not None
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    before = row["before"]
+    low, high = row["rank_low"], row["rank_high"]
+    score = f"{row['pearson_r']:.4f}"
+    ties = row["ties"]
+    if before is not None:
+        difference = row["pearson_r"] - before["pearson_r"]
+        score += f" ({difference:+.4f})" if abs(difference) >= 0.00005 else ""
+        ties = f"{before['ties']} → {ties}" if before["ties"] != ties else ties
+    how = row["how"] if row["event"] is None else f"{row['how']}, {row['event']}"
+    return [
+        f"{row['rank']}" if low == high else f"{row['rank']} ({low} to {high})",
+        _change(row),
+        ties,
+        code(row["system"]),
+        score,
+        *("" if pair is None else "{:.4f} to {:.4f}".format(*pair) for pair in (row["ci95"], row["chance"])),
+        how,
+    ]
+
+
+def _change(row: Mapping[str, Any]) -> str:
+    if row["before"] is None:
+        return "new"
+    places = row["before"]["rank"] - row["rank"]
+    return "=" if places == 0 else f"▲{places}" if places > 0 else f"▼{-places}"
+
+
+def _left_out(number: int, what: str) -> list[str]:
+    if number <= 0:
+        return []
+    return ["", f"*{number} {what}{'' if number == 1 else 's'} left out here; the run's artifact has all.*"]
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a number of JSON")

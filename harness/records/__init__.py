@@ -1,0 +1,1 @@
+"""Score records: the typed value, its file, its key, and whether it can be made again."""

@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: measures, scores, chance and statistics."""

@@ -1,0 +1,1 @@
+"""A submission: its folder, manifest, code and weights."""

@@ -1,0 +1,115 @@
+"""Ensembles: a submission whose manifest lists members in place of code.
+
+    [[members]]
+    submission = "../convconcatnet"     # a folder, relative to the manifest's
+    variant = "second"                  # the member's first variant where absent
+
+Every member is run as it would be by itself, in a process of its own. Its predictions are z-scored over
+time for each segment and band, so that no member counts more because its numbers are larger, and the mean
+over members is the ensemble's prediction. Where a member is constant it adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import Fault, SubmissionError, raise_all
+from harness.execution import PredictorRun, full_disk_explained, unnamed_storage
+from harness.predictor import zscore
+from harness.submission.manifest import MANIFEST, Submission, load_submission
+
+Array = NDArray[np.float32]
+
+
+class Member(NamedTuple):
+    """One of an ensemble's members.
+
+    Attributes:
+        submission: its package.
+        variant: which of its variants.
+    """
+
+    submission: Submission
+    variant: str
+
+
+def load_members(ensemble: Submission) -> tuple[Member, ...]:
+    """An ensemble's members, in the manifest's order.
+
+    Raises:
+        SubmissionError: a member that is no valid submission, lacks the variant or a feature of the
+            ensemble, is listed twice, or is an ensemble itself (all faults at once).
+    """
+    members: list[Member] = []
+    faults: list[Fault] = []
+    for number, entry in enumerate(ensemble.manifest["members"], start=1):
+        where = f"{ensemble.folder / MANIFEST}: member {number}, {entry['submission']}"
+        try:
+            member = _load(ensemble.folder / entry["submission"], entry.get("variant"))
+        except SubmissionError as error:
+            faults += [replace(fault, where=f"{where}: {fault.where}") for fault in error.faults]
+            continue
+        lacking = [feature for feature in ensemble.features if feature not in member.submission.features]
+        if lacking:
+            decoded = ", ".join(member.submission.features)
+            faults.append(Fault(where, f"decodes {decoded}", f"{', '.join(lacking)} too, as the ensemble"))
+        if any(_same(member, other) for other in members):
+            faults.append(Fault(where, f"variant {member.variant} is listed twice", "members that differ"))
+        members.append(member)
+    raise_all(SubmissionError, faults)
+    return tuple(members)
+
+
+@contextmanager
+def mean_of_runs(
+    runs: Iterable[AbstractContextManager[PredictorRun]],
+    ids: Sequence[str],
+    shape: tuple[int, int],
+    n_members: int,
+) -> Iterator[PredictorRun]:
+    """Run members one after the other and average what they predict, each z-scored by segment and band.
+
+    Args:
+        runs: the members' runs, each entered only after the one before it is left.
+        ids: the segments.
+        shape: (n_times, n_bands) of each prediction.
+        n_members: how many runs there are.
+
+    Yields:
+        The ensemble's run: the mean, the members' seconds added up, and what they printed.
+    """
+    with full_disk_explained():
+        total = unnamed_storage((len(ids), *shape))
+    seconds = wall_seconds = 0.0
+    printed: list[str] = []
+    for run in runs:
+        with run as made:
+            for i, segment in enumerate(ids):
+                total[i] += zscore(made.predictions[segment]) / np.float32(n_members)
+            seconds, wall_seconds = seconds + made.seconds, wall_seconds + made.wall_seconds
+            printed += made.output.splitlines()
+    total.flags.writeable = False
+    predictions = {segment: np.asarray(total[i]) for i, segment in enumerate(ids)}
+    try:
+        yield PredictorRun(MappingProxyType(predictions), seconds, wall_seconds, "\n".join(printed))
+    finally:
+        predictions.clear()  # the storage has no name: it goes with the last array
+
+
+def _load(folder: Path, variant: str | None) -> Member:
+    submission = load_submission(folder)
+    if submission.is_ensemble:
+        raise SubmissionError(Fault(str(folder), "an ensemble", "a submission with code of its own"))
+    return Member(submission, submission.variant(variant))
+
+
+def _same(one: Member, other: Member) -> bool:
+    return (one.submission.folder, one.variant) == (other.submission.folder, other.variant)

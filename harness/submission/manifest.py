@@ -1,0 +1,358 @@
+"""A submission: a folder with a manifest, code and weights.
+
+``submission.toml`` is valid against ``harness/schemas/submission.json``. Weights are named there by
+corpus, split, feature and variant, each with its sha256; a file that does not match is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import Fault, SubmissionError, did_you_mean, raise_all
+from harness.features.catalogue import FEATURE_BANDS, SAMPLE_RATE_HZ
+from harness.files import file_sha256, write_atomically
+from harness.predictor import Setup
+from harness.schemas.validate import schema_faults
+from harness.tasks.splits import Split
+
+MANIFEST = "submission.toml"
+DEFAULT_VARIANT = "default"
+# Not part of what decides a prediction: caches, documents, and weights (which have hashes of their own).
+_NOT_CODE_FOLDERS = {"__pycache__", "weights", ".git"}
+_NOT_CODE_SUFFIXES = {".md", ".pyc", ".partial"}
+# Checkpoints and logs of trainings, below training/.
+_NOT_CODE_IN_TRAINING = {".pt", ".csv"}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A verified weights file.
+
+    Attributes:
+        path: absolute.
+        sha256: of the file.
+        training: absolute path of the record of its training; None where the manifest names none.
+    """
+
+    path: Path
+    sha256: str
+    training: Path | None = None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A submission folder whose manifest is valid.
+
+    Attributes:
+        folder: absolute.
+        manifest: the manifest's values.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The system's name."""
+        return str(self.manifest["name"])
+
+    @property
+    def version(self) -> str:
+        """The system's version."""
+        return str(self.manifest["version"])
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether the manifest lists members in place of code (see ``harness.submission.ensemble``)."""
+        return "members" in self.manifest
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What the system decodes."""
+        return tuple(self.manifest["features"])
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Names of the variants, the default first."""
+        return tuple(self.manifest.get("variants", {DEFAULT_VARIANT: {}}))
+
+    def variant(self, name: str | None) -> str:
+        """The variant to use: the one named, or the manifest's first.
+
+        Raises:
+            SubmissionError: there is no such variant.
+        """
+        if name is None:
+            return self.variants[0]
+        if name not in self.variants:
+            raise SubmissionError(
+                Fault(
+                    f"{self.name}: --variant",
+                    repr(name),
+                    f"one of {', '.join(self.variants)}",
+                    did_you_mean(name, self.variants),
+                )
+            )
+        return name
+
+    def options(self, variant: str) -> Mapping[str, Any]:
+        """The options of a variant."""
+        options: Mapping[str, Any] = self.manifest.get("variants", {}).get(variant, {}).get("options", {})
+        return options
+
+    def setup(
+        self, split: Split, feature: str, variant: str, *, weights: Path | None = None, seed: int = 0
+    ) -> Setup:
+        """What the system's code is built with for a run."""
+        return Setup(
+            feature=feature,
+            n_bands=FEATURE_BANDS[feature],
+            segment_samples=split.segment_samples,
+            sample_rate_hz=SAMPLE_RATE_HZ,
+            variant=variant,
+            options=self.options(variant),
+            weights=weights,
+            seed=seed,
+        )
+
+    def check_feature(self, feature: str) -> None:
+        """Refuse a feature that the system does not decode.
+
+        Raises:
+            SubmissionError: another feature.
+        """
+        if feature not in self.features:
+            raise SubmissionError(
+                Fault(
+                    f"{self.name}: --feature",
+                    repr(feature),
+                    f"one of {', '.join(self.features)}, what the manifest declares",
+                )
+            )
+
+    def weights(self, corpus: str, split: Split, feature: str, variant: str) -> Weights | None:
+        """The weights for a run, verified; None for a submission that has none and trains none.
+
+        Raises:
+            SubmissionError: no weights for this run, the file is missing, or its hash is wrong.
+        """
+        entries = self.manifest.get("weights", [])
+        if not entries and "trainer" not in self.manifest:
+            return None
+        wanted = (corpus, split.training_split, feature, variant)
+        for entry in entries:
+            if _key(entry, self.variants[0]) == wanted:
+                return _verified(self.folder, entry)
+        have = [" ".join(_key(entry, self.variants[0])) for entry in entries]
+        raise SubmissionError(
+            Fault(
+                f"{self.name}: weights",
+                f"none for corpus {corpus}, split {split.training_split}, feature {feature}, variant"
+                f" {variant}",
+                f"an entry [[weights]] in {MANIFEST} (there: {'; '.join(have) or 'none'})",
+                f"Train them: harness train {self.folder} --split {split.training_split} --feature"
+                f" {feature} --variant {variant}{'' if corpus == 'simulated' else ' --data DIR'}",
+            )
+        )
+
+    def code_sha256(self) -> str:
+        """Hash of everything that decides a prediction but the weights.
+
+        Every file of the folder but weights, checkpoints, documents and caches, and the manifest
+        without its list of weights, so that training another set does not change it.
+        """
+        whole = hashlib.sha256()
+        manifest = {key: value for key, value in self.manifest.items() if key != "weights"}
+        whole.update(json.dumps(manifest, sort_keys=True, default=str).encode())
+        for path in sorted(self.folder.rglob("*")):
+            relative = path.relative_to(self.folder)
+            if (
+                path.is_file()
+                and relative.as_posix() != MANIFEST
+                and not _NOT_CODE_FOLDERS.intersection(relative.parts)
+                and path.suffix not in _NOT_CODE_SUFFIXES
+                and not (relative.parts[0] == "training" and path.suffix in _NOT_CODE_IN_TRAINING)
+            ):
+                whole.update(f"{relative.as_posix()}\0{file_sha256(path)}\0".encode())
+        return whole.hexdigest()
+
+
+def load_submission(folder: Path) -> Submission:
+    """Read a submission's manifest.
+
+    Raises:
+        SubmissionError: no folder, no manifest, not TOML, against the schema, or an entry point whose
+            module is not in the folder (all faults at once).
+    """
+    path = folder / MANIFEST
+    if not folder.is_dir():
+        raise SubmissionError(
+            Fault(
+                str(folder),
+                "a file" if folder.exists() else "no such file or folder",
+                "a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json)",
+            )
+        )
+    try:
+        manifest = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SubmissionError(
+            Fault(
+                str(folder),
+                f"no {MANIFEST}, and no sub-*.json",
+                "a submission folder or a folder of predictions",
+                f"`harness new {folder}` makes a submission that works.",
+            )
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SubmissionError(Fault(str(path), f"not readable as TOML ({error})")) from None
+    submission = Submission(folder.resolve(), manifest)
+    raise_all(SubmissionError, schema_faults(manifest, "submission", str(path)))
+    raise_all(SubmissionError, _manifest_faults(submission, str(path)))
+    return submission
+
+
+def weights_faults(submission: Submission) -> list[Fault]:
+    """What is wrong with any weights file that the manifest lists."""
+    faults: list[Fault] = []
+    for entry in submission.manifest.get("weights", []):
+        try:
+            _verified(submission.folder, entry)
+        except SubmissionError as error:
+            faults += error.faults
+    return faults
+
+
+def weights_file(corpus: str, split: Split, feature: str, variant: str, first_variant: str) -> str:
+    """Where trained weights lie inside a submission folder."""
+    names = [corpus]
+    if split.name not in ("held-out-subjects", "dtu"):
+        names.append(split.name)
+    names.append(feature)
+    if variant != first_variant:
+        names.append(variant)
+    return f"weights/{'-'.join(names)}.safetensors"
+
+
+def register_weights(submission: Submission, entry: Mapping[str, str]) -> None:
+    """Write a weights entry into the manifest, in place of the one for the same run if there is one.
+
+    Comments and order of the manifest stay as they are.
+
+    Raises:
+        SubmissionError: the manifest cannot be written.
+    """
+    import tomlkit
+
+    path = submission.folder / MANIFEST
+    document = tomlkit.parse(path.read_text("utf-8"))
+    first = submission.variants[0]
+    table = tomlkit.table()
+    table.update(entry)
+    listed = document.get("weights")
+    if listed is None:
+        listed = tomlkit.aot()
+        document["weights"] = listed
+    same = [i for i, old in enumerate(listed) if _key(old, first) == _key(entry, first)]
+    if same:
+        for key in [key for key in listed[same[0]] if key not in entry]:
+            del listed[same[0]][key]
+        listed[same[0]].update(entry)
+    else:
+        listed.append(table)
+    try:
+        write_atomically(path, tomlkit.dumps(document).encode("utf-8"))
+    except OSError as error:
+        raise SubmissionError(Fault(str(path), error.strerror or "cannot be written")) from None
+
+
+def _key(entry: Mapping[str, Any], first_variant: str) -> tuple[str, str, str, str]:
+    return (
+        str(entry["corpus"]),
+        str(entry["split"]),
+        str(entry["feature"]),
+        str(entry.get("variant", first_variant)),
+    )
+
+
+def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
+    path = folder / entry["file"]
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise SubmissionError(
+            Fault(f"{folder / MANIFEST}: weights", entry["file"], "a path inside the folder")
+        )
+    try:
+        sha256 = file_sha256(path)
+    except OSError as error:
+        raise SubmissionError(
+            Fault(
+                str(path),
+                error.strerror or "cannot be read",
+                "the weights that the manifest names",
+                "Train them again, or remove the entry.",
+            )
+        ) from None
+    if sha256 != entry["sha256"]:
+        raise SubmissionError(
+            Fault(
+                str(path),
+                f"sha256 {sha256[:16]}…",
+                f"{entry['sha256'][:16]}…, the manifest's",
+                "The file changed after training: restore it, or train again.",
+            )
+        )
+    return Weights(path.resolve(), sha256, folder / entry["training"] if "training" in entry else None)
+
+
+def _manifest_faults(submission: Submission, where: str) -> list[Fault]:
+    faults = []
+    if "entry_point" not in submission.manifest and not submission.is_ensemble:
+        faults.append(Fault(where, "the key 'entry_point' is missing"))
+    if submission.is_ensemble:
+        faults += [
+            Fault(
+                f"{where}: {key}",
+                "a manifest with members",
+                "one without this key",
+                "An ensemble has no code of its own; its members are trained by themselves.",
+            )
+            for key in ("entry_point", "trainer", "importer", "weights", "variants")
+            if key in submission.manifest
+        ]
+    for key in ("entry_point", "trainer", "importer"):
+        if key not in submission.manifest:
+            continue
+        module = submission.manifest[key].partition(":")[0]
+        place = submission.folder / module.replace(".", "/")
+        file = place.with_name(place.name + ".py")
+        if not (file.is_file() or (place / "__init__.py").is_file()):
+            faults.append(
+                Fault(
+                    f"{where}: {key}",
+                    f"{submission.manifest[key]!r}, and no {file.name} in the folder",
+                    '"module:Name" of a module in the submission folder',
+                )
+            )
+    for entry in submission.manifest.get("weights", []):
+        variant = entry.get("variant", submission.variants[0])
+        if variant not in submission.variants:
+            faults.append(
+                Fault(
+                    f"{where}: weights: {entry['file']}",
+                    f"variant {variant!r}",
+                    f"one of {', '.join(submission.variants)}",
+                )
+            )
+    keys = [_key(entry, submission.variants[0]) for entry in submission.manifest.get("weights", [])]
+    faults += [
+        Fault(f"{where}: weights", f"two entries for {' '.join(key)}", "one")
+        for key in dict.fromkeys(keys)
+        if keys.count(key) > 1
+    ]
+    return faults

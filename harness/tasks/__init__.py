@@ -1,0 +1,1 @@
+"""What is asked, of whom: splits, segments, and the fingerprint of the data."""

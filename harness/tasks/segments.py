@@ -1,0 +1,194 @@
+"""The fixed cuts of a part: what is asked of every system.
+
+A segment's id names subject, stimulus and index, the index last: ``sub-086_audiobook_2_003``. The same
+recording gives the same segments in every layout. What remains at the end of a recording, shorter than
+a segment, is not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.corpus.base import Corpus, Recording
+from harness.errors import CorpusError, Fault, SplitError, raise_all, shorten
+from harness.features.catalogue import SAMPLE_RATE_HZ
+from harness.tasks.splits import Split
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A fixed cut of a recording.
+
+    Attributes:
+        id: unique within its part.
+        recording: where it comes from.
+        start: first sample.
+        stop: last sample, exclusive.
+    """
+
+    id: str
+    recording: Recording
+    start: int
+    stop: int
+
+    @property
+    def subject(self) -> str:
+        """Whose EEG it is."""
+        return self.recording.subject
+
+    def eeg(self) -> NDArray[np.float32]:
+        """EEG (n_times, 64) float32."""
+        return self.recording.eeg(self.start, self.stop)
+
+    def feature(self, name: str) -> NDArray[np.float32]:
+        """The reference (n_times, n_bands) float32."""
+        return self.recording.feature(name, self.start, self.stop)
+
+
+def cut_segments(
+    corpus: Corpus, split: Split, part: str, *, partial: bool = False, feature: str | None = None
+) -> tuple[Segment, ...]:
+    """Cut a part into segments.
+
+    Args:
+        corpus: where the data lie.
+        split: who is in the part, and how recordings are cut.
+        part: train, val or test.
+        partial: go on although subjects of the part are not in the corpus.
+        feature: the only feature that matters; None for all.
+
+    Raises:
+        SplitError: the split has no such part, or is not for this corpus.
+        CorpusError: subjects are missing, or have broken recordings, or no whole segment.
+    """
+    segments = []
+    faults = []
+    for subject in part_subjects(corpus, split, part, partial=partial, feature=feature):
+        cut = [s for recording in corpus.of(subject) for s in _cut(recording, split, part)]
+        if not cut:
+            faults.append(
+                Fault(
+                    subject,
+                    f"no stretch of {split.segment_seconds:g} s in part {part}",
+                    f"recordings of {split.segment_samples} samples or more",
+                )
+            )
+        segments += cut
+    raise_all(CorpusError, faults)
+    return tuple(segments)
+
+
+def part_subjects(
+    corpus: Corpus, split: Split, part: str, *, partial: bool = False, feature: str | None = None
+) -> tuple[str, ...]:
+    """The part's subjects that are in the corpus, after checking that nothing is missing or broken.
+
+    Raises:
+        SplitError: the split has no such part, or is not for this corpus.
+        CorpusError: subjects are missing (unless ``partial``), or have broken recordings.
+    """
+    check_fit(corpus, split)
+    named = split.subjects(part, corpus.named_subjects)
+    absent = missing_subjects(corpus, split, part)
+    broken = [
+        entry.fault
+        for entry in corpus.faults
+        if entry.subject in named and (not entry.feature or feature in (None, entry.feature))
+    ]
+    raise_all(CorpusError, list(dict.fromkeys(broken)))
+    present = tuple(subject for subject in named if subject not in absent)
+    if not present or (absent and not partial):
+        raise CorpusError(
+            Fault(
+                f"{corpus.folder}: part {part} of split {split.name}",
+                f"{len(absent)} of {len(named)} subjects are not in the corpus: {shorten(absent)}",
+                "recordings of every subject",
+                "`harness score --partial` goes on with those that are there, and marks the record."
+                if present
+                else "Choose another --part, or point --data at a corpus that has them.",
+            )
+        )
+    return present
+
+
+def missing_subjects(corpus: Corpus, split: Split, part: str) -> tuple[str, ...]:
+    """Subjects that a part names and the corpus lacks."""
+    present = set(corpus.subjects)
+    return tuple(s for s in split.subjects(part, corpus.named_subjects) if s not in present)
+
+
+def check_fit(corpus: Corpus, split: Split) -> None:
+    """Refuse a split that is not for this corpus.
+
+    Raises:
+        SplitError: another corpus, another sample rate, or given segments where there are none.
+    """
+    if corpus.name not in split.corpora:
+        raise SplitError(
+            Fault(
+                f"split {split.name}",
+                f"the corpus {corpus.name} in {corpus.folder}",
+                f"a corpus of {', '.join(split.corpora)}",
+                "Choose another --split or --data.",
+            )
+        )
+    if split.sample_rate_hz != SAMPLE_RATE_HZ:
+        raise SplitError(Fault(f"split {split.name}", f"{split.sample_rate_hz} Hz", f"{SAMPLE_RATE_HZ} Hz"))
+    if split.cut == "given" and corpus.layout != "challenge":
+        raise SplitError(
+            Fault(
+                f"split {split.name}",
+                f"the layout {corpus.layout} in {corpus.folder}",
+                "a corpus that comes as segments: the challenge's test set",
+            )
+        )
+
+
+def stretches(
+    corpus: Corpus, split: Split, part: str, feature: str | None = None
+) -> Iterator[tuple[Recording, int, int]]:
+    """The part's share of every recording, uncut: recording, first and last (exclusive) sample.
+
+    Args:
+        corpus: where the data lie.
+        split: who is in the part, and how recordings are cut.
+        part: train, val or test.
+        feature: the only feature that matters; None for all.
+
+    Raises:
+        SplitError, CorpusError: as :func:`part_subjects`.
+    """
+    for subject in part_subjects(corpus, split, part, feature=feature):
+        for recording in corpus.of(subject):
+            start, stop = _bounds(recording, split, part)
+            if stop > start:
+                yield recording, start, stop
+
+
+def by_subject(segments: Sequence[Segment]) -> Mapping[str, tuple[Segment, ...]]:
+    """Segments by subject, both in the order given."""
+    grouped: dict[str, list[Segment]] = {}
+    for segment in segments:
+        grouped.setdefault(segment.subject, []).append(segment)
+    return {subject: tuple(group) for subject, group in grouped.items()}
+
+
+def _bounds(recording: Recording, split: Split, part: str) -> tuple[int, int]:
+    return recording.bounds(part) if split.cut == "in-time" else (0, recording.n_times)
+
+
+def _cut(recording: Recording, split: Split, part: str) -> list[Segment]:
+    length = split.segment_samples
+    if recording.segment_id:
+        if recording.n_times != length:
+            raise CorpusError(Fault(recording.id, f"{recording.n_times} samples", f"{length} samples"))
+        return [Segment(recording.segment_id, recording, 0, length)] if part == "test" else []
+    start, stop = _bounds(recording, split, part)
+    return [
+        Segment(f"{recording.id}_{index:03d}", recording, first, first + length)
+        for index, first in enumerate(range(start, stop - length + 1, length))
+    ]

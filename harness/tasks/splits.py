@@ -1,0 +1,224 @@
+"""Splits: who trains, validates and tests, and how recordings are cut into segments.
+
+A split is a JSON file under ``splits/``, valid against ``harness/schemas/split.json``. Its sha256 (of
+the file's bytes) stands in every score record, so that a changed split is a different board.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.conventions import UNKNOWN_SUBJECT
+from harness.corpus.base import natural_key
+from harness.errors import Fault, SplitError, did_you_mean, raise_all, shorten
+from harness.schemas.validate import schema_faults
+
+SPLIT_FOLDER = Path(__file__).parents[2] / "splits"
+PARTS = ("train", "val", "test")
+Cut = Literal["whole-recordings", "in-time", "given"]
+SubjectIds = Literal["told", "hidden"]
+# Where a split file does not say: of subjects that no training met, a predictor is not told which.
+SUBJECT_IDS: Mapping[Cut, SubjectIds] = {"whole-recordings": "hidden", "in-time": "told", "given": "told"}
+# Who exists at all. SparrKULee: 105 participants (Bollens et al. 2024). DTU: 18 (Fuglsang et al. 2017).
+# The simulated corpus has the subjects that the held-out split names.
+_SPARRKULEE = frozenset(f"sub-{number:03d}" for number in range(1, 106))
+EXISTING_SUBJECTS: Mapping[str, frozenset[str]] = {
+    "sparrkulee": _SPARRKULEE,
+    "simulated": _SPARRKULEE - {"sub-105"},
+    "dtu": frozenset(f"S{number}" for number in range(1, 19)),
+}
+# The split of a corpus where the user names none.
+DEFAULT_SPLITS = {
+    ("sparrkulee", "challenge"): "challenge-2024",
+    ("dtu", "trials"): "dtu",
+}
+DEFAULT_SPLIT = "held-out-subjects"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who trains, validates and tests, and how recordings are cut.
+
+    Attributes:
+        name: the file's name without its suffix.
+        corpora: names of the corpora that the split is for.
+        features: what can be decoded, the default first.
+        sample_rate_hz: of EEG and features.
+        segment_seconds: length of one segment.
+        cut: ``whole-recordings`` (a subject belongs to one part), ``in-time`` (every recording is cut
+            80/10/10 in time) or ``given`` (the corpus comes as segments).
+        parts: part -> subjects, or None for every subject of the corpus.
+        training_split: name of the split whose training part serves this one.
+        subject_ids: ``told`` or ``hidden``, whether a predictor learns whose EEG it is.
+        sha256: of the file's bytes.
+    """
+
+    name: str
+    title: str
+    corpora: tuple[str, ...]
+    features: tuple[str, ...]
+    sample_rate_hz: int
+    segment_seconds: float
+    cut: Cut
+    parts: Mapping[str, tuple[str, ...] | None]
+    training_split: str
+    subject_ids: SubjectIds
+    sha256: str
+
+    @property
+    def segment_samples(self) -> int:
+        """Samples in one segment."""
+        return round(self.segment_seconds * self.sample_rate_hz)
+
+    def told(self, subject: str) -> str:
+        """What a predictor is told of whose EEG it is."""
+        return subject if self.subject_ids == "told" else UNKNOWN_SUBJECT
+
+    def subjects(self, part: str, available: Iterable[str]) -> tuple[str, ...]:
+        """The subjects of a part, in natural order.
+
+        Args:
+            part: train, val or test.
+            available: subjects of the corpus, for parts that take all of them.
+
+        Raises:
+            SplitError: the split has no such part.
+        """
+        if part not in self.parts:
+            raise SplitError(
+                Fault(
+                    f"split {self.name}",
+                    f"no part {part!r}",
+                    f"one of {', '.join(self.parts)}",
+                    "Choose another with --part, or another split with --split.",
+                )
+            )
+        named = self.parts[part]
+        return tuple(sorted(available if named is None else named, key=natural_key))
+
+
+def split_names() -> list[str]:
+    """Names of the splits that come with the harness."""
+    return sorted(path.stem for path in SPLIT_FOLDER.glob("*.json"))
+
+
+def load_split(name_or_path: str | Path) -> Split:
+    """Read and validate a split.
+
+    Args:
+        name_or_path: a name under ``splits/``, or the path of a JSON file.
+
+    Raises:
+        SplitError: no such split, not JSON, against the schema, overlapping or unknown subjects.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".json":
+        path = SPLIT_FOLDER / f"{name_or_path}.json"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        names = split_names()
+        raise SplitError(
+            Fault(
+                f"split {name_or_path}",
+                error.strerror or "cannot be read",
+                f"one of {', '.join(names)}, or the path of a split file (.json)",
+                did_you_mean(str(name_or_path), names),
+            )
+        ) from None
+    try:
+        document = json.loads(data.decode("utf-8"))
+    except ValueError as error:
+        raise SplitError(Fault(str(path), f"not JSON ({error})", "a split file")) from None
+    raise_all(SplitError, schema_faults(document, "split", str(path)))
+    raise_all(SplitError, _subject_faults(document, str(path)))
+    if document["cut"] == "in-time" and "time_fractions" not in document:
+        raise SplitError(
+            Fault(str(path), "the cut in-time without the key 'time_fractions'", "0.8, 0.1, 0.1")
+        )
+    if document["name"] != path.stem:
+        raise SplitError(Fault(f"{path}: name", repr(document["name"]), f"{path.stem!r}, the file's name"))
+    _check_own_name(path, data)
+    return Split(
+        name=document["name"],
+        title=document["title"],
+        corpora=tuple(document["corpora"]),
+        features=tuple(document["features"]),
+        sample_rate_hz=document["sample_rate_hz"],
+        segment_seconds=document["segment_seconds"],
+        cut=document["cut"],
+        parts={
+            part: None if entry["subjects"] == "all" else tuple(entry["subjects"])
+            for part, entry in document["parts"].items()
+        },
+        training_split=document.get("training_split", document["name"]),
+        subject_ids=document.get("subject_ids", SUBJECT_IDS[document["cut"]]),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def _check_own_name(path: Path, data: bytes) -> None:
+    """A changed split is another board, and must not pass under the name of a split that comes with us."""
+    official = SPLIT_FOLDER / path.name
+    if official.is_file() and official.read_bytes() != data:
+        raise SplitError(
+            Fault(
+                f"{path}: name",
+                f"{path.stem!r}, the name of another split that comes with the harness",
+                "a name of its own for a split of its own",
+                "Rename the file, and the key 'name' in it.",
+            )
+        )
+
+
+def default_split(corpus_name: str, layout: str) -> str:
+    """The split of a corpus where the user names none."""
+    return DEFAULT_SPLITS.get((corpus_name, layout), DEFAULT_SPLIT)
+
+
+def _subject_faults(document: Mapping[str, object], where: str) -> list[Fault]:
+    parts: dict[str, dict[str, list[str] | str]] = document["parts"]  # type: ignore[assignment]
+    corpora: list[str] = document["corpora"]  # type: ignore[assignment]
+    existing = frozenset().union(*(EXISTING_SUBJECTS[name] for name in corpora))
+    faults = []
+    seen: dict[str, str] = {}
+    for part, entry in parts.items():
+        subjects = entry["subjects"]
+        if isinstance(subjects, str):
+            if document["cut"] == "whole-recordings" and len(parts) > 1:
+                faults.append(
+                    Fault(
+                        f"{where}: parts: {part}",
+                        "subjects 'all' beside other parts",
+                        "disjoint lists of subjects where whole recordings are cut",
+                    )
+                )
+            continue
+        unknown = [subject for subject in subjects if subject not in existing]
+        if unknown:
+            faults.append(
+                Fault(
+                    f"{where}: parts: {part}",
+                    f"unknown subjects {shorten(unknown)}",
+                    f"subjects of {', '.join(corpora)}",
+                )
+            )
+        overlap = sorted({s for s in subjects if seen.get(s) not in (None, part)}, key=natural_key)
+        doubled = sorted({s for s in subjects if subjects.count(s) > 1}, key=natural_key)
+        if overlap and document["cut"] != "in-time":
+            faults.append(
+                Fault(
+                    f"{where}: parts: {part}",
+                    f"{shorten(overlap)} also in part {seen[overlap[0]]}",
+                    "every subject in one part",
+                )
+            )
+        if doubled:
+            faults.append(Fault(f"{where}: parts: {part}", f"{shorten(doubled)} named twice"))
+        seen |= {subject: part for subject in subjects if subject not in seen}
+    return faults

@@ -1,0 +1,304 @@
+"""``harness train``: run a submission's trainer, write its weights, register them in the manifest.
+
+A trainer lies in the submission folder and is named in the manifest by ``trainer = "module:name"``. It is
+a ``recipe.TorchSystem``, which the loop here trains, or a function that does everything itself:
+
+    def train(data: TrainingData, setup: Setup, progress) -> (weights: dict[str, array], report: dict)
+
+``progress(done, total, note)`` may be called at any time. Training runs in the harness's own process:
+it needs labels, and it is your code on your machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.corpus import Corpus
+from harness.corpus.simulated.check import check_simulated
+from harness.errors import Fault, TrainingError, raise_all, shorten
+from harness.predictor import Setup
+from harness.records import provenance
+from harness.submission.manifest import Submission, weights_file
+from harness.submission.own_code import imported
+from harness.tasks.segments import cut_segments
+from harness.tasks.splits import Split
+from harness.training.distributed import this_process
+from harness.training.training_data import TrainingData
+from harness.training.write_weights import write_weights
+
+DEFAULT_PRESET = "compact"
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a trainer returns.
+
+    Attributes:
+        weights: name -> array, as the submission's predictor reads them.
+        report: what was chosen and how well it does on the validation part; plain JSON values.
+        metadata: what the weights file says of itself.
+        recipe: how the weights came to be, for the training record; plain JSON values.
+        folder: where checkpoint and log lie, where there are any.
+        seconds_before: spent by the calls that this one goes on from.
+    """
+
+    weights: Mapping[str, np.ndarray[Any, Any]]
+    report: Mapping[str, Any]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+    seconds_before: float = 0.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a `TorchSystem` is trained; a trainer that is a function takes none of these.
+
+    Attributes:
+        preset: the recipe; None for ``compact``.
+        epochs: instead of the recipe's.
+        device: auto, cpu or cuda.
+        resume: go on from the work folder's checkpoint.
+        out: the work folder; None for one below the submission's ``training/``.
+    """
+
+    preset: str | None = None
+    epochs: int | None = None
+    device: str = "auto"
+    resume: bool = False
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Weights that were written.
+
+    Attributes:
+        path: the weights file.
+        sha256: of the file, as in the manifest.
+        report: the trainer's report.
+        seconds: how long the training took.
+        folder: where checkpoint and log lie, where there are any.
+    """
+
+    path: Path
+    sha256: str
+    report: Mapping[str, Any]
+    seconds: float
+    folder: Path | None = None
+
+
+def train_submission(
+    submission: Submission,
+    corpus: Corpus,
+    split: Split,
+    feature: str,
+    *,
+    variant: str | None = None,
+    seed: int = 0,
+    options: Options | None = None,
+    on_progress: Progress | None = None,
+) -> Trained | None:
+    """Train a submission on the training part, choosing on the validation part.
+
+    The weights file is written whole or not at all, its provenance beside it, and the manifest last:
+    an interrupted training leaves the submission as it was. Of several processes (``torchrun``) the first
+    writes, and the others return None.
+
+    Raises:
+        TrainingError: the submission has no trainer, or the trainer failed, or takes no such options.
+        SubmissionError: feature, variant or manifest do not fit.
+        SplitError, CorpusError: the split or the data do not fit, or labels are missing.
+    """
+    submission.check_feature(feature)
+    chosen = submission.variant(variant)
+    if "trainer" not in submission.manifest:
+        raise TrainingError(
+            Fault(
+                f"{submission.folder}",
+                "a manifest without the key 'trainer'",
+                'trainer = "module:function"',
+                "Train its members, each by itself."
+                if submission.is_ensemble
+                else "A submission without one is not trained by the harness.",
+            )
+        )
+    data = _training_data(corpus, split, feature)
+    setup = submission.setup(split, feature, chosen, seed=seed)
+    started = time.monotonic()
+    show = on_progress or (lambda _done, _total, _note: None)
+    with imported(submission, "trainer") as trainer:
+        if hasattr(trainer, "recipe"):
+            result = _fitted(trainer, submission, data, setup, options or Options(), show)
+        else:
+            _refuse_options(submission, options or Options())
+            result = _result(submission, trainer(data, setup, show))
+    seconds = time.monotonic() - started + result.seconds_before
+    if this_process().rank > 0:
+        return None
+    return _write(submission, data, setup, result, seconds)
+
+
+def work_folder(submission: Submission, corpus: str, split: Split, setup: Setup, preset: str) -> Path:
+    """Where checkpoint and log of a training lie, unless the user names another place."""
+    file = weights_file(corpus, split, setup.feature, setup.variant, submission.variants[0])
+    return submission.folder / "training" / f"{Path(file).stem}-{preset}"
+
+
+def _fitted(
+    system: Any,
+    submission: Submission,
+    data: TrainingData,
+    setup: Setup,
+    options: Options,
+    show: Progress,
+) -> TrainingResult:
+    """Train a `TorchSystem` with the loop; the only place here that imports torch."""
+    from harness.training.loop import fit, plain_config
+
+    preset = options.preset or DEFAULT_PRESET
+    folder = options.out or work_folder(submission, data.corpus.name, data.split, setup, preset)
+    fitted = fit(
+        system,
+        data,
+        setup,
+        show,
+        preset=preset,
+        folder=folder,
+        epochs=options.epochs,
+        device=options.device,
+        resume=options.resume,
+    )
+    return TrainingResult(
+        weights={name: tensor.numpy() for name, tensor in fitted.weights.items()},
+        report={
+            "validation_pearson_r": fitted.validation_pearson_r,
+            "preset": preset,
+            "epochs": fitted.epochs,
+            "best_epoch": fitted.best_epoch,
+            "best_epoch_pearson_r": fitted.best_r,
+            "epochs_averaged": fitted.n_averaged,
+            "parameters": fitted.n_parameters,
+            "device": fitted.device,
+            "processes": fitted.world,
+            "threads": fitted.threads,
+            "recordings_too_short": len(fitted.too_short),
+        },
+        metadata=system.metadata(fitted.config, setup, fitted.subjects),
+        recipe={
+            "preset": preset,
+            "config": plain_config(fitted.built),
+            **asdict(fitted.recipe),
+        },
+        folder=folder,
+        seconds_before=fitted.seconds_before,
+    )
+
+
+def _result(submission: Submission, returned: object) -> TrainingResult:
+    where = f"{submission.name}: trainer {submission.manifest['trainer']!r}"
+    if (
+        not isinstance(returned, tuple)
+        or len(returned) != 2
+        or not all(isinstance(part, Mapping) for part in returned)
+        or not all(isinstance(array, np.ndarray) for array in returned[0].values())
+    ):
+        raise TrainingError(
+            Fault(
+                where, f"returned {type(returned).__name__}", "(weights: name -> numpy array, report: dict)"
+            )
+        )
+    return TrainingResult(*returned)
+
+
+def _refuse_options(submission: Submission, options: Options) -> None:
+    given = [f"--{name}" for name in ("preset", "epochs", "resume", "out") if getattr(options, name)]
+    if options.device == "cuda":
+        given.append("--device cuda")
+    if given:
+        raise TrainingError(
+            Fault(
+                f"{submission.name}: {', '.join(given)}",
+                f"the trainer {submission.manifest['trainer']!r} is a function, which takes no such option",
+                "a trainer with presets for it",
+                "Leave it out.",
+            )
+        )
+
+
+def _training_data(corpus: Corpus, split: Split, feature: str) -> TrainingData:
+    data = TrainingData(corpus, split, feature, cut_segments(corpus, split, "val", feature=feature))
+    parts = {
+        "training": [recording for recording, _, _ in data.stretches()],
+        "validation": [segment.recording for segment in data.validation],
+    }
+    faults = []
+    for part, recordings in parts.items():
+        lacking = sorted({r.id for r in recordings if feature not in r.feature_series})
+        if lacking:
+            faults.append(
+                Fault(
+                    f"{corpus.folder}: {part} part",
+                    f"{len(lacking)} recordings without {feature} ({shorten(lacking, 3)})",
+                    f"labels of the training and validation parts for {feature}",
+                    "Weights are chosen on the validation part and never on test: point --data at a corpus"
+                    " with these labels, or choose another --feature or --split.",
+                )
+            )
+    raise_all(TrainingError, faults)
+    check_simulated(corpus, {r.id: r for recordings in parts.values() for r in recordings}.values())
+    return data
+
+
+def _write(
+    submission: Submission,
+    data: TrainingData,
+    setup: Setup,
+    result: TrainingResult,
+    seconds: float,
+) -> Trained:
+    record = {
+        "corpus_fingerprint": data.fingerprint,
+        **_training_record(submission, data, setup, result, seconds),
+    }
+    path, sha256 = write_weights(
+        submission,
+        data.corpus.name,
+        data.split,
+        setup.feature,
+        setup.variant,
+        (result.weights, result.metadata),
+        record,
+    )
+    return Trained(path, sha256, result.report, seconds, result.folder)
+
+
+def _training_record(
+    submission: Submission,
+    data: TrainingData,
+    setup: Setup,
+    result: TrainingResult,
+    seconds: float,
+) -> dict[str, Any]:
+    recordings = [recording for recording, _, _ in data.stretches()]
+    return {
+        "submission": {"name": submission.name, "version": submission.version},
+        "variant": setup.variant,
+        "corpus": data.corpus.name,
+        "split": {"name": data.split.name, "sha256": data.split.sha256},
+        "feature": setup.feature,
+        "seed": setup.seed,
+        "subjects": list(dict.fromkeys(recording.subject for recording in recordings)),
+        "stimuli": sorted({recording.stimulus for recording in recordings}),
+        "recipe": dict(result.recipe) or None,
+        "report": dict(result.report),
+        "environment": provenance.environment(),
+        "run": {"finished": provenance.now(), "seconds": round(seconds, 1), **provenance.host()},
+    }

@@ -1,0 +1,96 @@
+"""What a trainer sees: the training part's recordings, and a score on the validation part.
+
+The test part is not reachable from here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.corpus import Corpus, Recording
+from harness.corpus.simulated.check import recipe_fingerprint
+from harness.features.catalogue import FEATURE_BANDS
+from harness.scoring.score import combine, score_subject
+from harness.tasks.segments import Segment, by_subject, stretches
+from harness.tasks.splits import Split
+
+Array = NDArray[np.float32]
+Predict = Callable[[Array, list[str]], Array]
+# How much of a recording's ends enters the fingerprint: 4 kB of EEG.
+_END_SAMPLES = 16
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Data of one training.
+
+    Attributes:
+        corpus: where the data lie.
+        split: the split whose training part is used.
+        feature: mel or envelope.
+        validation: segments of the validation part.
+    """
+
+    corpus: Corpus
+    split: Split
+    feature: str
+    validation: tuple[Segment, ...]
+
+    @property
+    def n_bands(self) -> int:
+        """Bands of the feature."""
+        return FEATURE_BANDS[self.feature]
+
+    def stretches(self) -> tuple[tuple[Recording, int, int], ...]:
+        """The training part's recordings: recording, first and last (exclusive) sample."""
+        return tuple(stretches(self.corpus, self.split, "train", self.feature))
+
+    def recordings(self) -> Iterator[tuple[Array, Array]]:
+        """EEG (n_times, 64) and feature (n_times, n_bands) of every training recording, in order."""
+        for recording, start, stop in self.stretches():
+            yield recording.eeg(start, stop), recording.feature(self.feature, start, stop)
+
+    def validate(self, predict: Predict) -> float:
+        """Mean Pearson r over the validation part's subjects, by the harness's own scorer.
+
+        Args:
+            predict: EEG (n_segments, n_times, 64) and subjects -> (n_segments, n_times, n_bands).
+        """
+        scores = {}
+        for subject, segments in by_subject(self.validation).items():
+            eeg = np.stack([segment.eeg() for segment in segments])
+            predictions = predict(eeg, [self.split.told(subject)] * len(segments))
+            scores[subject] = score_subject(
+                {segment.id: segment.feature(self.feature) for segment in segments},
+                {segment.id: row for segment, row in zip(segments, predictions, strict=True)},
+            )
+        return combine(scores).pearson_r
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the training part: ids, lengths, and both ends of each recording's samples.
+
+        Cheap, since a training part has many gigabytes. A simulated corpus has its recipe's fingerprint
+        (its files are checked before a training begins).
+
+        Raises:
+            CorpusError: samples that cannot be read.
+        """
+        recipe = recipe_fingerprint(self.corpus) if self.corpus.simulated else None
+        if recipe is not None:
+            return recipe
+        whole = hashlib.sha256()
+        for recording, start, stop in self.stretches():
+            ends = [(start, min(start + _END_SAMPLES, stop)), (max(stop - _END_SAMPLES, start), stop)]
+            samples = [recording.eeg(*end) for end in ends]
+            samples += [recording.feature(self.feature, *end) for end in ends]
+            checksums = [zlib.crc32(np.ascontiguousarray(values, dtype="<f4").data) for values in samples]
+            whole.update(f"{recording.id}\0{start}\0{stop}\0{checksums}\n".encode())
+        return whole.hexdigest()

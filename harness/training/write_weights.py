@@ -1,0 +1,108 @@
+"""A submission's own code called by the harness, and the weights it gives written into its folder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import Fault, TrainingError
+from harness.files import write_atomically
+from harness.submission.manifest import Submission, load_submission, register_weights, weights_file
+from harness.tasks.splits import Split
+
+
+def write_weights(
+    submission: Submission,
+    corpus: str,
+    split: Split,
+    feature: str,
+    variant: str,
+    weights: tuple[Mapping[str, np.ndarray[Any, Any]], Mapping[str, str]],
+    record: Mapping[str, Any],
+) -> tuple[Path, str]:
+    """Write weights and their record, then name both in the manifest.
+
+    Args:
+        submission: whose weights.
+        corpus: the key's first part, a corpus's name.
+        split: the key's second part.
+        feature: the third.
+        variant: the fourth.
+        weights: name -> array, and the file's metadata.
+        record: where they come from; the file's sha256 is added.
+
+    Returns:
+        The weights file and its sha256.
+
+    Raises:
+        TrainingError: a number is not finite, or the files cannot be written.
+        SubmissionError: the manifest cannot be written.
+    """
+    arrays, metadata = weights
+    bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if bad:
+        raise TrainingError(
+            Fault(f"{submission.name}: weights {', '.join(bad)}", "numbers that are not finite")
+        )
+    relative = weights_file(corpus, split, feature, variant, submission.variants[0])
+    path = submission.folder / relative
+    content = _weights_bytes(arrays, metadata)
+    sha256 = hashlib.sha256(content).hexdigest()
+    text = json.dumps({"weights_sha256": sha256, **record}, indent=1) + "\n"
+    entry = {
+        "corpus": corpus,
+        "split": split.name,
+        "feature": feature,
+        "variant": variant,
+        "file": relative,
+        "sha256": sha256,
+        "training": str(Path(relative).with_suffix(".json")),
+    }
+    files = {path: content, path.with_suffix(".json"): text.encode()}
+    before = {file: file.read_bytes() if file.exists() else None for file in files}
+    try:
+        for file, new in files.items():
+            write_atomically(file, new)
+        register_weights(load_submission(submission.folder), entry)
+    except BaseException as error:
+        # Weights that the manifest does not know would be refused: leave the submission as it was.
+        with contextlib.suppress(OSError):
+            for file, old in before.items():
+                file.unlink(missing_ok=True) if old is None else write_atomically(file, old)
+        if not isinstance(error, OSError):
+            raise
+        raise TrainingError(
+            Fault(
+                str(path),
+                error.strerror or "cannot be written",
+                "a folder with room that can be written",
+                "Mend that and run the same command again (harness train --resume goes on where it was).",
+            )
+        ) from None
+    return path, sha256
+
+
+def _weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file; the same content gives the same bytes, which safetensors alone does not promise.
+
+    It writes the metadata's keys in the random order of a hash map, so the header is written again.
+    """
+    from safetensors.numpy import save
+
+    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    if not metadata:
+        whole: bytes = save(plain)
+        return whole
+    content = save(plain, dict(metadata))
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(metadata.items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]

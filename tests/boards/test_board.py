@@ -1,0 +1,240 @@
+"""Boards: what is ranked, how sure it is, what is refused; and every format of it."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from harness.boards.board import BoardName, load_board, parse_board
+from harness.boards.formats import FORMATS, board_text
+from harness.boards.ranking import rank, tie_groups, tie_letters
+from harness.errors import RecordError, UsageError
+from harness.scoring.statistics import sign_flip_test
+
+BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
+N_SUBJECTS = 12
+
+
+@pytest.fixture
+def results(make_record, rng, tmp_path):
+    """Four systems: one far ahead, two that cannot be told apart, one at chance."""
+    base = rng.normal(0.05, 0.01, N_SUBJECTS)
+    make_record("linear", base)
+    make_record("vlaai", base + rng.normal(0, 0.004, N_SUBJECTS), variant="original")
+    make_record("leader", base + 0.03 + rng.normal(0, 0.004, N_SUBJECTS))
+    make_record("noise", rng.normal(0.0, 0.004, N_SUBJECTS))
+    return tmp_path / "results"
+
+
+def _faults(call):
+    with pytest.raises(RecordError) as caught:
+        call()
+    return [str(fault) for fault in caught.value.faults]
+
+
+def test_ranking_says_who_is_tied(results):
+    ranking = rank(load_board(results, BOARD))
+    assert ranking.rows[0].entry.system == "leader"
+    assert {row.entry.system for row in ranking.rows[1:3]} == {"linear", "vlaai (original)"}
+    assert [row.ties for row in ranking.rows] == ["a", "b", "b", "c"]
+    assert [row.rank.rank for row in ranking.rows] == [1, 2, 3, 4]
+    assert (ranking.rows[0].rank.low, ranking.rows[0].rank.high) == (1, 1)
+    assert (ranking.rows[1].rank.low, ranking.rows[1].rank.high) == (2, 3)
+
+
+def test_pairs_are_the_tests_after_holm(results):
+    ranking = rank(load_board(results, BOARD))
+    scores = ranking.board.scores
+    raw = [sign_flip_test(scores[i] - scores[j]) for i in range(4) for j in range(i + 1, 4)]
+    assert ranking.p[0, 3] == pytest.approx(min(raw) * 6)
+    assert np.array_equal(ranking.p, ranking.p.T)
+    assert ranking.p[1, 2] >= max(raw)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_is_stable_and_says_that_the_data_are_simulated(results, form):
+    texts = {board_text(rank(load_board(results, BOARD)), form, bands=True) for _ in range(2)}
+    assert len(texts) == 1
+    text = texts.pop()
+    assert "simulated" in text
+    for system in ("leader", "linear", "vlaai", "noise"):
+        assert system in text
+    if form not in ("csv", "json"):
+        assert "indistinguishable from chance" in text
+
+
+def test_text_shows_rank_interval_ties_and_chance(results):
+    lines = board_text(rank(load_board(results, BOARD))).splitlines()
+    assert lines[0] == (
+        "simulated data (no real EEG), split held-out-subjects, part test, feature mel: 4 systems, 12 subjects"
+    )
+    assert lines[4].split()[:3] == ["1", "a", "leader"]
+    assert lines[5].split()[:5] == ["2", "(2", "to", "3)", "b"]
+    assert "1 of 4" in lines[4]
+
+
+def test_csv_and_json_hold_every_number(results):
+    ranking = rank(load_board(results, BOARD))
+    rows = list(csv.DictReader(io.StringIO(board_text(ranking, "csv"))))
+    document = json.loads(board_text(ranking, "json"))
+    assert [float(row["pearson_r"]) for row in rows] == [row["pearson_r"] for row in document["rows"]]
+    assert [row["rank_high"] for row in rows] == ["1", "3", "3", "4"]
+    assert document["rows"][0]["per_subject"] == ranking.board.entries[0].scores
+    assert len(document["pairs"]) == 6
+
+
+def test_sorting_by_name_keeps_the_ranks(results):
+    lines = board_text(rank(load_board(results, BOARD)), sort="name").splitlines()[4:8]
+    assert lines[0].split()[0] == "1"
+    assert [next(w for w in line.split() if w.isalpha() and len(w) > 3) for line in lines] == [
+        "leader",
+        "linear",
+        "noise",
+        "vlaai",
+    ]
+
+
+def test_unknown_format_and_order_are_refused(results):
+    ranking = rank(load_board(results, BOARD))
+    with pytest.raises(UsageError, match="--format: 'pdf', expected one of text, md"):
+        board_text(ranking, "pdf")
+    with pytest.raises(UsageError, match="--sort: 'r', expected one of rank, name, date"):
+        board_text(ranking, sort="r")
+
+
+def test_one_system_and_one_subject(make_record, tmp_path):
+    make_record("alone", [0.05])
+    ranking = rank(load_board(tmp_path / "results", BOARD))
+    assert ranking.rows[0].rank == (1, 1, 1)
+    text = board_text(ranking)
+    assert "1 system, 1 subject\n" in text
+    assert "nan" not in text.lower()
+    for form in FORMATS:
+        board_text(ranking, form)
+
+
+def test_a_partial_record_is_shown_and_not_ranked(results, make_record):
+    make_record("half", [0.9] * 5, flags={"partial": True, "subjects_missing": ["sub-099"]})
+    ranking = rank(load_board(results, BOARD))
+    assert "half" not in [row.entry.system for row in ranking.rows]
+    assert "Not ranked, scored on 5 subjects only: half 0.9000." in board_text(ranking)
+
+
+def test_records_that_do_not_belong_together_are_all_named(results, make_record):
+    paths = {
+        "other split file": make_record("s", [0.1] * N_SUBJECTS, split={"sha256": "9" * 64}),
+        "scorer": make_record("v", [0.1] * N_SUBJECTS, scorer_version=2),
+        "data": make_record("d", [0.1] * N_SUBJECTS, corpus={"fingerprint": "8" * 64}),
+        "subjects": make_record("n", [0.1] * 3),
+    }
+    text = "\n".join(_faults(lambda: load_board(results, BOARD)))
+    assert f"{paths['other split file']}: another split file than the board's other records" in text
+    assert f"{paths['scorer']}: another scorer version" in text
+    assert f"{paths['data']}: another corpus's data (submission)" in text
+    assert f"{paths['subjects']}: another set of subjects" in text
+
+
+def test_broken_misplaced_and_renamed_records_are_all_named(results):
+    folder = results.joinpath(*BOARD)
+    (folder / "broken.json").write_text("{")
+    (folder / "copy.json").write_bytes((folder / "linear.json").read_bytes())
+    faults = _faults(lambda: load_board(results, BOARD))
+    assert len(faults) == 2
+    assert faults[0].startswith(f"{folder}/broken.json: not JSON")
+    assert faults[1].startswith(f"{folder}/copy.json: a record of another board or name, expected")
+
+
+def test_a_board_that_is_not_there(results, tmp_path):
+    (message,) = _faults(lambda: load_board(results, parse_board("dtu/dtu/val/envelope")))
+    assert message.startswith("board dtu/dtu/val/envelope: no record, expected one of simulated/held-out")
+    (message,) = _faults(lambda: parse_board("simulated/mel"))
+    assert message.startswith("--board simulated/mel: 2 words between slashes, expected four")
+    (message,) = _faults(lambda: load_board(tmp_path / "none", BOARD))
+    assert message.startswith(f"{tmp_path}/none: no such folder")
+
+
+def test_letters_are_runs_of_neighbours_where_larger_differences_are_told_apart():
+    tied = np.ones((5, 5), dtype=bool)
+    for i, j in ((0, 2), (0, 3), (0, 4), (1, 4), (3, 4), (2, 4)):
+        tied[i, j] = tied[j, i] = False
+    assert tie_letters(tied) == ["a", "ab", "b", "b", "c"]
+    assert tie_letters(np.eye(3, dtype=bool)) == ["a", "b", "c"]
+    assert tie_letters(np.ones((3, 3), dtype=bool)) == ["a", "a", "a"]
+    many = tie_letters(np.eye(30, dtype=bool))
+    assert (many[0], many[25], many[26], many[29]) == ("a", "z", "aa", "ad")
+
+
+def test_two_systems_share_a_letter_exactly_where_they_cannot_be_told_apart():
+    tied = np.ones((4, 4), dtype=bool)  # the first is told from the second and not from the third
+    for i, j in ((0, 1), (0, 3), (2, 3)):
+        tied[i, j] = tied[j, i] = False
+    assert tie_groups(tied) == [(0, 2), (1, 2), (1, 3)]
+    assert tie_letters(tied) == ["a", "bc", "ab", "c"]
+    rng = np.random.default_rng(0)
+    for n_systems, share in ((1, 0.5), (6, 0.2), (9, 0.5), (15, 0.8), (30, 0.95)):
+        upper = np.triu(rng.random((n_systems, n_systems)) < share, 1)
+        tied = upper | upper.T | np.eye(n_systems, dtype=bool)
+        groups = [set(group) for group in tie_groups(tied)]
+        shared = [
+            [any({i, j} <= group for group in groups) for j in range(n_systems)] for i in range(n_systems)
+        ]
+        np.testing.assert_array_equal(shared, tied)
+        assert not any(one < other for one in groups for other in groups)
+
+
+def test_rank_and_compare_as_commands(harness, results):
+    code, out, err = harness("rank", "--results", results)
+    assert (code, err) == (0, "")
+    assert out == board_text(rank(load_board(results, BOARD)))
+    code, out, _ = harness("compare", "leader", "linear", "--results", results)
+    assert code == 0
+    assert out.startswith("leader less linear on simulated data (no real EEG), split held-out-subjects")
+    assert "paired sign-flip test over subjects: p = 0.0004883" in out
+    assert "smallest difference these subjects could show" in out
+    code, out, _ = harness("compare", "leader", "--results", results)
+    assert code == 0
+    assert out.splitlines()[0] == f"leader on {BOARD}: rank 1 of 4"
+    code, _, err = harness("compare", "leader", "nobody", "--results", results)
+    assert (code, f"nobody: no record of nobody on {BOARD}" in err) == (1, True)
+    assert "Did you mean" not in err
+    code, _, err = harness("compare", "leadr", "--results", results)
+    assert (code, "Did you mean leader, " in err) == (1, True)
+
+
+def test_a_submission_means_its_first_variant_on_the_board_that_score_fills(
+    results, make_record, make_submission, monkeypatch, harness, tmp_path
+):
+    with (make_submission("two") / "submission.toml").open("a") as manifest:
+        manifest.write('[variants.wide]\ntitle = "Wide"\n[variants.deep]\ntitle = "Deep"\n')
+    for variant, score in (("wide", 0.04), ("deep", 0.03)):
+        split = {"name": "held-out-subjects", "sha256": "1" * 64, "segment_seconds": 30}
+        for part in ("test", "val"):
+            make_record("two", np.full(N_SUBJECTS, score), variant=variant, split={**split, "part": part})
+    monkeypatch.chdir(tmp_path)
+    for target in ("two", "submissions/two", "two-wide"):
+        code, out, _ = harness("compare", target, "two-deep", "--results", results)
+        assert code == 0
+        assert "part test, feature mel" in out.splitlines()[0]
+        assert "mean difference +0.0100" in out
+    val = results / "simulated/held-out-subjects/val/mel/two-deep.json"
+    code, out, _ = harness("compare", val, "two", "--results", results)
+    assert (code, "part val, feature mel" in out.splitlines()[0]) == (0, True)
+
+
+def test_boards_never_mix(results, make_record, harness):
+    make_record("linear", np.full(N_SUBJECTS, 0.05), kind="real")
+    code, out, _ = harness("rank", "--results", results)
+    assert code == 0
+    assert out.count("split held-out-subjects") == 2
+    real = results / "sparrkulee/held-out-subjects/test/mel/linear.json"
+    code, _, err = harness("compare", "leader", real, "--results", results)
+    assert code == 1
+    assert "leader: no record of leader on sparrkulee/held-out-subjects/test/mel" in err
+    leader = results / str(BOARD) / "leader.json"
+    code, _, err = harness("compare", leader, real, "--results", results)
+    assert code == 1
+    assert "Boards never mix." in err
+    code, _, err = harness("rank", "--results", results, "--format", "csv")
+    assert (code, "--format csv: 2 boards, expected one --board of" in err) == (2, True)

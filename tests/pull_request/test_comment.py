@@ -1,0 +1,204 @@
+"""The comment: short enough, honest about what it leaves out, and unable to say what its data smuggle in."""
+
+import copy
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import REPOSITORY
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import RecordError
+from harness.pull_request.comment import MARKER, MOST_BYTES, code, comment_text, load_data
+
+
+def row(number, *, how="from record", event=None, before=None, system=None):
+    return {
+        "system": system or f"system-{number}",
+        "rank": number,
+        "rank_low": max(number - 1, 1),
+        "rank_high": number + 1,
+        "ties": "ab",
+        "pearson_r": 0.1,
+        "ci95": [0.05, 0.15],
+        "chance": [-0.01, 0.01],
+        "how": how,
+        "event": event,
+        "before": before,
+    }
+
+
+def document(rows, remarks=()):
+    board = {
+        "corpus": "simulated",
+        "split": "held-out-subjects",
+        "part": "test",
+        "feature": "mel",
+        "simulated": True,
+        "subjects": 12,
+        "rows": rows,
+        "partial": [],
+        "gone": [],
+    }
+    return {
+        "version": 1,
+        "base": "a" * 40,
+        "head": "b" * 40,
+        "scorer_version": 1,
+        "remarks": list(remarks),
+        "boards": [board],
+    }
+
+
+def stored(tmp_path, value):
+    path = tmp_path / "data.json"
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+    return path
+
+
+def table(text):
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_a_row_shows_rank_change_ties_score_interval_and_how():
+    moved = row(1, how="scored now", event="improved", before={"rank": 3, "ties": "b", "pearson_r": 0.08})
+    fallen = row(2, before={"rank": 1, "ties": "ab", "pearson_r": 0.1})
+    text = comment_text(document([moved, fallen, row(3, how="scored now", event="added")]))
+    assert table(text) == [
+        ["1 (1 to 2)", "▲2", "b → ab", "`system-1`", "0.1000 (+0.0200)", "0.0500 to 0.1500", "-0.0100 to 0.0100", "scored now, improved"],
+        ["2 (1 to 3)", "▼1", "ab", "`system-2`", "0.1000", "0.0500 to 0.1500", "-0.0100 to 0.0100", "from record"],
+        ["3 (2 to 4)", "new", "ab", "`system-3`", "0.1000", "0.0500 to 0.1500", "-0.0100 to 0.0100", "scored now, added"],
+    ]  # fmt: skip
+    assert text.startswith(MARKER)
+    assert "**simulated data (no real EEG), split held-out-subjects, part test, feature mel:" in text
+
+
+def test_a_board_without_a_change_is_a_line():
+    same = {"rank": 1, "ties": "ab", "pearson_r": 0.1}
+    text = comment_text(document([row(1, before=same)]))
+    assert table(text) == []
+    assert "part test, feature mel: 1 system, 12 subjects** as before." in text
+    withdrawn = document([row(1, before=same)])
+    withdrawn["boards"][0]["gone"] = ["system-2"]
+    assert len(table(comment_text(withdrawn))) == 1
+
+
+def test_a_long_board_keeps_the_rows_near_those_that_changed_and_says_so():
+    rows = [row(number) for number in range(1, 1501)]
+    rows[999] = row(1000, how="scored now", event="improved")
+    text = comment_text(document(rows))
+    assert len(text.encode()) <= MOST_BYTES
+    assert [cells[3] for cells in table(text)] == [f"`system-{number}`" for number in range(990, 1011)]
+    assert "*1479 rows left out here; the run's artifact has all.*" in text
+
+
+@pytest.mark.parametrize(("n_boards", "n_rows"), [(1, 1999), (64, 20)])
+def test_the_largest_data_make_a_comment_short_enough(tmp_path, n_boards, n_rows):
+    rows = [row(number, how="scored now", system="é" * 200) for number in range(1, n_rows + 1)]
+    remarks = [{"stop": stop, "kind": "check", "text": "é" * 500} for stop in (True, False) * 100]
+    large = document(rows, remarks)
+    large["boards"][0] |= {"partial": ["é" * 200] * 50, "gone": ["é" * 200] * 50, "split": "a" * 100}
+    large["boards"] *= n_boards
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps(large, ensure_ascii=False))
+    text = comment_text(load_data(path))
+    assert len(text.encode()) <= MOST_BYTES
+    assert "rows left out here" in text
+    assert "remarks left out here" in text
+
+
+def test_data_that_are_too_large_are_not_read(tmp_path):
+    path = stored(tmp_path, " " * 5_000_001)
+    with pytest.raises(RecordError, match="5000001 bytes, expected at most 5000000"):
+        load_data(path)
+
+
+HOSTILE = [
+    "`](https://example.org)`",
+    "@someone ![x](https://example.org/x.png)",
+    "<script>alert(1)</script><!-- -->",
+    "a | b\n| c | d |\n\n# heading",
+    "``` \n::error::x",
+    "\u202egnp.exe\u200b\x1b[31m",
+    "`" * 500,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_of_others_stays_inside_its_code_span(text):
+    remarks = [{"stop": False, "kind": "check", "text": text}]
+    made = comment_text(document([row(1, system=text[:200])], remarks))
+    clean = comment_text(document([row(1, system="x")], [{**remarks[0], "text": "x"}]))
+    assert re.sub(r"`[^`\n]*`", "`x`", made) == re.sub(r"`[^`\n]*`", "`x`", clean)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text())
+def test_a_code_span_is_one_line_closed_by_its_own_ticks(text):
+    made = code(text)
+    assert re.fullmatch(r"`[^`|\n\r]+`", made)
+    assert made[1:-1] == " " or made[1:-1].strip()
+    assert made.isprintable()
+
+
+def broken(change):
+    value = document([row(1)])
+    change(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"version": NaN}', "NaN is not a number of JSON"),
+        ({}, "the key 'version' is missing"),
+        (broken(lambda d: d.update(html="<b>")), "unknown key 'html'"),
+        (broken(lambda d: d.update(base="main")), "'main', expected a commit's full hash"),
+        (broken(lambda d: d["boards"][0]["rows"][0].update(pearson_r=1.5)), "1.5 is greater"),
+        (broken(lambda d: d["boards"][0]["rows"][0].update(ties="[x](y)")), "expected letters"),
+        (broken(lambda d: d["boards"][0]["rows"][0].update(ties="a\n")), "expected letters"),
+        (broken(lambda d: d["boards"][0]["rows"][0].update(how="trust me")), "expected one of from record"),
+        (broken(lambda d: d["boards"][0].update(split="x\n")), "expected lower-case words"),
+        (broken(lambda d: d["remarks"].append({"stop": True, "kind": "check", "text": "x" * 2001})), r"remarks\[0\]: text: 'xxx"),
+        (broken(lambda d: d["boards"].extend(d["boards"] * 64)), r"boards: \[\{'corpus"),
+    ],
+)  # fmt: skip
+def test_data_against_the_schema_are_refused(tmp_path, value, message):
+    with pytest.raises(RecordError, match=message):
+        load_data(stored(tmp_path, value))
+
+
+def test_data_that_are_not_there_are_refused(harness, tmp_path):
+    code_, out, error = harness("comment", tmp_path / "none.json")
+    assert (code_, out) == (1, "")
+    assert (
+        error
+        == f"error: {tmp_path}/none.json: No such file or directory, expected what `harness rank --changed-since REF --out FILE` writes.\n"
+    )
+
+
+def test_infinite_numbers_are_refused(tmp_path):
+    text = json.dumps(document([row(1)])).replace('"pearson_r": 0.1', '"pearson_r": 1e999')
+    with pytest.raises(RecordError, match="greater than the maximum"):
+        load_data(stored(tmp_path, text))
+
+
+def test_the_command_needs_click_and_jsonschema_only(tmp_path):
+    data = document([row(1)])
+    path = stored(tmp_path, copy.deepcopy(data))
+    heavy = ("numpy", "scipy", "torch", "pandas", "tabulate", "msgspec", "rich", "psutil", "joblib")
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({heavy!r})); sys.argv = ['harness', 'comment', {str(path)!r}];"
+        "from harness.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == comment_text(data)

@@ -1,0 +1,462 @@
+"""What a branch changes: each kind of change is reported as what it is, and no record is trusted that was touched."""
+
+import json
+import os
+import subprocess
+
+import pytest
+from repository_fixtures import BOARD, EDITOR, OFFICIAL, SYSTEMS
+
+from harness.pull_request.changes import changes_since
+from harness.pull_request.comment import load_data
+from harness.records.key import record_key
+
+CUMSUM = SYSTEMS["baselines/alpha"]
+# The same system with the sign of every prediction turned: its score is the negative.
+NEGATED = f"-{CUMSUM}"
+
+
+def rows(document):
+    (board,) = document["boards"]
+    return {row["system"]: row for row in board["rows"]}
+
+
+def texts(document, stop):
+    return [remark["text"] for remark in document["remarks"] if remark["stop"] is stop]
+
+
+def test_where_nothing_changed_every_row_is_its_record(ranked, fork, tmp_path):
+    code, document, text, _ = ranked("--records", tmp_path / "records")
+    assert code == 0
+    assert document["remarks"] == []
+    assert not (tmp_path / "records").exists()
+    for name, row in rows(document).items():
+        record = json.loads(fork.record(name).read_text())
+        assert (row["how"], row["event"]) == ("from record", None)
+        assert row["pearson_r"] == record["score"]
+        assert (row["before"]["rank"], row["before"]["ties"]) == (row["rank"], row["ties"])
+    assert load_data(tmp_path / "ranking.json") == document
+    assert "** as before." in text
+    assert "|" not in text
+
+
+def test_a_changed_system_is_scored_and_its_old_record_called_stale(ranked, fork, tmp_path):
+    before = json.loads(fork.record("alpha").read_text())
+    fork.add_system("baselines/alpha", NEGATED)
+    code, document, text, _ = ranked("--records", tmp_path / "records")
+    assert code == 0
+    row = rows(document)["alpha"]
+    assert (row["how"], row["pearson_r"]) == ("scored now", pytest.approx(-before["score"], abs=1e-9))
+    assert row["event"] == ("lowered" if before["score"] > 0 else "improved")
+    assert rows(document)["beta"]["how"] == "from record"
+    (stale,) = texts(document, False)
+    assert stale.startswith(f"stale record, scored again: results/{BOARD}/alpha.json: score ")
+    made = json.loads((tmp_path / "records" / BOARD / "alpha.json").read_text())
+    assert made["score"] == row["pearson_r"]
+    assert record_key(made) != record_key(before)
+    places = row["before"]["rank"] - row["rank"]
+    assert places == 0 or f"{'▲' if places > 0 else '▼'}{abs(places)} |" in text
+
+
+def test_uncommitted_and_untracked_changes_count(ranked, fork):
+    fork.add_system("submissions/gamma", CUMSUM)
+    code, document, text, _ = ranked(commit=False)
+    assert code == 0
+    row, old = rows(document)["gamma"], rows(document)["alpha"]
+    assert (row["how"], row["event"], row["before"]) == ("scored now", "added", None)
+    assert row["pearson_r"] == old["pearson_r"]
+    assert "| new |" in text
+
+
+def test_a_changed_document_of_a_system_scores_nothing(ranked, fork):
+    fork.write("baselines/alpha/README.md", "other words")
+    code, document, _, _ = ranked()
+    assert (code, document["remarks"]) == (0, [])
+    assert rows(document)["alpha"]["how"] == "from record"
+
+
+def test_a_record_edited_by_hand_is_named_and_not_trusted(ranked, fork):
+    path = fork.record("beta")
+    record = json.loads(path.read_text())
+    honest = record["score"]
+    record["score"] = 0.9
+    path.write_text(json.dumps(record))
+    code, document, text, _ = ranked()
+    assert code == 1
+    (stop,) = texts(document, True)
+    assert stop.startswith(
+        f"record edited by hand, or not of this code: results/{BOARD}/beta.json: score 0.900000, now "
+    )
+    assert rows(document)["beta"]["pearson_r"] == honest
+    assert rows(document)["beta"]["event"] is None
+    assert text.index("**Must be mended**") < text.index("record edited by hand")
+
+
+def test_a_forged_record_with_the_right_score_is_still_found(ranked, fork):
+    path = fork.record("beta")
+    record = json.loads(path.read_text())
+    record["chance"]["circular_shifts"]["high"] = 0.0
+    record["overlap"] = {"subjects_seen": 0, "subjects": 1, "stimuli_seen": 0, "stimuli": 1}
+    path.write_text(json.dumps(record))
+    code, document, _, _ = ranked()
+    assert code == 1
+    (stop,) = texts(document, True)
+    assert "chance.circular_shifts.high 0.000000, now " in stop
+    assert "overlap " in stop
+
+
+def test_a_forged_record_behind_a_link_is_found(ranked, fork):
+    fork.add_system("submissions/gamma", NEGATED)
+    fork.score("submissions/gamma")
+    record = json.loads(fork.record("gamma").read_text())
+    board = fork.record("gamma").parent
+    board.rename(fork.path("elsewhere"))
+    board.symlink_to(fork.path("elsewhere"))
+    fork.record("gamma").write_text(json.dumps({**record, "score": 0.9}))
+    code, document, _, _ = ranked()
+    assert code == 1
+    (stop,) = texts(document, True)
+    assert stop.startswith(
+        f"record edited by hand, or not of this code: results/{BOARD}/gamma.json: score 0.900000"
+    )
+    assert rows(document)["gamma"]["pearson_r"] == record["score"]
+
+
+def test_a_changed_record_of_a_board_that_is_not_ranked_here_is_named(ranked, fork):
+    fork.write("results/dtu/dtu/val/envelope/alpha.json", {"score": 0.9})
+    code, document, _, _ = ranked()
+    assert code == 0
+    assert texts(document, False) == [
+        "NOT VERIFIED, of no board that is ranked here: results/dtu/dtu/val/envelope/alpha.json (added)"
+    ]
+
+
+def test_a_record_scored_honestly_is_reproduced(ranked, fork):
+    fork.add_system("submissions/gamma", NEGATED)
+    fork.score("submissions/gamma")
+    code, document, _, _ = ranked()
+    assert code == 0
+    assert texts(document, False) == [f"record reproduced: results/{BOARD}/gamma.json"]
+
+
+def test_an_edited_split_is_named_and_voids_its_records(ranked, fork):
+    split = fork.read("splits/small-split.json")
+    fork.write("splits/small-split.json", {**split, "segment_seconds": 3})
+    code, document, _, _ = ranked()
+    assert code == 0
+    notes = texts(document, False)
+    assert notes[0] == (
+        "edits the split small-split (splits/small-split.json): records of it are void, and are scored"
+        " again or left out"
+    )
+    assert [note.split(":")[0] for note in notes[1:]] == ["stale record, scored again"] * 2
+    for row in rows(document).values():
+        assert (row["how"], row["event"]) == ("scored now", "re-scored: split or corpus changed")
+
+
+def test_an_edited_scorer_is_named_and_no_stored_score_is_taken(ranked, fork):
+    fork.write("harness/scoring/score.py", "SCORER_VERSION = 1\n# faster\n")
+    code, document, _, _ = ranked()
+    assert code == 0
+    assert texts(document, False) == [
+        "edits the scorer (harness/scoring/score.py), SCORER_VERSION stays 1: no stored score is taken over"
+    ]
+    assert {row["how"] for row in rows(document).values()} == {"scored now"}
+
+
+def test_a_scorer_that_moves_a_stored_score_without_a_new_version_stops(ranked, fork, upstream):
+    # The scorer that runs here is the real one, so the record at the base holds what another gave.
+    path = upstream.record("alpha")
+    record = json.loads(path.read_text())
+    honest, record["score"] = record["score"], 0.5
+    path.write_text(json.dumps(record))
+    upstream.commit("Score with an older scorer")
+    fork.git("pull", "--quiet", "--rebase", "origin", "main")
+    fork.write("harness/scoring/score.py", "SCORER_VERSION = 1\n# other\n")
+    code, document, _, _ = ranked()
+    assert code == 1
+    (stop,) = texts(document, True)
+    assert stop == (
+        "moves a stored score without raising SCORER_VERSION: alpha (default) on"
+        f" {BOARD}, 0.500000 becomes {honest:.6f}"
+    )
+
+
+def test_what_scores_rest_on_is_named_and_no_stored_score_is_taken(ranked, fork):
+    fork.write("harness/nn/attention.py", "# other\n")
+    fork.write("harness/page/build.py", "# other\n")
+    code, document, _, _ = ranked()
+    assert code == 0
+    assert texts(document, False) == [
+        "edits what scores rest on, 1 file (harness/nn/attention.py): no stored score is taken over",
+        "edits the harness: 1 file (harness/page/build.py)",
+    ]
+    assert {row["how"] for row in rows(document).values()} == {"scored now"}
+
+
+@pytest.mark.parametrize(
+    ("edited", "scorer", "odd"),
+    [
+        ("nn/attention.py", "SCORER_VERSION = 1\n", {"score": 0.5}),
+        ("scoring/statistics.py", "SCORER_VERSION = 1\n", {"ci95": [-0.9, 0.9]}),
+        ("scoring/chance.py", "SCORER_VERSION = 1\n# faster\n", {"ci95": [-0.9, 0.9]}),
+    ],
+)
+def test_a_record_that_the_edited_harness_no_longer_makes_stops(ranked, fork, upstream, edited, scorer, odd):
+    # The harness that runs here is the real one, so the record at the base holds what another gave.
+    path = upstream.record("alpha")
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, **odd}))
+    upstream.commit("Score with an older harness")
+    fork.git("pull", "--quiet", "--rebase", "origin", "main")
+    fork.write(f"harness/{edited}", "# other\n")
+    fork.write("harness/scoring/score.py", scorer)
+    code, document, _, _ = ranked()
+    assert code == 1
+    (stop,) = texts(document, True)
+    assert stop.startswith(f"record that this harness no longer makes: results/{BOARD}/alpha.json: ")
+    assert stop.endswith(". Score it again and commit the record, or undo the edit.")
+
+
+def test_a_raised_scorer_version_is_named(fork):
+    fork.write("harness/scoring/score.py", "SCORER_VERSION: Final = 2\n")
+    fork.commit("Raise")
+    assert changes_since("origin/main", fork.folder).scorer_versions() == (1, 2)
+
+
+def test_a_second_submission_under_a_name_is_refused_with_both_folders(ranked, fork):
+    fork.add_system("submissions/alpha", NEGATED)
+    code, document, _, _ = ranked()
+    assert code == 1
+    assert texts(document, True) == [
+        "two submissions named alpha: submissions/alpha and baselines/alpha; the first is refused, choose"
+        " another name"
+    ]
+    assert rows(document)["alpha"]["how"] == "from record"
+
+
+def test_a_name_taken_from_another_folder_is_refused_too(ranked, fork):
+    fork.add_system("submissions/zeta", NEGATED, name="alpha")
+    fork.add_system("submissions/eta", NEGATED, name="theta")
+    code, document, _, _ = ranked()
+    assert code == 1
+    assert len(texts(document, True)) == 2
+    assert texts(document, True)[0].startswith(
+        "two submissions named alpha: submissions/zeta and baselines/alpha"
+    )
+    assert texts(document, True)[1] == "submissions/eta is named theta; folder and name must be one"
+    assert set(rows(document)) == {"alpha", "beta"}
+
+
+def test_two_records_of_one_name_are_named(ranked, fork):
+    fork.add_system("submissions/alpha-x", CUMSUM)
+    manifest = fork.path("baselines/alpha/submission.toml")
+    variants = '[variants.default]\ntitle = "t"\n[variants.x]\ntitle = "t"\n'
+    manifest.write_text(manifest.read_text() + variants)
+    code, document, _, _ = ranked()
+    assert code == 1
+    assert texts(document, True) == [
+        f"two records of one name, results/{BOARD}/alpha-x.json: alpha (x) and alpha-x; rename one"
+    ]
+
+
+def test_edits_of_the_harness_and_of_ci_are_named(ranked, fork):
+    fork.write("harness/other.py", "VALUE = 2\n")
+    fork.write(".github/workflows/check.yml", "on: push\n")
+    fork.write("splits/new-split.json", {})
+    code, document, _, _ = ranked()
+    assert code == 0
+    assert texts(document, False) == [
+        "adds the split new-split (splits/new-split.json)",
+        "edits the harness: 1 file (harness/other.py)",
+        "edits what CI runs: 1 file (.github/workflows/check.yml)",
+    ]
+
+
+def test_a_withdrawn_system_is_named_as_gone(ranked, fork):
+    fork.git("rm", "-r", "--quiet", "submissions/beta", str(fork.record("beta")))
+    code, document, text, _ = ranked()
+    assert code == 0
+    assert texts(document, False) == [
+        "removes the submission submissions/beta",
+        f"removes the record results/{BOARD}/beta.json",
+    ]
+    assert set(rows(document)) == {"alpha"}
+    assert document["boards"][0]["gone"] == ["beta"]
+    assert "No longer ranked: `beta`." in text
+
+
+def test_a_record_without_a_submission_is_not_ranked(ranked, fork):
+    fork.git("rm", "-r", "--quiet", "submissions/beta")
+    record = json.loads(fork.record("alpha").read_text())
+    record["submission"]["name"] = "ghost"
+    fork.record("ghost").write_text(json.dumps(record))
+    code, document, _, _ = ranked()
+    assert code == 1
+    assert texts(document, True) == [f"a record without a submission: results/{BOARD}/ghost.json; not ranked"]
+    assert (
+        texts(document, False)[1] == f"a record without a submission: results/{BOARD}/beta.json; not ranked"
+    )
+    assert set(rows(document)) == {"alpha"}
+
+
+def test_broken_foreign_and_doubled_records_are_all_named(ranked, fork):
+    fork.record("broken").write_text("{")
+    fork.record("copy").write_bytes(fork.record("alpha").read_bytes())
+    record = json.loads(fork.record("beta").read_text())
+    record["submission"] |= {"name": "handed-in", "kind": "predictions"}
+    record["submission"] |= {"variant": None, "code_sha256": None, "predictions_sha256": "9" * 64}
+    fork.record("handed-in").write_text(json.dumps(record))
+    code, document, _, _ = ranked()
+    assert code == 1
+    broken, doubled, handed = texts(document, True)
+    assert broken.startswith(f"broken record: results/{BOARD}/broken.json: not JSON")
+    assert doubled.startswith(
+        f"results/{BOARD}/copy.json: a record of another board or name, expected results/{BOARD}/alpha.json"
+    )
+    assert (
+        handed
+        == f"a record of predictions cannot be made again here: results/{BOARD}/handed-in.json; not ranked"
+    )
+    assert set(rows(document)) == {"alpha", "beta"}
+
+
+def test_records_at_the_base_that_are_broken_or_foreign_are_left_out_with_a_remark(ranked, fork, upstream):
+    record = json.loads(upstream.record("alpha").read_text())
+    upstream.record("broken").write_text("{")
+    upstream.record("other").write_text(json.dumps({**record, "scorer_version": 2}))
+    upstream.commit("Break")
+    fork.git("pull", "--quiet", "--rebase", "origin", "main")
+    fork.git("rm", "--quiet", str(fork.record("broken")), str(fork.record("other")))
+    code, document, _, _ = ranked()
+    assert code == 0
+    notes = texts(document, False)
+    assert notes[0] == f"results/{BOARD}/broken.json at the base is not a record; compared without it"
+    assert notes[1].startswith(
+        f"at the base, compared without it: results/{BOARD}/other.json: another scorer version"
+    )
+    assert notes[2:] == [f"removes the record results/{BOARD}/{name}.json" for name in ("broken", "other")]
+    assert {row["how"] for row in rows(document).values()} == {"from record"}
+
+
+def test_a_stale_record_that_the_range_did_not_touch_is_scored_again(ranked, fork, upstream):
+    record = json.loads(upstream.record("alpha").read_text())
+    record["submission"]["code_sha256"] = "9" * 64
+    upstream.record("alpha").write_text(json.dumps(record))
+    upstream.commit("Forget to score")
+    fork.git("pull", "--quiet", "--rebase", "origin", "main")
+    code, document, _, _ = ranked()
+    assert code == 0
+    (note,) = texts(document, False)
+    assert note.startswith(
+        f"stale record, scored again: results/{BOARD}/alpha.json: submission.code_sha256 9999"
+    )
+    assert rows(document)["alpha"]["event"] == "made again"
+
+
+def test_an_ensemble_changes_with_its_member(ranked, fork, upstream):
+    manifest = {"name": "both", "version": "1.0.0", "title": "t", "authors": ["a"], "licence": "MIT"}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in manifest.items()]
+    members = [f'[[members]]\nsubmission = "../../{place}"' for place in SYSTEMS]
+    upstream.write("submissions/both/submission.toml", "\n".join([*lines, 'features = ["mel"]', *members]))
+    upstream.score("submissions/both")
+    upstream.commit("Add an ensemble")
+    fork.git("pull", "--quiet", "--rebase", "origin", "main")
+    code, document, _, _ = ranked()
+    assert (code, rows(document)["both"]["how"]) == (0, "from record")
+    fork.add_system("baselines/alpha", NEGATED)
+    code, document, _, _ = ranked()
+    assert code == 0
+    assert {name for name, row in rows(document).items() if row["how"] == "scored now"} == {"alpha", "both"}
+
+
+def test_a_system_that_fails_its_check_is_not_ranked(ranked, fork):
+    fork.add_system("submissions/gamma", "eeg[:, :-1]")
+    fork.add_system("submissions/delta", CUMSUM)
+    fork.write("submissions/delta/submission.toml", 'name = "delta"\n')
+    code, document, _, _ = ranked()
+    assert code == 1
+    broken, failed = texts(document, True)
+    assert broken.startswith(
+        "submissions/delta: submissions/delta/submission.toml: the key 'version' is missing"
+    )
+    assert failed.startswith("submissions/gamma cannot be scored: gamma, segments sub-043_audiobook_1_000")
+    assert "127 frames for 128 EEG samples" in failed
+    assert set(rows(document)) == {"alpha", "beta"}
+
+
+def test_the_range_begins_where_the_branch_did(ranked, fork, upstream):
+    upstream.write("harness/other.py", "VALUE = 3\n")
+    upstream.commit("Go on")
+    fork.git("fetch", "--quiet", "origin")
+    fork.write("README.md", "others\n")
+    _, document, _, _ = ranked()
+    assert document["remarks"] == []
+    assert document["base"] != fork.git("rev-parse", "origin/main")
+
+
+def test_odd_file_names_arrive_as_they_are(fork):
+    fork.write("submissions/béta\n\t`x`/submission.toml", "")
+    fork.commit("Odd")
+    changes = changes_since("origin/main", fork.folder / "splits")
+    assert changes.packages() == {"submissions/béta\n\t`x`": "added"}
+    assert changes.root == fork.folder
+
+
+def test_a_ref_that_does_not_exist_a_branch_without_ancestor_and_an_option_as_a_ref(ranked, fork):
+    code, _, text, error = ranked(ref="nowhere")
+    assert (code, text) == (2, "")
+    assert error == (
+        f"error: --changed-since nowhere: no such commit in {fork.folder}, expected a branch, tag or commit"
+        " of this repository.\n  Fetch it first, for example: git fetch origin main; then --changed-since"
+        " origin/main\n"
+    )
+    code, _, _, error = ranked(ref="--output=x")
+    assert (code, "no such commit" in error) == (2, True)
+    assert not fork.path("x").exists()
+    tree = fork.git("rev-parse", "HEAD^{tree}")
+    orphan = fork.git("commit-tree", tree, "-m", "alone")
+    code, _, _, error = ranked(ref=orphan)
+    assert (code, "no commit in common with HEAD" in error) == (2, True)
+    assert "git fetch --unshallow" in error
+
+
+def test_a_folder_without_git_a_repository_without_a_commit_and_no_git(harness, tmp_path, monkeypatch):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    monkeypatch.chdir(outside)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    asked = ("rank", "--changed-since", "main", "--data", OFFICIAL)
+    code, _, error = harness(*asked)
+    assert code == 1
+    assert error.startswith(f"error: {outside}: no git repository, expected a clone of the repository")
+    subprocess.run(["git", "init", "--quiet"], check=True, env=os.environ | EDITOR)
+    code, _, error = harness(*asked)
+    assert (code, "a git repository without a commit" in error) == (1, True)
+    monkeypatch.setenv("PATH", str(outside))
+    code, _, error = harness(*asked)
+    assert code == 1
+    assert error.startswith("error: git: not installed, expected the command git")
+
+
+def test_a_board_that_is_not_there_and_options_without_a_ref(ranked, harness):
+    code, _, _, error = ranked("--board", "dtu/dtu/val/envelope")
+    assert code == 1
+    assert f"not of the corpus sparrkulee in {OFFICIAL}, expected {BOARD}" in error
+    code, document, _, _ = ranked("--board", BOARD)
+    assert (code, len(document["boards"])) == (0, 1)
+    code, _, error = harness("rank", "--out", "x.json")
+    assert (code, "--out is for --changed-since" in error) == (2, True)
+
+
+def test_one_system_and_one_subject(ranked, fork, upstream):
+    upstream.git("rm", "-r", "--quiet", "submissions/beta", str(upstream.record("beta")))
+    upstream.commit("Leave one")
+    fork.git("pull", "--quiet", "--rebase", "origin", "main")
+    code, document, text, _ = ranked()
+    assert code == 0
+    (row,) = document["boards"][0]["rows"]
+    assert (row["rank"], row["rank_low"], row["rank_high"], row["ci95"]) == (1, 1, 1, None)
+    assert document["boards"][0]["subjects"] == 1
+    assert "feature mel: 1 system, 1 subject**" in text
+    assert "nan" not in text.lower()

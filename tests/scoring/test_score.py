@@ -1,0 +1,158 @@
+"""The scorer: invalid, perfect, independent, hand-derived."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import pearsonr
+
+from harness.errors import ShapeError
+from harness.scoring.pearson import pearson_r
+from harness.scoring.score import combine, score_subject
+
+
+def _loop(reference, prediction):
+    return np.array(
+        [pearsonr(reference[:, band], prediction[:, band])[0] for band in range(reference.shape[1])]
+    )
+
+
+def test_two_shapes_are_refused():
+    with pytest.raises(ShapeError, match=r"prediction: shape \(5, 1\), expected \(5, 10\)"):
+        pearson_r(np.zeros((5, 10)), np.zeros((5, 1)))
+
+
+def test_a_single_sample_is_refused():
+    with pytest.raises(ShapeError, match="n_times > 1"):
+        pearson_r(np.zeros((1, 10)), np.zeros((1, 10)))
+
+
+def test_itself_is_one_and_negated_is_minus_one(rng):
+    x = rng.standard_normal((200, 3))
+    assert pearson_r(x, x) == pytest.approx(np.ones(3), abs=1e-15)
+    assert pearson_r(x, -x) == pytest.approx(-np.ones(3), abs=1e-15)
+    assert pearson_r(x, 3 * x + 7) == pytest.approx(np.ones(3), abs=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("offset", "scale"),
+    [(0, 1), (1e6, 1), (-1e6, 1), (0, 1e-200), (0, 1e200), (1e206, 1e200), (1e-194, 1e-200)],
+)
+@pytest.mark.parametrize("side", ["reference", "prediction"])
+def test_equals_scipy_at_bad_offsets_and_scales(rng, offset, scale, side):
+    x = rng.standard_normal((1920, 10))
+    y = 0.3 * x + rng.standard_normal((1920, 10))
+    if side == "reference":
+        x = x * scale + offset
+    else:
+        y = y * scale + offset
+    assert np.abs(pearson_r(x, y) - _loop(x, y)).max() < 1e-12
+
+
+def test_numbers_near_the_largest_float_do_not_overflow(rng):
+    x = rng.uniform(-1, 1, (500, 2))
+    y = x + rng.uniform(-1, 1, (500, 2))
+    assert pearson_r(x * 1.7e308, y) == pytest.approx(pearson_r(x, y), abs=1e-12)
+
+
+def test_leading_axes_are_segments(rng):
+    x, y = rng.standard_normal((2, 4, 300, 5))
+    whole = pearson_r(x, y)
+    assert whole.shape == (4, 5)
+    assert np.array_equal(whole, np.stack([pearson_r(a, b) for a, b in zip(x, y, strict=True)]))
+
+
+def test_hand_derived_value():
+    # x - mean = (-1, 0, 1), y - mean = (-1, 1, 0): sum of products 1, norms sqrt 2 each.
+    assert pearson_r(np.array([[1.0], [2], [3]]), np.array([[1.0], [3], [2]]))[0] == pytest.approx(
+        0.5, abs=1e-15
+    )
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -3e5, 1e300, 5e-324])
+def test_constant_series_counts_zero(rng, value):
+    x = rng.standard_normal((50, 2))
+    constant = np.full((50, 2), value)
+    assert np.array_equal(pearson_r(x, constant), [0, 0])
+    assert np.array_equal(pearson_r(constant, x), [0, 0])
+
+
+def test_input_is_not_changed(rng):
+    x, y = rng.standard_normal((2, 30, 2))
+    before = x.copy(), y.copy()
+    pearson_r(x, y)
+    assert np.array_equal(x, before[0])
+    assert np.array_equal(y, before[1])
+
+
+def test_float32_is_scored_in_float64(rng):
+    x, y = rng.standard_normal((2, 400, 3)).astype(np.float32)
+    expected = _loop(x.astype(np.float64), y.astype(np.float64))
+    assert np.abs(pearson_r(x, y) - expected).max() < 1e-12
+
+
+def test_the_official_order_of_means(rng):
+    # Two subjects of different numbers of segments: a mean over all segments would be another number.
+    references = {
+        subject: {f"{subject}_{i}": rng.standard_normal((64, 10)) for i in range(n)}
+        for subject, n in (("a", 2), ("b", 5))
+    }
+    predictions = {
+        subject: {key: value + rng.standard_normal((64, 10)) for key, value in own.items()}
+        for subject, own in references.items()
+    }
+    by_hand = [
+        np.mean([np.mean(_loop(references[s][key], predictions[s][key])) for key in references[s]])
+        for s in references
+    ]
+    score = combine({s: score_subject(references[s], predictions[s]) for s in references})
+    assert score.pearson_r == pytest.approx(np.mean(by_hand), abs=1e-12)
+    assert [score.subjects[s].pearson_r for s in "ab"] == pytest.approx(by_hand, abs=1e-12)
+    assert np.mean(score.bands) == pytest.approx(score.pearson_r, abs=1e-12)
+
+
+def test_missing_segment_counts_zero_and_is_reported(rng):
+    references = {f"s_{i}": rng.standard_normal((64, 2)) for i in range(4)}
+    score = score_subject(references, {key: references[key] for key in ("s_3", "s_0")})
+    assert score.pearson_r == pytest.approx(0.5, abs=1e-14)
+    assert score.missing == ("s_1", "s_2")
+    assert score.segments == 4
+
+
+def test_pairing_is_by_id_not_by_order(rng):
+    references = {f"s_{i}": rng.standard_normal((64, 2)) for i in range(20)}
+    backwards = dict(reversed(references.items()))
+    assert score_subject(references, backwards).pearson_r == pytest.approx(1, abs=1e-14)
+
+
+def test_constant_prediction_is_flagged(rng):
+    references = {f"s_{i}": rng.standard_normal((64, 2)) for i in range(2)}
+    half = references["s_1"].copy()
+    half[:, 1] = 0.25
+    score = score_subject(references, {"s_0": references["s_0"], "s_1": half})
+    assert score.constant == ("s_1",)
+    assert score.constant_reference == ()
+    assert score.pearson_r == pytest.approx(0.75, abs=1e-14)
+
+
+def test_every_fault_is_named_at_once(rng):
+    references = {f"s_{i}": rng.standard_normal((64, 2)) for i in range(3)}
+    predictions = {
+        "s_0": np.zeros((2, 64)),
+        "s_1": np.full((64, 2), math.nan),
+        "s_9": np.zeros((64, 2)),
+    }
+    with pytest.raises(ShapeError) as caught:
+        score_subject(references, predictions)
+    assert [str(fault) for fault in caught.value.faults] == [
+        "s_9: not an expected segment.",
+        "s_0: prediction: shape (2, 64), expected (64, 2).",
+        "s_1: prediction: a number that is not finite, expected finite numbers.",
+    ]
+
+
+def test_nothing_to_score_is_refused():
+    with pytest.raises(ShapeError, match="no segment"):
+        score_subject({}, {})
+    with pytest.raises(ShapeError, match="no subject"):
+        combine({})

@@ -1,0 +1,89 @@
+"""The gate of SCORER_VERSION: a change that moves a stored score and does not raise the version fails here.
+
+What is compared is stored, by version, in tests/golden/scorer-version: scores and chance of a small set of
+predictions in which every rule of the protocol occurs (missing, constant, offset, scale, sign, unequal
+numbers of segments, equal references), worked out by loops over scipy. And every committed record is built
+again from its subjects: the means, and the interval.
+
+Caught: any change of ``harness.scoring.score``, ``harness.scoring.chance`` or the bootstrap that moves one of these by
+more than 1e-9 (chance, in float32: 1e-6). Not caught: a rule for a case that does not occur here, and what
+lies before the scorer (another cut of segments, another reading of a corpus). Those the ranking of a pull
+request finds: where it edits the scorer, or what else scores rest on, every stored score is made again
+and compared.
+"""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import GOLDEN, REPOSITORY
+
+from harness.records.record import read_record
+from harness.scoring.chance import chance, subject_chance
+from harness.scoring.score import SCORER_VERSION, SubjectScore, combine, score_subject
+from harness.scoring.statistics import bootstrap_interval
+
+FOLDER = GOLDEN / "scorer-version"
+RECORDS = sorted((REPOSITORY / "results").rglob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    """Subject -> references and predictions by segment."""
+    subjects = {}
+    with np.load(FOLDER / "inputs.npz") as stored:
+        for key in stored.files:
+            kind, subject, number = key.split("/")
+            own = subjects.setdefault(subject, {"reference": {}, "prediction": {}})
+            own[kind][f"{subject}/{number}"] = stored[key]
+    return subjects
+
+
+@pytest.fixture(scope="module")
+def golden():
+    path = FOLDER / f"{SCORER_VERSION}.json"
+    assert path.is_file(), f"a new version of the scorer needs {path.name}, made apart from it: see make.py"
+    return json.loads(path.read_text())
+
+
+def test_every_version_has_its_scores():
+    versions = sorted(int(path.stem) for path in FOLDER.glob("*.json"))
+    assert versions == list(range(1, SCORER_VERSION + 1))
+    for version in versions:
+        assert json.loads((FOLDER / f"{version}.json").read_text())["scorer_version"] == version
+
+
+def test_stored_scores_stand(arrays, golden):
+    score = combine(
+        {name: score_subject(own["reference"], own["prediction"]) for name, own in arrays.items()}
+    )
+    assert score.pearson_r == pytest.approx(golden["score"], abs=1e-9)
+    assert score.bands == pytest.approx(golden["bands"], abs=1e-9)
+    assert list(score.subjects) == list(golden["subjects"])
+    for name, subject in score.subjects.items():
+        assert subject.pearson_r == pytest.approx(golden["subjects"][name]["pearson_r"], abs=1e-9)
+        assert subject.bands == pytest.approx(golden["subjects"][name]["bands"], abs=1e-9)
+
+
+def test_stored_chance_stands(arrays, golden):
+    made = chance({name: subject_chance(own["reference"], own["prediction"]) for name, own in arrays.items()})
+    for kind in ("circular_shifts", "mismatched_segments"):
+        assert getattr(made, kind)._asdict() == pytest.approx(golden["chance"][kind], abs=1e-6)
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: "-".join(path.parts[-5:-1]) + "-" + path.stem)
+def test_a_committed_record_is_what_its_subjects_give(path):
+    record = read_record(path)
+    assert record["scorer_version"] == SCORER_VERSION
+    score = combine(
+        {
+            name: SubjectScore(subject["pearson_r"], tuple(subject["bands"]), subject["segments"], (), (), ())
+            for name, subject in record["subjects"].items()
+        }
+    )
+    assert score.pearson_r == pytest.approx(record["score"], abs=1e-12)
+    assert score.bands == pytest.approx(record["bands"], abs=1e-12)
+    for subject in record["subjects"].values():
+        assert np.mean(subject["bands"]) == pytest.approx(subject["pearson_r"], abs=1e-9)
+    interval = bootstrap_interval([subject["pearson_r"] for subject in record["subjects"].values()])
+    assert interval == pytest.approx(tuple(record["ci95"]), abs=1e-12)

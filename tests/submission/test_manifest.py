@@ -1,0 +1,231 @@
+"""Manifests, hashes, weights and the scaffold."""
+
+import hashlib
+
+import pytest
+
+from harness.errors import SubmissionError
+from harness.submission.manifest import load_submission, register_weights, weights_faults, weights_file
+from harness.submission.new import make_submission as scaffold
+from harness.tasks.splits import load_split
+
+
+def _messages(caught):
+    return [str(fault) for fault in caught.value.faults]
+
+
+def _add(folder, text):
+    path = folder / "submission.toml"
+    path.write_text(path.read_text() + text)
+
+
+def _weights(folder, content=b"numbers", **keys):
+    (folder / "weights").mkdir(exist_ok=True)
+    (folder / "weights/w.safetensors").write_bytes(content)
+    entry = {
+        "corpus": "sparrkulee",
+        "split": "held-out-subjects",
+        "feature": "mel",
+        "file": "weights/w.safetensors",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        **keys,
+    }
+    _add(folder, "\n[[weights]]\n" + "\n".join(f'{k} = "{v}"' for k, v in entry.items()) + "\n")
+    return folder
+
+
+def test_folder_without_a_manifest(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SubmissionError) as caught:
+        load_submission(tmp_path / "empty")
+    assert _messages(caught) == [
+        f"{tmp_path}/empty: no submission.toml, and no sub-*.json, expected a submission folder or a"
+        " folder of predictions.\n"
+        f"  `harness new {tmp_path}/empty` makes a submission that works."
+    ]
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(SubmissionError, match="nowhere: no such file or folder, expected a submission"):
+        load_submission(tmp_path / "nowhere")
+
+
+def test_manifest_that_is_not_toml(make_submission):
+    folder = make_submission()
+    _add(folder, "features = [\n")
+    with pytest.raises(SubmissionError, match=r"submission\.toml: not readable as TOML"):
+        load_submission(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": None}, "the key 'version' is missing."),
+        ({"licens": "MIT"}, "unknown key 'licens'.\n  Did you mean 'licence'?"),
+        ({"features": ["mels"]}, "features[0]: 'mels', expected one of mel, envelope."),
+        ({"features": []}, "features: [] should be non-empty."),
+        ({"version": "1.0"}, "version: '1.0', expected a version like \"1.0.0\"."),
+        ({"authors": "me"}, "authors: 'me' of type string, expected array."),
+        (
+            {"entry_point": "nothere:Decoder"},
+            "entry_point: 'nothere:Decoder', and no nothere.py in the folder, expected \"module:Name\""
+            " of a module in the submission folder.",
+        ),
+        (
+            {"entry_point": "predictor.py"},
+            "entry_point: 'predictor.py', expected \"module:Name\", where module.py lies in the"
+            " submission folder.",
+        ),
+    ],
+)
+def test_bad_manifest(make_submission, changes, message):
+    folder = make_submission(**changes)
+    with pytest.raises(SubmissionError) as caught:
+        load_submission(folder)
+    joiner = ": "
+    assert _messages(caught) == [f"{folder}/submission.toml{joiner}{message}"]
+
+
+def test_all_faults_of_a_manifest_at_once(make_submission):
+    folder = make_submission(version=None, titel="x", features=["mels"])
+    with pytest.raises(SubmissionError) as caught:
+        load_submission(folder)
+    assert len(caught.value.faults) == 3
+
+
+def test_submission_without_weights_needs_none(make_submission):
+    submission = load_submission(make_submission())
+    assert submission.weights("simulated", load_split("held-out-subjects"), "mel", "default") is None
+
+
+def test_weights_are_found_and_verified(make_submission):
+    submission = load_submission(_weights(make_submission()))
+    split = load_split("held-out-subjects")
+    found = submission.weights("sparrkulee", split, "mel", "default")
+    assert found.path == submission.folder / "weights/w.safetensors"
+    # The challenge's test set is served by the weights of the held-out split.
+    assert submission.weights("sparrkulee", load_split("challenge-2024"), "mel", "default") == found
+    assert weights_faults(submission) == []
+
+
+def test_no_weights_for_a_run_says_how_to_train_them(make_submission):
+    submission = load_submission(_weights(make_submission()))
+    with pytest.raises(SubmissionError) as caught:
+        submission.weights("simulated", load_split("known-subjects"), "envelope", "default")
+    assert _messages(caught) == [
+        "tiny: weights: none for corpus simulated, split known-subjects, feature envelope, variant"
+        " default, expected an entry [[weights]] in submission.toml (there: sparrkulee"
+        " held-out-subjects mel default).\n"
+        f"  Train them: harness train {submission.folder} --split known-subjects --feature envelope"
+        " --variant default"
+    ]
+
+
+def test_changed_weights_are_refused(make_submission):
+    folder = _weights(make_submission())
+    (folder / "weights/w.safetensors").write_bytes(b"other numbers")
+    with pytest.raises(SubmissionError, match="the manifest.s.\n  The file changed after training") as caught:
+        load_submission(folder).weights("sparrkulee", load_split("held-out-subjects"), "mel", "default")
+    assert [str(fault) for fault in weights_faults(load_submission(folder))] == _messages(caught)
+
+
+def test_weights_outside_the_folder_are_refused(make_submission, tmp_path):
+    folder = _weights(make_submission(), file="weights/../../../secret")
+    (tmp_path / "secret").write_bytes(b"numbers")
+    with pytest.raises(SubmissionError, match="a path inside the folder"):
+        load_submission(folder).weights("sparrkulee", load_split("held-out-subjects"), "mel", "default")
+
+
+def test_two_entries_for_one_run_are_refused(make_submission):
+    with pytest.raises(SubmissionError, match="two entries for sparrkulee held-out-subjects mel default"):
+        load_submission(_weights(_weights(make_submission())))
+
+
+def test_code_hash_changes_with_code_and_not_with_weights(make_submission):
+    folder = make_submission()
+    before = load_submission(folder).code_sha256()
+    _weights(folder)
+    (folder / "README.md").write_text("words")
+    assert load_submission(folder).code_sha256() == before
+    (folder / "helper.py").write_text("A = 1\n")
+    assert load_submission(folder).code_sha256() != before
+
+
+def test_code_hash_changes_with_options(make_submission):
+    folder = make_submission()
+    _add(folder, '\n[variants.wide]\ntitle = "wide"\noptions = { width = 3 }\n')
+    before = load_submission(folder).code_sha256()
+    path = folder / "submission.toml"
+    path.write_text(path.read_text().replace("width = 3", "width = 4"))
+    submission = load_submission(folder)
+    assert submission.code_sha256() != before
+    assert submission.options("wide") == {"width": 4}
+
+
+def test_unknown_variant_suggests_the_nearest(make_submission):
+    folder = make_submission()
+    _add(folder, '\n[variants.full]\ntitle = "all"\n\n[variants.no-mixup]\ntitle = "less"\n')
+    submission = load_submission(folder)
+    assert submission.variant(None) == "full"
+    with pytest.raises(SubmissionError) as caught:
+        submission.variant("nomixup")
+    assert _messages(caught) == [
+        "tiny: --variant: 'nomixup', expected one of full, no-mixup.\n  Did you mean 'no-mixup'?"
+    ]
+
+
+def test_registering_weights_keeps_comments_and_replaces_the_same_run(make_submission):
+    folder = make_submission()
+    _add(folder, "# a remark that stays\n")
+    entry = {
+        "corpus": "dtu",
+        "split": "dtu",
+        "feature": "envelope",
+        "variant": "default",
+        "file": "weights/dtu-envelope.safetensors",
+        "sha256": "0" * 64,
+    }
+    register_weights(load_submission(folder), entry)
+    register_weights(load_submission(folder), {**entry, "feature": "mel"})
+    register_weights(load_submission(folder), {**entry, "sha256": "1" * 64})
+    text = (folder / "submission.toml").read_text()
+    assert "# a remark that stays" in text
+    listed = load_submission(folder).manifest["weights"]
+    assert [(item["feature"], item["sha256"][0]) for item in listed] == [
+        ("envelope", "1"),
+        ("mel", "0"),
+    ]
+
+
+def test_weights_files_are_named_by_corpus_feature_and_variant():
+    held_out, known = load_split("held-out-subjects"), load_split("known-subjects")
+    assert weights_file("simulated", held_out, "mel", "full", "full") == "weights/simulated-mel.safetensors"
+    assert (
+        weights_file("simulated", known, "mel", "no-esm", "full")
+        == "weights/simulated-known-subjects-mel-no-esm.safetensors"
+    )
+
+
+def test_scaffold_makes_a_valid_submission(tmp_path):
+    scaffold(tmp_path / "submissions" / "my-model")
+    submission = load_submission(tmp_path / "submissions" / "my-model")
+    assert submission.name == "my-model"
+    assert "{{" not in "".join(p.read_text() for p in submission.folder.iterdir())
+
+
+def test_scaffold_fills_an_empty_folder_and_refuses_one_that_holds_something(tmp_path):
+    (tmp_path / "my-model").mkdir()
+    scaffold(tmp_path / "my-model")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "my-model").iterdir()}
+    with pytest.raises(SubmissionError, match="there already, expected a new folder"):
+        scaffold(tmp_path / "my-model")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "my-model").iterdir()} == before
+
+
+def test_scaffold_suggests_a_name(tmp_path):
+    with pytest.raises(SubmissionError) as caught:
+        scaffold(tmp_path / "My Model!")
+    assert _messages(caught) == [
+        f"{tmp_path}/My Model!: the name 'My Model!', expected lower-case words joined by hyphens.\n"
+        f"  For example: harness new {tmp_path}/my-model"
+    ]
