@@ -41,7 +41,18 @@ def main() -> dict[str, float]:
         path = Path(folder, "weights.safetensors")
         tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
         save_file(tensors, path, metadata(CatWaveNet, config))
-        setup = Setup("mel", 10, WINDOW_SAMPLES, 64, "full", {}, path, 0)
+        setup = Setup(
+            feature="mel",
+            n_bands=10,
+            n_frames=WINDOW_SAMPLES,
+            n_channels=64,
+            segment_samples=WINDOW_SAMPLES,
+            sample_rate_hz=64,
+            variant="full",
+            options={},
+            weights=path,
+            seed=0,
+        )
         decoder = Decoder(setup)
     eeg = np.random.default_rng(0).standard_normal((1, WINDOW_SAMPLES, 64)).astype(np.float32)
 

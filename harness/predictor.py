@@ -11,9 +11,10 @@ name in its manifest, and any class with the same two methods will do.
         def predict(self, eeg, subjects):
             return eeg @ self.weights
 
-Shapes: EEG is (n_segments, n_times, 64), predictions are (n_segments, n_times, n_bands), both
-float32 at ``sample_rate_hz``. Here: `Setup`, `Predictor`, `predict_windowed` for models that only
-know one length, `zscore`, and `check_prediction`, the check that every returned array goes through.
+Shapes: EEG is (n_segments, segment_samples, n_channels) at ``sample_rate_hz``, predictions are
+(n_segments, n_frames, n_bands), both float32. Here: `Setup`, `Predictor`, `predict_windowed` for models
+that only know one length, `zscore`, and `check_prediction`, the check that every returned array goes
+through.
 """
 
 from __future__ import annotations
@@ -36,10 +37,13 @@ class Setup:
     """What a predictor is built with; the one positional argument of its class.
 
     Attributes:
-        feature: what to predict, ``"mel"`` or ``"envelope"``.
-        n_bands: bands of that feature: 10 for mel, 1 for envelope.
-        segment_samples: n_times of every segment of this run.
-        sample_rate_hz: of EEG and prediction alike.
+        feature: what to predict, such as ``"mel"``.
+        n_bands: bands of that feature, such as 10 for mel.
+        n_frames: frames of the feature in every segment: one for each EEG sample where the feature has the
+            EEG's rate, as mel and envelope have.
+        n_channels: EEG channels of the corpus, 64 for SparrKULee.
+        segment_samples: EEG samples of every segment of this run.
+        sample_rate_hz: EEG samples a second.
         variant: the manifest's variant in use.
         options: that variant's table of the manifest, plain values.
         weights: absolute path of the verified weights file; None where the variant has none.
@@ -48,8 +52,10 @@ class Setup:
 
     feature: str
     n_bands: int
+    n_frames: int
+    n_channels: int
     segment_samples: int
-    sample_rate_hz: int
+    sample_rate_hz: float
     variant: str
     options: Mapping[str, object]
     weights: Path | None
@@ -65,12 +71,12 @@ class Predictor(Protocol):
         """Predict the feature of a batch of segments.
 
         Args:
-            eeg: (n_segments, n_times, 64) float32, read-only: copy before changing it.
+            eeg: (n_segments, segment_samples, n_channels) float32, read-only: copy before changing it.
             subjects: n_segments subjects, such as ``"sub-003"``; ``"unknown"`` where the split tests on
                 subjects that no training met, and so does not say who.
 
         Returns:
-            (n_segments, n_times, n_bands) float32, finite, one frame for each EEG sample.
+            (n_segments, n_frames, n_bands) float32, finite.
         """
         ...
 
@@ -88,9 +94,9 @@ def predict_windowed(
     overlap the earlier one's output stands. All windows are predicted in one call.
 
     Args:
-        predict: takes (n_windows, window_samples, 64) and n_windows subjects, and gives
-            (n_windows, window_samples, n_bands).
-        eeg: (n_segments, n_times, 64).
+        predict: takes (n_windows, window_samples, n_channels) and n_windows subjects, and gives
+            (n_windows, window_samples, n_bands): one frame for each EEG sample.
+        eeg: (n_segments, n_times, n_channels).
         subjects: n_segments subjects.
         window_samples: the length the model takes, at most n_times.
 

@@ -71,13 +71,16 @@ def make_setup():
         defaults = {
             "feature": "mel",
             "n_bands": 10,
+            "n_channels": 64,
             "segment_samples": 96,
             "sample_rate_hz": 64,
             "variant": "default",
             "options": {},
             "seed": 0,
         }
-        return Setup(**{**defaults, **values}, weights=weights)
+        given = {**defaults, **values}
+        given.setdefault("n_frames", given["segment_samples"])
+        return Setup(**given, weights=weights)
 
     return make
 

@@ -14,7 +14,6 @@ from typing import NoReturn
 
 import numpy as np
 
-from harness.conventions import N_EEG_CHANNELS
 from harness.errors import MAX_SHOWN, Fault, PredictorError, ShapeError, shorten
 from harness.execution import exchange
 from harness.execution.child import GRACE_SECONDS, MAX_LOG_BYTES, MAX_OUTPUT_LINES, Child
@@ -58,7 +57,7 @@ class Drive:
     def __post_init__(self) -> None:
         setup = self.spec.setup
         self.n_batches = -(-len(self.segments) // self.batch_segments)
-        shape = (len(self.segments), setup.segment_samples, setup.n_bands)
+        shape = (len(self.segments), setup.n_frames, setup.n_bands)
         self.store: Array = exchange.unnamed_storage(shape)
 
     def run(self, jobs: int) -> str:
@@ -104,7 +103,7 @@ class Drive:
         span = self._span(batch)
         path = child.folder / "eeg" / f"{batch:06d}.npy"
         exchange.write_json(path.with_suffix(".json"), [self.segments[i].subject for i in span])
-        shape = (len(span), self.spec.setup.segment_samples, N_EEG_CHANNELS)
+        shape = (len(span), self.spec.setup.segment_samples, self.spec.setup.n_channels)
         exchange.write_eeg(path, (self._checked_eeg(i) for i in span), shape)
         child.pending.append(batch)
         self.n_given += 1
@@ -240,7 +239,7 @@ class Drive:
 
     def _checked_eeg(self, i: int) -> Array:
         eeg = self.read_eeg(i)
-        shape = (self.spec.setup.segment_samples, N_EEG_CHANNELS)
+        shape = (self.spec.setup.segment_samples, self.spec.setup.n_channels)
         if eeg.shape != shape or eeg.dtype != np.float32:
             raise ShapeError(
                 Fault(

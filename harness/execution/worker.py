@@ -157,7 +157,7 @@ class Worker:
         began = time.perf_counter()
         prediction = self._attempt("predict", lambda: predict(eeg, subjects))
         seconds = time.perf_counter() - began
-        shape = (len(subjects), setup["segment_samples"], setup["n_bands"])
+        shape = (len(subjects), setup["n_frames"], setup["n_bands"])
         if faults := check_prediction(prediction, shape):
             raise FaultsError(*faults)
         target = self.folder / "out" / path.name

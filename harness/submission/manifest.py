@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.conventions import N_EEG_CHANNELS
 from harness.errors import Fault, SubmissionError, did_you_mean, raise_all
 from harness.features.catalogue import FEATURE_BANDS, SAMPLE_RATE_HZ
 from harness.files import file_sha256, write_atomically
@@ -113,6 +114,8 @@ class Submission:
         return Setup(
             feature=feature,
             n_bands=FEATURE_BANDS[feature],
+            n_frames=split.segment_samples,
+            n_channels=N_EEG_CHANNELS,
             segment_samples=split.segment_samples,
             sample_rate_hz=SAMPLE_RATE_HZ,
             variant=variant,

@@ -72,6 +72,8 @@ def make_setup(**changes):
     standard = {
         "feature": "mel",
         "n_bands": 10,
+        "n_frames": N_TIMES,
+        "n_channels": 64,
         "segment_samples": N_TIMES,
         "sample_rate_hz": 64,
         "variant": "base",
@@ -671,7 +673,18 @@ import numpy as np
 from harness.execution import PredictorSpec, SegmentInput, predict_segments
 from harness.predictor import Setup
 tempfile.tempdir = {str(tmp_path)!r}
-setup = Setup("mel", 10, {N_TIMES}, 64, "base", {{}}, None, 0)
+setup = Setup(
+    feature="mel",
+    n_bands=10,
+    n_frames={N_TIMES},
+    n_channels=64,
+    segment_samples={N_TIMES},
+    sample_rate_hz=64,
+    variant="base",
+    options={{}},
+    weights=None,
+    seed=0,
+)
 spec = PredictorSpec("demo", Path({str(tmp_path)!r}), "model:Decoder", setup)
 with predict_segments(
     spec, [SegmentInput("a", "s")], lambda i: np.zeros(({N_TIMES}, 64), np.float32)

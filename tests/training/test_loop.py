@@ -329,7 +329,18 @@ def test_validation_r_is_that_of_the_written_weights(tiny, train, corpus, split)
     with imported(submission, "trainer") as system:
         from harness.predictor import Setup
 
-        setup = Setup("mel", 10, 128, 64, "default", {}, None, 0)
+        setup = Setup(
+            feature="mel",
+            n_bands=10,
+            n_frames=128,
+            n_channels=64,
+            segment_samples=128,
+            sample_rate_hz=64,
+            variant="default",
+            options={},
+            weights=None,
+            seed=0,
+        )
         net = system.build(system.recipe("compact", "default")[0], setup, ["sub-001"]).eval()
     net.load_state_dict(load_file(trained.path))
 
