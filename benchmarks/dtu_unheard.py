@@ -15,11 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.evaluation.evaluate import score_task
-from harness.evaluation.predict import grouped, predicted
-from harness.evaluation.prepare import Run, prepare
+from harness.evaluation.evaluate import evaluate
+from harness.execution import Run
 from harness.submission.manifest import load_submission
-from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.task import open_task
 from harness.training import train_submission
 
@@ -68,9 +66,7 @@ def _score(package: str, variant: str, training: Path, scored: Path, scratch: Pa
     task = open_task(training, part="val")
     train_submission(submission, task.corpus, task.split, task.feature, variant=variant, seed=1)
     task = open_task(scored, part="val")
-    prepared = prepare(load_submission(folder), task, Run(variant=variant))
-    with predicted(prepared) as run:
-        return score_task(task, grouped(task, run.predictions), Fingerprint()).score.pearson_r
+    return evaluate(load_submission(folder), task, Run(variant=variant))["score"]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:  # the command starts without numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    # Numbers in an array, whatever their width; import it under TYPE_CHECKING too.
+    Array = NDArray[np.floating[Any]]
+# Called with what is done, of how much, and a note where there is one.
+Progress = Callable[..., None]
 
 N_EEG_CHANNELS: Final = 64  # BioSemi, 10-20 system
 # What a predictor is told of whose EEG it is, where the split does not say who.

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli.group import cli
-from harness.cli.options import BOARD_OPTION, DATA_OPTION, RESULTS_OPTION, How, board_option
+from harness.cli.options import BOARD_OPTION, DATA_OPTION, JOBS_OPTION, RESULTS_OPTION, board_option
 from harness.cli.pull_request import rank_changes
 
 
@@ -31,7 +31,7 @@ from harness.cli.pull_request import rank_changes
     help="Check and score what changed since a git ref, and print the boards with the change in rank.",
 )
 @DATA_OPTION
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Predictor processes.")
+@JOBS_OPTION
 @click.option(
     "--out",
     metavar="FILE",
@@ -64,7 +64,7 @@ def rank(
     from harness.boards.ranking import rank as ranked
 
     if ref is not None:
-        rank_changes(ref, board, How(None, jobs, 0), data, out, records)
+        rank_changes(ref, board, jobs, data, out, records)
         return
     for name, value in (("--out", out), ("--records", records)):
         if value is not None:

@@ -5,24 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.options import Asked
-
 if TYPE_CHECKING:
     from harness.tasks.task import Task
 
 
-def open_asked(asked: Asked, labels: Path | None = None) -> Task:
+def open_asked(
+    *,
+    data: Path | None,
+    split: str | None = None,
+    part: str = "test",
+    feature: str | None = None,
+    labels: Path | None = None,
+    partial: bool = False,
+) -> Task:
     """Open the task that a command's options ask for; without a folder, on the simulated corpus."""
     from harness.cli.output import remark
     from harness.tasks.task import open_task
 
     task = open_task(
-        asked.data or simulated_corpus(),
-        split_name=asked.split,
-        part=asked.part,
-        feature=asked.feature,
+        data or simulated_corpus(),
+        split_name=split,
+        part=part,
+        feature=feature,
         labels=labels,
-        partial=asked.partial,
+        partial=partial,
     )
     for note in task.corpus.notes:
         remark(f"note: {note}")

@@ -1,18 +1,15 @@
-"""Options that several commands share, each group handed to the command as one value."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from harness.evaluation.prepare import Run
 DATA_VARIABLE = "HARNESS_DATA"
 MOST_SECONDS = 30 * 24 * 3600.0
 MOST_GIB = 65536.0
@@ -29,6 +26,18 @@ FEATURE_OPTION = click.option(
     type=click.Choice(["mel", "envelope"]),
     help="What is decoded. Default: mel (for DTU: envelope).",
 )
+PARTIAL_OPTION = click.option(
+    "--partial",
+    is_flag=True,
+    help="Go on although subjects of the part are not in the corpus; the record says so.",
+)
+JOBS_OPTION = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Predictor processes that share the segments.",
+)
 VARIANT_OPTION = click.option("--variant", metavar="NAME", help="A variant that the manifest names.")
 SEED_OPTION = click.option(
     "--seed",
@@ -39,39 +48,8 @@ SEED_OPTION = click.option(
 )
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is asked: the options that choose corpus, split, part and feature."""
-
-    split: str | None
-    part: str
-    feature: str | None
-    data: Path | None
-    partial: bool
-
-
-@dataclass(frozen=True)
-class How:
-    """How a submission is run: the options of its process."""
-
-    variant: str | None
-    jobs: int
-    seed: int
-    time_limit: float = 3600.0
-    memory_limit: float = 8.0
-
-    def run(self) -> Run:
-        """The same as the evaluation takes it."""
-        from harness.evaluation.prepare import Run
-        from harness.execution import Limits
-
-        return Run(
-            self.variant, self.seed, self.jobs, Limits(self.time_limit, int(self.memory_limit * 2**30))
-        )
-
-
 def asked_options(command: Command) -> Command:
-    """Options --split, --part, --feature, --data and --partial, handed on as ``asked``."""
+    """Options --split, --part, --feature, --data and --partial: what `open_asked` opens."""
     options = (
         click.option(
             "--split",
@@ -88,32 +66,44 @@ def asked_options(command: Command) -> Command:
         ),
         FEATURE_OPTION,
         DATA_OPTION,
-        click.option(
-            "--partial",
-            is_flag=True,
-            help="Go on although subjects of the part are not in the corpus; the record says so.",
-        ),
+        PARTIAL_OPTION,
     )
-    return _bundled(command, "asked", Asked, options)
+    return _with(command, options)
 
 
-def how_options(command: Command) -> Command:
-    """Options --variant, --jobs, --seed, --time-limit and --memory-limit, handed on as ``how``."""
+def run_options(command: Command) -> Command:
+    """Options --variant, --jobs, --seed, --time-limit and --memory-limit, handed on as the Run ``run``."""
+
+    @functools.wraps(command)
+    def call(
+        *,
+        variant: str | None,
+        jobs: int,
+        seed: int,
+        time_limit: float,
+        memory_limit: float,
+        **others: Any,
+    ) -> None:
+        from harness.execution import Run
+
+        run = Run(
+            variant=variant,
+            seed=seed,
+            jobs=jobs,
+            seconds=time_limit,
+            memory_bytes=int(memory_limit * 2**30),
+        )
+        command(run=run, **others)
+
     options = (
         VARIANT_OPTION,
-        click.option(
-            "--jobs",
-            type=click.IntRange(1),
-            default=1,
-            show_default=True,
-            help="Predictor processes that share the segments.",
-        ),
+        JOBS_OPTION,
         SEED_OPTION,
         click.option(
             "--time-limit",
             type=click.FloatRange(0, MOST_SECONDS, min_open=True),
             callback=_number,
-            default=How.time_limit,
+            default=3600.0,
             show_default=True,
             metavar="SECONDS",
             help="Wall clock that the predictor may use.",
@@ -122,13 +112,13 @@ def how_options(command: Command) -> Command:
             "--memory-limit",
             type=click.FloatRange(0, MOST_GIB, min_open=True),
             callback=_number,
-            default=How.memory_limit,
+            default=8.0,
             show_default=True,
             metavar="GIB",
             help="Memory that the predictor may use.",
         ),
     )
-    return _bundled(command, "how", How, options)
+    return _with(call, options)
 
 
 def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:
@@ -138,20 +128,11 @@ def _number(_context: click.Context, _option: click.Parameter, value: float) -> 
     return value
 
 
-def _bundled(
-    command: Command, name: str, kind: type[Any], options: Sequence[Callable[[Command], Command]]
-) -> Command:
-    """Give a command the options, their values bundled as the argument ``name`` of type ``kind``."""
-
-    @functools.wraps(command)
-    def call(**values: Any) -> None:
-        own = {field.name: values.pop(field.name) for field in fields(kind)}
-        command(**values, **{name: kind(**own)})
-
-    bundled: Command = call
+def _with(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+    """A command with some options, shown in this order."""
     for option in reversed(options):
-        bundled = option(bundled)
-    return bundled
+        command = option(command)
+    return command
 
 
 def results_folder_option(name: str, help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -9,7 +9,6 @@ import click
 
 from harness.cli.group import cli
 from harness.cli.open import simulated_corpus
-from harness.cli.options import How
 
 
 @cli.command()
@@ -22,13 +21,14 @@ def comment(file: Path) -> None:
 
 
 def rank_changes(
-    ref: str, board: str | None, how: How, data: Path | None, out: Path | None, records: Path | None
+    ref: str, board: str | None, jobs: int, data: Path | None, out: Path | None, records: Path | None
 ) -> None:
     """Check and score what changed since a ref, and print the boards with the change in rank."""
     import json
 
     from harness.boards.board import parse_board
     from harness.cli.output import progress, remark
+    from harness.execution import Run
     from harness.files import write_atomically
     from harness.pull_request.changes import changes_since
     from harness.pull_request.comment import comment_text
@@ -37,7 +37,7 @@ def rank_changes(
 
     changes = changes_since(ref)
     name = parse_board(board) if board else None
-    made = rank_changes(changes, data or simulated_corpus(), how.run(), progress, board=name)
+    made = rank_changes(changes, data or simulated_corpus(), Run(jobs=jobs), progress, board=name)
     if out is not None:
         write_atomically(out, (json.dumps(made.document, indent=1) + "\n").encode())
         remark(f"data written to {out}")

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.group import cli
 from harness.cli.open import open_asked
-from harness.cli.options import DATA_OPTION, OUT_OPTION, Asked, How, asked_options, how_options
+from harness.cli.options import DATA_OPTION, JOBS_OPTION, OUT_OPTION, asked_options, run_options
 from harness.errors import Fault, HarnessError, UsageError
+
+if TYPE_CHECKING:
+    from harness.execution import PredictorRun, Run
+    from harness.records.record import Record
+    from harness.tasks.task import Task
 
 
 @cli.command()
@@ -23,7 +29,7 @@ from harness.errors import Fault, HarnessError, UsageError
     type=click.Path(path_type=Path),
     help="References that lie apart from the EEG: stimulus features, or files like predictions.",
 )
-@how_options
+@run_options
 @click.option("--json", "as_json", is_flag=True, help="Print the score record, and only it.")
 @OUT_OPTION
 @click.option(
@@ -34,25 +40,29 @@ from harness.errors import Fault, HarnessError, UsageError
 )
 def score(
     target: Path,
-    asked: Asked,
+    split: str | None,
+    part: str,
+    feature: str | None,
+    data: Path | None,
+    partial: bool,
     labels: Path | None,
-    how: How,
+    run: Run,
     as_json: bool,
     out: Path,
     save_predictions: Path | None,
 ) -> None:
     """Score TARGET: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json)."""
     from harness.cli.output import answer, remark
-    from harness.evaluation.evaluate import score_predictions
     from harness.predictions import is_predictions
     from harness.records.record import record_bytes, write_record
     from harness.records.text import record_text
 
+    def open_task() -> Task:
+        return open_asked(data=data, split=split, part=part, feature=feature, labels=labels, partial=partial)
+
     if is_predictions(target):
-        _refuse_with_predictions(variant=how.variant, save_predictions=save_predictions)
-        record = score_predictions(open_asked(asked, labels), target, seed=how.seed)
-    else:
-        record = _score_submission(target, asked, labels, how, save_predictions)
+        _refuse_with_predictions(variant=run.variant, save_predictions=save_predictions)
+    record = _evaluated(target, open_task, run, save_predictions)
     try:
         path, written = write_record(out, record)
     finally:  # a folder that cannot be written must not cost the score
@@ -73,12 +83,16 @@ def score(
     help="Predictions: .zip (official challenge format) or .npz.",
 )
 @asked_options
-@how_options
+@run_options
 def predict(
     submission: Path,
     out: Path,
-    asked: Asked,
-    how: How,
+    split: str | None,
+    part: str,
+    feature: str | None,
+    data: Path | None,
+    partial: bool,
+    run: Run,
 ) -> None:
     """Write a submission's predictions; no labels are needed."""
     from harness.cli.output import answer, progress
@@ -89,14 +103,14 @@ def predict(
 
     check_destination(out)
     loaded = load_submission(submission)
-    task = open_asked(asked)
-    prepared = prepare(loaded, task, how.run())
+    task = open_asked(data=data, split=split, part=part, feature=feature, partial=partial)
+    prepared = prepare(loaded, task, run)
     with (
         progress(f"predicting with {loaded.name}") as show,
-        predicted(prepared, on_progress=show) as run,
+        predicted(prepared, on_progress=show) as made,
     ):
-        _remark_output(loaded.name, run.output)
-        write_predictions(out, grouped(task, run.predictions))
+        _remark_output(loaded.name, made.run.output)
+        write_predictions(out, grouped(task, made.run.predictions))
     answer(
         f"{len(task.segments)} segments of {len(task.by_subject)} subjects predicted by {loaded.name}"
         f" ({task.feature}, {task.corpus.words}) -> {out}"
@@ -106,22 +120,29 @@ def predict(
 @cli.command()
 @click.argument("target", type=click.Path(path_type=Path))
 @asked_options
-@how_options
+@run_options
 def check(
     target: Path,
-    asked: Asked,
-    how: How,
+    split: str | None,
+    part: str,
+    feature: str | None,
+    data: Path | None,
+    partial: bool,
+    run: Run,
 ) -> None:
     """Refuse what `score` would refuse, without labels: manifest, hashes, a dry run, shapes, numbers."""
     from harness.cli.output import answer
     from harness.evaluation.check import check_predictions, check_submission
     from harness.predictions import is_predictions
 
+    def open_task() -> Task:
+        return open_asked(data=data, split=split, part=part, feature=feature, partial=partial)
+
     if is_predictions(target):
-        _refuse_with_predictions(variant=how.variant, save_predictions=None)
-        faults, checked = check_predictions(target, open_asked(asked))
+        _refuse_with_predictions(variant=run.variant, save_predictions=None)
+        faults, checked = check_predictions(target, open_task())
     else:
-        faults, checked = check_submission(target, lambda: open_asked(asked), how.run())
+        faults, checked = check_submission(target, open_task, run)
     for line in checked:
         answer(f"ok: {line}")
     if faults:
@@ -139,14 +160,14 @@ def check(
     type=click.Path(path_type=Path),
     help="References that lie apart from the EEG, as for score.",
 )
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Predictor processes.")
+@JOBS_OPTION
 def verify(record: Path, target: Path | None, data: Path | None, labels: Path | None, jobs: int) -> None:
     """Make RECORD again from TARGET, its submission or stored predictions, and say what differs.
 
     Without TARGET, the package of the record's name below baselines/ or submissions/ is taken.
     """
     from harness.cli.output import answer
-    from harness.evaluation.evaluate import score_predictions
+    from harness.execution import Run
     from harness.records.record import read_record
     from harness.records.verify import verification_text
     from harness.records.verify import verify as verified
@@ -154,50 +175,55 @@ def verify(record: Path, target: Path | None, data: Path | None, labels: Path | 
 
     recorded = read_record(record)
     split, corpus = recorded["split"], recorded["corpus"]
-    asked = Asked(split["name"], split["part"], recorded["feature"], data, recorded["flags"]["partial"])
     chosen = target or find_package(recorded["submission"]["name"])
     if corpus["kind"] == "real" and data is None:
         raise UsageError(
             Fault("--data", "not given", f"the {corpus['name']} corpus that the record was scored on")
         )
-    if recorded["submission"]["kind"] == "predictions":
-        made = score_predictions(open_asked(asked, labels), chosen, seed=recorded["seed"])
-    else:
-        how = How(recorded["submission"]["variant"], jobs, recorded["seed"])
-        made = _score_submission(chosen, asked, labels, how, None)
+
+    def open_task() -> Task:
+        return open_asked(
+            data=data,
+            split=split["name"],
+            part=split["part"],
+            feature=recorded["feature"],
+            labels=labels,
+            partial=recorded["flags"]["partial"],
+        )
+
+    run = Run(variant=recorded["submission"]["variant"], seed=recorded["seed"], jobs=jobs)
+    made = _evaluated(chosen, open_task, run)
     verification = verified(recorded, made)
     answer(verification_text(verification, recorded))
     if not verification.reproduced:
         sys.exit(1)
 
 
-def _score_submission(
-    target: Path, asked: Asked, labels: Path | None, how: How, save_predictions: Path | None
-) -> dict[str, Any]:
+def _evaluated(
+    target: Path, open_task: Callable[[], Task], run: Run, save_predictions: Path | None = None
+) -> Record:
+    """The record of a submission folder or of predictions; what a submission prints is passed on."""
     from harness.cli.output import progress, remark
-    from harness.evaluation.evaluate import score_task, submission_record
-    from harness.evaluation.predict import grouped, predicted
-    from harness.evaluation.prepare import prepare
-    from harness.predictions import check_destination, write_predictions
+    from harness.evaluation.evaluate import evaluate, evaluate_predictions
+    from harness.evaluation.predict import grouped
+    from harness.predictions import check_destination, is_predictions, write_predictions
     from harness.submission.manifest import load_submission
-    from harness.tasks.fingerprint import Fingerprint
 
+    if is_predictions(target):
+        return evaluate_predictions(target, open_task(), seed=run.seed)
     if save_predictions is not None:
         check_destination(save_predictions)
     submission = load_submission(target)
-    task = open_asked(asked, labels)
-    task.check_labels()
-    prepared = prepare(submission, task, how.run())
-    seen = Fingerprint()
-    with (
-        progress(f"predicting with {submission.name}") as show,
-        predicted(prepared, on_progress=show, seen=seen) as run,
-    ):
-        _remark_output(submission.name, run.output)
+    task = open_task()
+
+    def keep(made: PredictorRun) -> None:
+        _remark_output(submission.name, made.output)
         if save_predictions is not None:
-            write_predictions(save_predictions, grouped(task, run.predictions))
+            write_predictions(save_predictions, grouped(task, made.predictions))
             remark(f"predictions written to {save_predictions}")
-        return submission_record(prepared, score_task(task, grouped(task, run.predictions), seen), run, seen)
+
+    with progress(f"predicting with {submission.name}") as show:
+        return evaluate(submission, task, run, keep, show)
 
 
 def _refuse_with_predictions(*, variant: str | None, save_predictions: Path | None) -> None:

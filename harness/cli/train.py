@@ -9,7 +9,7 @@ import click
 
 from harness.cli.group import cli
 from harness.cli.open import open_asked
-from harness.cli.options import DATA_OPTION, FEATURE_OPTION, SEED_OPTION, VARIANT_OPTION, Asked
+from harness.cli.options import DATA_OPTION, FEATURE_OPTION, SEED_OPTION, VARIANT_OPTION
 
 
 @cli.command()
@@ -59,11 +59,11 @@ def train(
 
     from harness.cli.output import answer, progress, remark
     from harness.submission.manifest import load_submission
-    from harness.training import Options, train_submission
+    from harness.training import train_submission
     from harness.training.distributed import this_process
 
     loaded = load_submission(submission)
-    task = open_asked(Asked(split, "val", feature, data, partial=False))
+    task = open_asked(data=data, split=split, part="val", feature=feature)
     first = this_process().rank == 0
     with progress(f"training {loaded.name}") if first else nullcontext() as show:
         trained = train_submission(
@@ -73,7 +73,11 @@ def train(
             task.feature,
             variant=variant,
             seed=seed,
-            options=Options(preset, epochs, device, resume, out),
+            preset=preset,
+            epochs=epochs,
+            device=device,
+            resume=resume,
+            out=out,
             on_progress=show,
         )
     if trained is None:  # one of several processes, and not the one that writes

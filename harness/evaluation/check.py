@@ -7,7 +7,8 @@ from pathlib import Path
 
 from harness.errors import Fault, HarnessError
 from harness.evaluation.predict import predicted
-from harness.evaluation.prepare import Run, prepare
+from harness.evaluation.prepare import prepare
+from harness.execution import Run
 from harness.predictions import read_predictions
 from harness.submission.ensemble import load_members
 from harness.submission.manifest import load_submission, weights_faults
@@ -50,7 +51,7 @@ def check_submission(folder: Path, open_task: Callable[[], Task], run: Run) -> t
         with predicted(prepared, n_segments=DRY_RUN_SEGMENTS) as dry:
             n_bands = task.n_bands
             checked.append(
-                f"dry run on {len(dry.predictions)} segments of {task.corpus.words}: float32"
+                f"dry run on {len(dry.run.predictions)} segments of {task.corpus.words}: float32"
                 f" ({task.split.segment_samples}, {n_bands}), finite"
             )
     except HarnessError as error:

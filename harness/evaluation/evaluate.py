@@ -6,101 +6,96 @@ with their references by id, scored, and put into a record with everything neede
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from harness.conventions import Progress
 from harness.evaluation.overlap import training_overlap
-from harness.evaluation.prepare import Prepared
-from harness.execution import PredictorRun
+from harness.evaluation.predict import Predicted, grouped, predicted
+from harness.evaluation.prepare import Prepared, prepare
+from harness.execution import PredictorRun, Run
 from harness.git import git_state
-from harness.predictions import predictions_sha256, read_predictions
+from harness.predictions import check_destination, predictions_sha256, read_predictions, write_predictions
 from harness.records import provenance
 from harness.records.key import record_key
 from harness.records.record import Record, build_record
 from harness.scoring.chance import Chance, chance, subject_chance
 from harness.scoring.score import SCORER_VERSION, Score, combine, score_subject
+from harness.submission.manifest import Submission
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.task import Task
 
-Array = NDArray[np.floating]
+if TYPE_CHECKING:
+    from harness.conventions import Array
+
+# What is done with predictions before they are scored: written to this file, or handed to this function.
+Keep = Path | Callable[[PredictorRun], None]
 
 
 class Scored(NamedTuple):
-    """What predictions score, and what they would by chance."""
+    """What predictions score, and what they would by chance.
+
+    Attributes:
+        score: of every subject, and their mean.
+        chance: of the same predictions.
+        references: the fingerprint of the references that they were scored against.
+    """
 
     score: Score
     chance: Chance
+    references: Fingerprint
 
 
-def score_task(
-    task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]], seen: Fingerprint
-) -> Scored:
-    """Score predictions of a task, subject by subject. The references used are added to ``seen``.
+def evaluate(
+    submission: Submission,
+    task: Task,
+    run: Run,
+    keep: Keep | None = None,
+    on_progress: Progress | None = None,
+) -> Record:
+    """Predict a task's segments with a submission, score the predictions, and make the record.
 
     Args:
+        submission: whose manifest is valid.
         task: with references.
-        predictions: subject and its predictions, segment id -> (n_times, n_bands).
-        seen: what becomes the corpus's fingerprint.
+        run: variant, seed and limits.
+        keep: what else is done with the predictions.
+        on_progress: called with the segments predicted and their total.
 
     Raises:
-        ShapeError: predictions of other shapes or with numbers that are not finite.
-        CorpusError: references that cannot be read.
-        PredictionsError: where a predictions file is read on the way and refused.
+        SubmissionError: the submission does not fit the task.
+        CorpusError: EEG or references are missing or cannot be read.
+        PredictorError: the predictor's process failed in any way.
+        UsageError, PredictionsError: ``keep`` is a file that cannot be written.
     """
-    scores, by_chance = {}, {}
-    for subject, own in predictions:
-        references = task.references(subject)
-        scores[subject] = score_subject(references, own)
-        by_chance[subject] = subject_chance(references, own)
-        for segment_id, reference in references.items():
-            seen.add_reference(segment_id, reference)
-    return Scored(combine(scores), chance(by_chance))
+    if isinstance(keep, Path):
+        check_destination(keep)
+    task.check_labels()
+    prepared = prepare(submission, task, run)
+    with predicted(prepared, on_progress=on_progress) as made:
+        if isinstance(keep, Path):
+            write_predictions(keep, grouped(task, made.run.predictions))
+        elif keep is not None:
+            keep(made.run)
+        scored = score_task(task, grouped(task, made.run.predictions))
+        return _submission_record(prepared, made, scored)
 
 
-def submission_record(prepared: Prepared, scored: Scored, run: PredictorRun, seen: Fingerprint) -> Record:
-    """The score record of a submission."""
-    submission = prepared.submission
-    described: dict[str, Any] = {
-        "name": submission.name,
-        "kind": "submission",
-        "version": submission.version,
-        "variant": prepared.variant,
-        "code_sha256": submission.code_sha256(),
-        "weights_sha256": prepared.weights.sha256 if prepared.weights else None,
-        "predictions_sha256": None,
-    }
-    if prepared.members:
-        described["members"] = [
-            {
-                "name": member.submission.name,
-                "version": member.submission.version,
-                "variant": member.variant,
-                "code_sha256": member.submission.code_sha256(),
-                "weights_sha256": member.weights.sha256 if member.weights else None,
-            }
-            for member in prepared.members
-        ]
-    weights = [one.weights for one in prepared.members or (prepared,)]
-    overlap = training_overlap(prepared.task, weights)
-    return _record(
-        prepared.task, scored, described, submission.folder, prepared.run.seed, run.seconds, seen, overlap
-    )
+def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
+    """Score a predictions file, and make the record.
 
-
-def score_predictions(task: Task, path: Path, *, seed: int = 0) -> Record:
-    """Score a predictions file.
+    Args:
+        path: .zip, .npz, or a folder of a JSON file for each subject.
+        task: with references.
+        seed: what the record says; nothing is drawn.
 
     Raises:
         PredictionsError: the file is refused.
         CorpusError: references that cannot be read.
     """
     task.check_labels()
-    seen = Fingerprint()
-    scored = score_task(task, read_predictions(path, task.expected), seen)
+    scored = score_task(task, read_predictions(path, task.expected))
     described = {
         "name": path.stem if path.is_file() else path.resolve().name,
         "kind": "predictions",
@@ -110,7 +105,89 @@ def score_predictions(task: Task, path: Path, *, seed: int = 0) -> Record:
         "weights_sha256": None,
         "predictions_sha256": predictions_sha256(path),
     }
-    return _record(task, scored, described, path.resolve().parent, seed, None, seen)
+    return _record(task, scored, described, path.resolve().parent, seed, task.fingerprint(scored.references))
+
+
+def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]]) -> Scored:
+    """Score predictions of a task, subject by subject.
+
+    Args:
+        task: with references.
+        predictions: subject and its predictions, segment id -> (n_times, n_bands).
+
+    Raises:
+        ShapeError: predictions of other shapes or with numbers that are not finite.
+        CorpusError: references that cannot be read.
+        PredictionsError: where a predictions file is read on the way and refused.
+    """
+    scores, by_chance, seen = {}, {}, Fingerprint()
+    for subject, own in predictions:
+        references = task.references(subject)
+        scores[subject] = score_subject(references, own)
+        by_chance[subject] = subject_chance(references, own)
+        for segment_id, reference in references.items():
+            seen.add_reference(segment_id, reference)
+    return Scored(combine(scores), chance(by_chance), seen)
+
+
+def expected_key(prepared: Prepared, fingerprint: str) -> str:
+    """The key of the record that a submission would get now.
+
+    Args:
+        prepared: the submission on its task.
+        fingerprint: of the task's data.
+    """
+    task = prepared.task
+    return record_key(
+        {
+            "submission": {"members": [], **_described(prepared)},
+            "split": {"sha256": task.split.sha256, "part": task.part},
+            "feature": task.feature,
+            "corpus": {"name": task.corpus.name, "fingerprint": fingerprint},
+            "scorer_version": SCORER_VERSION,
+            "seed": prepared.run.seed,
+        }
+    )
+
+
+def _submission_record(prepared: Prepared, made: Predicted, scored: Scored) -> Record:
+    weights = [one.weights for one in prepared.members or (prepared,)]
+    return _record(
+        prepared.task,
+        scored,
+        _described(prepared),
+        prepared.submission.folder,
+        prepared.run.seed,
+        prepared.task.fingerprint(made.eeg, scored.references),
+        seconds=made.run.seconds,
+        overlap=training_overlap(prepared.task, weights),
+    )
+
+
+def _described(prepared: Prepared) -> dict[str, Any]:
+    """What a record says of a submission, and of an ensemble's members."""
+    submission = prepared.submission
+    described: dict[str, Any] = {
+        "name": submission.name,
+        "kind": "submission",
+        "version": submission.version,
+        "variant": prepared.variant,
+        "code_sha256": prepared.code_sha256,
+        "weights_sha256": prepared.weights.sha256 if prepared.weights else None,
+        "predictions_sha256": None,
+    }
+    if prepared.members:
+        described["members"] = [
+            {
+                "name": member.submission.name,
+                "version": member.submission.version,
+                "variant": member.variant,
+                "code_sha256": member.code_sha256,
+                "weights_sha256": member.weights.sha256 if member.weights else None,
+            }
+            for member in prepared.members
+        ]
+    return described
 
 
 def _record(
@@ -119,8 +196,9 @@ def _record(
     submission: Mapping[str, Any],
     folder: Path,
     seed: int,
-    seconds: float | None,
-    seen: Fingerprint,
+    fingerprint: str,
+    *,
+    seconds: float | None = None,
     overlap: Mapping[str, int] | None = None,
 ) -> Record:
     return build_record(
@@ -136,7 +214,7 @@ def _record(
         corpus={
             "name": task.corpus.name,
             "kind": "simulated" if task.corpus.simulated else "real",
-            "fingerprint": task.fingerprint(seen),
+            "fingerprint": fingerprint,
         },
         feature=task.feature,
         seed=seed,
@@ -150,30 +228,4 @@ def _record(
             "times_faster_than_real_time": round(task.eeg_seconds / seconds, 1) if seconds else None,
             **provenance.host(),
         },
-    )
-
-
-def expected_key(prepared: Prepared, fingerprint: str) -> str:
-    """The key of the record that a submission would get now."""
-
-    def made(one: Prepared) -> dict[str, Any]:
-        return {
-            "name": one.submission.name,
-            "variant": one.variant,
-            "code_sha256": one.submission.code_sha256(),
-            "weights_sha256": one.weights.sha256 if one.weights else None,
-        }
-
-    task = prepared.task
-    members = [made(member) for member in prepared.members]
-    return record_key(
-        {
-            "submission": made(prepared)
-            | {"kind": "submission", "predictions_sha256": None, "members": members},
-            "split": {"sha256": task.split.sha256, "part": task.part},
-            "feature": task.feature,
-            "corpus": {"name": task.corpus.name, "fingerprint": fingerprint},
-            "scorer_version": SCORER_VERSION,
-            "seed": prepared.run.seed,
-        }
     )

@@ -3,97 +3,108 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.conventions import Progress
 from harness.corpus.array_files import release_maps
-from harness.evaluation.evaluate import Array
 from harness.evaluation.prepare import Prepared
-from harness.execution import PredictorRun, SegmentInput, predict_segments
+from harness.execution import PredictorRun, Run, SegmentInput, predict_segments
 from harness.submission.ensemble import mean_of_runs
 from harness.tasks.fingerprint import Fingerprint
+from harness.tasks.segments import Segment
 from harness.tasks.task import Task
 
-Progress = Callable[[int, int], None]
+if TYPE_CHECKING:
+    from harness.conventions import Array
+
+
+class Predicted(NamedTuple):
+    """What a submission predicted, and from what.
+
+    Attributes:
+        run: its predictions, how long they took, and what it printed.
+        eeg: the fingerprint of the EEG that it was given.
+    """
+
+    run: PredictorRun
+    eeg: Fingerprint
+
+
+class _Reader:
+    """Reads segments' EEG for a predictor, and keeps the fingerprint of what was read."""
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self._segments = segments
+        self._last: str | None = None
+        self.fingerprint = Fingerprint()
+
+    def __call__(self, index: int) -> NDArray[np.float32]:
+        """The EEG of a segment, (segment_samples, n_channels)."""
+        segment = self._segments[index]
+        if segment.subject != self._last:
+            release_maps()
+            self._last = segment.subject
+        eeg = np.ascontiguousarray(segment.eeg())
+        if self.fingerprint.lacks(segment.id, "eeg"):
+            self.fingerprint.add_eeg(segment.id, eeg)
+        return eeg
 
 
 @contextmanager
 def predicted(
-    prepared: Prepared,
-    *,
-    n_segments: int | None = None,
-    on_progress: Progress | None = None,
-    seen: Fingerprint | None = None,
-) -> Iterator[PredictorRun]:
+    prepared: Prepared, *, n_segments: int | None = None, on_progress: Progress | None = None
+) -> Iterator[Predicted]:
     """Run a submission on a task's segments (the first ``n_segments``, or all).
-
-    What the predictor is given is added to ``seen``.
 
     Raises:
         PredictorError: the predictor's process failed in any way.
         CorpusError: EEG that cannot be read.
     """
-    if prepared.members:
-        with _predicted_ensemble(prepared, n_segments, on_progress, seen) as run:
-            yield run
-        return
-    task = prepared.task
-    segments = task.segments[:n_segments]
-
-    def read_eeg(index: int) -> NDArray[np.float32]:
-        if index and segments[index].subject != segments[index - 1].subject:
-            release_maps()
-        eeg = np.ascontiguousarray(segments[index].eeg())
-        if seen is not None:
-            seen.add_eeg(segments[index].id, eeg)
-        return eeg
-
-    with predict_segments(
-        prepared.spec,
-        [SegmentInput(segment.id, task.split.told(segment.subject)) for segment in segments],
-        read_eeg,
-        limits=prepared.run.limits,
-        jobs=prepared.run.jobs,
-        on_progress=on_progress,
-    ) as run:
-        yield run
-
-
-@contextmanager
-def _predicted_ensemble(
-    prepared: Prepared, n_segments: int | None, on_progress: Progress | None, seen: Fingerprint | None
-) -> Iterator[PredictorRun]:
-    """As :func:`predicted`: the members in the manifest's order; the time limit is that of all together."""
-    began = time.monotonic()
-    n_members = len(prepared.members)
-
-    def runs() -> Iterator[AbstractContextManager[PredictorRun]]:
-        for number, member in enumerate(prepared.members):
-            left = prepared.run.limits.seconds - (time.monotonic() - began)
-            limits = replace(prepared.run.limits, seconds=max(left, 0.0))
-
-            def show(done: int, total: int, number: int = number) -> None:
-                if on_progress:
-                    on_progress(number * total + done, n_members * total)
-
-            yield predicted(
-                replace(member, run=replace(member.run, limits=limits)),
-                n_segments=n_segments,
-                on_progress=show,
-                seen=None if number else seen,
-            )
-
-    ids = [segment.id for segment in prepared.task.segments[:n_segments]]
-    shape = (prepared.task.split.segment_samples, prepared.task.n_bands)
-    with mean_of_runs(runs(), ids, shape, n_members) as run:
-        yield run
+    segments = prepared.task.segments[:n_segments]
+    read_eeg = _Reader(segments)
+    started = _ensemble_run if prepared.members else _one_run
+    with started(prepared, segments, read_eeg, on_progress) as run:
+        yield Predicted(run, read_eeg.fingerprint)
 
 
 def grouped(task: Task, predictions: Mapping[str, Array]) -> Iterator[tuple[str, dict[str, Array]]]:
     """A run's predictions subject by subject, in the task's order."""
     for subject, segments in task.by_subject.items():
         yield subject, {segment.id: predictions[segment.id] for segment in segments}
+
+
+def _one_run(
+    prepared: Prepared, segments: Sequence[Segment], read_eeg: _Reader, on_progress: Progress | None
+) -> AbstractContextManager[PredictorRun]:
+    told = prepared.task.split.told
+    inputs = [SegmentInput(segment.id, told(segment.subject)) for segment in segments]
+    return predict_segments(prepared.spec, inputs, read_eeg, prepared.run, on_progress=on_progress)
+
+
+def _ensemble_run(
+    prepared: Prepared, segments: Sequence[Segment], read_eeg: _Reader, on_progress: Progress | None
+) -> AbstractContextManager[PredictorRun]:
+    """The members in the manifest's order; the time limit is that of all together."""
+    began = time.monotonic()
+    n_members = len(prepared.members)
+
+    def runs() -> Iterator[AbstractContextManager[PredictorRun]]:
+        for number, member in enumerate(prepared.members):
+
+            def show(done: int, total: int, number: int = number) -> None:
+                if on_progress:
+                    on_progress(number * total + done, n_members * total)
+
+            run: Run = replace(
+                member.run, seconds=max(prepared.run.seconds - (time.monotonic() - began), 0.0)
+            )
+            yield _one_run(replace(member, run=run), segments, read_eeg, show)
+
+    shape = (prepared.task.split.segment_samples, prepared.task.n_bands)
+    return mean_of_runs(runs(), [segment.id for segment in segments], shape, n_members)

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from harness.execution import Limits, PredictorSpec
+from harness.execution import PredictorSpec, Run
 from harness.submission.ensemble import load_members
 from harness.submission.manifest import Submission, Weights
 from harness.tasks.task import Task
 
 
 @dataclass(frozen=True)
-class Run:
-    """How a submission is run.
+class Prepared:
+    """A submission that is ready to run on a task.
 
     Attributes:
-        variant: the variant's name; None for the manifest's first.
-        seed: of the predictor's process.
-        jobs: how many predictor processes share the segments.
-        limits: what they may use.
-    """
-
-    variant: str | None = None
-    seed: int = 0
-    jobs: int = 1
-    limits: Limits = field(default_factory=Limits)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A submission that is ready to run on a task: feature, variant and weights are verified.
-
-    An ensemble has ``members``, each prepared by itself.
+        submission: whose manifest is valid.
+        task: what it is run on.
+        run: how.
+        variant: the variant that is run.
+        code_sha256: of everything that decides a prediction but the weights, before it runs.
+        weights: verified; None where it has none, and for an ensemble.
+        members: of an ensemble, each prepared by itself; else empty.
     """
 
     submission: Submission
     task: Task
     run: Run
     variant: str
+    code_sha256: str
     weights: Weights | None
     members: tuple[Prepared, ...] = ()
 
@@ -71,6 +62,6 @@ def prepare(submission: Submission, task: Task, run: Run) -> Prepared:
             prepare(member.submission, task, replace(run, variant=member.variant))
             for member in load_members(submission)
         )
-        return Prepared(submission, task, run, variant, None, members)
+        return Prepared(submission, task, run, variant, submission.code_sha256(), None, members)
     weights = submission.weights(task.corpus.name, task.split, task.feature, variant)
-    return Prepared(submission, task, run, variant, weights)
+    return Prepared(submission, task, run, variant, submission.code_sha256(), weights)

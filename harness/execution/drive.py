@@ -17,7 +17,7 @@ import numpy as np
 from harness.errors import MAX_SHOWN, Fault, PredictorError, ShapeError, shorten
 from harness.execution import exchange
 from harness.execution.child import GRACE_SECONDS, MAX_LOG_BYTES, MAX_OUTPUT_LINES, Child
-from harness.execution.spec import Limits, PredictorSpec, SegmentInput
+from harness.execution.spec import PredictorSpec, Run, SegmentInput
 from harness.predictor import Array, OutputFault, check_prediction
 
 BATCHES_AHEAD = 4  # of each worker, on disk: 63 MB with 32 segments of 30 s
@@ -45,7 +45,7 @@ class Drive:
     spec: PredictorSpec
     segments: Sequence[SegmentInput]
     read_eeg: Callable[[int], Array]
-    limits: Limits
+    limits: Run
     batch_segments: int
     on_progress: Callable[[int, int], None] | None
     seconds: float = 0.0
@@ -251,7 +251,7 @@ class Drive:
         return eeg
 
 
-def _job(spec: PredictorSpec, limits: Limits) -> dict[str, object]:
+def _job(spec: PredictorSpec, limits: Run) -> dict[str, object]:
     weights = spec.setup.weights
     return {
         "submission": str(spec.folder.resolve()),

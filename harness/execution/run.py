@@ -23,7 +23,7 @@ from types import MappingProxyType
 from harness.errors import Fault, PredictorError, UsageError, raise_all, shorten
 from harness.execution import exchange
 from harness.execution.drive import Drive
-from harness.execution.spec import DEFAULT_LIMITS, Limits, PredictorSpec, SegmentInput
+from harness.execution.spec import DEFAULT_RUN, PredictorSpec, Run, SegmentInput
 from harness.predictor import Array
 
 
@@ -50,9 +50,8 @@ def predict_segments(
     spec: PredictorSpec,
     segments: Sequence[SegmentInput],
     read_eeg: Callable[[int], Array],
+    run: Run = DEFAULT_RUN,
     *,
-    limits: Limits = DEFAULT_LIMITS,
-    jobs: int = 1,
     batch_segments: int = 32,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[PredictorRun]:
@@ -62,8 +61,8 @@ def predict_segments(
         spec: the submission.
         segments: with ids that differ.
         read_eeg: position of a segment -> (segment_samples, 64) float32.
-        limits: wall clock and memory of the run.
-        jobs: processes that share the batches, and the machine's cores.
+        run: how many processes share the batches, and what they may use. Variant and seed are the
+            specification's.
         batch_segments: segments in one call of ``predict``; the last may have fewer.
         on_progress: called with the segments done and their total.
 
@@ -76,7 +75,7 @@ def predict_segments(
         ShapeError: ``read_eeg`` gave another shape or dtype.
         UsageError: ``jobs`` or ``batch_segments`` below 1, or an id twice.
     """
-    _check_options(segments, jobs, batch_segments)
+    _check_options(segments, run.jobs, batch_segments)
     if not segments:
         yield PredictorRun(MappingProxyType({}), 0.0, 0.0, "")
         return
@@ -85,13 +84,13 @@ def predict_segments(
     predictions: dict[str, Array] = {}
     try:
         with full_disk_explained():
-            run = Drive(spec, segments, read_eeg, limits, batch_segments, on_progress)
-            output = run.run(jobs)
-        predictions.update((segment.id, run.store[i]) for i, segment in enumerate(segments))
+            drive = Drive(spec, segments, read_eeg, run, batch_segments, on_progress)
+            output = drive.run(run.jobs)
+        predictions.update((segment.id, drive.store[i]) for i, segment in enumerate(segments))
         yield PredictorRun(
             MappingProxyType(predictions),
-            min(run.seconds, run.wall_seconds * len(run.children)),
-            run.wall_seconds,
+            min(drive.seconds, drive.wall_seconds * len(drive.children)),
+            drive.wall_seconds,
             output,
         )
     finally:

@@ -1,4 +1,4 @@
-"""What a run of a predictor is given: the submission, the segments, the limits."""
+"""What a run of a predictor is given: the submission, the segments, and how it is run."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from harness.predictor import Setup
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a run may use.
+class Run:
+    """How a system is run, and what it may use.
 
     Attributes:
+        variant: the variant's name; None for the manifest's first.
+        seed: of Python's, numpy's and torch's generators in the predictor's process.
+        jobs: processes that share the segments, and the machine's cores.
         seconds: wall clock of the whole run.
         memory_bytes: resident memory of all its processes together.
     """
 
+    variant: str | None = None
+    seed: int = 0
+    jobs: int = 1
     seconds: float = 3600.0
     memory_bytes: int = 8 * 2**30
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_RUN = Run()
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from harness.boards.board import BoardName, Entry, board_of, misplaced, stranger
 from harness.boards.history import happened
 from harness.boards.ranking import Ranking, rank
 from harness.errors import HarnessError, RecordError, SubmissionError, shorten
-from harness.evaluation.evaluate import expected_key, score_task, submission_record
-from harness.evaluation.predict import grouped, predicted
-from harness.evaluation.prepare import Prepared, Run, prepare
+from harness.evaluation.evaluate import evaluate, expected_key
+from harness.evaluation.prepare import Prepared, prepare
+from harness.execution import Run
 from harness.pull_request.changes import SCORER, Changes, Remark
 from harness.pull_request.submissions import Packages
 from harness.records.key import record_key
@@ -28,7 +28,6 @@ from harness.records.record import Record, read_record, record_bytes, record_pat
 from harness.records.text import chance_band
 from harness.records.verify import SAME_R, departures
 from harness.scoring.score import SCORER_VERSION
-from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.task import Task
 
 RESULTS = "results"
@@ -152,11 +151,9 @@ class BoardChange:
         )
 
     def _score(self, prepared: Prepared) -> Record:
-        seen = Fingerprint()
         title = f"scoring {prepared.submission.name} ({prepared.variant}) on {self.name}"
-        with self.progress(title) as show, predicted(prepared, on_progress=show, seen=seen) as run:
-            scored = score_task(self.task, grouped(self.task, run.predictions), seen)
-            return submission_record(prepared, scored, run, seen)
+        with self.progress(title) as show:
+            return evaluate(prepared.submission, self.task, prepared.run, on_progress=show)
 
     def _compare(self, path: Path, record: Record, fresh: Record, *, edited: bool, same: bool) -> None:
         where = self._relative(path)

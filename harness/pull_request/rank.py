@@ -14,7 +14,7 @@ from typing import Any
 from harness.boards.board import BoardName
 from harness.corpus import open_corpus
 from harness.errors import Fault, HarnessError, RecordError, raise_all
-from harness.evaluation.prepare import Run
+from harness.execution import Run
 from harness.pull_request.board import RESULTS, BoardChange, Progress
 from harness.pull_request.changes import Changes, Remark, edits
 from harness.pull_request.submissions import Packages

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from harness.errors import SubmissionError
 from harness.evaluation.check import check_submission
-from harness.evaluation.prepare import Run, prepare
+from harness.evaluation.prepare import prepare
+from harness.execution import Run
 from harness.pull_request.changes import Changes, Remark
 from harness.submission.ensemble import load_members
 from harness.submission.find import PACKAGE_FOLDERS

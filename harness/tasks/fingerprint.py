@@ -38,6 +38,10 @@ class Fingerprint:
         data = np.ascontiguousarray(values, dtype="<f4")
         self._digests[segment_id, "eeg"] = self._thread.submit(lambda: f"{zlib.crc32(data.data):08x}")
 
+    def add_all(self, other: Fingerprint) -> None:
+        """Add everything that another fingerprint holds."""
+        self._digests |= other._digests
+
     def hexdigest(self) -> str:
         """The fingerprint of everything added so far."""
         lines = (

@@ -137,7 +137,7 @@ class Task:
         raise_all(CorpusError, faults)
         return {segment.id: stored[segment.id] for segment in segments}
 
-    def fingerprint(self, seen: Fingerprint | None = None) -> str:
+    def fingerprint(self, *seen: Fingerprint) -> str:
         """A fingerprint of the EEG and references of all segments: the same in every layout.
 
         A simulated corpus is made anew on every machine, and processors differ in the last bits; its
@@ -154,7 +154,9 @@ class Task:
             recipe = recipe_fingerprint(self.corpus)
             if recipe is not None:
                 return recipe
-        digest = seen or Fingerprint()
+        digest = Fingerprint()
+        for part in seen:
+            digest.add_all(part)
         for subject, segments in self.by_subject.items():
             if any(digest.lacks(segment.id, "reference") for segment in segments):
                 for segment_id, reference in self.references(subject).items():

@@ -1,6 +1,6 @@
 """Training a submission: its data, its trainer, its weights."""
 
-from harness.training.run import Options, Trained, TrainingResult, train_submission
+from harness.training.run import Trained, TrainingResult, train_submission
 from harness.training.training_data import TrainingData
 
-__all__ = ["Options", "Trained", "TrainingData", "TrainingResult", "train_submission"]
+__all__ = ["Trained", "TrainingData", "TrainingResult", "train_submission"]

@@ -12,13 +12,14 @@ it needs labels, and it is your code on your machine.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.conventions import Progress
 from harness.corpus import Corpus
 from harness.corpus.simulated.check import check_simulated
 from harness.errors import Fault, TrainingError, raise_all, shorten
@@ -33,7 +34,6 @@ from harness.training.training_data import TrainingData
 from harness.training.write_weights import write_weights
 
 DEFAULT_PRESET = "compact"
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -55,25 +55,6 @@ class TrainingResult:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
     seconds_before: float = 0.0
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a `TorchSystem` is trained; a trainer that is a function takes none of these.
-
-    Attributes:
-        preset: the recipe; None for ``compact``.
-        epochs: instead of the recipe's.
-        device: auto, cpu or cuda.
-        resume: go on from the work folder's checkpoint.
-        out: the work folder; None for one below the submission's ``training/``.
-    """
-
-    preset: str | None = None
-    epochs: int | None = None
-    device: str = "auto"
-    resume: bool = False
-    out: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +84,11 @@ def train_submission(
     *,
     variant: str | None = None,
     seed: int = 0,
-    options: Options | None = None,
+    preset: str | None = None,
+    epochs: int | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    out: Path | None = None,
     on_progress: Progress | None = None,
 ) -> Trained | None:
     """Train a submission on the training part, choosing on the validation part.
@@ -111,6 +96,21 @@ def train_submission(
     The weights file is written whole or not at all, its provenance beside it, and the manifest last:
     an interrupted training leaves the submission as it was. Of several processes (``torchrun``) the first
     writes, and the others return None.
+
+    Args:
+        submission: with a trainer.
+        corpus: with recordings and labels of both parts.
+        split: who trains and who validates.
+        feature: what is decoded.
+        variant: of the submission; None for its first.
+        seed: of everything that is drawn.
+        preset: the recipe; None for ``compact``. This and the four that follow are for a `TorchSystem`; a
+            trainer that is a function takes none of them.
+        epochs: instead of the recipe's.
+        device: auto, cpu or cuda.
+        resume: go on from the work folder's checkpoint.
+        out: the work folder; None for one below the submission's ``training/``.
+        on_progress: called with what is done, its total and a note.
 
     Raises:
         TrainingError: the submission has no trainer, or the trainer failed, or takes no such options.
@@ -136,9 +136,23 @@ def train_submission(
     show = on_progress or (lambda _done, _total, _note: None)
     with imported(submission, "trainer") as trainer:
         if hasattr(trainer, "recipe"):
-            result = _fitted(trainer, submission, data, setup, options or Options(), show)
+            chosen_preset = preset or DEFAULT_PRESET
+            folder = out or work_folder(submission, corpus.name, split, setup, chosen_preset)
+            result = _fitted(
+                trainer,
+                data,
+                setup,
+                show,
+                preset=chosen_preset,
+                folder=folder,
+                epochs=epochs,
+                device=device,
+                resume=resume,
+            )
         else:
-            _refuse_options(submission, options or Options())
+            given = {"--preset": preset, "--epochs": epochs, "--resume": resume, "--out": out}
+            given["--device cuda"] = device == "cuda"
+            _refuse_options(submission, [name for name, value in given.items() if value])
             result = _result(submission, trainer(data, setup, show))
     seconds = time.monotonic() - started + result.seconds_before
     if this_process().rank > 0:
@@ -154,17 +168,19 @@ def work_folder(submission: Submission, corpus: str, split: Split, setup: Setup,
 
 def _fitted(
     system: Any,
-    submission: Submission,
     data: TrainingData,
     setup: Setup,
-    options: Options,
     show: Progress,
+    *,
+    preset: str,
+    folder: Path,
+    epochs: int | None,
+    device: str,
+    resume: bool,
 ) -> TrainingResult:
     """Train a `TorchSystem` with the loop; the only place here that imports torch."""
     from harness.training.loop import fit, plain_config
 
-    preset = options.preset or DEFAULT_PRESET
-    folder = options.out or work_folder(submission, data.corpus.name, data.split, setup, preset)
     fitted = fit(
         system,
         data,
@@ -172,9 +188,9 @@ def _fitted(
         show,
         preset=preset,
         folder=folder,
-        epochs=options.epochs,
-        device=options.device,
-        resume=options.resume,
+        epochs=epochs,
+        device=device,
+        resume=resume,
     )
     return TrainingResult(
         weights={name: tensor.numpy() for name, tensor in fitted.weights.items()},
@@ -218,10 +234,7 @@ def _result(submission: Submission, returned: object) -> TrainingResult:
     return TrainingResult(*returned)
 
 
-def _refuse_options(submission: Submission, options: Options) -> None:
-    given = [f"--{name}" for name in ("preset", "epochs", "resume", "out") if getattr(options, name)]
-    if options.device == "cuda":
-        given.append("--device cuda")
+def _refuse_options(submission: Submission, given: list[str]) -> None:
     if given:
         raise TrainingError(
             Fault(

@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from harness.errors import PredictorError, ShapeError, UsageError
-from harness.execution import Limits, PredictorSpec, SegmentInput, child, predict_segments
+from harness.execution import PredictorSpec, Run, SegmentInput, child, predict_segments
 from harness.predictor import Setup
 
 N_TIMES = 64
@@ -156,9 +156,9 @@ def test_no_segments_start_no_process(predict, monkeypatch):
 
 def test_two_workers_give_what_one_gives_even_with_random_numbers(predict):
     code = body("return np.random.standard_normal((len(eeg), 64, 10)).astype(np.float32)")
-    one, _ = predict(code, n=11, jobs=1)
-    two, _ = predict(code, n=11, jobs=2)
-    again, _ = predict(code, n=11, jobs=2, setup={"seed": 8})
+    one, _ = predict(code, n=11, run=Run(jobs=1))
+    two, _ = predict(code, n=11, run=Run(jobs=2))
+    again, _ = predict(code, n=11, run=Run(jobs=2), setup={"seed": 8})
     assert list(one) == list(two)
     assert all(np.array_equal(one[name], two[name]) for name in one)
     assert not any(np.array_equal(one[name], again[name]) for name in one)
@@ -449,7 +449,7 @@ def test_failure_says_where_what_and_how_to_mend_it(predict, name):
 def test_fault_in_a_later_batch_names_it(predict):
     code = body("return eeg[:, :, :10] if len(eeg) == 2 else None")
     with pytest.raises(PredictorError) as caught:
-        predict(code, jobs=2)
+        predict(code, run=Run(jobs=2))
     assert str(caught.value) == (
         "demo, segment sub-086_x_004 (5 of 5): predict returned None, expected a numpy array.\n"
         "  Is a return missing?"
@@ -532,10 +532,12 @@ def test_full_disk_is_explained(predict, monkeypatch, scratch):
     )
 
 
-@pytest.mark.parametrize("name", ["jobs", "batch_segments"])
-def test_no_jobs_or_empty_batches_are_refused(predict, name):
+@pytest.mark.parametrize(
+    ("name", "options"), [("jobs", {"run": Run(jobs=0)}), ("batch_segments", {"batch_segments": 0})]
+)
+def test_no_jobs_or_empty_batches_are_refused(predict, name, options):
     with pytest.raises(UsageError) as caught:
-        predict(GOOD, **{name: 0})
+        predict(GOOD, **options)
     assert str(caught.value) == f"{name}: 0, expected 1 or more."
 
 
@@ -558,7 +560,7 @@ def test_an_id_twice_is_refused(tmp_path):
 def test_time_limit(predict, code, where):
     began = time.monotonic()
     with pytest.raises(PredictorError) as caught:
-        predict("print('zzz')\n" + code, limits=Limits(seconds=1))
+        predict("print('zzz')\n" + code, run=Run(seconds=1))
     assert 1 < time.monotonic() - began < 20
     assert str(caught.value) == (
         f"{where}: ran past the time limit of 1 s.\n"
@@ -577,7 +579,7 @@ HOARDS = {
 @pytest.mark.parametrize("name", HOARDS)
 def test_memory_of_all_processes_is_limited(predict, name):
     with pytest.raises(PredictorError) as caught:
-        predict(body(HOARDS[name] + "time.sleep(60)"), limits=Limits(memory_bytes=350 * 2**20))
+        predict(body(HOARDS[name] + "time.sleep(60)"), run=Run(memory_bytes=350 * 2**20))
     message = str(caught.value)
     assert re.fullmatch(
         re.escape(f"{BATCH}: its processes hold ") + r"\d{3} MiB of memory, the limit is 350 MiB\.\n"
@@ -588,7 +590,7 @@ def test_memory_of_all_processes_is_limited(predict, name):
 
 def test_memory_of_one_process_is_limited_before_it_is_used(predict):
     with pytest.raises(PredictorError) as caught:
-        predict(body("np.ones(2**27)"), limits=Limits(memory_bytes=512 * 2**20))
+        predict(body("np.ones(2**27)"), run=Run(memory_bytes=512 * 2**20))
     assert str(caught.value).startswith(f"{BATCH}: predict ran out of memory, the limit is 512 MiB.\n")
 
 

@@ -15,7 +15,7 @@ from harness.errors import ShapeError, TrainingError
 from harness.scoring.pearson import pearson_r
 from harness.submission.manifest import load_submission
 from harness.tasks.segments import cut_segments
-from harness.training import Options, train_submission
+from harness.training import train_submission
 from harness.training.recipe import TARGET_BANDS
 
 WINDOW = 40
@@ -384,9 +384,8 @@ def test_trains_and_predicts(cat, official_split, split, tmp_path, variant, feat
         audio = np.random.default_rng(1).standard_normal(20 * 16000)
         for stimulus in ("audiobook_1", "podcast_3"):
             np.savez(root / f"stimuli/eeg/{stimulus}.npz", audio=audio, fs=16000)
-    options = Options(device="cpu")
     submission, corpus = load_submission(package), open_corpus(root)
-    trained = train_submission(submission, corpus, split, feature, variant=variant, options=options)
+    trained = train_submission(submission, corpus, split, feature, variant=variant, device="cpu")
     n_bands = 10 if feature == "mel" else 1
     setup = load_submission(package).setup(split, feature, variant, weights=trained.path)
     segments = cut_segments(corpus, split, "val", feature=feature)

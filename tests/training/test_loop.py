@@ -19,11 +19,10 @@ from safetensors.torch import load_file
 from harness.errors import CorpusError, ShapeError, SubmissionError, TrainingError
 from harness.submission.manifest import load_submission
 from harness.submission.own_code import imported
-from harness.training import Options, train_submission
+from harness.training import train_submission
 from harness.training.recipe import Recipe
 
 torch.set_num_threads(1)
-CPU = Options(device="cpu")
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def train(corpus, split):
             split,
             "mel",
             seed=seed,
-            options=Options(**{"device": "cpu", **options}),
+            **{"device": "cpu", **options},
         )
 
     return run
@@ -450,7 +449,7 @@ def test_data_that_are_not_finite_stop_the_training(tiny, train, monkeypatch):
 
 def test_progress_says_epoch_loss_and_validation(tiny, corpus, split):
     shown = []
-    train_submission(tiny(), corpus, split, "mel", options=CPU, on_progress=lambda *a: shown.append(a))
+    train_submission(tiny(), corpus, split, "mel", device="cpu", on_progress=lambda *a: shown.append(a))
     assert [done for done, _, _ in shown] == list(range(1, 10))
     assert {total for _, total, _ in shown} == {9}
     assert shown[0][2].startswith("epoch 1 of 3, loss ")
@@ -462,7 +461,7 @@ def test_validation_part_without_labels(tiny, corpus, split, monkeypatch):
 
     bare = [replace(r, feature_series={}) if r.subject == "sub-027" else r for r in corpus.recordings]
     with pytest.raises(TrainingError) as caught:
-        train_submission(tiny(), replace(corpus, recordings=tuple(bare)), split, "mel", options=CPU)
+        train_submission(tiny(), replace(corpus, recordings=tuple(bare)), split, "mel", device="cpu")
     message = str(caught.value)
     assert "validation part: 2 recordings without mel (sub-027_audiobook_1, sub-027_podcast_3)" in message
     assert "never on test: point --data at a corpus with these labels" in message
@@ -470,4 +469,4 @@ def test_validation_part_without_labels(tiny, corpus, split, monkeypatch):
 
 def test_unknown_variant(tiny, corpus, split):
     with pytest.raises(SubmissionError, match="--variant"):
-        train_submission(tiny(), corpus, split, "mel", variant="large", options=CPU)
+        train_submission(tiny(), corpus, split, "mel", variant="large", device="cpu")

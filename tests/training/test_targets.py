@@ -15,7 +15,7 @@ from harness.features.audio import load_audio
 from harness.features.spectrograms import spectra
 from harness.nn import zscore
 from harness.tasks.segments import cut_segments
-from harness.training import Options, losses, targets, train_submission
+from harness.training import losses, targets, train_submission
 from harness.training.crops import make_crops
 from harness.training.recipe import Recipe
 from harness.training.targets import find_audio, with_targets
@@ -226,7 +226,7 @@ GIVEN = ("mel80", "mel", "envelope")
 
 def test_a_net_is_trained_on_all_its_targets(tiny, tree, split):
     submission = tiny(code=NET, targets={"mel": ("envelope", "mel80")}, dropout=0.0, epochs=6)
-    trained = train_submission(submission, open_corpus(tree), split, "mel", options=Options(device="cpu"))
+    trained = train_submission(submission, open_corpus(tree), split, "mel", device="cpu")
     record = trained.path.with_suffix(".json").read_text()
     assert '"targets": {\n   "mel": [\n    "envelope",\n    "mel80"' in record
     with (trained.folder / "log.csv").open(newline="") as file:
@@ -247,7 +247,7 @@ def test_a_net_is_trained_on_all_its_targets(tiny, tree, split):
 def test_a_net_with_other_outputs_is_refused(tiny, tree, split, change, arrived):
     submission = tiny(code=NET + change, targets={"mel": ("envelope", "mel80")})
     with pytest.raises(TrainingError) as error:
-        train_submission(submission, open_corpus(tree), split, "mel", options=Options(device="cpu"))
+        train_submission(submission, open_corpus(tree), split, "mel", device="cpu")
     assert _message(error).startswith(
         f"net: outputs in training: {arrived}, expected a mapping with envelope, mel, mel80."
     )
