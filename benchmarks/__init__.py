@@ -1,1 +1,1 @@
-"""Figures that the README quotes. ``python -m benchmarks`` runs all of them."""
+"""Figures that docs/results.md shows. ``python -m benchmarks`` measures all of them."""

@@ -8,19 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = (
-    "scoring",
-    "chance",
-    "leaderboard",
-    "predictions_json",
-    "crops",
-    "overhead",
-    "systems",
-    "mamba",
-    "catwavenet",
-    "ssm2mel",
-    "dmf2mel",
-)
+from benchmarks.timing import TARGETS
+
+NAMES = tuple(json.loads(TARGETS.read_text("utf-8")))
 FIGURES = Path(__file__).parent / "figures.json"
 
 

@@ -31,7 +31,6 @@ VARIANTS = {"vlaai": ("original", "challenge"), "happyquokka": ("conditioned", "
 SEGMENTS, SEGMENT_SECONDS = 8, 30
 ROUNDS_SECONDS = 3.0  # a quick system is asked again until then; its quickest answer counts
 BATCH = 32
-TARGET_CHANGE = 1e-5
 FEATURE = "mel"
 
 
@@ -179,4 +178,4 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         print(json.dumps(measure(load_submission(Path(sys.argv[1])), sys.argv[2])))
     else:
-        report("systems", main(), {"largest_batch_change": ("<=", TARGET_CHANGE)})
+        report("systems", main())
