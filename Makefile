@@ -1,7 +1,8 @@
 # make install   create .venv with the command `harness` and everything the tests need
 # make score     score CAT-WaveNet on the simulated corpus (made on first use), and show its board
 # make check     format, lint, types, tests: the line that CI runs
-# make bench     every figure that the README quotes
+# make docs      fill in what README.md and docs/ quote from the committed records and figures
+# make bench     measure every figure of docs/results.md again
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: install score check format bench clean
+.PHONY: install score check format docs bench clean
 
 install: $(STAMP)
 
@@ -36,6 +37,9 @@ check: install
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: install
+	$(BIN)/python docs/make.py
 
 bench: install
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,191 @@
+"""Fill in what README.md and docs/*.md quote from the committed records and figures. ``make docs`` runs it.
+
+A quotation stands between two comments, which nobody sees on the rendered page:
+
+    <!-- make docs: board simulated/held-out-subjects/test/mel -->
+    ...
+    <!-- end -->
+
+The first comment names one of `BLOCKS` and its argument. What stands in between is written here, from the
+records in ``results/``, the weights' training records, ``benchmarks/*.json`` and ``docs/pull-request.json``;
+everything else in these files is written by hand. Boards show the systems that come with the kit. What others
+hand in stands on the pages that ``harness page`` writes, and changes nothing here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from harness.boards.board import board_of, load_board, parse_board
+from harness.boards.compare import DEFAULT_BOARD
+from harness.boards.formats import board_text
+from harness.boards.papers.official import official_text
+from harness.boards.papers.tables import paper_text
+from harness.boards.ranking import rank
+from harness.pull_request.comment import comment_text, load_data
+from harness.records.record import read_record
+from harness.records.text import record_text
+
+REPOSITORY = Path(__file__).parent.parent
+RESULTS = REPOSITORY / "results"
+DOCUMENTS = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
+AUTHORS = ["The eeg-speech-harness maintainers"]
+COMMENT_BYTES = 3000
+_BLOCK = re.compile(r"^(<!-- make docs: (\S+)(?: (.+))? -->\n)(?:.*\n)*?(<!-- end -->)$", re.M)
+
+
+def filled(text: str) -> str:
+    """A document with every quotation written anew."""
+    return _BLOCK.sub(lambda found: f"{found[1]}{BLOCKS[found[2]](found[3] or '').strip()}\n{found[4]}", text)
+
+
+def quoted(text: str) -> set[tuple[str, str]]:
+    """What a document quotes: names of `BLOCKS` with their arguments."""
+    return {(name, argument) for _, name, argument, _ in _BLOCK.findall(text)}
+
+
+def our_packages() -> set[str]:
+    """Names of the packages that come with the kit."""
+    manifests = [tomllib.loads(path.read_text("utf-8")) for path in REPOSITORY.glob("*/*/submission.toml")]
+    return {manifest["name"] for manifest in manifests if manifest["authors"] == AUTHORS}
+
+
+def make_score(_: str) -> str:
+    """What ``make score`` prints, but for the table of subjects and the time that predicting took."""
+    record = read_record(RESULTS.joinpath(*DEFAULT_BOARD, "catwavenet-full.json"))
+    summary = record_text(record).split("\n\n")[-1].splitlines()
+    lines = [line for line in summary if not line.startswith("predicted in")]
+    return "```\n" + "\n".join([*lines, "", _board(str(DEFAULT_BOARD), "text")]) + "```"
+
+
+def board(name: str) -> str:
+    """A board."""
+    return _board(name, "md")
+
+
+def rows_of(argument: str) -> str:
+    """The rows of one package on a board: ``PACKAGE BOARD``."""
+    package, name = argument.split()
+    title, table, *_ = _board(name, "md").split("\n\n")
+    header, rule, *rows = table.splitlines()
+    own = [row for row in rows if re.search(rf"\| {re.escape(package)} ", row)]
+    return "\n".join([title, "", header, rule, *own])
+
+
+def paper(name: str) -> str:
+    """A paper's tables, reported beside measured."""
+    return paper_text(name, RESULTS, form="md")
+
+
+def official(_: str) -> str:
+    """The official leaderboard of 2024."""
+    return official_text("md")
+
+
+def seeds(argument: str) -> str:
+    """One net's trainings, which differ in their seed alone: ``PACKAGE CORPUS-FEATURE``."""
+    package, weights = argument.split()
+    (folder,) = REPOSITORY.glob(f"*/{package}/weights")
+    trainings = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob(f"{weights}*.json"))]
+    rows = [
+        [training["variant"], str(training["seed"]), f"{training['report']['validation_pearson_r']:.4f}"]
+        for training in sorted(trainings, key=lambda training: training["seed"])
+    ]
+    return _table(["variant", "seed", "mean r, validation part"], rows)
+
+
+def heard(_: str) -> str:
+    """DTU's late halves, scored with and without their envelope in training."""
+    rows = [
+        [system.removesuffix("/default"), f"{r['heard']:.4f}", f"{r['unheard']:.4f}"]
+        for system, r in _figures("dtu_unheard").items()
+    ]
+    return _table(["system", "trained on the late halves", "trained on the early halves"], rows)
+
+
+def figures(_: str) -> str:
+    """The benchmarks' figures beside their targets."""
+    measured = _figures("figures")
+    rows = [
+        [target["what"], f"{measured[benchmark][name]:,g}", _target(target), f"`{benchmark}.{name}`"]
+        for benchmark, targets in _figures("targets").items()
+        for name, target in targets.items()
+        if "what" in target
+    ]
+    return _table(["what", "figure", "target", "key"], rows)
+
+
+def speeds(_: str) -> str:
+    """Parameters, speed and memory of every system at its paper's size."""
+    measured = _figures("figures")["systems"]
+    names = [key.removesuffix("_parameters") for key in measured if key.endswith("_parameters")]
+    rows = [
+        [
+            name.replace("_default", "").replace("_", "-"),
+            f"{measured[f'{name}_parameters']:,}",
+            f"{float('{:.3g}'.format(measured[f'{name}_seconds_of_eeg_a_second'])):,g}",
+            f"{measured[f'{name}_peak_mb']:.0f}",
+        ]
+        for name in names
+    ]
+    return _table(["system", "parameters", "seconds of EEG a second", "peak memory, MB"], rows)
+
+
+def comment(_: str) -> str:
+    """The comment under a pull request, from ``docs/pull-request.json``."""
+    return comment_text(load_data(REPOSITORY / "docs" / "pull-request.json"), COMMENT_BYTES)
+
+
+BLOCKS: dict[str, Callable[[str], str]] = {
+    "make-score": make_score,
+    "board": board,
+    "rows-of": rows_of,
+    "paper": paper,
+    "official-2024": official,
+    "seeds": seeds,
+    "heard": heard,
+    "figures": figures,
+    "speeds": speeds,
+    "comment": comment,
+}
+
+
+@lru_cache
+def _board(name: str, form: str) -> str:
+    complete = load_board(RESULTS, parse_board(name))
+    ours = our_packages()
+    entries = [entry for entry in complete.entries if entry.record["submission"]["name"] in ours]
+    return board_text(rank(board_of(complete.name, entries)), form)
+
+
+def _figures(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((REPOSITORY / "benchmarks" / f"{name}.json").read_text("utf-8"))
+    return document
+
+
+def _target(target: dict[str, Any]) -> str:
+    return f"at least {target['at_least']:g}" if "at_least" in target else f"at most {target['at_most']:g}"
+
+
+def _table(headers: list[str], rows: list[list[str]]) -> str:
+    return tabulate(rows, headers, "pipe", disable_numparse=True)
+
+
+def main() -> None:
+    """Write every document whose quotations have changed."""
+    for path in DOCUMENTS:
+        text = path.read_text("utf-8")
+        if (new := filled(text)) != text:
+            path.write_text(new, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""README.md and docs/: what they quote is what records and figures say, and their commands and links work."""
+
+import hashlib
+import json
+import re
+import runpy
+import shlex
+
+import click
+import pytest
+from conftest import REPOSITORY
+from test_repository import LAYERS
+
+from harness.boards.compare import DEFAULT_BOARD
+from harness.boards.papers.tables import PAPERS
+from harness.cli.main import cli
+from harness.submission.manifest import load_submission
+
+MAKE = runpy.run_path(str(REPOSITORY / "docs" / "make.py"))
+README = (REPOSITORY / "README.md").read_text()
+RESULTS = (REPOSITORY / "docs" / "results.md").read_text()
+FIGURES = json.loads((REPOSITORY / "benchmarks" / "figures.json").read_text())
+OURS = MAKE["our_packages"]()
+PAGES = sorted(
+    [
+        *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+        *(REPOSITORY / "docs").glob("*.md"),
+        *(next(REPOSITORY.glob(f"*/{name}/README.md")) for name in OURS),
+    ]
+)
+# Board -> its committed records of the kit's own packages, by the digits that a board shows.
+RECORDS = {}
+for path in sorted((REPOSITORY / "results").rglob("*.json")):
+    record = json.loads(path.read_text())
+    if record["submission"]["name"] in OURS:
+        board = path.parent.relative_to(REPOSITORY / "results").as_posix()
+        digits = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        RECORDS.setdefault(board, {})[digits] = record
+
+
+def page_name(path):
+    return path.relative_to(REPOSITORY).as_posix()
+
+
+@pytest.mark.parametrize("path", MAKE["DOCUMENTS"], ids=page_name)
+def test_pages_are_what_make_docs_writes(path):
+    text = path.read_text()
+    assert text == MAKE["filled"](text), "make docs fills in what has changed"
+    assert text.count("<!-- make docs: ") == len(MAKE["quoted"](text)), "a quotation without an end, or twice"
+
+
+def test_quotations_are_all_there():
+    boards = {("board", name) for name in RECORDS}
+    papers = {("paper", name) for name in PAPERS}
+    single = {(name, "") for name in ("official-2024", "heard", "figures", "speeds", "comment")}
+    variants = {
+        ("rows-of", f"{name} simulated/held-out-subjects/{part}/mel")
+        for name in ("catwavenet", "dmf2mel", "ssm2mel")
+        for part in ("test", "val")
+    }
+    seeds = {("seeds", "convconcatnet simulated-mel")}
+    assert MAKE["quoted"](RESULTS) == boards | papers | single | variants | seeds
+    assert MAKE["quoted"](README) == {("make-score", "")}
+
+
+def test_the_readme_shows_what_the_makefile_runs():
+    makefile = (REPOSITORY / "Makefile").read_text()
+    assert "\tHARNESS_DATA= $(BIN)/harness score submissions/catwavenet\n" in makefile
+    assert f"\t$(BIN)/harness rank --board {DEFAULT_BOARD}\n" in makefile
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_rows_of_boards_are_the_records_of_our_packages(name):
+    block = RESULTS.split(f"<!-- make docs: board {name} -->\n")[1].split("<!-- end -->")[0]
+    table = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in block.splitlines()
+        if line.startswith("|")
+    ]
+    column = table[0].index
+    rows = {row[column("record")]: row for row in table[2:]}
+    assert rows.keys() == RECORDS[name].keys()
+    for digits, row in rows.items():
+        record = RECORDS[name][digits]
+        bands = [band for band in record["chance"].values() if band]
+        chance = min(band["low"] for band in bands), max(band["high"] for band in bands)
+        assert row[column("mean r")] == f"{record['score']:.4f}"
+        assert row[column("95 % interval")] == "{:.4f} to {:.4f}".format(*record["ci95"])
+        assert row[column("chance")] == "{:.4f} to {:.4f}".format(*chance)
+        assert row[column("system")].split()[0] == record["submission"]["name"]
+        assert f"{len(record['subjects'])} subjects**" in block
+
+
+def test_benchmarks_reach_their_targets_and_are_quoted():
+    rows = re.findall(
+        r"^\| [^|]* \| ([\d.,e-]+) +\| at (least|most) ([\d.e-]+) +\| `(\w+)\.(\w+)` +\|$", RESULTS, re.M
+    )
+    assert len(rows) == 17
+    for number, direction, bound, benchmark, name in rows:
+        measured = FIGURES[benchmark][name]
+        assert float(number.replace(",", "")) == measured
+        assert measured >= float(bound) if direction == "least" else measured <= float(bound)
+
+
+def test_every_systems_speed_is_quoted():
+    block = RESULTS.split("<!-- make docs: speeds -->\n")[1].split("<!-- end -->")[0]
+    rows = re.findall(r"^\| (\S+) +\| ([\d,]+) +\| ([\d,.]+) +\| (\d+) +\|$", block, re.M)
+    packages = {name for name in OURS if not load_submission(next(REPOSITORY.glob(f"*/{name}"))).is_ensemble}
+    assert {system.partition("-")[0] for system, *_ in rows} == packages
+    for system, parameters, speed, peak in rows:
+        key = system.replace("-", "_", 1) if "-" in system else f"{system}_default"
+        measured = {
+            what: FIGURES["systems"][f"{key}_{what}"]
+            for what in ("parameters", "seconds_of_eeg_a_second", "peak_mb")
+        }
+        assert int(parameters.replace(",", "")) == measured["parameters"]
+        assert float(speed.replace(",", "")) == pytest.approx(measured["seconds_of_eeg_a_second"], rel=0.005)
+        assert float(peak) == pytest.approx(measured["peak_mb"], abs=0.5)
+
+
+def test_the_readme_is_short_and_names_every_folder():
+    assert len(README.splitlines()) <= 200
+    rooms = [path.name for path in (REPOSITORY / "harness").iterdir() if (path / "__init__.py").is_file()]
+    assert sorted(re.findall(r"^  (\w+)/ ", README, re.M)) == sorted(rooms)
+    tops = ("baselines", "submissions", "splits", "results", "docs", "benchmarks", "tests")
+    assert [name for name in tops if f"{name}/" not in README] == []
+
+
+def commands_of(text):
+    """Every `harness` command of a page, without the command's name: code blocks and code in a line."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", text, re.M | re.S) + re.findall(r"^ {4}(.*)$", text, re.M)
+    lines = [line for block in blocks for line in block.splitlines()]
+    for line in lines:
+        yield from re.findall(r"^(?:\$ |torchrun .*)?harness (.+)$", line)
+    yield from re.findall(r"`harness ([a-z][^`]*)`", text)
+
+
+# The changelog may name commands that are gone.
+@pytest.mark.parametrize("path", [path for path in PAGES if path.stem != "CHANGELOG"], ids=page_name)
+def test_commands_can_be_given_as_they_stand(path):
+    for words in (shlex.split(command, comments=True) for command in commands_of(path.read_text())):
+        command = cli
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            assert words[0] in command.commands
+            command = command.commands[words.pop(0)]
+        if not words:  # the command's name alone, in a sentence
+            continue
+        given = command.make_context(command.name, words).params if words != ["--help"] else {}
+        package = REPOSITORY / given.get("submission", "")
+        if given.get("variant") and package.is_dir():
+            assert given["variant"] in load_submission(package).variants
+
+
+def test_commands_are_found_in_blocks_and_in_lines():
+    text = "```\n$ harness new a  # b\ntorchrun x harness train b\n```\n\n    harness check c\n\nSee `harness rank`.\n"
+    assert list(commands_of(text)) == ["new a  # b", "train b", "check c", "rank"]
+    assert len(list(commands_of(README))) > 20
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page_name)
+def test_links_lead_somewhere(path):
+    text = path.read_text()
+    for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", text):
+        place, _, anchor = target.partition("#")
+        linked = path.parent / place if place else path
+        assert linked.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", linked.read_text(), re.M)
+            assert anchor in [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles]
+
+
+def test_contributing_shows_the_layers_that_are_tested():
+    rows = re.findall(r"^\| (\d) \| (.+) \|$", (REPOSITORY / "CONTRIBUTING.md").read_text(), re.M)
+    assert [int(number) for number, _ in rows] == list(range(1, len(LAYERS) + 1))
+    assert [re.findall(r"`(\w+)`", names) for _, names in rows] == LAYERS
