@@ -73,22 +73,11 @@ def git_state(folder: Path) -> dict[str, Any] | None:
     Score records themselves (``results/``) do not make a repository dirty. None outside a repository,
     before the first commit, and where git is not installed.
     """
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    changed = _git(folder, "status", "--porcelain", "--", ":/", ":(exclude,top)results")
-    return {"commit": commit, "dirty": bool(changed)}
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=30,
-        )
-    except (OSError, subprocess.SubprocessError):
+        commit = try_git(folder, "rev-parse", "HEAD")
+        if commit is None:
+            return None
+        changed = try_git(folder, "status", "--porcelain", "--", ":/", ":(exclude,top)results")
+    except RepositoryError:
         return None
-    return done.stdout.strip()
+    return {"commit": commit.decode("ascii").strip(), "dirty": bool(changed)}

@@ -75,7 +75,17 @@ def load_audio(path: Path) -> LoadedAudio:
 
 
 def checked_audio(audio: NDArray[Any], n_least: int, sample_rate_hz: int) -> Audio:
-    """Audio as float32; refuses another shape, too few samples, a low rate, broken numbers."""
+    """Audio as float32, checked before a feature is computed from it.
+
+    Args:
+        audio: (n_samples,), of any type of number.
+        n_least: how many samples it must have: one window, or one frame.
+        sample_rate_hz: samples a second.
+
+    Raises:
+        ShapeError: the audio is not one-dimensional, or has fewer samples.
+        CorpusError: it has NaN or infinite samples, or a rate that is too low for the highest band.
+    """
     if sample_rate_hz <= 2 * MEL_HIGHEST_HZ:
         raise CorpusError(
             Fault(

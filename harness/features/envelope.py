@@ -28,8 +28,8 @@ GAMMATONE_BLOCK_SAMPLES: Final = 32768
 def envelope(audio: NDArray[Any], sample_rate_hz: int) -> Feature:
     """Speech envelope as the ear's filters give it, 64 frames a second.
 
-    Each of 28 gammatone bands, equally spaced on the ERB scale from 50 to 5000 Hz, is rectified and
-    raised to the power 0.6 (the ear compresses), the bands are summed, and the sum is resampled.
+    Each of 28 gammatone bands, equally spaced on the ERB scale from 50 to 5000 Hz, is rectified and raised to
+    the power 0.6, since the ear compresses. The bands are summed, and the sum is resampled to 64 Hz.
 
     Args:
         audio: (n_samples,), finite, any scale.

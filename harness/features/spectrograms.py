@@ -1,17 +1,11 @@
-"""Audio in, target features out: the mel spectrogram and the envelope that decoders predict.
+"""Mel spectrograms: the feature that decoders predict, and finer spectra that some are trained on.
 
-Both features have 64 frames a second and are ``(n_times, n_bands)`` float32. Their definitions are
-those of the SparrKULee corpus, whose distributed feature files were made with them:
+`mel` gives ten Slaney bands up to 5 kHz of the power spectrum, ``(n_times, 10)`` float32, 64 frames a second.
+Its definition is that of the SparrKULee corpus, whose feature files were made with it. `spectra` gives finer
+ones, which are no feature of the challenge; some decoders are trained on them as well.
 
-- **mel**: ten Slaney mel bands up to 5 kHz of the power spectrum (`mel`), in two frame rates;
-- **envelope**: a bank of 28 gammatone filters, rectified, compressed and summed (`envelope`).
-
-Finer spectra, which are no feature of the challenge and which some decoders are trained on besides, are
-`spectra`.
-
-The frames of a mel start where their window starts, so a mel is a few frames shorter than the
-envelope of the same audio. All arithmetic avoids threaded matrix products: the same audio gives
-the same bytes whatever the number of threads.
+A frame starts where its window starts, so a mel is a few frames shorter than the envelope of the same audio.
+Matrix products with threads are avoided: the same audio gives the same bytes whatever the number of threads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A simulated corpus is what its marker says: its files are checked, and its recipe is its fingerprint."""
+"""Whether a simulated corpus is still what its marker says, and its fingerprint: the hash of its recipe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def simulated_root(corpus: Corpus) -> Path | None:
 
 
 def missing_simulated_files(corpus: Corpus) -> list[Fault]:
-    """Files that a simulated corpus came with and now lacks, by name and size."""
+    """Files of a simulated corpus that are missing, or of another size than they were made."""
     from harness.corpus.simulated.make import missing_files
 
     root = simulated_root(corpus)
@@ -53,9 +53,9 @@ def check_simulated(corpus: Corpus, recordings: Iterable[Recording]) -> None:
 def recipe_fingerprint(corpus: Corpus) -> str | None:
     """sha256 of a simulated corpus's recipe and generator version; None where its marker is gone.
 
-    The corpus is made anew on every machine, and two processors may differ in the last bits of a
-    sample, so hashes of samples would tell apart what is the same data. :func:`check_simulated` says
-    whether the files are still those that the recipe made.
+    The corpus is made anew on every machine, and two processors may differ in the last bits of a sample:
+    hashes of samples would call the same data different. :func:`check_simulated` says whether the files are
+    still those that the recipe made.
     """
     from harness.corpus.simulated.make import read_marker
 

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from harness.corpus.simulated.head import AUDITORY_SOURCES, Listener
 from harness.features.catalogue import N_MEL_BANDS, SAMPLE_RATE_HZ
 
-Array = NDArray[Any]
 # Limits of the preprocessing, Hz, and how wide their slopes are.
 PASS_BAND_HZ: Final = (0.5, 30.0)
 SLOPE_HZ: Final = (0.2, 1.5)
@@ -63,7 +62,7 @@ ALPHA_HZ: Final = (8.0, 13.0)
 BETA_HZ: Final = (15.0, 27.0)
 
 
-def record(subject: Listener, mel: Array, n_times: int, rng: np.random.Generator) -> Array:
+def record(subject: Listener, mel: NDArray[Any], n_times: int, rng: np.random.Generator) -> NDArray[Any]:
     """EEG of ``subject`` listening to one stimulus.
 
     Args:
@@ -96,7 +95,7 @@ def record(subject: Listener, mel: Array, n_times: int, rng: np.random.Generator
     return _limited(eeg).astype(np.float16)
 
 
-def _compressed(mel: Array, n_times: int) -> Array:
+def _compressed(mel: NDArray[Any], n_times: int) -> NDArray[Any]:
     """Energy of every mel band as the ear passes it on, (10, n_times), each with mean 1.
 
     Where the mel is shorter than the recording, its last frame is repeated.
@@ -106,7 +105,7 @@ def _compressed(mel: Array, n_times: int) -> Array:
     return np.pad(energy, ((0, 0), (0, n_times - energy.shape[1])), mode="edge")
 
 
-def _evoked(subject: Listener, energy: Array) -> Array:
+def _evoked(subject: Listener, energy: NDArray[Any]) -> NDArray[Any]:
     """What every auditory source does, (n_sources, n_times): energy and onsets through kernels."""
     from scipy import fft
 
@@ -128,15 +127,15 @@ def _evoked(subject: Listener, energy: Array) -> Array:
     return total
 
 
-def _kernel(delay_seconds: float) -> Array:
+def _kernel(delay_seconds: float) -> NDArray[Any]:
     """The response to an impulse of sound, ``RESPONSE_SECONDS`` long, at any sub-sample delay."""
     time = np.arange(round(RESPONSE_SECONDS * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ - delay_seconds
     bumps = [size * np.exp(-0.5 * ((time - at) / wide) ** 2) for at, wide, size in COMPONENTS]
-    total: Array = np.sum(bumps, axis=0)
+    total: NDArray[Any] = np.sum(bumps, axis=0)
     return total
 
 
-def _loudness(energy: Array, delay_seconds: float) -> Array:
+def _loudness(energy: NDArray[Any], delay_seconds: float) -> NDArray[Any]:
     """Loudness as the rhythms follow it: late, sluggish, standardised, (n_times,)."""
     from scipy import fft
 
@@ -146,7 +145,8 @@ def _loudness(energy: Array, delay_seconds: float) -> Array:
     late = np.exp(-2j * np.pi * frequency * delay_seconds)
     followed = fft.irfft(fft.rfft(energy.mean(axis=0)) * sluggish * late, n_times)
     # Clipped: a lone peak must not send the amplitude's exponential anywhere.
-    return np.clip(_standardised(followed), -2.5, 2.5)
+    clipped: NDArray[Any] = np.clip(_standardised(followed), -2.5, 2.5)
+    return clipped
 
 
 def _coloured(
@@ -154,7 +154,7 @@ def _coloured(
     n_times: int,
     rng: np.random.Generator,
     limits_hz: tuple[float, float] | None = None,
-) -> Array:
+) -> NDArray[Any]:
     """Gaussian noise of unit variance, (n_sources, n_times): within limits, or pink (1/f power)."""
     from scipy import fft
 
@@ -167,13 +167,13 @@ def _coloured(
     return _standardised(fft.irfft(fft.rfft(noise) * shape, n_times))
 
 
-def _bursts(n_times: int, rng: np.random.Generator) -> Array:
+def _bursts(n_times: int, rng: np.random.Generator) -> NDArray[Any]:
     """Amplitude of occipital alpha: it waxes and wanes over seconds, whatever is heard."""
     slow = _coloured(1, n_times, rng, (0.05, 0.4))
     return np.exp(0.8 * slow)
 
 
-def _blinks(n_times: int, rng: np.random.Generator) -> Array:
+def _blinks(n_times: int, rng: np.random.Generator) -> NDArray[Any]:
     """Blinks at random times, (n_times,), each some 0.3 s long."""
     seconds = n_times / SAMPLE_RATE_HZ
     train = np.zeros(n_times)
@@ -182,38 +182,40 @@ def _blinks(n_times: int, rng: np.random.Generator) -> Array:
     return np.convolve(train, np.hanning(round(0.3 * SAMPLE_RATE_HZ) + 2), mode="same")
 
 
-def _limited(eeg: Array) -> Array:
+def _limited(eeg: NDArray[Any]) -> NDArray[Any]:
     """Keep 0.5-30 Hz."""
     from scipy import fft
 
     frequency = fft.rfftfreq(eeg.shape[1], 1 / SAMPLE_RATE_HZ)
     shape = _slope(frequency, PASS_BAND_HZ, SLOPE_HZ)
-    kept: Array = fft.irfft(fft.rfft(eeg) * shape, eeg.shape[1])
+    kept: NDArray[Any] = fft.irfft(fft.rfft(eeg) * shape, eeg.shape[1])
     return kept
 
 
-def _slope(frequency: Array, limits_hz: tuple[float, float], width_hz: tuple[float, float]) -> Array:
+def _slope(
+    frequency: NDArray[Any], limits_hz: tuple[float, float], width_hz: tuple[float, float]
+) -> NDArray[Any]:
     """Gain of a band-pass with smooth edges."""
     low = 1 / (1 + np.exp(-(frequency - limits_hz[0]) * 8 / width_hz[0]))
     high = 1 / (1 + np.exp(np.minimum((frequency - limits_hz[1]) * 8 / width_hz[1], 60.0)))
-    gain: Array = low * high
+    gain: NDArray[Any] = low * high
     return gain
 
 
-def _mixed(gains: Array, sources: Array) -> Array:
+def _mixed(gains: NDArray[Any], sources: NDArray[Any]) -> NDArray[Any]:
     """Sources as the EEG channels see them, (64, n_times), without threads."""
-    mixed: Array = np.einsum("cs,st->ct", gains, sources, optimize=False)
+    mixed: NDArray[Any] = np.einsum("cs,st->ct", gains, sources, optimize=False)
     return mixed
 
 
-def _standardised(rows: Array) -> Array:
+def _standardised(rows: NDArray[Any]) -> NDArray[Any]:
     """Mean 0 and standard deviation 1 along the last axis; a constant row becomes 0."""
     centred = rows - rows.mean(axis=-1, keepdims=True)
-    result: Array = centred / (centred.std(axis=-1, keepdims=True) + 1e-12)
+    result: NDArray[Any] = centred / (centred.std(axis=-1, keepdims=True) + 1e-12)
     return result
 
 
-def _scaled(eeg: Array, microvolt: float) -> Array:
+def _scaled(eeg: NDArray[Any], microvolt: float) -> NDArray[Any]:
     """Scale to a root mean square over all EEG channels and samples."""
-    scaled: Array = eeg * (microvolt / (np.sqrt(np.mean(eeg**2)) + 1e-12))
+    scaled: NDArray[Any] = eeg * (microvolt / (np.sqrt(np.mean(eeg**2)) + 1e-12))
     return scaled

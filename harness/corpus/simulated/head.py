@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from harness.conventions import N_EEG_CHANNELS
 
-Array = NDArray[Any]
 N_PINK_SOURCES: Final = 24
 # How much a subject differs from the shared anatomy.
 LATENCY_JITTER_SECONDS: Final = 0.006
@@ -72,11 +71,11 @@ class Listener:
         evoked_gain, induced_gain: relative to the average subject.
     """
 
-    auditory: Array
-    rhythms: Array
-    pink: Array
-    occipital: Array
-    eyes: Array
+    auditory: NDArray[Any]
+    rhythms: NDArray[Any]
+    pink: NDArray[Any]
+    occipital: NDArray[Any]
+    eyes: NDArray[Any]
     latency_seconds: float
     evoked_gain: float
     induced_gain: float
@@ -101,7 +100,7 @@ def listener(rng: np.random.Generator) -> Listener:
     )
 
 
-def _channel_places() -> Array:
+def _channel_places() -> NDArray[Any]:
     """64 places on the upper head, (64, 3), evenly spread along a spiral from the top down."""
     index = np.arange(N_EEG_CHANNELS)
     height = 1 - 1.25 * (index + 0.5) / N_EEG_CHANNELS
@@ -110,7 +109,7 @@ def _channel_places() -> Array:
     return np.stack([radius * np.cos(turn), radius * np.sin(turn), height], axis=1)
 
 
-def _anywhere(rng: np.random.Generator) -> tuple[Array, Array]:
+def _anywhere(rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
     """Places inside the head and directions of the pink sources, two arrays (n_sources, 3)."""
     places = rng.standard_normal((N_PINK_SOURCES, 3))
     places *= rng.uniform(0.3, 0.8, (N_PINK_SOURCES, 1)) / np.linalg.norm(places, axis=1, keepdims=True)
@@ -118,7 +117,7 @@ def _anywhere(rng: np.random.Generator) -> tuple[Array, Array]:
     return places, rng.standard_normal((N_PINK_SOURCES, 3))
 
 
-def _gains(places: Array, directions: Array, rng: np.random.Generator) -> Array:
+def _gains(places: NDArray[Any], directions: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
     """Field of current dipoles at the EEG channels, (64, n_sources), with the subject's jitter.
 
     The field of a dipole in a homogeneous medium, re-referenced to the average of the channels,
@@ -132,5 +131,5 @@ def _gains(places: Array, directions: Array, rng: np.random.Generator) -> Array:
     distance = np.linalg.norm(away, axis=2) + 0.5
     field = (away * directions).sum(axis=2) / distance**3
     field -= field.mean(axis=0)
-    scaled: Array = field / np.sqrt(np.mean(field**2, axis=0))
+    scaled: NDArray[Any] = field / np.sqrt(np.mean(field**2, axis=0))
     return scaled

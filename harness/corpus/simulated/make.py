@@ -47,9 +47,9 @@ from harness.files import file_sha256
 
 # Goes up with every change of the generator that changes a byte.
 GENERATOR_VERSION: Final = 1
-# What a seed is drawn for: keeps the streams of stimuli, subjects and recordings apart.
+# Stimuli, subjects and recordings draw from random streams of their own.
 STIMULUS_STREAM, SUBJECT_STREAM, RECORDING_STREAM = range(3)
-# A folder without this file beside its other content is not ours to clear.
+# Only a folder with this file in it is cleared.
 IN_PROGRESS: Final = "simulation-in-progress"
 # Room for file headers, folders and the marker, on top of the arrays.
 OVERHEAD: Final = 1.02
@@ -209,7 +209,7 @@ def _workers(jobs: int | None) -> Iterator[Any]:
 
 
 def _write_stimulus(folder: Path, recipe: Recipe, index: int) -> list[_Written]:
-    """Speak one stimulus, and take its features from the file as anybody would."""
+    """Make the audio of one stimulus, and compute its features from the written file."""
     name = recipe.stimuli[index]
     speaker = speech.SPEAKERS[index % len(speech.SPEAKERS)]
     rng = _rng(recipe.seed, STIMULUS_STREAM, index)
@@ -227,7 +227,7 @@ def _write_stimulus(folder: Path, recipe: Recipe, index: int) -> list[_Written]:
 
 
 def _write_recording(folder: Path, recipe: Recipe, recording: PlannedRecording) -> list[_Written]:
-    """Record one subject. A subject is drawn anew from its own seed, alike in every run."""
+    """Make one recording. A subject is drawn from its own seed, so that it is the same in every run."""
     number = subject_number(recording.subject)
     subject = head.listener(_rng(recipe.seed, SUBJECT_STREAM, number))
     heard = np.load(folder / feature_path(recording.stimulus, "mel"))
@@ -267,8 +267,8 @@ def _is_made(folder: Path, recipe: Recipe) -> bool:
 def _partial(folder: Path, n_bytes: int) -> Iterator[Path]:
     """A fresh ``<folder>.partial``, locked, and gone at the end unless it was renamed.
 
-    One that a killed run left is recognised by the file in it, and cleared; the lock tells it from
-    one that a living process is writing.
+    A folder that a killed run left holds the file `IN_PROGRESS`, and is cleared. A folder that another
+    process is writing has it too, but locked: then this process waits.
     """
     partial = folder.with_name(folder.name + ".partial")
     if partial.exists() and not (partial / IN_PROGRESS).is_file():

@@ -1,8 +1,8 @@
 """Who hears what in the simulated corpus, and where each file of it goes.
 
 Training, validation and test subjects are those of the held-out-subjects split. Test subjects hear
-stimuli that nobody else hears; a validation subject hears one training stimulus first, then stimuli
-of the validation's own.
+stimuli that nobody else hears. A validation subject hears one training stimulus first, then stimuli that
+only validation subjects hear.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def expected_bytes(recipe: Recipe) -> int:
 
 
 def _heard(recipe: Recipe, number: int, run: int) -> str:
-    """The stimulus of a run: the lists are walked in turn, so that all are heard about as often."""
+    """The stimulus of a run. Each part's stimuli come in turn, so that all are heard about equally often."""
     n_train, n_val = recipe.n_train_stimuli, recipe.n_val_stimuli
     if number in TEST_NUMBERS:
         place = n_train + n_val + (number + run - 1) % recipe.n_test_stimuli

@@ -1,9 +1,8 @@
 """Speech-like audio, for stimuli that nobody has to license.
 
 A source-filter synthesiser with made-up syllables: a pulse train with moving pitch and bursts of
-noise, shaped by moving formants. It carries what a speech feature carries: syllables at an
-irregular 3 to 6 Hz, words, phrases with pauses, and spectral bands that move apart from each
-other. It says nothing, and needs not.
+noise, shaped by moving formants. It has what speech features follow: syllables at an irregular 3 to 6 Hz,
+words, phrases with pauses, and spectral bands that do not all move together. It has no meaning.
 """
 
 from __future__ import annotations
