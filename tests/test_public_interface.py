@@ -1,6 +1,7 @@
 """The modules that packages import: docs/interface.md names all of their functions and classes."""
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import re
@@ -8,10 +9,12 @@ import re
 import pytest
 from conftest import REPOSITORY
 
+from harness.predictor import Setup
+
 SECTIONS = re.split(r"^## `(harness[\w.]+)`$", (REPOSITORY / "docs" / "interface.md").read_text(), flags=re.M)
 # Module -> its stable names.
 INTERFACE = {
-    module: re.findall(r"^\| `(\w+)` \| .+ \|$", text, re.M)
+    module: re.findall(r"^\| `(\w+)` \| .+ \|$", text.split("| field |")[0], re.M)
     for module, text in zip(SECTIONS[1::2], SECTIONS[2::2], strict=True)
 }
 PACKAGE_FILES = sorted(
@@ -38,32 +41,44 @@ def test_functions_and_classes_are_those_that_the_page_names(module):
     assert sorted(INTERFACE[module]) == sorted(getattr(imported, "__all__", defined))
 
 
+def test_fields_of_setup_are_those_that_the_page_names():
+    text = SECTIONS[SECTIONS.index("harness.predictor") + 1].split("| field | what it is |\n|---|---|\n")[1]
+    named = re.findall(r"`(\w+)`", "\n".join(line.split("|")[1] for line in text.strip().splitlines()))
+    assert sorted(named) == sorted(field.name for field in dataclasses.fields(Setup))
+
+
 @pytest.mark.parametrize("path", PACKAGE_FILES, ids=lambda path: "/".join(path.parts[-2:]))
 def test_packages_import_stable_names_only(path):
-    others = [
-        f"{module}.{name}"
-        for module, name in imported_from_harness(path.read_text())
-        if name not in INTERFACE.get(module, [])
-    ]
+    others = [name for name in imported_from_harness(path.read_text()) if not is_stable(name)]
     assert others == []
 
 
 def test_imports_of_other_names_are_found():
-    code = (
-        "import harness.files\nfrom harness import nn\nfrom harness.nn import load_net, secret\nimport json\n"
+    stable = (
+        "import harness.nn\nfrom harness import errors\nfrom harness.nn import load_net, s4\nimport json\n"
     )
-    assert list(imported_from_harness(code)) == [
-        ("harness.files", ""),
-        ("harness", "nn"),
-        ("harness.nn", "load_net"),
-        ("harness.nn", "secret"),
+    other = "import harness.files\nfrom harness import cli\nfrom harness.nn import secret\n"
+    assert [is_stable(name) for name in imported_from_harness(stable)] == [True] * 4
+    assert [name for name in imported_from_harness(stable + other) if not is_stable(name)] == [
+        "harness.files",
+        "harness.cli",
+        "harness.nn.secret",
     ]
 
 
+def is_stable(name):
+    """Whether a dotted name is one of the interface's modules, or a name that one of them promises."""
+    module, _, last = name.rpartition(".")
+    return name in INTERFACE or last in INTERFACE.get(module, [])
+
+
 def imported_from_harness(code):
-    """(module, name) of every import from the kit, wherever it stands; a module imported whole has no name."""
+    """The dotted name of every import from the kit, wherever it stands."""
     for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "harness":
-            yield from ((node.module, alias.name) for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
-            yield from ((alias.name, "") for alias in node.names if alias.name.split(".")[0] == "harness")
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] == "harness")
