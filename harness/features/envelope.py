@@ -1,4 +1,4 @@
-"""The speech envelope: gammatone filters, magnitude, power law, mean over bands."""
+"""The speech envelope: gammatone filters, magnitude, power law, sum over bands."""
 
 from __future__ import annotations
 
