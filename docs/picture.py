@@ -1,6 +1,6 @@
-"""Photograph the board's page for docs/results.md: ``python docs/picture.py``, after the records have changed.
+"""Take the picture of a board's page in docs/results.md again: ``python docs/picture.py``.
 
-Needs Playwright (in the extra ``dev``) and a Chromium. The variable CHROMIUM names one; else it is looked for.
+Needs Playwright (in the extra ``dev``) and a Chromium, which the variable CHROMIUM can name.
 """
 
 from __future__ import annotations
