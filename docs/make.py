@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import tempfile
 import tomllib
 from collections.abc import Callable
 from functools import lru_cache
@@ -24,14 +26,14 @@ from typing import Any
 
 from tabulate import tabulate
 
-from harness.boards.board import board_of, load_board, parse_board
+from harness.boards.board import load_board, parse_board
 from harness.boards.compare import DEFAULT_BOARD
 from harness.boards.formats import board_text
 from harness.boards.papers.official import official_text
 from harness.boards.papers.tables import paper_text
 from harness.boards.ranking import rank
 from harness.pull_request.comment import comment_text, load_data
-from harness.records.record import read_record
+from harness.records.record import parse_record
 from harness.records.text import record_text
 
 REPOSITORY = Path(__file__).parent.parent
@@ -60,8 +62,8 @@ def our_packages() -> set[str]:
 
 def make_score(_: str) -> str:
     """What ``make score`` prints, but for the table of subjects and the time that predicting took."""
-    record = read_record(RESULTS.joinpath(*DEFAULT_BOARD, "catwavenet-full.json"))
-    summary = record_text(record).split("\n\n")[-1].splitlines()
+    path = RESULTS.joinpath(*DEFAULT_BOARD, "catwavenet-full.json")
+    summary = record_text(parse_record(path.read_bytes(), str(path))).split("\n\n")[-1].splitlines()
     lines = [line for line in summary if not line.startswith("predicted in")]
     return "```\n" + "\n".join([*lines, "", _board(str(DEFAULT_BOARD), "text")]) + "```"
 
@@ -160,10 +162,15 @@ BLOCKS: dict[str, Callable[[str], str]] = {
 
 @lru_cache
 def _board(name: str, form: str) -> str:
-    complete = load_board(RESULTS, parse_board(name))
+    """A board of the kit's own records alone, ranked and formatted as ``harness rank`` would."""
     ours = our_packages()
-    entries = [entry for entry in complete.entries if entry.record["submission"]["name"] in ours]
-    return board_text(rank(board_of(complete.name, entries)), form)
+    with tempfile.TemporaryDirectory() as folder:
+        board_folder = Path(folder) / name
+        board_folder.mkdir(parents=True)
+        for path in (RESULTS / name).glob("*.json"):
+            if json.loads(path.read_text("utf-8"))["submission"]["name"] in ours:
+                shutil.copy(path, board_folder)
+        return board_text(rank(load_board(Path(folder), parse_board(name))), form)
 
 
 def _figures(name: str) -> dict[str, Any]:

@@ -73,11 +73,22 @@ def git_state(folder: Path) -> dict[str, Any] | None:
     Score records themselves (``results/``) do not make a repository dirty. None outside a repository,
     before the first commit, and where git is not installed.
     """
-    try:
-        commit = try_git(folder, "rev-parse", "HEAD")
-        if commit is None:
-            return None
-        changed = try_git(folder, "status", "--porcelain", "--", ":/", ":(exclude,top)results")
-    except RepositoryError:
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
         return None
-    return {"commit": commit.decode("ascii").strip(), "dirty": bool(changed)}
+    changed = _git(folder, "status", "--porcelain", "--", ":/", ":(exclude,top)results")
+    return {"commit": commit, "dirty": bool(changed)}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
