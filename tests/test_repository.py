@@ -17,8 +17,9 @@ from harness.boards.ranking import rank
 from harness.cli.group import cli
 from harness.pull_request.changes import PREDICTED_WITH, SCORED_WITH, SCORER
 from harness.pull_request.comment import comment_text, load_data
-from harness.records.record import read_record, record_bytes, record_path
-from harness.records.text import chance_band, record_text
+from harness.records.record import record_bytes
+from harness.records.store import read_record, record_path
+from harness.records.text import record_text
 from harness.scoring.score import SCORER_VERSION
 from harness.submission.manifest import load_submission, weights_faults
 from harness.tasks.splits import load_split
@@ -100,20 +101,20 @@ def test_committed_record_is_valid_and_of_this_code(path):
     record = read_record(path)
     assert path.read_bytes() == record_bytes(record)
     assert path == record_path(REPOSITORY / "results", record)
-    assert record["scorer_version"] == SCORER_VERSION
-    assert record["split"]["sha256"] == load_split(record["split"]["name"]).sha256
-    assert record["flags"]["partial"] is False
-    assert record["git"]["dirty"] is False
-    if record["submission"]["kind"] == "predictions":
+    assert record.scorer_version == SCORER_VERSION
+    assert record.split.sha256 == load_split(record.split.name).sha256
+    assert record.flags.partial is False
+    assert record.git.dirty is False
+    if record.submission.kind == "predictions":
         return
     by_name = {folder.name: load_submission(folder) for folder in PACKAGES}
-    for described in [record["submission"], *record["submission"].get("members", [])]:
-        package = by_name[described["name"]]
-        assert described["code_sha256"] == package.code_sha256()
+    for described in [record.submission, *record.submission.members]:
+        package = by_name[described.name]
+        assert described.code_sha256 == package.code_sha256()
         if not package.is_ensemble:
             hashes = {entry["sha256"] for entry in package.manifest.get("weights", [])}
-            assert described["weights_sha256"] in hashes or (not hashes and not described["weights_sha256"])
-    assert ("members" in record["submission"]) == by_name[record["submission"]["name"]].is_ensemble
+            assert described.weights_sha256 in hashes or (not hashes and not described.weights_sha256)
+    assert bool(record.submission.members) == by_name[record.submission.name].is_ensemble
 
 
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)
@@ -124,11 +125,11 @@ def test_rows_of_readmes_are_records(path):
     for (corpus, part, feature, name), row in zip(rows, quoted, strict=True):
         board = f"dtu/dtu/{part}" if corpus == "DTU" else f"simulated/held-out-subjects/{part}"
         record = read_record(REPOSITORY / "results" / board / feature / f"{name}.json")
-        low, high = record["ci95"]
+        low, high = record.ci95
         assert row == (
-            f"| {corpus} | {part} | {feature} | {name} | {record['score']:.4f} |"
-            f" {low:.4f} to {high:.4f} | {len(record['subjects'])} |"
-            " {:.4f} to {:.4f} |".format(*chance_band(record))
+            f"| {corpus} | {part} | {feature} | {name} | {record.score:.4f} |"
+            f" {low:.4f} to {high:.4f} | {len(record.subjects)} |"
+            " {:.4f} to {:.4f} |".format(*record.chance.band)
         )
 
 
@@ -165,7 +166,7 @@ def test_readme_shows_what_the_default_prints():
     ]
     assert "\n".join(line for line in said.splitlines() if not line.startswith("predicted in")) in README
     board = load_board(results, DEFAULT_BOARD)
-    shown = [entry for entry in board.entries if re.search(rf"  {re.escape(entry.system)}  ", README)]
+    shown = [one for one in board.records if re.search(rf"  {re.escape(one.system)}  ", README)]
     assert len(shown) > 20  # what others add later need not stand there
     assert board_text(rank(board_of(board.name, shown))) in README
 
