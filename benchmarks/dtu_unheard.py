@@ -66,7 +66,7 @@ def _score(package: str, variant: str, training: Path, scored: Path, scratch: Pa
     task = open_task(training, part="val")
     train_submission(submission, task.corpus, task.split, task.feature, variant=variant, seed=1)
     task = open_task(scored, part="val")
-    return evaluate(load_submission(folder), task, Run(variant=variant))["score"]
+    return evaluate(load_submission(folder), task, Run(variant=variant)).score
 
 
 if __name__ == "__main__":

@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import report
-from harness.boards.board import Board, BoardName, Entry
+from harness.boards.board import Board, BoardName, BoardRecord
 from harness.boards.ranking import rank
 from harness.page import build_page
-from harness.records.record import build_record, write_record
+from harness.records.record import CorpusData, Record, RunFacts, SplitPart, System, build_record
+from harness.records.store import write_record
 from harness.scoring.chance import Band, Chance
 from harness.scoring.score import SubjectScore, combine
 
@@ -27,7 +28,7 @@ NAME = BoardName("simulated", "held-out-subjects", "test", "mel")
 BANDS = 10
 
 
-def record_of(name: str, scores: np.ndarray, bands: np.ndarray) -> dict:
+def record_of(name: str, scores: np.ndarray, bands: np.ndarray) -> Record:
     """A record with these subjects' means and bands."""
     subjects = {
         f"sub-{number:03d}": SubjectScore(float(r), tuple(row.tolist()), 8, (), (), ())
@@ -36,29 +37,29 @@ def record_of(name: str, scores: np.ndarray, bands: np.ndarray) -> dict:
     return build_record(
         combine(subjects),
         chance=Chance(Band(-0.004, 0.0, 0.004, 1793), Band(-0.004, 0.0, 0.004, 1000)),
-        submission={
-            "name": name,
-            "kind": "submission",
-            "version": "1.0.0",
-            "variant": "default",
-            "code_sha256": "0" * 64,
-            "weights_sha256": None,
-            "predictions_sha256": None,
-        },
-        split={"name": NAME.split, "sha256": "1" * 64, "part": NAME.part, "segment_seconds": 30},
-        corpus={"name": "simulated", "kind": "simulated", "fingerprint": "2" * 64},
+        submission=System(
+            name=name,
+            kind="submission",
+            version="1.0.0",
+            variant="default",
+            code_sha256="0" * 64,
+            weights_sha256=None,
+            predictions_sha256=None,
+        ),
+        split=SplitPart(name=NAME.split, sha256="1" * 64, part=NAME.part, segment_seconds=30),
+        corpus=CorpusData(name="simulated", kind="simulated", fingerprint="2" * 64),
         feature=NAME.feature,
         seed=0,
         subjects_missing=(),
         environment={"harness": "0"},
         git=None,
-        run={
-            "finished": "2026-01-01T00:00:00Z",
-            "seconds": 1.0,
-            "times_faster_than_real_time": 1.0,
-            "machine": "any",
-            "processors": 2,
-        },
+        run=RunFacts(
+            finished="2026-01-01T00:00:00Z",
+            seconds=1.0,
+            times_faster_than_real_time=1.0,
+            machine="any",
+            processors=2,
+        ),
     )
 
 
@@ -86,17 +87,12 @@ def small() -> dict[str, float]:
 def large() -> None:
     """Rank 1,000 systems of 100 subjects; print seconds and peak memory in MB."""
     table = systems(1000, 100)
-    subjects = [f"sub-{number:03d}" for number in range(table.shape[1])]
-    entries = tuple(
-        Entry(
-            Path(f"{number}.json"),
-            {"subjects": {s: {"pearson_r": r} for s, r in zip(subjects, scores.tolist(), strict=True)}},
-            "0" * 64,
-        )
+    records = tuple(
+        BoardRecord(Path(f"{number}.json"), record_of(f"system-{number}", scores, scores[:, None]), "0" * 64)
         for number, scores in enumerate(table)
     )
     start = time.perf_counter()
-    rank(Board(NAME, entries))
+    rank(Board(NAME, records))
     seconds = time.perf_counter() - start
     print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from harness.errors import Fault, RepositoryError
 
@@ -67,28 +67,27 @@ def _run(root: Path, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[
         raise RepositoryError(Fault(f"git {arguments[0]}", f"no answer in {_GIT_SECONDS} s")) from None
 
 
-def git_state(folder: Path) -> dict[str, Any] | None:
+class GitState(NamedTuple):
+    """What is checked out.
+
+    Attributes:
+        commit: its full hash.
+        dirty: whether files differ from it.
+    """
+
+    commit: str
+    dirty: bool
+
+
+def git_state(folder: Path) -> GitState | None:
     """Commit of the repository that holds a folder, and whether files differ from it.
 
     Score records themselves (``results/``) do not make a repository dirty. None outside a repository,
     before the first commit, and where git is not installed.
     """
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    changed = _git(folder, "status", "--porcelain", "--", ":/", ":(exclude,top)results")
-    return {"commit": commit, "dirty": bool(changed)}
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=30,
-        )
-    except (OSError, subprocess.SubprocessError):
+        commit = try_git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+        changed = try_git(folder, "status", "--porcelain", "--", ":/", ":(exclude,top)results")
+    except RepositoryError:
         return None
-    return done.stdout.strip()
+    return None if commit is None else GitState(commit.decode().strip(), bool(changed))

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from documents import RUN, SMALL_SPLIT, SUBMISSION
+from documents import CORPUS_DATA, RUN, SMALL_SPLIT, SPLIT_PART, SYSTEM
+from msgspec.structs import replace
 
 from harness.cli.main import main
 from harness.corpus import open_corpus
-from harness.records.record import build_record, write_record
+from harness.records.record import Overlap, build_record, parse_record, plain
+from harness.records.store import write_record
 from harness.scoring.chance import Band, Chance
 from harness.scoring.score import SubjectScore, combine
 from harness.submission.manifest import load_submission
@@ -218,18 +220,16 @@ def make_record(tmp_path):
         record = build_record(
             combine(subjects),
             chance=Chance(Band(-chance, 0.0, chance, 100), None),
-            submission={**SUBMISSION, "name": name, "variant": variant},
-            split={"name": "held-out-subjects", "sha256": "1" * 64, "part": "test", "segment_seconds": 30},
-            corpus={
-                "name": kind if kind == "simulated" else "sparrkulee",
-                "kind": kind,
-                "fingerprint": "2" * 64,
-            },
+            submission=replace(SYSTEM, name=name, variant=variant),
+            split=SPLIT_PART,
+            corpus=replace(CORPUS_DATA, name="sparrkulee", kind="real") if kind == "real" else CORPUS_DATA,
             **RUN,
-            overlap={"subjects_seen": 0, "subjects": 12, "stimuli_seen": 3, "stimuli": 4},
+            overlap=Overlap(subjects_seen=0, subjects=12, stimuli_seen=3, stimuli=4),
         )
+        document = plain(record)
         for key, value in changes.items():  # whole values, or some keys of an object
-            record[key] = {**record[key], **value} if isinstance(value, dict) else value
+            document[key] = {**document[key], **value} if isinstance(value, dict) else value
+        record = parse_record(json.dumps(document).encode(), name)
         return write_record(tmp_path / "results", record)[0]
 
     return make

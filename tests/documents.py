@@ -1,5 +1,7 @@
 """Documents that several tests begin from."""
 
+from harness.records.record import CorpusData, RunFacts, SplitPart, System
+
 SMALL_SPLIT = {
     "name": "small-split",
     "title": "for tests",
@@ -14,15 +16,17 @@ SMALL_SPLIT = {
         "test": {"subjects": ["sub-043"]},
     },
 }
-SUBMISSION = {
-    "name": "tiny",
-    "kind": "submission",
-    "version": "1.0.0",
-    "variant": "default",
-    "code_sha256": "0" * 64,
-    "weights_sha256": None,
-    "predictions_sha256": None,
-}
+SYSTEM = System(
+    name="tiny",
+    kind="submission",
+    version="1.0.0",
+    variant="default",
+    code_sha256="0" * 64,
+    weights_sha256=None,
+    predictions_sha256=None,
+)
+SPLIT_PART = SplitPart(name="held-out-subjects", sha256="1" * 64, part="test", segment_seconds=30)
+CORPUS_DATA = CorpusData(name="simulated", kind="simulated", fingerprint="2" * 64)
 # What build_record is told besides score, chance, submission, split and corpus.
 RUN = {
     "feature": "mel",
@@ -30,11 +34,11 @@ RUN = {
     "subjects_missing": (),
     "environment": {"harness": "0"},
     "git": None,
-    "run": {
-        "finished": "2026-01-01T00:00:00Z",
-        "seconds": 1.0,
-        "times_faster_than_real_time": 2.0,
-        "machine": "m",
-        "processors": 2,
-    },
+    "run": RunFacts(
+        finished="2026-01-01T00:00:00Z",
+        seconds=1.0,
+        times_faster_than_real_time=2.0,
+        machine="m",
+        processors=2,
+    ),
 }

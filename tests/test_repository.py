@@ -9,7 +9,8 @@ from conftest import REPOSITORY
 from safetensors import safe_open
 
 from harness.pull_request.changes import PREDICTED_WITH, SCORED_WITH, SCORER
-from harness.records.record import read_record, record_bytes, record_path
+from harness.records.record import record_bytes
+from harness.records.store import read_record, record_path
 from harness.scoring.score import SCORER_VERSION
 from harness.submission.manifest import load_submission, weights_faults
 from harness.tasks.splits import load_split
@@ -70,20 +71,20 @@ def test_committed_record_is_valid_and_of_this_code(path):
     record = read_record(path)
     assert path.read_bytes() == record_bytes(record)
     assert path == record_path(REPOSITORY / "results", record)
-    assert record["scorer_version"] == SCORER_VERSION
-    assert record["split"]["sha256"] == load_split(record["split"]["name"]).sha256
-    assert record["flags"]["partial"] is False
-    assert record["git"]["dirty"] is False
-    if record["submission"]["kind"] == "predictions":
+    assert record.scorer_version == SCORER_VERSION
+    assert record.split.sha256 == load_split(record.split.name).sha256
+    assert record.flags.partial is False
+    assert record.git.dirty is False
+    if record.submission.kind == "predictions":
         return
     by_name = {folder.name: load_submission(folder) for folder in PACKAGES}
-    for described in [record["submission"], *record["submission"].get("members", [])]:
-        package = by_name[described["name"]]
-        assert described["code_sha256"] == package.code_sha256()
+    for described in [record.submission, *record.submission.members]:
+        package = by_name[described.name]
+        assert described.code_sha256 == package.code_sha256()
         if not package.is_ensemble:
             hashes = {entry["sha256"] for entry in package.manifest.get("weights", [])}
-            assert described["weights_sha256"] in hashes or (not hashes and not described["weights_sha256"])
-    assert ("members" in record["submission"]) == by_name[record["submission"]["name"]].is_ensemble
+            assert described.weights_sha256 in hashes or (not hashes and not described.weights_sha256)
+    assert bool(record.submission.members) == by_name[record.submission.name].is_ensemble
 
 
 def test_imports_run_one_way():

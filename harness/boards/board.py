@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import Fault, RecordError, raise_all, shorten
-from harness.records.record import Record, parse_record, read_bytes, record_path
+from harness.records.record import Record, parse_record, record_bytes
+from harness.records.store import read_bytes, record_path
 
 HASH_DIGITS = 12
 
@@ -37,21 +38,23 @@ class BoardName(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One record of a board.
+class BoardRecord:
+    """One record of a board, with its file.
 
     Attributes:
         path: of its file.
         record: its values.
         sha256: of the file's bytes.
+        fresh: whether it was made just now, and need not lie in the file yet.
     """
 
     path: Path
     record: Record
     sha256: str
+    fresh: bool = False
 
     @classmethod
-    def of(cls, path: Path, content: bytes) -> Entry:
+    def of(cls, path: Path, content: bytes) -> BoardRecord:
         """The record in a file's bytes.
 
         Raises:
@@ -60,7 +63,7 @@ class Entry:
         return cls(path, parse_record(content, str(path)), hashlib.sha256(content).hexdigest())
 
     @classmethod
-    def read(cls, path: Path) -> Entry:
+    def read(cls, path: Path) -> BoardRecord:
         """The record in a file.
 
         Raises:
@@ -68,24 +71,27 @@ class Entry:
         """
         return cls.of(path, read_bytes(path))
 
+    @classmethod
+    def made(cls, results: Path, record: Record) -> BoardRecord:
+        """A record that was made just now, where it would lie below a results folder."""
+        sha256 = hashlib.sha256(record_bytes(record)).hexdigest()
+        return cls(record_path(results, record), record, sha256, fresh=True)
+
     @property
     def board(self) -> BoardName:
         """The board that it is of."""
         record = self.record
-        return BoardName(
-            record["corpus"]["name"], record["split"]["name"], record["split"]["part"], record["feature"]
-        )
+        return BoardName(record.corpus.name, record.split.name, record.split.part, record.feature)
 
     @property
     def system(self) -> str:
         """The system's name, its variant in brackets where it has one."""
-        name, variant = (self.record["submission"][key] for key in ("name", "variant"))
-        return f"{name}" if variant in (None, "default") else f"{name} ({variant})"
+        return self.record.submission.title
 
     @property
     def scores(self) -> list[float]:
         """Mean Pearson r of each subject, in the board's order."""
-        return [subject["pearson_r"] for subject in self.record["subjects"].values()]
+        return [subject.pearson_r for subject in self.record.subjects.values()]
 
 
 @dataclass(frozen=True)
@@ -94,29 +100,28 @@ class Board:
 
     Attributes:
         name: which board.
-        entries: complete records over the same subjects, best mean first.
+        records: complete ones over the same subjects, best mean first.
         partial: records over a part of the subjects; they are not ranked.
     """
 
     name: BoardName
-    entries: tuple[Entry, ...]
-    partial: tuple[Entry, ...] = ()
+    records: tuple[BoardRecord, ...]
+    partial: tuple[BoardRecord, ...] = ()
 
     @property
     def simulated(self) -> bool:
         """Whether the data are simulated."""
-        every = self.entries or self.partial
-        return any(entry.record["corpus"]["kind"] == "simulated" for entry in every)
+        return any(one.record.simulated for one in self.records or self.partial)
 
     @property
     def subjects(self) -> tuple[str, ...]:
         """Ids of the subjects."""
-        return tuple(self.entries[0].record["subjects"]) if self.entries else ()
+        return tuple(self.records[0].record.subjects) if self.records else ()
 
     @cached_property
     def scores(self) -> NDArray[np.float64]:
         """(n_systems, n_subjects) mean Pearson r."""
-        return np.array([entry.scores for entry in self.entries], dtype=np.float64)
+        return np.array([one.scores for one in self.records], dtype=np.float64)
 
 
 def board_names(results: Path) -> list[BoardName]:
@@ -176,27 +181,27 @@ def load_board(results: Path, name: BoardName) -> Board:
         known = shorten([str(board) for board in board_names(results)], 6)
         raise RecordError(Fault(f"board {name}", "no record", f"one of {known}", "Choose it with --board."))
     faults: list[Fault] = []
-    entries: list[Entry] = []
+    records: list[BoardRecord] = []
     for path in paths:
         try:
-            entry = Entry.read(path)
+            one = BoardRecord.read(path)
         except RecordError as error:
             faults += error.faults
             continue
-        if path.resolve() != record_path(results, entry.record).resolve():
-            faults.append(misplaced(path, results, entry.record))
+        if path.resolve() != record_path(results, one.record).resolve():
+            faults.append(misplaced(path, results, one.record))
             continue
-        entries.append(entry)
-    faults += strangers(entries)
+        records.append(one)
+    faults += strangers(records)
     raise_all(RecordError, faults)
-    return board_of(name, entries)
+    return board_of(name, records)
 
 
-def board_of(name: BoardName, entries: Sequence[Entry]) -> Board:
+def board_of(name: BoardName, records: Sequence[BoardRecord]) -> Board:
     """A board of records that were read before, best mean first, equal means by name."""
-    ordered = sorted(entries, key=lambda entry: (-entry.record["score"], entry.system))
-    whole = [entry for entry in ordered if not entry.record["flags"]["partial"]]
-    return Board(name, tuple(whole), tuple(entry for entry in ordered if entry not in whole))
+    ordered = sorted(records, key=lambda one: (-one.record.score, one.system))
+    whole = tuple(one for one in ordered if not one.record.flags.partial)
+    return Board(name, whole, tuple(one for one in ordered if one.record.flags.partial))
 
 
 def misplaced(path: Path, results: Path, record: Record) -> Fault:
@@ -209,22 +214,20 @@ def misplaced(path: Path, results: Path, record: Record) -> Fault:
     )
 
 
-def strangers(entries: Sequence[Entry]) -> list[Fault]:
+def strangers(records: Sequence[BoardRecord]) -> list[Fault]:
     """What keeps records from being compared. The most common value is taken for the board's."""
-    records = [entry.record for entry in entries]
     facts: dict[str, list[object]] = {
-        "split file": [record["split"]["sha256"] for record in records],
-        "scorer version": [record["scorer_version"] for record in records],
-        "kind of corpus": [record["corpus"]["kind"] for record in records],
+        "split file": [one.record.split.sha256 for one in records],
+        "scorer version": [one.record.scorer_version for one in records],
+        "kind of corpus": [one.record.corpus.kind for one in records],
         "set of subjects": [
-            None if record["flags"]["partial"] else tuple(record["subjects"]) for record in records
+            None if one.record.flags.partial else tuple(one.record.subjects) for one in records
         ],
     }
     # Predictions that are handed in are scored without EEG, so their fingerprint of the data is another.
-    for kind in dict.fromkeys(record["submission"]["kind"] for record in records):
+    for kind in dict.fromkeys(one.record.submission.kind for one in records):
         facts[f"corpus's data ({kind})"] = [
-            record["corpus"]["fingerprint"] if record["submission"]["kind"] == kind else None
-            for record in records
+            one.record.corpus.fingerprint if one.record.submission.kind == kind else None for one in records
         ]
     faults = []
     for what, values in facts.items():
@@ -232,12 +235,12 @@ def strangers(entries: Sequence[Entry]) -> list[Fault]:
         usual = max(dict.fromkeys(given), key=given.count) if given else None
         faults += [
             Fault(
-                str(entry.path),
+                str(one.path),
                 f"another {what} than the board's other records",
                 _shown(usual),
                 "Score it again, or remove it.",
             )
-            for entry, value in zip(entries, values, strict=True)
+            for one, value in zip(records, values, strict=True)
             if value not in (None, usual)
         ]
     return faults

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.boards.board import BoardName, Entry, board_names, load_board
+from harness.boards.board import BoardName, BoardRecord, board_names, load_board
 from harness.boards.ranking import rank
 from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, RecordError, shorten
@@ -35,8 +35,8 @@ class Comparison:
         detectable: the smallest true difference that a test at 0.05 finds in 80 % of repetitions.
     """
 
-    first: Entry
-    second: Entry
+    first: BoardRecord
+    second: BoardRecord
     differences: dict[str, float]
     mean: float
     ci95: tuple[float, float] | None
@@ -45,7 +45,7 @@ class Comparison:
     detectable: float | None
 
 
-def compare(first: Entry, second: Entry) -> Comparison:
+def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
     """Compare two records.
 
     Raises:
@@ -56,15 +56,18 @@ def compare(first: Entry, second: Entry) -> Comparison:
         raise RecordError(
             Fault(f"{second.path}", f"of the board {other}", f"{one}, as {first.path}", "Boards never mix.")
         )
-    for what in ("split", "corpus"):
-        key = "sha256" if what == "split" else "kind"
-        if first.record[what][key] != second.record[what][key]:
+    pairs = {
+        "split": (first.record.split.sha256, second.record.split.sha256),
+        "corpus": (first.record.corpus.kind, second.record.corpus.kind),
+    }
+    for what, (its, others) in pairs.items():
+        if its != others:
             raise RecordError(
                 Fault(f"{second.path}", f"another {what}", f"that of {first.path}", "Score it again.")
             )
-    subjects = list(first.record["subjects"])
-    if subjects != list(second.record["subjects"]):
-        odd = sorted(set(subjects) ^ set(second.record["subjects"]))
+    subjects = list(first.record.subjects)
+    if subjects != list(second.record.subjects):
+        odd = sorted(set(subjects) ^ set(second.record.subjects))
         raise RecordError(
             Fault(
                 f"{second.path}",
@@ -86,7 +89,7 @@ def compare(first: Entry, second: Entry) -> Comparison:
     )
 
 
-def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
+def find_record(target: str, results: Path, board: BoardName | None) -> BoardRecord:
     """The record that a user means.
 
     Args:
@@ -102,7 +105,7 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
     """
     path = Path(target)
     if path.suffix == ".json" and path.is_file():
-        return Entry.read(path)
+        return BoardRecord.read(path)
     folder = path if (path / MANIFEST).is_file() else package_folder(target)
     package = load_submission(folder) if folder else None
     name = package.name if package else target
@@ -119,7 +122,7 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
     }
     chosen = found.get(DEFAULT_BOARD) or (next(iter(found.values())) if len(found) == 1 else None)
     if chosen:
-        return Entry.read(chosen)
+        return BoardRecord.read(chosen)
     if not found:
         stems = sorted({p.stem for paths in here.values() for p in paths})
         near = [stem for stem in stems if stem.startswith(name)] or difflib.get_close_matches(name, stems)
@@ -144,9 +147,9 @@ def find_record(target: str, results: Path, board: BoardName | None) -> Entry:
 def _is_first_variant(path: Path, package: Submission) -> bool:
     if not path.stem.startswith(package.name):
         return False
-    said = Entry.read(path).record["submission"]
+    said = BoardRecord.read(path).record.submission
     wanted = ("submission", package.name, package.variants[0])
-    return (said["kind"], said["name"], said["variant"]) == wanted
+    return (said.kind, said.name, said.variant) == wanted
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -162,7 +165,7 @@ def comparison_text(comparison: Comparison) -> str:
         for subject, a, b in zip(comparison.differences, first.scores, second.scores, strict=True)
     ]
     board = first.board
-    corpus = SIMULATED_WORDS if first.record["corpus"]["kind"] == "simulated" else board.corpus
+    corpus = SIMULATED_WORDS if first.record.simulated else board.corpus
     lines = [f"mean difference {comparison.mean:+.4f}"]
     if comparison.ci95:
         lines[0] += ", 95 % interval {:+.4f} to {:+.4f}".format(*comparison.ci95)
@@ -182,30 +185,35 @@ def comparison_text(comparison: Comparison) -> str:
     return "\n\n".join([title, table, "\n".join(lines)])
 
 
-def against_board_text(entry: Entry, results: Path) -> str:
+def against_board_text(one: BoardRecord, results: Path) -> str:
     """One system beside every other of its board: difference, Holm's p over the board's pairs, effect."""
     from tabulate import tabulate
 
-    ranking = rank(load_board(results, entry.board))
-    places = {row.entry.path.resolve(): index for index, row in enumerate(ranking.rows)}
-    if entry.path.resolve() not in places:
-        raise RecordError(Fault(str(entry.path), "not ranked on its board", "a complete record in --results"))
-    own = places[entry.path.resolve()]
+    ranking = rank(load_board(results, one.board))
+    board = ranking.board.records
+    own = next((place for place, other in enumerate(board) if _same_file(one, other)), None)
+    if own is None:
+        raise RecordError(Fault(str(one.path), "not ranked on its board", "a complete record in --results"))
     rows = []
-    for index, row in enumerate(ranking.rows):
-        if index == own:
+    for place, other in enumerate(board):
+        if place == own:
             continue
-        comparison = compare(entry, row.entry)
+        comparison = compare(one, other)
         low, high = comparison.ci95 or (float("nan"), float("nan"))
         rows.append(
             [
-                row.entry.system,
+                other.system,
                 f"{comparison.mean:+.4f}",
                 f"{low:+.4f} to {high:+.4f}",
-                f"{ranking.p[own, index]:.4g}",
+                f"{ranking.p[own, place]:.4g}",
                 "" if comparison.detectable is None else f"{comparison.detectable:.4f}",
             ]
         )
     headers = ["other system", "difference", "95 % interval", "p (Holm)", "detectable"]
-    title = f"{entry.system} on {entry.board}: rank {ranking.rows[own].rank.rank} of {len(ranking.rows)}"
+    its = ranking.rows[own].rank
+    title = f"{one.system} on {one.board}: rank {its.rank if its else 'none'} of {len(ranking.rows)}"
     return f"{title}\n\n{tabulate(rows, headers, disable_numparse=True)}"
+
+
+def _same_file(one: BoardRecord, other: BoardRecord) -> bool:
+    return one.path.resolve() == other.path.resolve()

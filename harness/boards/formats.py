@@ -14,18 +14,25 @@ from typing import Any
 
 import numpy as np
 
-from harness.boards.board import Board
-from harness.boards.ranking import LEVEL, Ranking, Row
-from harness.boards.row import band_values, board_notes, board_title, row_cells
+from harness.boards.board import BoardName
+from harness.boards.cells import board_notes, board_title, row_cells, row_values
+from harness.boards.ranking import LEVEL, Ranking
+from harness.boards.row import Row
 from harness.errors import Fault, UsageError
 
 # tabulate's names of the formats that are tables.
 STYLES = {"text": "simple", "md": "pipe", "latex": "latex_booktabs", "html": "html"}
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
+
+
+def _by_rank(row: Row) -> tuple[int, str]:
+    return (row.rank.rank if row.rank else 0, row.system)
+
+
 SORTS: Mapping[str, Callable[[Row], Any]] = {
-    "rank": lambda row: (row.rank.rank, row.entry.system),
-    "name": lambda row: row.entry.system,
-    "date": lambda row: (row.entry.record["run"]["finished"], row.entry.system),
+    "rank": _by_rank,
+    "name": lambda row: row.system,
+    "date": lambda row: (row.finished, row.system),
 }
 
 
@@ -48,11 +55,11 @@ def board_text(ranking: Ranking, form: str = "text", *, sort: str = "rank", band
     if form == "json":
         return _json(ranking, rows)
     if form == "csv":
-        return _csv(ranking.board, rows)
+        return _csv(ranking.board.name, rows)
     from tabulate import tabulate
 
     style = STYLES[form]
-    cells = [row_cells(row, bands) for row in rows]
+    cells = [row_cells(row, bands=bands) for row in rows]
     headers = list(cells[0]) if cells else []
     if form == "md":  # a name may hold what ends a cell there
         cells = [{key: text.replace("|", "\\|") for key, text in row.items()} for row in cells]
@@ -113,7 +120,7 @@ def pairs_text(ranking: Ranking, form: str = "text") -> str:
     """Adjusted p of every pair of systems, as a matrix, in text or Markdown."""
     from tabulate import tabulate
 
-    names = [row.entry.system for row in ranking.rows]
+    names = [row.system for row in ranking.rows]
     cells = [
         [name, *(_p(ranking.p[i, j]) if i != j else "" for j in range(len(names)))]
         for i, name in enumerate(names)
@@ -131,31 +138,27 @@ def _json(ranking: Ranking, rows: list[Row]) -> str:
         "subjects": list(board.subjects),
         "level": LEVEL,
         "rows": [
-            {**band_values(board, row), "bands": row.entry.record["bands"], "per_subject": row.entry.scores}
+            {**row_values(board.name, row), "bands": row.bands, "per_subject": list(row.subjects.values())}
             for row in rows
         ],
         "pairs": [
             {
-                "systems": [ranking.rows[i].entry.system, ranking.rows[j].entry.system],
+                "systems": [ranking.rows[i].system, ranking.rows[j].system],
                 "p_holm": float(ranking.p[i, j]),
                 "effect_size": None if np.isnan(ranking.effect[i, j]) else float(ranking.effect[i, j]),
             }
             for i in range(n_systems)
             for j in range(i + 1, n_systems)
         ],
-        "partial": [entry.system for entry in board.partial],
+        "partial": [row.system for row in ranking.partial],
     }
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _csv(board: Board, rows: list[Row]) -> str:
+def _csv(board: BoardName, rows: list[Row]) -> str:
     text = io.StringIO()
-    n_bands = len(rows[0].entry.record["bands"]) if rows else 0
     table = [
-        {
-            **band_values(board, row),
-            **{f"band_{k + 1}": row.entry.record["bands"][k] for k in range(n_bands)},
-        }
+        {**row_values(board, row), **{f"band_{k}": r for k, r in enumerate(row.bands, start=1)}}
         for row in rows
     ]
     writer = csv.DictWriter(text, list(table[0]) if table else ["name"], lineterminator="\n")

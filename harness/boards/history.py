@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from harness.errors import Fault, RepositoryError
 from harness.git import git, repository, try_git
+from harness.records.milestone import Milestone, made_of, parse_milestone
 from harness.records.record import Record
 from harness.records.verify import SAME_R
 
@@ -57,23 +56,19 @@ class Event:
     after: float | None
 
 
-def happened(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str | None:
+def happened(before: Record | Milestone | None, after: Record | Milestone | None) -> str | None:
     """Which event lies between two records of one system; None where nothing lasting differs."""
     if before is None or after is None:
         return None if before is after else "added" if before is None else "withdrawn"
-    if before["scorer_version"] != after["scorer_version"]:
+    if before.scorer_version != after.scorer_version:
         return "re-scored: scorer changed"
-    for what, key in (("split", "sha256"), ("corpus", "fingerprint")):
-        if before[what][key] != after[what][key]:
-            return "re-scored: split or corpus changed"
-    change = after["score"] - before["score"]
+    data = [(one.split.sha256, one.corpus.fingerprint) for one in (before, after)]
+    if data[0] != data[1]:
+        return "re-scored: split or corpus changed"
+    change = after.score - before.score
     if abs(change) > SAME_R:
         return "improved" if change > 0 else "lowered"
-    same = all(before["submission"].get(key) == after["submission"].get(key) for key in _MADE_OF)
-    return None if same else "made again"
-
-
-_MADE_OF = ("code_sha256", "weights_sha256", "predictions_sha256", "members")
+    return None if made_of(before) == made_of(after) else "made again"
 
 
 def history(folder: Path = Path(), results: str = "results", until: str = "HEAD") -> list[Event]:
@@ -101,7 +96,7 @@ def history(folder: Path = Path(), results: str = "results", until: str = "HEAD"
         root, "log", "--reverse", "--first-parent", "--diff-merges=first-parent", "--no-renames",
         "--name-only", "-z", "--format=%x01%H %cI", "--end-of-options", until, "--", results,
     ).decode("utf-8", "surrogateescape")  # fmt: skip
-    records: dict[str, Record | None] = {}
+    records: dict[str, Milestone | None] = {}
     events: list[Event] = []
     for step in log.split("\x01")[1:]:
         header, *names = [word for word in re.split(r"[\0\n]+", step) if word]
@@ -112,13 +107,21 @@ def history(folder: Path = Path(), results: str = "results", until: str = "HEAD"
             if len(place) != 5 or path.suffix != ".json":
                 continue
             stored = try_git(root, "cat-file", "blob", f"{commit}:{name}")
-            after = None if stored is None else _lenient(stored)
+            after = None if stored is None else parse_milestone(stored)
             before = records.get(name)
             records[name] = after
             what = "unreadable" if stored is not None and after is None else happened(before, after)
             if what is not None:
                 events.append(
-                    Event(date, commit, what, "/".join(place[:4]), path.stem, _score(before), _score(after))
+                    Event(
+                        date,
+                        commit,
+                        what,
+                        "/".join(place[:4]),
+                        path.stem,
+                        before.score if before else None,
+                        after.score if after else None,
+                    )
                 )
     return events
 
@@ -140,22 +143,6 @@ def history_text(events: list[Event]) -> str:
 def history_json(events: list[Event]) -> str:
     """The events as a JSON list."""
     return json.dumps([asdict(event) for event in events], indent=1)
-
-
-def _lenient(stored: bytes) -> Record | None:
-    """A record of any version of the schema, if it has what events need."""
-    try:
-        record = json.loads(stored)
-        float(record["score"]), int(record["scorer_version"])
-        record["split"]["sha256"], record["corpus"]["fingerprint"], record["submission"].get("code_sha256")
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
-    valid: Record = record
-    return valid
-
-
-def _score(record: Record | None) -> float | None:
-    return None if record is None else float(record["score"])
 
 
 def _scores(event: Event) -> list[str]:

@@ -7,25 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.boards.board import Board, Entry
-from harness.scoring.statistics import RankInterval, effect_sizes, holm, rank_intervals, sign_flip_tests
+from harness.boards.board import Board
+from harness.boards.row import Row, row_of
+from harness.scoring.statistics import effect_sizes, holm, rank_intervals, sign_flip_tests
 
 LEVEL = 0.05  # of the tests that tie systems
-
-
-@dataclass(frozen=True)
-class Row:
-    """One system's place.
-
-    Attributes:
-        entry: its record.
-        rank: by its mean, and the 95 % interval of that.
-        ties: letters of the groups that it belongs to.
-    """
-
-    entry: Entry
-    rank: RankInterval
-    ties: str
 
 
 @dataclass(frozen=True)
@@ -34,7 +20,8 @@ class Ranking:
 
     Attributes:
         board: its records.
-        rows: best mean first.
+        rows: of the records, best mean first.
+        partial: rows of the records that are not ranked.
         p: (n_systems, n_systems) of the paired sign-flip tests, Holm over all pairs; ones on the diagonal.
         effect: (n_systems, n_systems), row less column, mean over deviation of the differences; NaN where
             it has none.
@@ -42,6 +29,7 @@ class Ranking:
 
     board: Board
     rows: tuple[Row, ...]
+    partial: tuple[Row, ...]
     p: NDArray[np.float64]
     effect: NDArray[np.float64]
 
@@ -49,9 +37,10 @@ class Ranking:
 def rank(board: Board) -> Ranking:
     """Rank a board's systems, and say which cannot be told apart."""
     scores = board.scores
-    n_systems = len(board.entries)
+    n_systems = len(board.records)
+    partial = tuple(row_of(one) for one in board.partial)
     if not n_systems:
-        return Ranking(board, (), np.ones((0, 0)), np.ones((0, 0)))
+        return Ranking(board, (), partial, np.ones((0, 0)), np.ones((0, 0)))
     p = sign_flip_tests(scores)
     above = np.triu_indices(n_systems, 1)
     adjusted = np.ones_like(p)
@@ -59,10 +48,10 @@ def rank(board: Board) -> Ranking:
     adjusted = np.minimum(adjusted, adjusted.T)
     letters = tie_letters(adjusted > LEVEL)
     rows = tuple(
-        Row(entry, interval, tied)
-        for entry, interval, tied in zip(board.entries, rank_intervals(scores), letters, strict=True)
+        row_of(one, interval, tied)
+        for one, interval, tied in zip(board.records, rank_intervals(scores), letters, strict=True)
     )
-    return Ranking(board, rows, adjusted, effect_sizes(scores))
+    return Ranking(board, rows, partial, adjusted, effect_sizes(scores))
 
 
 def tie_groups(tied: NDArray[np.bool_]) -> list[tuple[int, ...]]:

@@ -33,7 +33,7 @@ def rank_changes(
     from harness.pull_request.changes import changes_since
     from harness.pull_request.comment import comment_text
     from harness.pull_request.rank import rank_changes
-    from harness.records.record import write_record
+    from harness.records.store import write_record
 
     changes = changes_since(ref)
     name = parse_board(board) if board else None

@@ -54,7 +54,8 @@ def score(
     """Score TARGET: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json)."""
     from harness.cli.output import answer, remark
     from harness.predictions import is_predictions
-    from harness.records.record import record_bytes, write_record
+    from harness.records.record import record_bytes
+    from harness.records.store import write_record
     from harness.records.text import record_text
 
     def open_task() -> Task:
@@ -168,30 +169,29 @@ def verify(record: Path, target: Path | None, data: Path | None, labels: Path | 
     """
     from harness.cli.output import answer
     from harness.execution import Run
-    from harness.records.record import read_record
+    from harness.records.store import read_record
     from harness.records.verify import verification_text
     from harness.records.verify import verify as verified
     from harness.submission.find import find_package
 
     recorded = read_record(record)
-    split, corpus = recorded["split"], recorded["corpus"]
-    chosen = target or find_package(recorded["submission"]["name"])
-    if corpus["kind"] == "real" and data is None:
+    chosen = target or find_package(recorded.submission.name)
+    if not recorded.simulated and data is None:
         raise UsageError(
-            Fault("--data", "not given", f"the {corpus['name']} corpus that the record was scored on")
+            Fault("--data", "not given", f"the {recorded.corpus.name} corpus that the record was scored on")
         )
 
     def open_task() -> Task:
         return open_asked(
             data=data,
-            split=split["name"],
-            part=split["part"],
-            feature=recorded["feature"],
+            split=recorded.split.name,
+            part=recorded.split.part,
+            feature=recorded.feature,
             labels=labels,
-            partial=recorded["flags"]["partial"],
+            partial=recorded.flags.partial,
         )
 
-    run = Run(variant=recorded["submission"]["variant"], seed=recorded["seed"], jobs=jobs)
+    run = Run(variant=recorded.submission.variant, seed=recorded.seed, jobs=jobs)
     made = _evaluated(chosen, open_task, run)
     verification = verified(recorded, made)
     answer(verification_text(verification, recorded))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.conventions import Progress
 from harness.evaluation.overlap import training_overlap
@@ -18,8 +18,18 @@ from harness.execution import PredictorRun, Run
 from harness.git import git_state
 from harness.predictions import check_destination, predictions_sha256, read_predictions, write_predictions
 from harness.records import provenance
-from harness.records.key import record_key
-from harness.records.record import Record, build_record
+from harness.records.key import key_of
+from harness.records.record import (
+    CorpusData,
+    GitCommit,
+    Member,
+    Overlap,
+    Record,
+    RunFacts,
+    SplitPart,
+    System,
+    build_record,
+)
 from harness.scoring.chance import Chance, chance, subject_chance
 from harness.scoring.score import SCORER_VERSION, Score, combine, score_subject
 from harness.submission.manifest import Submission
@@ -96,16 +106,17 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
     """
     task.check_labels()
     scored = score_task(task, read_predictions(path, task.expected))
-    described = {
-        "name": path.stem if path.is_file() else path.resolve().name,
-        "kind": "predictions",
-        "version": None,
-        "variant": None,
-        "code_sha256": None,
-        "weights_sha256": None,
-        "predictions_sha256": predictions_sha256(path),
-    }
-    return _record(task, scored, described, path.resolve().parent, seed, task.fingerprint(scored.references))
+    system = System(
+        name=path.stem if path.is_file() else path.resolve().name,
+        kind="predictions",
+        version=None,
+        variant=None,
+        code_sha256=None,
+        weights_sha256=None,
+        predictions_sha256=predictions_sha256(path),
+    )
+    corpus = _corpus(task, task.fingerprint(scored.references))
+    return _record(task, scored, system, corpus, path.resolve().parent, seed)
 
 
 def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]]) -> Scored:
@@ -138,94 +149,95 @@ def expected_key(prepared: Prepared, fingerprint: str) -> str:
         fingerprint: of the task's data.
     """
     task = prepared.task
-    return record_key(
-        {
-            "submission": {"members": [], **_described(prepared)},
-            "split": {"sha256": task.split.sha256, "part": task.part},
-            "feature": task.feature,
-            "corpus": {"name": task.corpus.name, "fingerprint": fingerprint},
-            "scorer_version": SCORER_VERSION,
-            "seed": prepared.run.seed,
-        }
+    return key_of(
+        _system(prepared),
+        _split_part(task),
+        _corpus(task, fingerprint),
+        feature=task.feature,
+        scorer_version=SCORER_VERSION,
+        seed=prepared.run.seed,
     )
 
 
 def _submission_record(prepared: Prepared, made: Predicted, scored: Scored) -> Record:
+    task = prepared.task
     weights = [one.weights for one in prepared.members or (prepared,)]
     return _record(
-        prepared.task,
+        task,
         scored,
-        _described(prepared),
+        _system(prepared),
+        _corpus(task, task.fingerprint(made.eeg, scored.references)),
         prepared.submission.folder,
         prepared.run.seed,
-        prepared.task.fingerprint(made.eeg, scored.references),
         seconds=made.run.seconds,
-        overlap=training_overlap(prepared.task, weights),
+        overlap=training_overlap(task, weights),
     )
 
 
-def _described(prepared: Prepared) -> dict[str, Any]:
+def _system(prepared: Prepared) -> System:
     """What a record says of a submission, and of an ensemble's members."""
-    submission = prepared.submission
-    described: dict[str, Any] = {
-        "name": submission.name,
-        "kind": "submission",
-        "version": submission.version,
-        "variant": prepared.variant,
-        "code_sha256": prepared.code_sha256,
-        "weights_sha256": prepared.weights.sha256 if prepared.weights else None,
-        "predictions_sha256": None,
-    }
-    if prepared.members:
-        described["members"] = [
-            {
-                "name": member.submission.name,
-                "version": member.submission.version,
-                "variant": member.variant,
-                "code_sha256": member.code_sha256,
-                "weights_sha256": member.weights.sha256 if member.weights else None,
-            }
+    return System(
+        name=prepared.submission.name,
+        kind="submission",
+        version=prepared.submission.version,
+        variant=prepared.variant,
+        code_sha256=prepared.code_sha256,
+        weights_sha256=prepared.weights.sha256 if prepared.weights else None,
+        predictions_sha256=None,
+        members=tuple(
+            Member(
+                name=member.submission.name,
+                version=member.submission.version,
+                variant=member.variant,
+                code_sha256=member.code_sha256,
+                weights_sha256=member.weights.sha256 if member.weights else None,
+            )
             for member in prepared.members
-        ]
-    return described
+        ),
+    )
+
+
+def _split_part(task: Task) -> SplitPart:
+    split = task.split
+    return SplitPart(
+        name=split.name, sha256=split.sha256, part=task.part, segment_seconds=split.segment_seconds
+    )
+
+
+def _corpus(task: Task, fingerprint: str) -> CorpusData:
+    kind = "simulated" if task.corpus.simulated else "real"
+    return CorpusData(name=task.corpus.name, kind=kind, fingerprint=fingerprint)
 
 
 def _record(
     task: Task,
     scored: Scored,
-    submission: Mapping[str, Any],
+    system: System,
+    corpus: CorpusData,
     folder: Path,
     seed: int,
-    fingerprint: str,
     *,
     seconds: float | None = None,
-    overlap: Mapping[str, int] | None = None,
+    overlap: Overlap | None = None,
 ) -> Record:
+    state, host = git_state(folder), provenance.host()
     return build_record(
         scored.score,
         chance=scored.chance,
-        submission=submission,
-        split={
-            "name": task.split.name,
-            "sha256": task.split.sha256,
-            "part": task.part,
-            "segment_seconds": task.split.segment_seconds,
-        },
-        corpus={
-            "name": task.corpus.name,
-            "kind": "simulated" if task.corpus.simulated else "real",
-            "fingerprint": fingerprint,
-        },
+        submission=system,
+        split=_split_part(task),
+        corpus=corpus,
         feature=task.feature,
         seed=seed,
         overlap=overlap,
         subjects_missing=task.subjects_missing,
         environment=provenance.environment(),
-        git=git_state(folder),
-        run={
-            "finished": provenance.now(),
-            "seconds": None if seconds is None else round(seconds, 3),
-            "times_faster_than_real_time": round(task.eeg_seconds / seconds, 1) if seconds else None,
-            **provenance.host(),
-        },
+        git=None if state is None else GitCommit(commit=state.commit, dirty=state.dirty),
+        run=RunFacts(
+            finished=provenance.now(),
+            seconds=None if seconds is None else round(seconds, 3),
+            times_faster_than_real_time=round(task.eeg_seconds / seconds, 1) if seconds else None,
+            machine=host.machine,
+            processors=host.processors,
+        ),
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
+import msgspec
+
+from harness.records.record import Overlap
 from harness.submission.manifest import Weights
 from harness.tasks.task import Task
 
 
-def training_overlap(task: Task, weights: Sequence[Weights | None]) -> dict[str, int] | None:
+def training_overlap(task: Task, weights: Sequence[Weights | None]) -> Overlap | None:
     """How many of a task's subjects and stimuli any of the weights has seen, by the records of training.
 
     None where one has no record, or it is not of these weights (its sha256 is another), or does not say
@@ -25,23 +26,32 @@ def training_overlap(task: Task, weights: Sequence[Weights | None]) -> dict[str,
     for record in records:
         if record is None:
             return None
-        seen_subjects.update(record["subjects"])
-        seen_stimuli.update(record["stimuli"])
+        seen_subjects.update(record.subjects)
+        seen_stimuli.update(record.stimuli)
     subjects = {segment.subject for segment in task.segments}
     stimuli = {segment.recording.stimulus for segment in task.segments}
-    return {
-        "subjects_seen": len(subjects & seen_subjects),
-        "subjects": len(subjects),
-        "stimuli_seen": len(stimuli & seen_stimuli),
-        "stimuli": len(stimuli),
-    }
+    return Overlap(
+        subjects_seen=len(subjects & seen_subjects),
+        subjects=len(subjects),
+        stimuli_seen=len(stimuli & seen_stimuli),
+        stimuli=len(stimuli),
+    )
 
 
-def _training_record(weights: Weights | None) -> dict[str, Any] | None:
+class _TrainingRecord(msgspec.Struct):
+    """What is read of the record of a training; packages write these, and no schema binds them."""
+
+    weights_sha256: str
+    subjects: list[str]
+    stimuli: list[str]
+
+
+def _training_record(weights: Weights | None) -> _TrainingRecord | None:
     """The record of a training, where it is of these weights and says what they have seen."""
-    try:
-        record = json.loads(weights.training.read_text("utf-8")) if weights and weights.training else {}
-    except (OSError, ValueError):
+    if weights is None or weights.training is None:
         return None
-    of_these = weights is not None and record.get("weights_sha256") == weights.sha256
-    return record if of_these and {"subjects", "stimuli"} <= set(record) else None
+    try:
+        record = msgspec.json.decode(weights.training.read_bytes(), type=_TrainingRecord)
+    except (OSError, ValueError, RecursionError, msgspec.DecodeError):
+        return None
+    return record if record.weights_sha256 == weights.sha256 else None

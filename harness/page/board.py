@@ -9,13 +9,13 @@ import numpy as np
 from markupsafe import Markup
 
 from harness.boards.board import HASH_DIGITS, BoardName
+from harness.boards.cells import board_notes, counted, row_cells, span
 from harness.boards.papers.official import DATA, WHY_UNPAIRED, official_teams
 from harness.boards.ranking import LEVEL, Ranking, tie_groups
-from harness.boards.row import board_notes, row_cells
+from harness.boards.row import Row
 from harness.conventions import SIMULATED_WORDS
 from harness.page.names import system_file
 from harness.page.svg import Box, Dot, boxes, dots, runs, ties
-from harness.records.text import chance_band
 
 HEAT_LEVELS = 9
 # A matrix of more systems is nothing to look at, and millions of cells.
@@ -46,30 +46,24 @@ class Band(NamedTuple):
 def board_view(ranking: Ranking) -> dict[str, Any]:
     """What the template of a board's page shows."""
     board = ranking.board
-    names = [row.entry.system for row in ranking.rows]
-    some = (board.entries or board.partial)[0].record
-    rows = [
-        {
-            **row_cells(row, bands=False),
-            "link": system_file(row.entry.record["submission"]["name"]),
-        }
-        for row in ranking.rows
-    ]
+    names = [row.system for row in ranking.rows]
+    some = (board.records or board.partial)[0].record
+    rows = [{**row_cells(row), "link": system_file(row.name)} for row in ranking.rows]
     return {
         "title": board_words(board.name),
         "data": SIMULATED_WORDS if board.simulated else f"real EEG: {board.name.corpus}",
         "simulated": board.simulated,
-        "n_systems": _count(len(rows), "system"),
-        "n_subjects": _count(len(board.subjects or some["subjects"]), "subject"),
+        "n_systems": counted(len(rows), "system"),
+        "n_subjects": counted(len(board.subjects or some.subjects), "subject"),
         "notes": board_notes(ranking),
-        "segment_seconds": f"{some['split']['segment_seconds']:g}",
-        "split_sha256": some["split"]["sha256"][:HASH_DIGITS],
-        "scorer_version": some["scorer_version"],
+        "segment_seconds": f"{some.split.segment_seconds:g}",
+        "split_sha256": some.split.sha256[:HASH_DIGITS],
+        "scorer_version": some.scorer_version,
         "rows": rows,
-        "dots_picture": _board_dots(ranking) if rows else None,
+        "dots_picture": _board_dots(ranking.rows) if rows else None,
         "ties": _board_ties(ranking, names) if 1 < len(names) <= MOST_PAIRS else None,
-        "bands": heat([(row.entry.system, row.entry.record["bands"]) for row in ranking.rows]),
-        "boxes_picture": _boxes([Box(row.entry.system, row.entry.scores) for row in ranking.rows]),
+        "bands": heat([(row.system, row.bands) for row in ranking.rows]),
+        "boxes_picture": _boxes([Box(row.system, list(row.subjects.values())) for row in ranking.rows]),
         "pairs": _pairs(ranking, names) if 1 < len(names) <= MOST_PAIRS else None,
         "left_out": len(names) > MOST_PAIRS,
         "level": f"{LEVEL:g}",
@@ -91,7 +85,7 @@ def official_view() -> dict[str, Any]:
                 "rank": rank,
                 "team": team.name,
                 "mean": f"{team.mean:.4f}",
-                "interval": "{:.4f} to {:.4f}".format(*team.ci95),
+                "interval": span(team.ci95),
                 "std": f"{team.std:.4f}",
                 "other": "" if team.other is None else f"{team.other:.4f}",
             }
@@ -106,10 +100,6 @@ def official_view() -> dict[str, Any]:
         "boxes_picture": _boxes([Box(team.name, team.subjects) for team in teams]),
         "bands": heat([(team.name, team.bands) for team in teams]),
     }
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def board_words(name: BoardName) -> str:
@@ -132,19 +122,15 @@ def heat(systems: Sequence[tuple[str, Sequence[float]]]) -> list[Band] | None:
     return [Band(name, [shaded(r) for r in bands]) for name, bands in systems]
 
 
-def _board_dots(ranking: Ranking) -> Markup:
-    systems = [
-        Dot(row.entry.system, row.entry.record["score"], interval, chance_band(row.entry.record))
-        for row in ranking.rows
-        for interval in [tuple(row.entry.record["ci95"]) if row.entry.record["ci95"] else None]
-    ]
-    best = ranking.rows[0]
+def _board_dots(rows: Sequence[Row]) -> Markup:
+    systems = [Dot(row.system, row.pearson_r, row.ci95, row.chance) for row in rows]
+    best = rows[0]
     return dots(
         systems,
         "dots",
         "Mean Pearson r of each system, with its 95 % interval and its band of chance",
-        f"{len(systems)} systems from the best mean down; the best is {best.entry.system} with"
-        f" {best.entry.record['score']:.4f}. The same numbers stand in the table above.",
+        f"{len(systems)} systems from the best mean down; the best is {best.system} with"
+        f" {best.pearson_r:.4f}. The same numbers stand in the table above.",
     )
 
 

@@ -99,7 +99,7 @@ def _index(rankings: Sequence[Ranking]) -> dict[str, Any]:
     rows: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
     for ranking in rankings:
         board = ranking.board
-        best = ranking.rows[0].entry if ranking.rows else None
+        best = ranking.rows[0] if ranking.rows else None
         rows[board.simulated].append(
             {
                 "link": board_file(board.name),
@@ -108,7 +108,7 @@ def _index(rankings: Sequence[Ranking]) -> dict[str, Any]:
                 "systems": len(ranking.rows),
                 "subjects": len(board.subjects),
                 "best": best.system if best else "none",
-                "r": f"{best.record['score']:.4f}" if best else "",
+                "r": f"{best.pearson_r:.4f}" if best else "",
             }
         )
     return {"title": "Leaderboards", "real": rows[False], "simulated": rows[True], "official": OFFICIAL}

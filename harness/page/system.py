@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.boards.board import HASH_DIGITS, Entry
-from harness.boards.ranking import Ranking, Row
-from harness.boards.row import row_cells
-from harness.conventions import SIMULATED_WORDS
+from harness.boards.board import HASH_DIGITS
+from harness.boards.cells import row_cells
+from harness.boards.ranking import Ranking
+from harness.boards.row import Row
+from harness.conventions import DEFAULT_VARIANT, SIMULATED_WORDS
 from harness.errors import UsageError
 from harness.page.board import board_words
 from harness.page.names import board_file, paper_link, system_file
-from harness.records.text import flag_lines
 from harness.submission.find import find_package
 from harness.submission.manifest import Submission, load_submission
 
@@ -27,27 +27,23 @@ Facts = list[tuple[str, str]]
 
 
 class Place(NamedTuple):
-    """A record of a system.
+    """A system's place on a board.
 
     Attributes:
-        ranking: of its board.
-        entry: the record.
-        row: its place; None for a partial record, which has none.
+        ranking: of the board.
+        row: its own.
     """
 
     ranking: Ranking
-    entry: Entry
-    row: Row | None
+    row: Row
 
 
 def systems_of(rankings: Sequence[Ranking]) -> dict[str, list[Place]]:
-    """Every system's records, systems by name, records in the boards' order."""
+    """Every system's places, systems by name, places in the boards' order."""
     found: dict[str, list[Place]] = {}
     for ranking in rankings:
-        places = [Place(ranking, row.entry, row) for row in ranking.rows]
-        places += [Place(ranking, entry, None) for entry in ranking.board.partial]
-        for place in places:
-            found.setdefault(place.entry.record["submission"]["name"], []).append(place)
+        for row in (*ranking.rows, *ranking.partial):
+            found.setdefault(row.name, []).append(Place(ranking, row))
     return dict(sorted(found.items()))
 
 
@@ -57,8 +53,7 @@ def package_of(name: str, places: Sequence[Place], packages: Path) -> Submission
     Raises:
         SubmissionError: its manifest is not valid.
     """
-    kinds = {place.entry.record["submission"]["kind"] for place in places}
-    if "submission" not in kinds or not _PACKAGE_NAME.fullmatch(name):
+    if not any(place.row.kind == "submission" for place in places) or not _PACKAGE_NAME.fullmatch(name):
         return None
     try:
         folder = find_package(name, packages)
@@ -81,8 +76,8 @@ def system_view(
     """
     manifest = package.manifest if package else {}
     records = [_record_view(place, known) for place in places]
-    hashes = [place.entry.record["submission"]["weights_sha256"] for place in places]
-    found = {_weights_key(sha256): training_facts(package, sha256) for sha256 in hashes if sha256}
+    hashes = [place.row.hashes["weights"] for place in places if "weights" in place.row.hashes]
+    found = {_weights_key(sha256): training_facts(package, sha256) for sha256 in hashes}
     return {
         "title": name,
         "what": manifest.get("title", ""),
@@ -128,76 +123,51 @@ def training_facts(package: Submission | None, sha256: str | None) -> Facts | No
     return [(key, _words(value)) for key, value in facts.items() if value not in (None, {}, [], "")]
 
 
-def _weights_key(sha256: str | None) -> str | None:
+def _weights_key(sha256: str) -> str:
     """What a page calls weights, and where it links to for their training."""
-    return f"w{sha256[:HASH_DIGITS]}" if sha256 else None
+    return f"w{sha256[:HASH_DIGITS]}"
 
 
 def _record_view(place: Place, known: Sequence[str]) -> dict[str, Any]:
-    entry, record = place.entry, place.entry.record
-    submission = record["submission"]
-    named = submission["variant"] not in (None, "default")
-    board = place.ranking.board
+    row, board = place.row, place.ranking.board
     return {
         "board": board_words(board.name) + ("" if board.simulated else f", {board.name.corpus}"),
-        "variant": submission["variant"] if named else None,
+        "variant": None if row.variant == DEFAULT_VARIANT else row.variant,
         "link": board_file(board.name),
         "simulated": board.simulated,
         "facts": _score_facts(place),
-        "flags": flag_lines(record),
-        "subjects": [
-            {"name": subject, "r": f"{values['pearson_r']:.4f}"}
-            for subject, values in record["subjects"].items()
-        ],
-        "provenance": _provenance(entry),
+        "flags": row.flags,
+        "subjects": [{"name": subject, "r": f"{r:.4f}"} for subject, r in row.subjects.items()],
+        "provenance": _provenance(row),
         "members": [
             {
-                "name": member["name"] if member["variant"] == "default" else _member_words(member),
-                "link": system_file(member["name"]) if member["name"] in known else None,
+                "name": member.title,
+                "link": system_file(member.name) if member.name in known else None,
             }
-            for member in submission.get("members", [])
+            for member in row.members
         ],
-        "weights": _weights_key(submission["weights_sha256"]),
+        "weights": _weights_key(row.hashes["weights"]) if "weights" in row.hashes else None,
     }
 
 
-def _member_words(member: Mapping[str, str]) -> str:
-    return f"{member['name']} ({member['variant']})"
-
-
 def _score_facts(place: Place) -> Facts:
-    record = place.entry.record
-    if place.row is None:
-        return [("rank", "not ranked"), ("mean r", f"{record['score']:.4f}")]
-    cells = row_cells(place.row, bands=False)
-    rank = f"{cells['rank']} of {len(place.ranking.rows)}"
-    facts = [("rank", rank)]
+    cells = row_cells(place.row)
+    if place.row.rank is None:
+        return [(key, cells[key]) for key in ("rank", "mean r")]
+    facts = [("rank", f"{cells['rank']} of {len(place.ranking.rows)}")]
     if len(place.ranking.rows) > 1:
         facts.append(("tie groups", cells["ties"]))
     facts += [(key, cells[key]) for key in ("mean r", "95 % interval", "chance", "unseen stimuli")]
     return [(key, value) for key, value in facts if value]
 
 
-def _provenance(entry: Entry) -> Facts:
-    record = entry.record
-    submission = record["submission"]
-    hashes = {
-        "record": entry.sha256,
-        "code": submission["code_sha256"],
-        "weights": submission["weights_sha256"],
-        "predictions": submission["predictions_sha256"],
-        "split": record["split"]["sha256"],
-        "data": record["corpus"]["fingerprint"],
-        "commit": record["git"]["commit"] if record["git"] else None,
-    }
+def _provenance(row: Row) -> Facts:
+    hashes = ", ".join(f"{what} {value[:HASH_DIGITS]}" for what, value in row.hashes.items())
     return [
-        ("version", submission["version"] or "none"),
-        (
-            "scored",
-            f"{record['run']['finished'][:10]}, seed {record['seed']}, scorer {record['scorer_version']}",
-        ),
-        ("sha256", ", ".join(f"{what} {value[:HASH_DIGITS]}" for what, value in hashes.items() if value)),
-        ("versions", _words(record["environment"])),
+        ("version", row.version or "none"),
+        ("scored", f"{row.finished[:10]}, seed {row.seed}, scorer {row.scorer_version}"),
+        ("sha256", hashes),
+        ("versions", _words(row.environment)),
     ]
 
 

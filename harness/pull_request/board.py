@@ -7,16 +7,18 @@ scores rest on. A record that is stale or was edited is never trusted: its submi
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.boards.board import BoardName, Entry, board_of, misplaced, strangers
+from harness.boards.board import BoardName, BoardRecord, board_of, misplaced, strangers
+from harness.boards.cells import rank_values
 from harness.boards.history import happened
 from harness.boards.ranking import Ranking, rank
+from harness.boards.row import Row
+from harness.conventions import DEFAULT_VARIANT
 from harness.errors import HarnessError, RecordError, SubmissionError, shorten
 from harness.evaluation.evaluate import evaluate, expected_key
 from harness.evaluation.prepare import Prepared, prepare
@@ -24,8 +26,8 @@ from harness.execution import Run
 from harness.pull_request.changes import SCORER, Changes, Remark
 from harness.pull_request.submissions import Packages
 from harness.records.key import record_key
-from harness.records.record import Record, read_record, record_bytes, record_path
-from harness.records.text import chance_band
+from harness.records.record import Record
+from harness.records.store import record_path
 from harness.records.verify import SAME_R, departures
 from harness.scoring.score import SCORER_VERSION
 from harness.tasks.task import Task
@@ -52,112 +54,108 @@ class BoardChange:
         base = self._at_base()
         self.fingerprint = self.task.fingerprint()
         before = rank(board_of(self.name, base))
-        entries = list(self._entries({entry.path: entry.record for entry in base}))
-        self._name_twins(entries)
-        odd = {fault.where: fault for fault in strangers(entries)}
+        records = list(self._records({one.path: one.record for one in base}))
+        self._name_twins(records)
+        odd = {fault.where: fault for fault in strangers(records)}
         for fault in odd.values():
             self._remark(True, "record", str(fault))
-        entries = [entry for entry in entries if str(entry.path) not in odd]
-        made = {id(record) for record in self.scored}
-        after = rank(board_of(self.name, entries))
-        return _described(before, after, self.task, made)
+        after = rank(board_of(self.name, [one for one in records if str(one.path) not in odd]))
+        return _described(before, after, self.task)
 
-    def _name_twins(self, entries: list[Entry]) -> None:
+    def _name_twins(self, records: list[BoardRecord]) -> None:
         """Say which systems share the place of their record, as the variant x of a, and a-x, would."""
         systems: dict[Path, list[str]] = {}
-        for entry in entries:
-            systems.setdefault(entry.path, []).append(entry.system)
+        for one in records:
+            systems.setdefault(one.path, []).append(one.system)
         for path, names in systems.items():
             if len(names) > 1:
                 text = f"two records of one name, {self._relative(path)}: {' and '.join(names)}; rename one"
                 self._remark(True, "name", text)
 
-    def _at_base(self) -> list[Entry]:
+    def _at_base(self) -> list[BoardRecord]:
         """The board's records at the base; one that cannot be compared is left out, with a remark."""
         folder = f"{RESULTS}/{'/'.join(self.name)}/"
-        entries = []
+        records = []
         for path in sorted(self.changes.tree):
             if not path.startswith(folder) or path.count("/") != 5 or not path.endswith(".json"):
                 continue
             try:
-                entries.append(Entry.of(self.changes.root / path, self.changes.at_base(path) or b""))
+                records.append(BoardRecord.of(self.changes.root / path, self.changes.at_base(path) or b""))
             except RecordError:
                 self._remark(False, "record", f"{path} at the base is not a record; compared without it")
-        odd = {fault.where: fault for fault in strangers(entries)}
+        odd = {fault.where: fault for fault in strangers(records)}
         for fault in odd.values():
             self._remark(False, "record", f"at the base, compared without it: {fault}")
-        return [entry for entry in entries if str(entry.path) not in odd]
+        return [one for one in records if str(one.path) not in odd]
 
-    def _entries(self, base: Mapping[Path, Record]) -> Iterator[Entry]:
+    def _records(self, base: Mapping[Path, Record]) -> Iterator[BoardRecord]:
         """Every row's record: from its file where that can be trusted, else made now."""
         root = self.changes.root
-        wanted: dict[tuple[str, str], Record | None] = {}
+        wanted: dict[tuple[str, str], BoardRecord | None] = {}
         for path in sorted(root.joinpath(RESULTS, *self.name).glob("*.json")):
             try:
-                record = read_record(path)
+                kept = BoardRecord.read(path)
             except RecordError as error:
                 self._remark(True, "record", f"broken record: {error}")
                 continue
+            record, system = kept.record, kept.record.submission
             if path != record_path(root / RESULTS, record):
                 self._remark(True, "record", str(misplaced(path, root / RESULTS, record)))
-            elif record["submission"]["kind"] == "predictions" or record["flags"]["partial"]:
-                yield from self._not_made_again(path, record)
-            elif self.packages.has(record["submission"]["name"], record["submission"]["variant"]):
-                wanted[record["submission"]["name"], record["submission"]["variant"]] = record
+            elif system.kind == "predictions" or record.flags.partial:
+                yield from self._not_made_again(kept)
+            elif self.packages.has(system.name, system.variant):
+                wanted[system.name, system.variant or DEFAULT_VARIANT] = kept
             else:
                 text = f"a record without a submission: {self._relative(path)}; not ranked"
                 self._remark(self._edited(path), "record", text)
         for name in self.packages.changed:
             for variant in self.packages.variants(name):
                 wanted.setdefault((name, variant), None)
-        for (name, variant), kept in sorted(wanted.items(), key=lambda item: item[0]):
-            yield from self._row(name, variant, kept, base)
+        for (name, variant), stored in sorted(wanted.items(), key=lambda item: item[0]):
+            yield from self._record(name, variant, stored, base)
 
-    def _row(
-        self, name: str, variant: str, record: Record | None, base: Mapping[Path, Record]
-    ) -> Iterator[Entry]:
+    def _record(
+        self, name: str, variant: str, stored: BoardRecord | None, base: Mapping[Path, Record]
+    ) -> Iterator[BoardRecord]:
         if name in self.packages.refused:
             return
         submission = self.packages.valid[name]
         try:
             prepared = prepare(submission, self.task, replace(self.run, variant=variant))
         except SubmissionError as error:
-            if record is not None:
+            if stored is not None:
                 self._remark(True, "record", f"a record that cannot be made again: {error}")
             return
         key = expected_key(prepared, self.fingerprint)
-        path = None if record is None else record_path(self.changes.root / RESULTS, record)
-        edited = path is not None and self._edited(path)
-        same = record is not None and record_key(record) == key
-        if record is not None and path and same and not edited and not self.changes.moves_scores():
-            yield Entry.read(path)
+        edited = stored is not None and self._edited(stored.path)
+        same = stored is not None and record_key(stored.record) == key
+        if stored is not None and same and not edited and not self.changes.moves_scores():
+            yield stored
             return
         try:
-            fresh = self._score(prepared)
+            record = self._score(prepared)
         except HarnessError as error:
             self._remark(True, "check", f"{name} ({variant}) on {self.name}: {error}")
             return
-        self.scored.append(fresh)
-        old = base.get(record_path(self.changes.root / RESULTS, fresh))
-        moved = old is not None and record_key(old) == key and abs(old["score"] - fresh["score"]) > SAME_R
+        self.scored.append(record)
+        fresh = BoardRecord.made(self.changes.root / RESULTS, record)
+        old = base.get(fresh.path)
+        moved = old is not None and record_key(old) == key and abs(old.score - record.score) > SAME_R
         if old is not None and moved and self.changes.below(SCORER):
             text = f"moves a stored score without raising SCORER_VERSION: {name} ({variant}) on {self.name}"
-            self._remark(True, "scorer", f"{text}, {old['score']:.6f} becomes {fresh['score']:.6f}")
-        elif record is not None and path:
-            self._compare(path, record, fresh, edited=edited, same=same)
-        stored = record_bytes(fresh)
-        yield Entry(
-            record_path(self.changes.root / RESULTS, fresh), fresh, hashlib.sha256(stored).hexdigest()
-        )
+            self._remark(True, "scorer", f"{text}, {old.score:.6f} becomes {record.score:.6f}")
+        elif stored is not None:
+            self._compare(stored, record, edited=edited, same=same)
+        yield fresh
 
     def _score(self, prepared: Prepared) -> Record:
         title = f"scoring {prepared.submission.name} ({prepared.variant}) on {self.name}"
         with self.progress(title) as show:
             return evaluate(prepared.submission, self.task, prepared.run, on_progress=show)
 
-    def _compare(self, path: Path, record: Record, fresh: Record, *, edited: bool, same: bool) -> None:
-        where = self._relative(path)
-        differ = departures(record, fresh)
+    def _compare(self, stored: BoardRecord, fresh: Record, *, edited: bool, same: bool) -> None:
+        where = self._relative(stored.path)
+        differ = departures(stored.record, fresh)
         if edited and not differ:
             self._remark(False, "record", f"record reproduced: {where}")
         elif edited:
@@ -170,24 +168,24 @@ class BoardChange:
             text = f"record that this harness no longer makes: {where}: {shorten(differ, 8)}"
             self._remark(True, "record", f"{text}. Score it again and commit the record, or undo the edit.")
 
-    def _not_made_again(self, path: Path, record: Record) -> Iterator[Entry]:
+    def _not_made_again(self, stored: BoardRecord) -> Iterator[BoardRecord]:
         """Partial records and those of predictions: shown where nothing touched them or what they rest on."""
-        where = self._relative(path)
-        predictions = record["submission"]["kind"] == "predictions"
+        where, record = self._relative(stored.path), stored.record
+        predictions = record.submission.kind == "predictions"
         what = "a record of predictions" if predictions else "a partial record"
         causes = {
-            "another split": record["split"]["sha256"] != self.task.split.sha256,
-            "another scorer": record["scorer_version"] != SCORER_VERSION,
+            "another split": record.split.sha256 != self.task.split.sha256,
+            "another scorer": record.scorer_version != SCORER_VERSION,
             "a harness that the range edits": self.changes.moves_scores(predicted=not predictions),
         }
         of = next((cause for cause, holds in causes.items() if holds), None)
-        if self._edited(path):
+        if self._edited(stored.path):
             self._remark(True, "record", f"{what} cannot be made again here: {where}; not ranked")
         elif of:
             text = f"{what} of {of}: {where}; not ranked. Score it again where its data are, and commit it."
             self._remark(False, "record", text)
         else:
-            yield Entry.read(path)
+            yield stored
 
     def _edited(self, path: Path) -> bool:
         """Whether a record is not, to the byte, the base's: no link and no ignored file passes for it."""
@@ -201,36 +199,36 @@ class BoardChange:
         self.remarks.append(Remark(stop, kind, text))
 
 
-def _described(before: Ranking, after: Ranking, task: Task, made: set[int]) -> dict[str, Any]:
+def _described(before: Ranking, after: Ranking, task: Task) -> dict[str, Any]:
     """A board of the document."""
-    old = {row.entry.system: row for row in before.rows}
-    board = after.board
+    old_rows = {row.system: row for row in before.rows}
+    old_records = {one.system: one.record for one in before.board.records}
     rows = []
-    for row in after.rows:
-        record, was = row.entry.record, old.get(row.entry.system)
-        band = chance_band(record)
+    for row, one in zip(after.rows, after.board.records, strict=True):
+        old = old_rows.get(row.system)
         rows.append(
             {
-                "system": row.entry.system,
-                "rank": row.rank.rank,
-                "rank_low": row.rank.low,
-                "rank_high": row.rank.high,
+                "system": row.system,
+                **rank_values(row),
                 "ties": row.ties,
-                "pearson_r": record["score"],
-                "ci95": record["ci95"],
-                "chance": None if band is None else list(band),
-                "how": "scored now" if id(record) in made else "from record",
-                "event": happened(was.entry.record if was else None, record),
-                "before": was
-                and {"rank": was.rank.rank, "ties": was.ties, "pearson_r": was.entry.record["score"]},
+                "pearson_r": row.pearson_r,
+                "ci95": None if row.ci95 is None else list(row.ci95),
+                "chance": None if row.chance is None else list(row.chance),
+                "how": "scored now" if row.fresh else "from record",
+                "event": happened(old_records.get(row.system), one.record),
+                "before": None if old is None else _before(old),
             }
         )
-    now = {row["system"] for row in rows}
+    now = {row.system for row in after.rows}
     return {
-        **board.name._asdict(),
+        **after.board.name._asdict(),
         "simulated": task.corpus.simulated,
         "subjects": len(task.by_subject),
         "rows": rows,
-        "partial": [entry.system for entry in board.partial],
-        "gone": [system for system in old if system not in now],
+        "partial": [row.system for row in after.partial],
+        "gone": [system for system in old_rows if system not in now],
     }
+
+
+def _before(row: Row) -> dict[str, Any]:
+    return {"rank": rank_values(row)["rank"], "ties": row.ties, "pearson_r": row.pearson_r}

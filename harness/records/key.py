@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+
+from harness.records.record import CorpusData, Record, SplitPart, System
 
 
-def record_key(record: Mapping[str, Any]) -> str:
+def record_key(record: Record) -> str:
     """The content address of a score: of everything that decides it but the harness around the scorer."""
-    submission = record["submission"]
+    return key_of(
+        record.submission,
+        record.split,
+        record.corpus,
+        feature=record.feature,
+        scorer_version=record.scorer_version,
+        seed=record.seed,
+    )
+
+
+def key_of(
+    system: System, split: SplitPart, corpus: CorpusData, *, feature: str, scorer_version: int, seed: int
+) -> str:
+    """As :func:`record_key`, of a score that is not made yet."""
     decides = {
-        "submission": [submission[name] for name in ("name", "kind", "variant")],
-        "made of": [submission[name] for name in ("code_sha256", "weights_sha256", "predictions_sha256")],
+        "submission": [system.name, system.kind, system.variant],
+        "made of": [system.code_sha256, system.weights_sha256, system.predictions_sha256],
         "members": [
-            [member[name] for name in ("name", "variant", "code_sha256", "weights_sha256")]
-            for member in submission.get("members", [])
+            [member.name, member.variant, member.code_sha256, member.weights_sha256]
+            for member in system.members
         ],
-        "split": [record["split"]["sha256"], record["split"]["part"], record["feature"]],
-        "corpus": [record["corpus"]["name"], record["corpus"]["fingerprint"]],
-        "scorer": record["scorer_version"],
-        "seed": record["seed"],
+        "split": [split.sha256, split.part, feature],
+        "corpus": [corpus.name, corpus.fingerprint],
+        "scorer": scorer_version,
+        "seed": seed,
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

@@ -6,7 +6,7 @@ import os
 import platform
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any
+from typing import NamedTuple
 
 from harness import __version__
 
@@ -24,12 +24,21 @@ def environment() -> dict[str, str]:
     return versions
 
 
-def host() -> dict[str, Any]:
-    """The machine: system, architecture, processors."""
-    return {
-        "machine": f"{platform.system()} {platform.machine()}",
-        "processors": os.cpu_count() or 1,
-    }
+class Host(NamedTuple):
+    """The machine.
+
+    Attributes:
+        machine: system and architecture.
+        processors: how many it has.
+    """
+
+    machine: str
+    processors: int
+
+
+def host() -> Host:
+    """This machine."""
+    return Host(f"{platform.system()} {platform.machine()}", os.cpu_count() or 1)
 
 
 def now() -> str:

@@ -1,8 +1,11 @@
-"""Score records: one system on one board, as JSON that says where the number comes from.
+"""Score records: one system on one board, as a value, and as JSON that says where the number comes from.
 
-A record lies at ``results/<corpus>/<split>/<part>/<feature>/<name>.json``; that folder is a board. It
-is valid against ``harness/schemas/score-record.json``. Two runs of the same inputs give the same bytes
-but for the object ``run`` (time and host) and the commit of the repository.
+A record is valid against ``harness/schemas/score-record.json``; its fields have the schema's names and
+order. JSON is read and written here and nowhere else. Two runs of the same inputs give the same bytes but
+for ``run`` (time and host) and ``git`` (the commit of the repository).
+
+A field that later versions add is ``UNSET`` where a file does not have it, and is then not written: old
+files keep their bytes.
 """
 
 from __future__ import annotations
@@ -10,222 +13,375 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from harness.conventions import DEFAULT_VARIANT
 from harness.errors import Fault, RecordError, raise_all
-from harness.files import write_atomically
 from harness.schemas.validate import schema_faults
-from harness.scoring.chance import Chance
+from harness.scoring.chance import Band, Chance
 from harness.scoring.score import SCORER_VERSION, Score
 from harness.scoring.statistics import bootstrap_interval
 
 RECORD_VERSION = 1
-Record = dict[str, Any]
 # Fields that two runs of the same inputs may differ in.
 VOLATILE = ("run", "git")
 _NUMBER_LIST = re.compile(r"\[\s+([-+.\deE,\s]+?)\s+\]")
+
+
+class ChanceBand(msgspec.Struct, frozen=True, kw_only=True):
+    """What one kind of chance gives.
+
+    Attributes:
+        low: lower end of the band that holds 95 % of the scores.
+        mean: of the scores.
+        high: upper end of the band.
+        scores: how many there are.
+    """
+
+    low: float
+    mean: float
+    high: float
+    scores: int
+
+
+class ChanceBands(msgspec.Struct, frozen=True, kw_only=True):
+    """What the same predictions score against references that are not theirs.
+
+    Attributes:
+        circular_shifts: against their own references turned in time; None where segments are too short.
+        mismatched_segments: against other segments' references; None where a subject has no two that differ.
+    """
+
+    circular_shifts: ChanceBand | None
+    mismatched_segments: ChanceBand | None
+
+    @property
+    def band(self) -> tuple[float, float] | None:
+        """Both kinds together, from the lowest end to the highest; None where there is neither."""
+        bands = [band for band in (self.circular_shifts, self.mismatched_segments) if band is not None]
+        return (min(band.low for band in bands), max(band.high for band in bands)) if bands else None
+
+
+class SubjectResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One subject's score.
+
+    Attributes:
+        pearson_r: mean over segments and bands.
+        bands: (n_bands,) means over segments.
+        segments: how many were expected.
+        missing: ids of segments without a prediction; each counts 0.
+        constant: ids of segments with a constant prediction; each such band counts 0.
+    """
+
+    pearson_r: float
+    bands: tuple[float, ...]
+    segments: int
+    missing: tuple[str, ...]
+    constant: tuple[str, ...]
+
+
+class Flags(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reader must know before trusting the mean.
+
+    Attributes:
+        partial: whether subjects of the part were not in the corpus.
+        subjects_missing: their ids.
+        segments_missing: how many segments have no prediction.
+        segments_constant: how many have a constant one.
+        references_constant: ids of segments whose reference is constant.
+    """
+
+    partial: bool
+    subjects_missing: tuple[str, ...]
+    segments_missing: int
+    segments_constant: int
+    references_constant: tuple[str, ...]
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the systems that an ensemble averages."""
+
+    name: str
+    version: str
+    variant: str
+    code_sha256: str
+    weights_sha256: str | None
+
+    @property
+    def title(self) -> str:
+        """The name, with the variant in brackets where it has one of its own."""
+        return _title(self.name, self.variant)
+
+
+class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was scored: a variant of a submission, or predictions that were handed in.
+
+    Attributes:
+        name: of the submission, or of the predictions file without its suffix.
+        kind: "submission" or "predictions".
+        version: the manifest's; None for predictions, as the two that follow.
+        variant: of the submission.
+        code_sha256: of everything that decides a prediction but the weights.
+        weights_sha256: of the weights file; None where there is none.
+        predictions_sha256: of the predictions that were handed in; None for a submission.
+        members: of an ensemble, in its order; else empty.
+    """
+
+    name: str
+    kind: str
+    version: str | None
+    variant: str | None
+    code_sha256: str | None
+    weights_sha256: str | None
+    predictions_sha256: str | None
+    members: tuple[Member, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name, with the variant in brackets where it has one of its own."""
+        return _title(self.name, self.variant)
+
+    @property
+    def stem(self) -> str:
+        """The name of its record's file, without suffix."""
+        return self.name if self.variant in (None, DEFAULT_VARIANT) else f"{self.name}-{self.variant}"
+
+
+class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a split that was scored.
+
+    Attributes:
+        name: of the split.
+        sha256: of the split.
+        part: train, val or test.
+        segment_seconds: length of a segment.
+    """
+
+    name: str
+    sha256: str
+    part: str
+    segment_seconds: int | float
+
+
+class CorpusData(msgspec.Struct, frozen=True, kw_only=True):
+    """The data that the score rests on.
+
+    Attributes:
+        name: of the corpus.
+        kind: "real" or "simulated".
+        fingerprint: of the EEG and references of all segments.
+    """
+
+    name: str
+    kind: str
+    fingerprint: str
+
+
+class Overlap(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of the scored subjects and stimuli the weights were trained on."""
+
+    subjects_seen: int
+    subjects: int
+    stimuli_seen: int
+    stimuli: int
+
+
+class GitCommit(msgspec.Struct, frozen=True, kw_only=True):
+    """The commit that was checked out, and whether files differed from it."""
+
+    commit: str
+    dirty: bool
+
+
+class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Time and host of the run.
+
+    Attributes:
+        finished: UTC, ISO 8601.
+        seconds: inside predict; None for predictions that were handed in.
+        times_faster_than_real_time: seconds of EEG for each of these; None likewise.
+        machine: system and architecture.
+        processors: how many it has.
+    """
+
+    finished: str
+    seconds: float | None
+    times_faster_than_real_time: float | None
+    machine: str
+    processors: int
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One system on one part of one split of one corpus.
+
+    Attributes:
+        record_version: of the schema.
+        score: mean Pearson r over subjects.
+        ci95: its 95 % interval (bootstrap over subjects); None for one subject.
+        chance: what the predictions score by chance.
+        bands: (n_bands,) means over subjects.
+        subjects: subject -> its score.
+        flags: what is missing or constant.
+        submission: what was scored.
+        split: on which part of which split.
+        corpus: of which data.
+        feature: what was decoded.
+        seed: of the predictor's process.
+        overlap: with what the weights were trained on; None where no training record says so.
+        scorer_version: of ``harness.scoring``.
+        environment: package -> version.
+        git: the repository's state; None outside a repository.
+        run: time and host.
+    """
+
+    record_version: int
+    score: float
+    ci95: tuple[float, float] | None
+    chance: ChanceBands
+    bands: tuple[float, ...]
+    subjects: Mapping[str, SubjectResult]
+    flags: Flags
+    submission: System
+    split: SplitPart
+    corpus: CorpusData
+    feature: str
+    seed: int
+    overlap: Overlap | UnsetType | None = UNSET
+    scorer_version: int
+    environment: Mapping[str, str]
+    git: GitCommit | None
+    run: RunFacts
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the data are simulated."""
+        return self.corpus.kind == "simulated"
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether the score is no more than chance gives."""
+        band = self.chance.band
+        return band is not None and self.score <= band[1]
 
 
 def build_record(
     score: Score,
     *,
     chance: Chance,
-    submission: Mapping[str, Any],
-    split: Mapping[str, Any],
-    corpus: Mapping[str, Any],
+    submission: System,
+    split: SplitPart,
+    corpus: CorpusData,
     feature: str,
     seed: int,
     subjects_missing: tuple[str, ...],
     environment: Mapping[str, str],
-    git: Mapping[str, Any] | None,
-    run: Mapping[str, Any],
-    overlap: Mapping[str, int] | None = None,
+    git: GitCommit | None,
+    run: RunFacts,
+    overlap: Overlap | None = None,
 ) -> Record:
-    """Put a score and its provenance into one document.
+    """Put a score and its provenance into one record.
 
     Args:
         score: what the scorer says.
         chance: what it would score by chance.
-        submission: as in ``harness/schemas/score-record.json``, like the four that follow.
-        split: its name, hash, part and segment length.
-        corpus: its name, kind and fingerprint.
-        feature: mel or envelope.
+        submission: what was scored.
+        split: on which part.
+        corpus: of which data.
+        feature: what was decoded.
         seed: of the predictor's process.
         subjects_missing: subjects of the part that the corpus lacks.
-        environment: versions.
-        git: commit and dirty flag, or None outside a repository.
+        environment: package -> version.
+        git: the repository's state; None outside a repository.
         run: time and host.
-        overlap: how many of the scored subjects and stimuli the weights have seen, or None where no
-            training record says so.
+        overlap: with what the weights were trained on; None where no training record says so.
 
     Raises:
-        RecordError: the document is against the schema.
+        RecordError: the record is against the schema.
     """
     subjects = score.subjects
-    interval = bootstrap_interval([subject.pearson_r for subject in subjects.values()])
-    record: Record = {
-        "record_version": RECORD_VERSION,
-        "score": score.pearson_r,
-        "ci95": None if interval is None else list(interval),
-        "chance": {
-            kind: None if band is None else band._asdict()
-            for kind, band in (
-                ("circular_shifts", chance.circular_shifts),
-                ("mismatched_segments", chance.mismatched_segments),
+    record = Record(
+        record_version=RECORD_VERSION,
+        score=score.pearson_r,
+        ci95=bootstrap_interval([subject.pearson_r for subject in subjects.values()]),
+        chance=ChanceBands(
+            circular_shifts=_band(chance.circular_shifts),
+            mismatched_segments=_band(chance.mismatched_segments),
+        ),
+        bands=score.bands,
+        subjects={
+            name: SubjectResult(
+                pearson_r=subject.pearson_r,
+                bands=subject.bands,
+                segments=subject.segments,
+                missing=subject.missing,
+                constant=subject.constant,
             )
-        },
-        "bands": list(score.bands),
-        "subjects": {
-            name: {
-                "pearson_r": subject.pearson_r,
-                "bands": list(subject.bands),
-                "segments": subject.segments,
-                "missing": list(subject.missing),
-                "constant": list(subject.constant),
-            }
             for name, subject in subjects.items()
         },
-        "flags": {
-            "partial": bool(subjects_missing),
-            "subjects_missing": list(subjects_missing),
-            "segments_missing": sum(len(subject.missing) for subject in subjects.values()),
-            "segments_constant": sum(len(subject.constant) for subject in subjects.values()),
-            "references_constant": [
+        flags=Flags(
+            partial=bool(subjects_missing),
+            subjects_missing=subjects_missing,
+            segments_missing=sum(len(subject.missing) for subject in subjects.values()),
+            segments_constant=sum(len(subject.constant) for subject in subjects.values()),
+            references_constant=tuple(
                 segment for subject in subjects.values() for segment in subject.constant_reference
-            ],
-        },
-        "submission": dict(submission),
-        "split": dict(split),
-        "corpus": dict(corpus),
-        "feature": feature,
-        "seed": seed,
-        "overlap": None if overlap is None else dict(overlap),
-        "scorer_version": SCORER_VERSION,
-        "environment": dict(environment),
-        "git": None if git is None else dict(git),
-        "run": dict(run),
-    }
-    raise_all(RecordError, schema_faults(record, "score-record", "score record"))
+            ),
+        ),
+        submission=submission,
+        split=split,
+        corpus=corpus,
+        feature=feature,
+        seed=seed,
+        overlap=overlap,
+        scorer_version=SCORER_VERSION,
+        environment=environment,
+        git=git,
+        run=run,
+    )
+    raise_all(RecordError, schema_faults(plain(record), "score-record", "score record"))
     return record
+
+
+def plain(record: Record) -> dict[str, Any]:
+    """The record as JSON has it: dictionaries, lists, numbers and strings, in the file's order."""
+    document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
+    return document
 
 
 def record_bytes(record: Record) -> bytes:
     """The record as it stands in a file: UTF-8 JSON, one line a key, lists of numbers on one line."""
-    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(msgspec.to_builtins(record), indent=1, ensure_ascii=False, allow_nan=False)
     text = _NUMBER_LIST.sub(lambda match: "[" + " ".join(match[1].split()) + "]", text)
     return (text + "\n").encode("utf-8")
-
-
-def record_path(results: Path, record: Record) -> Path:
-    """Where a record lies below a results folder.
-
-    A variant that has a name stands in the file's name, and so does a partial record.
-    """
-    submission = record["submission"]
-    name = submission["name"]
-    if submission["variant"] not in (None, "default"):
-        name += f"-{submission['variant']}"
-    if record["flags"]["partial"]:
-        name += ".partial"
-    board = (record["corpus"]["name"], record["split"]["name"], record["split"]["part"])
-    return results.joinpath(*board, record["feature"], f"{name}.json")
-
-
-def write_record(results: Path, record: Record) -> tuple[Path, bool]:
-    """Write a record below a results folder, whole or not at all.
-
-    A record that is there already and differs only in time, host and commit is left as it is.
-
-    Returns:
-        The record's path, and whether it was written.
-
-    Raises:
-        RecordError: the folder cannot be written.
-    """
-    path = record_path(results, record)
-    try:
-        there = read_record(path)
-    except RecordError:
-        pass  # none there, or a broken one: the new one takes its place
-    else:
-        if _lasting(there) == _lasting(record):
-            return path, False
-        _check_same_board(path, there, record)
-    try:
-        write_atomically(path, record_bytes(record))
-    except OSError as error:
-        raise RecordError(
-            Fault(
-                str(path),
-                f"{error.strerror or 'cannot be written'}",
-                "a results folder that can be written",
-                "The score stands; choose another folder with --out, or keep --json's output.",
-            )
-        ) from None
-    return path, True
-
-
-def read_record(path: Path) -> Record:
-    """Read and validate a record.
-
-    Raises:
-        RecordError: missing, not JSON, or against the schema.
-    """
-    return parse_record(read_bytes(path), str(path))
-
-
-def read_bytes(path: Path) -> bytes:
-    """A record's file as it is.
-
-    Raises:
-        RecordError: missing, or cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RecordError(
-            Fault(
-                str(path),
-                error.strerror or "cannot be read",
-                "a score record, such as `harness score` writes below results/",
-            )
-        ) from None
 
 
 def parse_record(content: bytes, where: str) -> Record:
     """A record from its file's bytes.
 
+    Args:
+        content: of the file.
+        where: the file, for messages.
+
     Raises:
         RecordError: not JSON, or against the schema.
     """
     try:
-        record = json.loads(content.decode("utf-8"))
-    except ValueError as error:
+        document = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(Fault(where, f"not JSON ({error})", "a score record")) from None
-    raise_all(RecordError, schema_faults(record, "score-record", where))
-    valid: Record = record
-    return valid
+    raise_all(RecordError, schema_faults(document, "score-record", where))
+    try:
+        return msgspec.convert(document, Record)
+    except msgspec.ValidationError as error:  # a whole number written as 3.0, which JSON Schema lets pass
+        raise RecordError(Fault(where, str(error), "a score record")) from None
 
 
-def _check_same_board(path: Path, there: Record, record: Record) -> None:
-    """A record replaces its own earlier self, and nothing else."""
-    same = {
-        "kind of target": (there["submission"]["kind"], record["submission"]["kind"]),
-        "split file": (there["split"]["sha256"], record["split"]["sha256"]),
-        "corpus data": (there["corpus"]["fingerprint"], record["corpus"]["fingerprint"]),
-    }
-    other = [name for name, (old, new) in same.items() if old != new]
-    if other:
-        raise RecordError(
-            Fault(
-                str(path),
-                f"a record of another {', another '.join(other)}",
-                "no record, or one of the same board",
-                "The score stands; choose another folder with --out, or remove that record first.",
-            )
-        )
+def _title(name: str, variant: str | None) -> str:
+    return name if variant in (None, DEFAULT_VARIANT) else f"{name} ({variant})"
 
 
-def _lasting(record: Record) -> Record:
-    return {key: value for key, value in record.items() if key not in VOLATILE}
+def _band(band: Band | None) -> ChanceBand | None:
+    return None if band is None else ChanceBand(**band._asdict())

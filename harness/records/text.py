@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from harness.conventions import SIMULATED_WORDS
+from harness.records.record import CorpusData, Record, SubjectResult
 
 
-def record_text(record: Mapping[str, Any]) -> str:
-    """A score record as a table: subjects, bands, mean with interval, flags.
-
-    Args:
-        record: as in ``harness/schemas/score-record.json``.
-    """
+def record_text(record: Record) -> str:
+    """A score record as a table: subjects, bands, mean with interval, flags."""
     from tabulate import tabulate
 
-    submission, split, corpus = record["submission"], record["split"], record["corpus"]
-    name = submission["name"]
-    if submission["variant"] not in (None, "default"):
-        name += f" ({submission['variant']})"
     rows = [
-        [subject, entry["pearson_r"], entry["segments"], _subject_flags(entry)]
-        for subject, entry in record["subjects"].items()
+        [subject, result.pearson_r, result.segments, _subject_flags(result)]
+        for subject, result in record.subjects.items()
     ]
     flagged = any(row[3] for row in rows)
     subjects = tabulate(
@@ -32,13 +22,13 @@ def record_text(record: Mapping[str, Any]) -> str:
         disable_numparse=[0, 3] if flagged else [0],
     )
     parts = [
-        f"{name} on {corpus_text(corpus)}, split {split['name']}, part {split['part']},"
-        f" feature {record['feature']}",
+        f"{record.submission.title} on {corpus_text(record.corpus)}, split {record.split.name},"
+        f" part {record.split.part}, feature {record.feature}",
         subjects,
     ]
-    if len(record["bands"]) > 1:
-        header = ["mel band", *map(str, range(1, len(record["bands"]) + 1))]
-        parts.append(tabulate([["Pearson r", *record["bands"]]], headers=header, floatfmt=".4f"))
+    if len(record.bands) > 1:
+        header = ["mel band", *map(str, range(1, len(record.bands) + 1))]
+        parts.append(tabulate([["Pearson r", *record.bands]], headers=header, floatfmt=".4f"))
     parts.append("\n".join([mean_text(record), *chance_lines(record), *overlap_lines(record)]))
     flags = flag_lines(record)
     if flags:
@@ -46,81 +36,78 @@ def record_text(record: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def corpus_text(corpus: Mapping[str, Any]) -> str:
+def corpus_text(corpus: CorpusData) -> str:
     """The corpus in words that never let simulated data pass for real."""
-    return SIMULATED_WORDS if corpus["kind"] == "simulated" else corpus["name"]
+    return SIMULATED_WORDS if corpus.kind == "simulated" else corpus.name
 
 
-def mean_text(record: Mapping[str, Any]) -> str:
+def mean_text(record: Record) -> str:
     """The mean with its interval and resampling unit, and the speed where it was measured."""
-    n_subjects = len(record["subjects"])
-    line = f"mean r {record['score']:.4f}"
-    if record["ci95"] is None:
+    n_subjects = len(record.subjects)
+    line = f"mean r {record.score:.4f}"
+    if record.ci95 is None:
         line += " (one subject: no interval)"
     else:
-        low, high = record["ci95"]
+        low, high = record.ci95
         line += f", 95 % interval {low:.4f} to {high:.4f} (bootstrap over {n_subjects} subjects)"
-    if record["corpus"]["kind"] == "simulated":
+    if record.simulated:
         line += ", simulated"
-    if record["run"]["times_faster_than_real_time"] is not None:
-        seconds, faster = record["run"]["seconds"], record["run"]["times_faster_than_real_time"]
+    seconds, faster = record.run.seconds, record.run.times_faster_than_real_time
+    if seconds is not None and faster is not None:
         line += f"\npredicted in {seconds:.1f} s, {faster:,.0f} times faster than real time"
     return line
 
 
-def chance_band(record: Mapping[str, Any]) -> tuple[float, float] | None:
-    """The wider of both kinds of chance, from the lowest end to the highest; None where there is neither."""
-    bands = [band for band in record["chance"].values() if band is not None]
-    return (min(b["low"] for b in bands), max(b["high"] for b in bands)) if bands else None
-
-
-def chance_lines(record: Mapping[str, Any]) -> list[str]:
+def chance_lines(record: Record) -> list[str]:
     """What the predictions would score by chance, and whether the score is no more than that."""
-    band = chance_band(record)
+    band = record.chance.band
     if band is None:
         return []
     kinds = [
-        f"{entry['scores']:,} {name.replace('_', ' ')}"
-        for name, entry in record["chance"].items()
-        if entry is not None
+        f"{kind.scores:,} {words}"
+        for words, kind in (
+            ("circular shifts", record.chance.circular_shifts),
+            ("mismatched segments", record.chance.mismatched_segments),
+        )
+        if kind is not None
     ]
     line = f"chance {band[0]:.4f} to {band[1]:.4f} (95 % of {' and of '.join(kinds)})"
-    return [line + (": INDISTINGUISHABLE FROM CHANCE" if record["score"] <= band[1] else "")]
+    return [line + (": INDISTINGUISHABLE FROM CHANCE" if record.at_chance else "")]
 
 
-def overlap_lines(record: Mapping[str, Any]) -> list[str]:
+def overlap_lines(record: Record) -> list[str]:
     """What the weights have seen of what is scored, where it is on record."""
-    overlap = record.get("overlap")
-    if overlap is None:
+    overlap = record.overlap
+    if not overlap:
         return []
     return [
-        f"weights have seen {overlap['subjects_seen']} of {overlap['subjects']} subjects and"
-        f" {overlap['stimuli_seen']} of {overlap['stimuli']} stimuli"
+        f"weights have seen {overlap.subjects_seen} of {overlap.subjects} subjects and"
+        f" {overlap.stimuli_seen} of {overlap.stimuli} stimuli"
     ]
 
 
-def flag_lines(record: Mapping[str, Any]) -> list[str]:
+def flag_lines(record: Record) -> list[str]:
     """What a reader must know before trusting the mean."""
-    flags = record["flags"]
+    flags = record.flags
     lines = []
-    if flags["partial"]:
+    if flags.partial:
         lines.append(
-            f"PARTIAL: {len(flags['subjects_missing'])} subjects of the part are not in the corpus:"
-            f" {', '.join(flags['subjects_missing'])}"
+            f"PARTIAL: {len(flags.subjects_missing)} subjects of the part are not in the corpus:"
+            f" {', '.join(flags.subjects_missing)}"
         )
-    if flags["segments_missing"]:
-        lines.append(f"{flags['segments_missing']} segments without a prediction count 0")
-    if flags["segments_constant"]:
-        lines.append(f"{flags['segments_constant']} segments with a constant prediction count 0")
-    if flags["references_constant"]:
-        lines.append(f"{len(flags['references_constant'])} segments with a constant reference count 0")
+    if flags.segments_missing:
+        lines.append(f"{flags.segments_missing} segments without a prediction count 0")
+    if flags.segments_constant:
+        lines.append(f"{flags.segments_constant} segments with a constant prediction count 0")
+    if flags.references_constant:
+        lines.append(f"{len(flags.references_constant)} segments with a constant reference count 0")
     return lines
 
 
-def _subject_flags(entry: Mapping[str, Any]) -> str:
+def _subject_flags(result: SubjectResult) -> str:
     flags = []
-    if entry["missing"]:
-        flags.append(f"{len(entry['missing'])} missing")
-    if entry["constant"]:
-        flags.append(f"{len(entry['constant'])} constant")
+    if result.missing:
+        flags.append(f"{len(result.missing)} missing")
+    if result.constant:
+        flags.append(f"{len(result.constant)} constant")
     return ", ".join(flags)

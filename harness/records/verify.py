@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from harness.records.record import VOLATILE, Record
+from harness.records.record import VOLATILE, Member, Record, plain
 
 # Two runs of the same code on another processor may differ in the last bits of a prediction.
 SAME_R = 1e-6
@@ -49,37 +48,35 @@ class Verification:
 
 def verify(recorded: Record, now: Record) -> Verification:
     """Compare a record with the same target scored again."""
-    keys = {
-        "code": ("submission", "code_sha256"),
-        "weights": ("submission", "weights_sha256"),
-        "predictions": ("submission", "predictions_sha256"),
-        "split": ("split", "sha256"),
-        "corpus": ("corpus", "fingerprint"),
-        "scorer": ("scorer_version",),
-        "seed": ("seed",),
+    pairs = {
+        "code": (recorded.submission.code_sha256, now.submission.code_sha256),
+        "weights": (recorded.submission.weights_sha256, now.submission.weights_sha256),
+        "predictions": (recorded.submission.predictions_sha256, now.submission.predictions_sha256),
+        "split": (recorded.split.sha256, now.split.sha256),
+        "corpus": (recorded.corpus.fingerprint, now.corpus.fingerprint),
+        "scorer": (recorded.scorer_version, now.scorer_version),
+        "seed": (recorded.seed, now.seed),
     }
-    differences = []
-    for what, key in keys.items():
-        old, new = _get(recorded, key), _get(now, key)
-        if old != new:
-            differences.append(Difference(what, _short(old), _short(new)))
-    differences += _members(recorded, now)
-    versions, today = recorded["environment"], now["environment"]
+    differences = [
+        Difference(what, _short(old), _short(new)) for what, (old, new) in pairs.items() if old != new
+    ]
+    differences += _members(recorded.submission.members, now.submission.members)
+    versions, today = recorded.environment, now.environment
     differences += [
         Difference(f"version of {name}", str(versions.get(name)), str(today.get(name)))
         for name in sorted({*versions, *today})
         if versions.get(name) != today.get(name)
     ]
     largest = None
-    if list(recorded["subjects"]) == list(now["subjects"]):
+    if list(recorded.subjects) == list(now.subjects):
         largest = max(
-            abs(old["pearson_r"] - new["pearson_r"])
-            for old, new in zip(recorded["subjects"].values(), now["subjects"].values(), strict=True)
+            abs(old.pearson_r - new.pearson_r)
+            for old, new in zip(recorded.subjects.values(), now.subjects.values(), strict=True)
         )
     else:
-        differences.append(Difference("subjects", str(len(recorded["subjects"])), str(len(now["subjects"]))))
+        differences.append(Difference("subjects", str(len(recorded.subjects)), str(len(now.subjects))))
     if largest is not None and largest > SAME_R:
-        differences.append(Difference("score", f"{recorded['score']:.6f}", f"{now['score']:.6f}"))
+        differences.append(Difference("score", f"{recorded.score:.6f}", f"{now.score:.6f}"))
     return Verification(tuple(differences), largest)
 
 
@@ -89,7 +86,7 @@ def departures(recorded: Record, now: Record) -> list[str]:
     Numbers may differ by ``SAME_R``; time, host, commit and versions are not compared.
     """
     lasting = [
-        {key: value for key, value in record.items() if key not in (*VOLATILE, "environment")}
+        {key: value for key, value in plain(record).items() if key not in (*VOLATILE, "environment")}
         for record in (recorded, now)
     ]
     return list(_departures(lasting[0], lasting[1], ()))
@@ -102,7 +99,7 @@ def verification_text(verification: Verification, recorded: Record) -> str:
     if verification.largest is None:
         verdict = "NOT REPRODUCED: other subjects"
     elif verification.reproduced:
-        verdict = f"reproduced: mean r {recorded['score']:.4f}"
+        verdict = f"reproduced: mean r {recorded.score:.4f}"
         if verification.largest:
             verdict += f", no subject further than {np.format_float_scientific(verification.largest, 1)} away"
     else:
@@ -132,28 +129,23 @@ def _brief(value: object) -> str:
     return _short(value) if isinstance(value, str) else str(value)[:60]
 
 
-def _members(recorded: Record, now: Record) -> list[Difference]:
-    old, new = (record["submission"].get("members", []) for record in (recorded, now))
-    if [_identity(member) for member in old] == [_identity(member) for member in new]:
-        return [
-            Difference(f"{what} of {one['name']} ({one['variant']})", _short(one[key]), _short(other[key]))
-            for one, other in zip(old, new, strict=True)
-            for what, key in (("code", "code_sha256"), ("weights", "weights_sha256"))
-            if one[key] != other[key]
+def _members(old: Sequence[Member], new: Sequence[Member]) -> list[Difference]:
+    names = [[(member.name, member.variant) for member in members] for members in (old, new)]
+    if names[0] != names[1]:
+        listed = [", ".join(" ".join(name) for name in members) or "none" for members in names]
+        return [Difference("members", *listed)]
+    differences = []
+    for one, other in zip(old, new, strict=True):
+        pairs = {
+            "code": (one.code_sha256, other.code_sha256),
+            "weights": (one.weights_sha256, other.weights_sha256),
+        }
+        differences += [
+            Difference(f"{what} of {one.name} ({one.variant})", _short(before), _short(after))
+            for what, (before, after) in pairs.items()
+            if before != after
         ]
-    named = [", ".join(" ".join(_identity(member)) for member in members) or "none" for members in (old, new)]
-    return [Difference("members", *named)]
-
-
-def _identity(member: Mapping[str, Any]) -> tuple[str, str]:
-    return member["name"], member["variant"]
-
-
-def _get(record: Mapping[str, Any], key: tuple[str, ...]) -> Any:
-    value: Any = record
-    for part in key:
-        value = value[part]
-    return value
+    return differences
 
 
 def _short(value: object) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.conventions import N_EEG_CHANNELS
+from harness.conventions import DEFAULT_VARIANT, N_EEG_CHANNELS
 from harness.errors import Fault, SubmissionError, did_you_mean, raise_all
 from harness.features.catalogue import FEATURE_BANDS, SAMPLE_RATE_HZ
 from harness.files import file_sha256, write_atomically
@@ -23,7 +23,6 @@ from harness.schemas.validate import schema_faults
 from harness.tasks.splits import Split
 
 MANIFEST = "submission.toml"
-DEFAULT_VARIANT = "default"
 # Not part of what decides a prediction: caches, documents, and weights (which have hashes of their own).
 _NOT_CODE_FOLDERS = {"__pycache__", "weights", ".git"}
 _NOT_CODE_SUFFIXES = {".md", ".pyc", ".partial"}

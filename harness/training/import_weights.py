@@ -96,7 +96,7 @@ def import_weights(
         "feature": feature,
         "imported": {"file": file.name, "sha256": file_sha256(file)},
         "environment": provenance.environment(),
-        "run": {"finished": provenance.now(), **provenance.host()},
+        "run": {"finished": provenance.now(), **provenance.host()._asdict()},
     }
     return write_weights(submission, corpus, split, feature, chosen, (weights, metadata), record)
 

@@ -313,5 +313,5 @@ def _training_record(
         "recipe": dict(result.recipe) or None,
         "report": dict(result.report),
         "environment": provenance.environment(),
-        "run": {"finished": provenance.now(), "seconds": round(seconds, 1), **provenance.host()},
+        "run": {"finished": provenance.now(), "seconds": round(seconds, 1), **provenance.host()._asdict()},
     }

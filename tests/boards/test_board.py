@@ -36,8 +36,8 @@ def _faults(call):
 
 def test_ranking_says_who_is_tied(results):
     ranking = rank(load_board(results, BOARD))
-    assert ranking.rows[0].entry.system == "leader"
-    assert {row.entry.system for row in ranking.rows[1:3]} == {"linear", "vlaai (original)"}
+    assert ranking.rows[0].system == "leader"
+    assert {row.system for row in ranking.rows[1:3]} == {"linear", "vlaai (original)"}
     assert [row.ties for row in ranking.rows] == ["a", "b", "b", "c"]
     assert [row.rank.rank for row in ranking.rows] == [1, 2, 3, 4]
     assert (ranking.rows[0].rank.low, ranking.rows[0].rank.high) == (1, 1)
@@ -81,7 +81,7 @@ def test_csv_and_json_hold_every_number(results):
     document = json.loads(board_text(ranking, "json"))
     assert [float(row["pearson_r"]) for row in rows] == [row["pearson_r"] for row in document["rows"]]
     assert [row["rank_high"] for row in rows] == ["1", "3", "3", "4"]
-    assert document["rows"][0]["per_subject"] == ranking.board.entries[0].scores
+    assert document["rows"][0]["per_subject"] == ranking.board.records[0].scores
     assert len(document["pairs"]) == 6
 
 
@@ -118,7 +118,7 @@ def test_one_system_and_one_subject(make_record, tmp_path):
 def test_a_partial_record_is_shown_and_not_ranked(results, make_record):
     make_record("half", [0.9] * 5, flags={"partial": True, "subjects_missing": ["sub-099"]})
     ranking = rank(load_board(results, BOARD))
-    assert "half" not in [row.entry.system for row in ranking.rows]
+    assert "half" not in [row.system for row in ranking.rows]
     assert "Not ranked, scored on 5 subjects only: half 0.9000." in board_text(ranking)
 
 

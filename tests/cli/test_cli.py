@@ -18,7 +18,7 @@ from conftest import REPOSITORY
 from documents import SMALL_SPLIT
 
 from harness.cli.group import cli
-from harness.records.record import read_record
+from harness.records.store import read_record
 
 HARNESS = [sys.executable, "-c", "from harness.cli.main import main; main()"]
 
@@ -37,8 +37,8 @@ def test_score_prints_subjects_bands_mean_and_writes_a_record(harness, make_subm
     path = "results/sparrkulee/small-split/test/mel/tiny.json"
     assert err.endswith(f"record written to {path}\n")
     record = read_record(tmp_path / path)
-    assert record["corpus"]["kind"] == "real"
-    assert record["submission"]["variant"] == "default"
+    assert record.corpus.kind == "real"
+    assert record.submission.variant == "default"
 
 
 def test_json_is_the_record_and_only_it(harness, make_submission, where, tmp_path):
@@ -181,8 +181,8 @@ def test_missing_segments_count_zero_and_are_said(harness, make_submission, wher
     assert code == 0
     assert "1 segments without a prediction count 0" in out
     record = read_record(tmp_path / "results/sparrkulee/small-split/test/mel/p.json")
-    assert record["subjects"]["sub-043"]["missing"] == ["sub-043_podcast_3_008"]
-    assert record["subjects"]["sub-043"]["segments"] == full["subjects"]["sub-043"]["segments"]
+    assert record.subjects["sub-043"].missing == ("sub-043_podcast_3_008",)
+    assert record.subjects["sub-043"].segments == full["subjects"]["sub-043"]["segments"]
 
 
 def test_constant_predictions_are_flagged(harness, make_submission, where):

@@ -26,9 +26,9 @@ def submission(make_submission):
 def test_a_file_keeps_the_predictions_that_were_scored(submission, task, tmp_path):
     record = evaluate(submission, task, Run(seed=3), tmp_path / "kept.npz")
     again = evaluate_predictions(tmp_path / "kept.npz", task)
-    assert again["score"] == pytest.approx(record["score"], abs=1e-12)
-    assert again["corpus"] == record["corpus"]
-    assert (record["seed"], again["seed"]) == (3, 0)
+    assert again.score == pytest.approx(record.score, abs=1e-12)
+    assert again.corpus == record.corpus
+    assert (record.seed, again.seed) == (3, 0)
 
 
 def test_a_function_is_handed_the_run_while_its_predictions_are_there(submission, task):
@@ -61,7 +61,7 @@ def test_the_key_that_is_expected_is_the_records(submission, task):
 
 def test_the_data_are_fingerprinted_alike_from_the_run_and_from_the_corpus(submission, task):
     records = [evaluate(submission, task, Run(jobs=jobs)) for jobs in (1, 2)]
-    assert {record["corpus"]["fingerprint"] for record in records} == {task.fingerprint()}
+    assert {record.corpus.fingerprint for record in records} == {task.fingerprint()}
 
 
 def test_code_is_hashed_before_it_runs(make_submission, task):
@@ -73,5 +73,5 @@ def test_code_is_hashed_before_it_runs(make_submission, task):
     submission = load_submission(make_submission(predict=body))
     before = submission.code_sha256()
     record = evaluate(submission, task, Run())
-    assert record["submission"]["code_sha256"] == before
-    assert np.isfinite(record["score"])
+    assert record.submission.code_sha256 == before
+    assert np.isfinite(record.score)

@@ -74,7 +74,7 @@ def test_a_board_shows_ranks_ties_chance_and_what_is_not_ranked(site, page_resul
     for words in ("indistinguishable from chance", "vlaai (original)", "1 of 4", "2 (2 to 3)", "2026-01-01"):
         assert words in text
     assert "Not ranked, scored on 5 subjects only: half 0.9000." in text
-    record = load_board(page_results, BOARD).entries[0]
+    record = load_board(page_results, BOARD).records[0]
     assert record.sha256[:12] in text
     ranking = rank(load_board(page_results, BOARD))
     pairs = board_view(ranking)["pairs"]
@@ -99,10 +99,8 @@ def test_tables_can_be_read_out(site):
 
 def test_a_systems_page_has_every_subject_and_where_the_record_comes_from(site, page_results):
     page = Page(site / "systems/vlaai.html")
-    entry = next(
-        entry for entry in load_board(page_results, BOARD).entries if entry.system == "vlaai (original)"
-    )
-    for subject, r in zip(entry.record["subjects"], entry.scores, strict=True):
+    entry = next(one for one in load_board(page_results, BOARD).records if one.system == "vlaai (original)")
+    for subject, r in zip(entry.record.subjects, entry.scores, strict=True):
         assert f"{subject} {r:.4f}" in page.text
     assert f"record {entry.sha256[:12]}" in page.text
     assert "variant original" in page.text

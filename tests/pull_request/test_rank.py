@@ -10,6 +10,7 @@ from repository_fixtures import BOARD, EDITOR, OFFICIAL, SYSTEMS
 from harness.pull_request.changes import changes_since
 from harness.pull_request.comment import load_data
 from harness.records.key import record_key
+from harness.records.store import read_record
 
 CUMSUM = SYSTEMS["baselines/alpha"]
 # The same system with the sign of every prediction turned: its score is the negative.
@@ -41,18 +42,18 @@ def test_where_nothing_changed_every_row_is_its_record(ranked, fork, tmp_path):
 
 
 def test_a_changed_system_is_scored_and_its_old_record_called_stale(ranked, fork, tmp_path):
-    before = json.loads(fork.record("alpha").read_text())
+    before = read_record(fork.record("alpha"))
     fork.add_system("baselines/alpha", NEGATED)
     code, document, text, _ = ranked("--records", tmp_path / "records")
     assert code == 0
     row = rows(document)["alpha"]
-    assert (row["how"], row["pearson_r"]) == ("scored now", pytest.approx(-before["score"], abs=1e-9))
-    assert row["event"] == ("lowered" if before["score"] > 0 else "improved")
+    assert (row["how"], row["pearson_r"]) == ("scored now", pytest.approx(-before.score, abs=1e-9))
+    assert row["event"] == ("lowered" if before.score > 0 else "improved")
     assert rows(document)["beta"]["how"] == "from record"
     (stale,) = texts(document, False)
     assert stale.startswith(f"stale record, scored again: results/{BOARD}/alpha.json: score ")
-    made = json.loads((tmp_path / "records" / BOARD / "alpha.json").read_text())
-    assert made["score"] == row["pearson_r"]
+    made = read_record(tmp_path / "records" / BOARD / "alpha.json")
+    assert made.score == row["pearson_r"]
     assert record_key(made) != record_key(before)
     places = row["before"]["rank"] - row["rank"]
     assert places == 0 or f"{'▲' if places > 0 else '▼'}{abs(places)} |" in text

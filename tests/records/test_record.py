@@ -1,15 +1,28 @@
-"""Score records: schema, bytes, atomic writing."""
+"""Score records: values, schema, bytes."""
 
 import json
 
+import msgspec
 import pytest
-from documents import RUN, SUBMISSION
+from conftest import REPOSITORY
+from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM
+from msgspec.structs import replace
 
 from harness.errors import RecordError
-from harness.records.record import build_record, read_record, record_bytes, record_path, write_record
+from harness.records.record import (
+    ChanceBand,
+    ChanceBands,
+    Record,
+    build_record,
+    parse_record,
+    plain,
+    record_bytes,
+)
 from harness.records.text import chance_lines
 from harness.scoring.chance import Band, Chance
 from harness.scoring.score import combine, score_subject
+
+COMMITTED = sorted((REPOSITORY / "results").rglob("*.json"))
 
 
 @pytest.fixture
@@ -24,105 +37,129 @@ def record(rng):
     return build_record(
         score,
         chance=Chance(Band(-0.01, 0.0, 0.01, 33), None),
-        submission=SUBMISSION,
-        split={"name": "s", "sha256": "1" * 64, "part": "val", "segment_seconds": 30},
-        corpus={"name": "simulated", "kind": "simulated", "fingerprint": "2" * 64},
+        submission=SYSTEM,
+        split=SPLIT_PART,
+        corpus=CORPUS_DATA,
         **RUN,
     )
 
 
-def test_written_record_reads_back(record, tmp_path):
-    path, written = write_record(tmp_path, record)
-    assert written
-    assert path == tmp_path / "simulated" / "s" / "val" / "mel" / "tiny.json"
-    assert read_record(path) == record
-    assert list(path.parent.iterdir()) == [path]
+def faults(document, where="r.json"):
+    with pytest.raises(RecordError) as caught:
+        parse_record(json.dumps(document).encode(), where)
+    return sorted(map(str, caught.value.faults))
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: str(path.relative_to(REPOSITORY / "results")))
+def test_a_committed_record_read_and_written_has_its_bytes(path):
+    content = path.read_bytes()
+    record = parse_record(content, str(path))
+    assert record_bytes(record) == content
+    assert plain(record) == json.loads(content)
+
+
+def test_a_record_read_from_its_bytes_is_the_same_value(record):
+    assert parse_record(record_bytes(record), "r.json") == record
+
+
+def test_a_record_cannot_be_changed(record):
+    with pytest.raises(AttributeError, match="immutable"):
+        record.score = 1.0
+    with pytest.raises(AttributeError, match="immutable"):
+        record.submission.name = "other"
+
+
+def test_a_field_that_a_file_does_not_have_stays_absent(record):
+    document = plain(record)
+    del document["overlap"]
+    content = json.dumps(document, indent=1).encode()
+    read = parse_record(content, "r.json")
+    assert "overlap" not in plain(read)
+    assert "members" not in plain(read)["submission"]
+    assert not read.overlap
+    assert plain(parse_record(record_bytes(record), "r.json"))["overlap"] is None
 
 
 def test_lists_of_numbers_stand_on_one_line(record):
     text = record_bytes(record).decode()
-    assert json.loads(text) == record
+    assert json.loads(text) == plain(record)
     assert all(line.count("]") == line.count("[") for line in text.splitlines() if '"bands"' in line)
 
 
-def test_rerun_that_differs_only_in_time_leaves_the_file(record, tmp_path):
-    path, _ = write_record(tmp_path, record)
-    before = path.read_bytes()
-    again = {**record, "run": {**record["run"], "finished": "2027-01-01T00:00:00Z"}}
-    assert write_record(tmp_path, again) == (path, False)
-    assert path.read_bytes() == before
-    changed = {**record, "seed": 1}
-    assert write_record(tmp_path, changed) == (path, True)
-
-
-def test_variant_and_partial_stand_in_the_name(record, tmp_path):
-    record["submission"]["variant"] = "no-mixup"
-    assert record_path(tmp_path, record).name == "tiny-no-mixup.json"
-    record["flags"]["partial"] = True
-    assert record_path(tmp_path, record).name == "tiny-no-mixup.partial.json"
-
-
-def test_results_folder_that_cannot_be_written(record, tmp_path):
-    (tmp_path / "simulated").write_text("in the way")
-    with pytest.raises(RecordError) as caught:
-        write_record(tmp_path, record)
-    assert "The score stands; choose another folder with --out" in str(caught.value)
-
-
-def test_record_against_the_schema_names_every_departure(record, tmp_path):
-    del record["seed"]
-    record["subjects"]["a"]["pearson_r"] = 1.5
-    record["corpus"]["kind"] = "half real"
-    path = tmp_path / "r.json"
-    path.write_text(json.dumps(record))
-    with pytest.raises(RecordError) as caught:
-        read_record(path)
-    assert sorted(map(str, caught.value.faults)) == [
-        f"{path}: corpus: kind: 'half real', expected one of real, simulated.",
-        f"{path}: subjects: a: pearson_r: 1.5 is greater than the maximum of 1.",
-        f"{path}: the key 'seed' is missing.",
+def test_record_against_the_schema_names_every_departure(record):
+    document = plain(record)
+    del document["seed"]
+    document["subjects"]["a"]["pearson_r"] = 1.5
+    document["corpus"]["kind"] = "half real"
+    assert faults(document) == [
+        "r.json: corpus: kind: 'half real', expected one of real, simulated.",
+        "r.json: subjects: a: pearson_r: 1.5 is greater than the maximum of 1.",
+        "r.json: the key 'seed' is missing.",
     ]
 
 
-def test_half_a_record_is_refused(record, tmp_path):
-    path, _ = write_record(tmp_path, record)
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(RecordError, match="not JSON"):
-        read_record(path)
-
-
-def test_missing_record(tmp_path):
-    with pytest.raises(RecordError, match="No such file.*expected a score record"):
-        read_record(tmp_path / "r.json")
-
-
 @pytest.mark.parametrize(
-    ("place", "key", "value", "word"),
+    ("content", "why"),
     [
-        ("submission", "kind", "predictions", "kind of target"),
-        ("split", "sha256", "3" * 64, "split file"),
-        ("corpus", "fingerprint", "4" * 64, "corpus data"),
+        (b'{"score": NaN}', "JSON is malformed"),
+        (b'{"score": 1e999}', "Number out of range"),
+        (b'{"score": 0.1', "Input data was truncated"),
+        (b'"\xff"', "Invalid UTF-8|invalid character|utf-8"),
+        (b"[" * 100_000, "maximum recursion depth exceeded"),
     ],
 )
-def test_record_of_something_else_is_not_overwritten(record, tmp_path, place, key, value, word):
-    path, _ = write_record(tmp_path, record)
-    before = path.read_bytes()
-    other = {**record, place: {**record[place], key: value}}
-    with pytest.raises(RecordError, match=f"a record of another {word}"):
-        write_record(tmp_path, other)
-    assert path.read_bytes() == before
+def test_what_is_not_json_is_refused_by_its_name(content, why):
+    with pytest.raises(RecordError, match=f"^results/r.json: not JSON .*({why})"):
+        parse_record(content, "results/r.json")
+
+
+def test_a_whole_number_with_a_point_is_refused_where_a_count_is_asked(record):
+    document = plain(record)
+    document["seed"] = 3.0  # valid by JSON Schema
+    assert faults(document) == ["r.json: Expected `int`, got `float` - at `$.seed`, expected a score record."]
+
+
+def test_names_of_systems_say_the_variant_where_there_is_one():
+    named = replace(SYSTEM, variant="no-mixup")
+    assert (SYSTEM.title, SYSTEM.stem) == ("tiny", "tiny")
+    assert (named.title, named.stem) == ("tiny (no-mixup)", "tiny-no-mixup")
+    assert replace(SYSTEM, variant=None).title == "tiny"
 
 
 def test_chance_stands_in_the_record_and_in_words(record):
-    assert record["chance"] == {
+    assert plain(record)["chance"] == {
         "circular_shifts": {"low": -0.01, "mean": 0.0, "high": 0.01, "scores": 33},
         "mismatched_segments": None,
     }
     assert chance_lines(record) == ["chance -0.0100 to 0.0100 (95 % of 33 circular shifts)"]
-    wide = {"low": -0.02, "mean": 0.0, "high": 0.5, "scores": 1000}
-    both = {**record, "score": 0.4, "chance": {**record["chance"], "mismatched_segments": wide}}
+    wide = ChanceBand(low=-0.02, mean=0.0, high=0.5, scores=1000)
+    both = replace(record, score=0.4, chance=replace(record.chance, mismatched_segments=wide))
     assert chance_lines(both) == [
         "chance -0.0200 to 0.5000 (95 % of 33 circular shifts and of 1,000 mismatched segments):"
         " INDISTINGUISHABLE FROM CHANCE"
     ]
-    assert chance_lines({**record, "chance": dict.fromkeys(record["chance"])}) == []
+    none = ChanceBands(circular_shifts=None, mismatched_segments=None)
+    assert chance_lines(replace(record, chance=none)) == []
+
+
+def test_fields_and_their_order_are_the_schemas():
+    schema = json.loads((REPOSITORY / "harness/schemas/score-record.json").read_text())
+    assert list(Record.__struct_fields__) == list(schema["properties"])
+    for kind in msgspec.inspect.type_info(Record).fields:
+        own = schema["properties"][kind.name]
+        if isinstance(kind.type, msgspec.inspect.StructType):
+            assert [field.encode_name for field in kind.type.fields] == list(own["properties"])
+
+
+def test_json_of_records_is_read_and_written_in_one_place():
+    users = [
+        path.relative_to(REPOSITORY).as_posix()
+        for folder in ("boards", "evaluation", "page", "records")
+        for path in sorted((REPOSITORY / "harness" / folder).rglob("*.py"))
+        if "msgspec.json" in path.read_text()
+    ]
+    assert users == [
+        "harness/evaluation/overlap.py",  # records of trainings
+        "harness/records/milestone.py",
+        "harness/records/record.py",
+    ]

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from harness.records.record import read_record
+from harness.records.record import plain
+from harness.records.store import read_record
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def scored(harness, make_submission, where, tmp_path):
 def with_split_path(scored, small_split):
     """Records name a split; that of the tests lies in a file, so the record is told where."""
     _, path, _ = scored
-    document = read_record(path)
+    document = plain(read_record(path))
     path.write_text(json.dumps({**document, "split": {**document["split"], "name": str(small_split)}}))
     return path
 
@@ -74,8 +75,8 @@ def test_stored_predictions_are_verified_too(harness, scored, where, with_split_
     harness("predict", folder, *where, "--out", "kept.npz")
     harness("score", "kept.npz", *where)
     path = tmp_path / "results/sparrkulee/small-split/test/mel/kept.json"
-    document = read_record(path)
-    split = read_record(with_split_path)["split"]
+    document = plain(read_record(path))
+    split = plain(read_record(with_split_path))["split"]
     path.write_text(json.dumps({**document, "split": split}))
     code, out, err = harness("verify", path, "kept.npz", *data)
     assert code == 0, err

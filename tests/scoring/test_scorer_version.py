@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from conftest import GOLDEN, REPOSITORY
 
-from harness.records.record import read_record
+from harness.records.store import read_record
 from harness.scoring.chance import chance, subject_chance
 from harness.scoring.score import SCORER_VERSION, SubjectScore, combine, score_subject
 from harness.scoring.statistics import bootstrap_interval
@@ -74,16 +74,16 @@ def test_stored_chance_stands(arrays, golden):
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: "-".join(path.parts[-5:-1]) + "-" + path.stem)
 def test_a_committed_record_is_what_its_subjects_give(path):
     record = read_record(path)
-    assert record["scorer_version"] == SCORER_VERSION
+    assert record.scorer_version == SCORER_VERSION
     score = combine(
         {
-            name: SubjectScore(subject["pearson_r"], tuple(subject["bands"]), subject["segments"], (), (), ())
-            for name, subject in record["subjects"].items()
+            name: SubjectScore(subject.pearson_r, subject.bands, subject.segments, (), (), ())
+            for name, subject in record.subjects.items()
         }
     )
-    assert score.pearson_r == pytest.approx(record["score"], abs=1e-12)
-    assert score.bands == pytest.approx(record["bands"], abs=1e-12)
-    for subject in record["subjects"].values():
-        assert np.mean(subject["bands"]) == pytest.approx(subject["pearson_r"], abs=1e-9)
-    interval = bootstrap_interval([subject["pearson_r"] for subject in record["subjects"].values()])
-    assert interval == pytest.approx(tuple(record["ci95"]), abs=1e-12)
+    assert score.pearson_r == pytest.approx(record.score, abs=1e-12)
+    assert score.bands == pytest.approx(record.bands, abs=1e-12)
+    for subject in record.subjects.values():
+        assert np.mean(subject.bands) == pytest.approx(subject.pearson_r, abs=1e-9)
+    interval = bootstrap_interval([subject.pearson_r for subject in record.subjects.values()])
+    assert interval == pytest.approx(record.ci95, abs=1e-12)

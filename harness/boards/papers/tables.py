@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.boards.board import BoardName, Entry, load_board
+from harness.boards.board import BoardName, BoardRecord, load_board
+from harness.boards.cells import span
 from harness.boards.formats import STYLES
-from harness.conventions import SIMULATED_WORDS
+from harness.conventions import DEFAULT_VARIANT, SIMULATED_WORDS
 from harness.errors import Fault, UsageError
 
 FOLDER = Path(__file__).parent
@@ -35,7 +36,7 @@ class Cell:
         reported: its value; None where the source has none.
         reported_percent: improvement over the table's baseline row, from the values.
         printed_percent: the same as the paper prints it.
-        entry: the record that fills the row; None where there is none.
+        measured: the record that fills the row; None where there is none.
         measured_percent: improvement of the record over the baseline row's record.
         note: why a cell is empty, or what to know of the value.
     """
@@ -44,7 +45,7 @@ class Cell:
     reported: float | None
     reported_percent: float | None
     printed_percent: float | None
-    entry: Entry | None
+    measured: BoardRecord | None
     measured_percent: float | None
     note: str
 
@@ -72,27 +73,26 @@ def fill(table: Mapping[str, Any], results: Path, corpus: str | None) -> list[Ce
     """
     records = _records(table, results, corpus)
     baseline = table.get("baseline")
-    entries = [records.get((row.get("system", ""), row.get("variant"))) for row in table["rows"]]
+    filled = [records.get((row.get("system", ""), row.get("variant"))) for row in table["rows"]]
     base_reported = base_measured = None
-    for row, entry in zip(table["rows"], entries, strict=True):
+    for row, measured in zip(table["rows"], filled, strict=True):
         if row["label"] == baseline:
             base_reported = row["reported"]
-            base_measured = entry.record["score"] if entry else None
+            base_measured = _score(measured)
     cells = []
-    for row, entry in zip(table["rows"], entries, strict=True):
+    for row, measured in zip(table["rows"], filled, strict=True):
         own = row["label"] == baseline
         note = row.get("note", "")
-        if entry is None and not note:
+        if measured is None and not note:
             note = "no record" if "system" in row else "no system here"
-        measured = entry.record["score"] if entry else None
         cells.append(
             Cell(
                 label=row["label"],
                 reported=row["reported"],
                 reported_percent=None if own else _percent(row["reported"], base_reported),
                 printed_percent=row.get("reported_percent"),
-                entry=entry,
-                measured_percent=None if own else _percent(measured, base_measured),
+                measured=measured,
+                measured_percent=None if own else _percent(_score(measured), base_measured),
                 note=note,
             )
         )
@@ -154,15 +154,14 @@ def _with_board(
 
 def _records(
     table: Mapping[str, Any], results: Path, corpus: str | None
-) -> dict[tuple[str, str | None], Entry]:
+) -> dict[tuple[str, str | None], BoardRecord]:
     if corpus is None:
         return {}
     board = load_board(results, BoardName(corpus, *_words(table["board"])))
-    found: dict[tuple[str, str | None], Entry] = {}
-    for entry in board.entries:
-        submission = entry.record["submission"]
-        variant = submission["variant"]
-        found[submission["name"], None if variant == "default" else variant] = entry
+    found: dict[tuple[str, str | None], BoardRecord] = {}
+    for one in board.records:
+        system = one.record.submission
+        found[system.name, None if system.variant == DEFAULT_VARIANT else system.variant] = one
     return found
 
 
@@ -191,11 +190,13 @@ def _table_text(table: Mapping[str, Any], results: Path, corpus: str | None, for
         row = [cell.label, _number(cell.reported, decimals)]
         row += [_percent_text(cell.reported_percent)] if percents else []
         if measured:
-            record = cell.entry.record if cell.entry else None
-            row += [_number(record["score"] if record else None, 4), _interval(record)]
+            row += [
+                _number(_score(cell.measured), 4),
+                span(cell.measured.record.ci95 if cell.measured else None),
+            ]
             row += [_percent_text(cell.measured_percent)] if percents else []
             if corpus != "simulated":
-                row.append(_difference(record, cell.reported))
+                row.append(_difference(_score(cell.measured), cell.reported))
         rows.append([*row, cell.note])
     text = tabulate(rows, [*header, "note"], STYLES[form], disable_numparse=True)
     title = table["title"] + (f" ({'/'.join(_words(table['board']))})" if measured else "")
@@ -228,10 +229,10 @@ def _plain(table: Mapping[str, Any], results: Path, corpus: str | None) -> dict[
             "reported": cell.reported,
             "reported_percent": cell.reported_percent,
             "printed_percent": cell.printed_percent,
-            "measured": cell.entry.record["score"] if cell.entry else None,
-            "ci95": cell.entry.record["ci95"] if cell.entry else None,
+            "measured": _score(cell.measured),
+            "ci95": cell.measured.record.ci95 if cell.measured else None,
             "measured_percent": cell.measured_percent,
-            "record_sha256": cell.entry.sha256 if cell.entry else None,
+            "record_sha256": cell.measured.sha256 if cell.measured else None,
             "note": cell.note,
         }
         for cell in cells
@@ -253,9 +254,9 @@ def _percent_text(value: float | None) -> str:
     return "" if value is None else f"{value:+.0f} %"
 
 
-def _interval(record: Mapping[str, Any] | None) -> str:
-    return "{:.4f} to {:.4f}".format(*record["ci95"]) if record and record["ci95"] else ""
+def _difference(measured: float | None, reported: float | None) -> str:
+    return "" if measured is None or reported is None else f"{measured - reported:+.4f}"
 
 
-def _difference(record: Mapping[str, Any] | None, reported: float | None) -> str:
-    return "" if record is None or reported is None else f"{record['score'] - reported:+.4f}"
+def _score(measured: BoardRecord | None) -> float | None:
+    return None if measured is None else measured.record.score

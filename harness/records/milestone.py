@@ -1,0 +1,48 @@
+"""What the history of a record needs of it, whatever version of the schema it was written with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from harness.records.record import Record
+
+
+class _Split(msgspec.Struct, frozen=True):
+    sha256: str
+
+
+class _Corpus(msgspec.Struct, frozen=True):
+    fingerprint: str
+
+
+class _System(msgspec.Struct, frozen=True):
+    code_sha256: str | None = None
+    weights_sha256: str | None = None
+    predictions_sha256: str | None = None
+    members: Any = ()
+
+
+class Milestone(msgspec.Struct, frozen=True):
+    """A record of any version, as far as events need it; the fields are those of a `Record`."""
+
+    score: float
+    scorer_version: int
+    split: _Split
+    corpus: _Corpus
+    submission: _System
+
+
+def parse_milestone(content: bytes) -> Milestone | None:
+    """The milestone in a file's bytes; None where they are no record."""
+    try:
+        return msgspec.json.decode(content, type=Milestone)
+    except (ValueError, RecursionError, msgspec.DecodeError):
+        return None
+
+
+def made_of(record: Record | Milestone) -> tuple[object, ...]:
+    """Hashes of what the score was made from."""
+    system = record.submission
+    return system.code_sha256, system.weights_sha256, system.predictions_sha256, system.members
