@@ -1,25 +1,28 @@
 """What a system would score by chance: the same predictions against references that are not theirs.
 
     circular shifts       every prediction against its own reference, turned in time by one and the same
-                          number of samples for all segments; every number is tried (by FFT)
+                          number of frames for all segments; every number is tried (by FFT)
     mismatched segments   every prediction against the reference of another segment of the same subject,
                           drawn at random; references that are equal do not count as others
 
 Both keep what a prediction and a reference are like by themselves (spectrum, distribution), and take away
-that they belong together. Each gives many scores; the band holds 95 % of them. Computed in float32, which
-is exact enough for a band and no part of any score.
+that they belong together. Each gives many scores; the band holds 95 % of them. For a measure with a
+centre, what is left without the centre is turned. Computed in float32 from what the score has normalised,
+which is exact enough for a band and no part of any score.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.features.catalogue import SAMPLE_RATE_HZ
+from harness.scoring.measures import DEFAULT, Units, compare_with_units, measure
 
 Array = NDArray[np.floating]
 LEVEL = 0.95
@@ -55,61 +58,114 @@ class Chance:
     Attributes:
         circular_shifts: None where segments are too short for the least shift.
         mismatched_segments: None where a subject has no two references that differ.
+        measures: name of a further measure -> chance by it.
     """
 
     circular_shifts: Band | None
     mismatched_segments: Band | None
+    measures: Mapping[str, Chance] = field(default_factory=dict)
 
 
 class SubjectChance(NamedTuple):
     """One subject's part.
 
     Attributes:
-        shifted: (n_times,) float64, the subject's score at each circular shift; entry 0 is its own.
-        pairs: (n_segments, n_segments), mean r over bands of prediction i with reference j.
+        shifted: (n_frames,) float64, the subject's score at each circular shift; entry 0 is its own.
+        pairs: (n_segments, n_segments), mean over bands of the value of prediction i with reference j.
         same: (n_segments, n_segments) bool, whether references i and j are equal.
+        measures: name of a further measure -> the same by it.
     """
 
     shifted: NDArray[np.float64]
     pairs: NDArray[np.float32]
     same: NDArray[np.bool_]
+    measures: Mapping[str, SubjectChance] = {}
 
 
-def subject_chance(references: Mapping[str, Array], predictions: Mapping[str, Array]) -> SubjectChance:
-    """Correlate a subject's predictions with what is not theirs. Missing ones count 0, as in the score.
+def subject_chance(
+    references: Mapping[str, Array],
+    predictions: Mapping[str, Array],
+    name: str = DEFAULT,
+    centre: Array | None = None,
+) -> SubjectChance:
+    """Compare a subject's predictions with what is not theirs. Missing ones count 0, as in the score.
+
+    Where the score is wanted too, :func:`~harness.scoring.score.score_with_chance` normalises once for both.
 
     Args:
-        references: segment id -> (n_times, n_bands); at least one, all of one shape, checked before.
-        predictions: segment id -> (n_times, n_bands); ids may be absent.
+        references: segment id -> (n_frames, n_bands); at least one, all of one shape.
+        predictions: segment id -> (n_frames, n_bands); ids may be absent.
+        name: of the measure.
+        centre: (n_frames, n_bands) or (n_bands,), for a measure that needs one.
+
+    Raises:
+        ShapeError: as :func:`~harness.scoring.measures.compare`.
+        SplitError: the measure is not known.
+    """
+    units = compare_with_units(measure(name), references, predictions, centre).units
+    return unit_chance(units, equal_references(references))
+
+
+def unit_chance(units: Units, same: NDArray[np.bool_]) -> SubjectChance:
+    """:func:`subject_chance` from normalised segments, for any measure.
+
+    Args:
+        units: as the measure normalises the subject's segments.
+        same: (n_segments, n_segments), which references are equal.
     """
     from scipy.fft import irfft, rfft
 
-    n_segments = len(references)
-    n_times, n_bands = next(iter(references.values())).shape
-    true = np.zeros((n_segments, n_bands, n_times), np.float32)
-    made = np.zeros_like(true)
-    for i, (segment_id, reference) in enumerate(references.items()):
-        true[i] = _unit(reference)
-        if segment_id in predictions:
-            made[i] = _unit(predictions[segment_id])
-    spectrum = np.zeros(n_times // 2 + 1, np.complex128)
+    true, made = units.references, units.predictions
+    n_segments, _, n_frames = true.shape
+    spectrum = np.zeros(n_frames // 2 + 1, np.complex128)
     for start in range(0, n_segments, _BLOCK):
         there, here = (rfft(series[start : start + _BLOCK]) for series in (true, made))
         spectrum += np.einsum("sbf,sbf->f", there.conj(), here)
-    shifted = irfft(spectrum, n_times) / (n_segments * n_bands)
-    pairs = made.reshape(n_segments, -1) @ true.reshape(n_segments, -1).T / np.float32(n_bands)
-    contents = [hash(np.ascontiguousarray(reference).tobytes()) for reference in references.values()]
-    same = np.equal.outer(contents, contents)
+    shifted = irfft(spectrum, n_frames) / (n_segments * units.products)
+    pairs = made.reshape(n_segments, -1) @ true.reshape(n_segments, -1).T / np.float32(units.products)
     return SubjectChance(np.asarray(shifted, np.float64), pairs, same)
 
 
-def chance(subjects: Mapping[str, SubjectChance]) -> Chance:
-    """The bands of chance of the mean over subjects, in the score's own order of means."""
+def equal_references(references: Mapping[str, Array]) -> NDArray[np.bool_]:
+    """Which references are equal, (n_segments, n_segments): the same bytes, whatever their ids.
+
+    Args:
+        references: segment id -> (n_frames, n_bands), all of one shape.
+    """
+    arrays = list(references.values())
+    alike: dict[bytes, list[int]] = defaultdict(list)  # by a few frames: most are told apart by these
+    for index, array in enumerate(arrays):
+        alike[array[:: max(1, len(array) // 16)].tobytes()].append(index)
+    same = np.eye(len(arrays), dtype=bool)
+    for indices in alike.values():
+        for i in indices[1:]:
+            for j in indices[: indices.index(i)]:
+                same[i, j] = same[j, i] = arrays[i].tobytes() == arrays[j].tobytes()
+    return same
+
+
+def chance(subjects: Mapping[str, SubjectChance], *, frame_rate_hz: float = SAMPLE_RATE_HZ) -> Chance:
+    """The bands of chance of the mean over subjects, in the score's own order of means.
+
+    Args:
+        subjects: subject -> its part; at least one.
+        frame_rate_hz: frames a second of the feature, which says how many frames the least shift is.
+    """
     parts = list(subjects.values())
-    least = round(MIN_SHIFT_SECONDS * SAMPLE_RATE_HZ)
+    least = max(1, round(MIN_SHIFT_SECONDS * frame_rate_hz))
     scores = np.mean([part.shifted for part in parts], axis=0)
     shifts = scores[least : len(scores) - least + 1]
-    return Chance(_band(shifts) if shifts.size else None, _mismatched(parts))
+    return Chance(
+        circular_shifts=_band(shifts) if shifts.size else None,
+        mismatched_segments=_mismatched(parts),
+        measures={
+            name: chance(
+                {subject: part.measures[name] for subject, part in subjects.items()},
+                frame_rate_hz=frame_rate_hz,
+            )
+            for name in parts[0].measures
+        },
+    )
 
 
 def _mismatched(parts: list[SubjectChance]) -> Band | None:
@@ -130,18 +186,3 @@ def _band(scores: NDArray[np.float64]) -> Band:
     low, high = np.quantile(scores, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     low, mean, high = (round(float(value), DIGITS) for value in (low, scores.mean(), high))
     return Band(low, mean, high, len(scores))
-
-
-def _unit(series: Array) -> NDArray[np.float32]:
-    """(n_times, n_bands) -> (n_bands, n_times) of mean 0 and norm 1; zeros where constant."""
-    unit = np.ascontiguousarray((series - series[:1]).T)
-    largest = np.abs(unit).max(axis=1, keepdims=True)
-    varies = largest > 0
-    scaled: NDArray[np.float32] = np.divide(unit, largest, out=np.zeros_like(unit), where=varies).astype(
-        np.float32
-    )
-    scaled -= scaled.mean(axis=1, keepdims=True)
-    norm = np.sqrt(np.einsum("bt,bt->b", scaled, scaled))[:, None]
-    np.divide(scaled, norm, out=scaled, where=varies)
-    scaled[~varies[:, 0]] = 0.0
-    return scaled

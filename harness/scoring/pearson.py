@@ -1,6 +1,18 @@
-"""Pearson r of each band over time."""
+"""Pearson r of each band over time.
+
+A series becomes a unit series: mean 0 and norm 1 over time. Pearson r of two series is the inner product
+of their unit series, so a series is normalised once, and serves the score and all of chance.
+
+    pearson_r      reference and prediction -> r of each band
+    unit_series    segments -> unit series, time last
+    correlate      pairs of unit series -> r of each band
+    check_pair     refuse a reference and a prediction that do not fit each other
+    time_last      segments -> a float64 copy with time last
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +22,7 @@ from harness.errors import Fault, ShapeError
 Array = NDArray[np.floating]
 # Differences of values above this could overflow float64, so such series are scaled first.
 _LARGE = 2.0**1000
+_SMALLER = 2.0**-24  # exact, and small enough that no difference or sum overflows
 
 
 def pearson_r(reference: Array, prediction: Array) -> NDArray[np.float64]:
@@ -24,46 +37,68 @@ def pearson_r(reference: Array, prediction: Array) -> NDArray[np.float64]:
         prediction: same shape, finite.
 
     Returns:
-        (..., n_bands) float64 in [-1, 1]; 0 where either side is constant (the protocol's rule).
+        (..., n_bands) float64 in [-1, 1]; 0 where either side is constant (the protocol's rule), NaN
+        where a number is not finite.
 
     Raises:
         ShapeError: the shapes differ, there are fewer than two axes, or fewer than two samples.
     """
-    return correlate(*unit_series_pair(reference, prediction))
+    check_pair(reference, prediction)
+    if reference.shape[-2] < 2:
+        raise ShapeError(
+            Fault("reference", f"shape {reference.shape}", "(..., n_times, n_bands), n_times > 1")
+        )
+    *leading, n_times, n_bands = reference.shape
+    flat = (-1, n_times, n_bands)
+    units = unit_series(reference.reshape(flat)), unit_series(prediction.reshape(flat))
+    return correlate(*units).reshape(*leading, n_bands)
 
 
-def unit_series_pair(reference: Array, prediction: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Reference and prediction as unit series, (..., n_bands, n_times) of mean 0 and norm 1.
+def check_pair(reference: Array, prediction: Array) -> None:
+    """Refuse a pair that no measure can compare.
 
     Raises:
-        ShapeError: the shapes differ, there are fewer than two axes, or fewer than two samples.
+        ShapeError: the shapes differ, or there are fewer than two axes.
     """
     if reference.shape != prediction.shape:
         raise ShapeError(
             Fault("prediction", f"shape {prediction.shape}", f"{reference.shape}, the reference's")
         )
-    if reference.ndim < 2 or reference.shape[-2] < 2:
-        raise ShapeError(
-            Fault("reference", f"shape {reference.shape}", "(..., n_times, n_bands), n_times > 1")
-        )
-    return _unit_series(reference), _unit_series(prediction)
+    if reference.ndim < 2:
+        raise ShapeError(Fault("reference", f"shape {reference.shape}", "(..., n_times, n_bands)"))
 
 
-def _unit_series(series: Array) -> NDArray[np.float64]:
-    """(..., n_times, n_bands) -> (..., n_bands, n_times) of mean 0 and norm 1; zeros where constant."""
-    # A copy with time last and contiguous: every pass below runs over neighbouring memory.
-    unit = np.array(np.swapaxes(series, -1, -2), dtype=np.float64, order="C", copy=True)
-    if max(unit.max(initial=0.0), -unit.min(initial=0.0)) > _LARGE:
-        unit *= 2.0**-24  # exact, and small enough that no difference or sum overflows
-    unit -= unit[..., :1].copy()
-    largest = np.maximum(unit.max(axis=-1), -unit.min(axis=-1))[..., None]
-    varies = largest > 0
-    # Two steps, since 1 / largest overflows where largest is subnormal.
-    np.divide(unit, largest, out=unit, where=varies)
-    unit -= unit.mean(axis=-1, keepdims=True)
-    norm = np.sqrt(np.einsum("...t,...t->...", unit, unit))[..., None]
-    np.divide(unit, norm, out=unit, where=varies)
-    unit[~varies[..., 0]] = 0.0
+def unit_series(segments: Sequence[Array] | Array) -> NDArray[np.float64]:
+    """Each band's series with mean 0 and norm 1 over time; zeros where it is constant.
+
+    Args:
+        segments: each (n_times, n_bands), all of one shape; at least one.
+
+    Returns:
+        (n_segments, n_bands, n_times); NaN for a band in which a number is not finite.
+    """
+    unit = time_last(segments)
+    with np.errstate(over="ignore", invalid="ignore"):
+        unit -= unit[..., :1].copy()
+        largest = _largest(unit)
+        large = largest[..., 0] > _LARGE
+        if large.any():
+            scaled = time_last(segments)[large] * _SMALLER
+            unit[large] = scaled - scaled[..., :1]
+            largest = _largest(unit)
+        constant = largest == 0
+        any_constant = constant.any()
+        if any_constant:
+            largest[constant] = 1.0
+        # Two steps, since 1 / largest overflows where largest is subnormal.
+        unit /= largest
+        unit -= unit.mean(axis=-1, keepdims=True)
+        norm = np.sqrt(np.einsum("...t,...t->...", unit, unit))[..., None]
+        if any_constant:
+            norm[constant] = 1.0
+        unit /= norm
+    if any_constant:
+        unit[constant[..., 0]] = 0.0  # not -0
     return unit
 
 
@@ -71,3 +106,22 @@ def correlate(reference: NDArray[np.float64], prediction: NDArray[np.float64]) -
     """Pearson r of pairs of unit series, (..., n_bands, n_times) -> (..., n_bands)."""
     r: NDArray[np.float64] = np.einsum("...t,...t->...", reference, prediction)
     return np.clip(r, -1.0, 1.0)
+
+
+def time_last(segments: Sequence[Array] | Array) -> NDArray[np.float64]:
+    """A float64 copy, (n_segments, n_bands, n_times): what runs over time runs over neighbouring memory.
+
+    Args:
+        segments: each (n_times, n_bands), all of one shape; at least one.
+    """
+    n_times, n_bands = segments[0].shape
+    copy = np.empty((len(segments), n_bands, n_times))
+    for row, segment in zip(copy, segments, strict=True):
+        row[...] = segment.T
+    return copy
+
+
+def _largest(series: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest magnitude over time, (..., n_bands, n_times) -> (..., n_bands, 1)."""
+    largest: NDArray[np.float64] = np.maximum(series.max(axis=-1), -series.min(axis=-1))[..., None]
+    return largest

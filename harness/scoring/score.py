@@ -1,27 +1,62 @@
 """The score: Pearson r of each segment and band, then means in the challenge's order.
 
-Arrays in, numbers out: no files, no printing, no torch. This is the only place in the harness that
+Arrays in, numbers out: no files, no printing, no torch. This room is the only place in the harness that
 computes a correlation for a score.
 
 The official order (ICASSP 2024 Auditory EEG Challenge, Task 2): Pearson r for each segment and band;
 mean over bands; mean over a subject's segments; mean over subjects. A missing segment counts 0. A
 constant prediction has no Pearson r (scipy: NaN); it counts 0 here, as in the organisers' metric, and
-is flagged.
+is flagged. A split's further measures take the same means.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import Fault, ShapeError
-from harness.scoring.pearson import Array, correlate, unit_series_pair
+from harness.scoring.chance import SubjectChance, equal_references, unit_chance
+from harness.scoring.measures import DEFAULT, Compared, Measure, compare, compare_with_units, measure
 
+Array = NDArray[np.floating]
 # A change that moves any score raises this number, and every committed record is scored again.
 SCORER_VERSION = 1
+
+
+@dataclass(frozen=True)
+class SubjectMeasure:
+    """One subject's score by a further measure.
+
+    Attributes:
+        value: mean over expected segments of the mean over bands.
+        bands: (n_bands,) mean over expected segments; empty for a measure without bands.
+        undefined: ids of segments whose prediction has no value, in at least one band; it counts 0.
+        undefined_reference: ids of segments whose reference has none.
+    """
+
+    value: float
+    bands: tuple[float, ...]
+    undefined: tuple[str, ...]
+    undefined_reference: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MeasureScore:
+    """The score of one system on one part by a further measure.
+
+    Attributes:
+        value: mean over subjects.
+        bands: (n_bands,) mean over subjects; empty for a measure without bands.
+        subjects: subject -> its score.
+    """
+
+    value: float
+    bands: tuple[float, ...]
+    subjects: Mapping[str, SubjectMeasure]
 
 
 @dataclass(frozen=True)
@@ -35,6 +70,7 @@ class SubjectScore:
         missing: ids of expected segments without a prediction; each counts 0.
         constant: ids of segments whose prediction is constant in at least one band; these bands count 0.
         constant_reference: ids of segments whose reference is constant in at least one band.
+        measures: name of a further measure -> the score by it.
     """
 
     pearson_r: float
@@ -43,6 +79,11 @@ class SubjectScore:
     missing: tuple[str, ...]
     constant: tuple[str, ...]
     constant_reference: tuple[str, ...]
+    measures: Mapping[str, SubjectMeasure] = field(default_factory=dict)
+
+    def value(self, name: str) -> float:
+        """The score by the measure of this name, one of those that were asked for."""
+        return self.pearson_r if name == DEFAULT else self.measures[name].value
 
 
 @dataclass(frozen=True)
@@ -53,50 +94,63 @@ class Score:
         pearson_r: mean over subjects.
         bands: (n_bands,) mean over subjects.
         subjects: subject -> its score.
+        measures: name of a further measure -> the score by it.
     """
 
     pearson_r: float
     bands: tuple[float, ...]
     subjects: Mapping[str, SubjectScore]
+    measures: Mapping[str, MeasureScore] = field(default_factory=dict)
+
+    def value(self, name: str) -> float:
+        """The score by the measure of this name, one of those that were asked for."""
+        return self.pearson_r if name == DEFAULT else self.measures[name].value
 
 
-def score_subject(references: Mapping[str, Array], predictions: Mapping[str, Array]) -> SubjectScore:
+class ScoredSubject(NamedTuple):
+    """One subject's score, and what its chance is worked out from."""
+
+    score: SubjectScore
+    chance: SubjectChance
+
+
+def score_subject(
+    references: Mapping[str, Array],
+    predictions: Mapping[str, Array],
+    measures: Sequence[str] = (DEFAULT,),
+    centre: Array | None = None,
+) -> SubjectScore:
     """Score one subject.
 
     Args:
-        references: segment id -> (n_times, n_bands), finite; all of one shape. These are the expected
+        references: segment id -> (n_frames, n_bands), finite; all of one shape. These are the expected
             segments.
-        predictions: segment id -> (n_times, n_bands), finite; ids may be absent.
+        predictions: segment id -> (n_frames, n_bands), finite; ids may be absent.
+        measures: the split's; Pearson r is worked out in any case.
+        centre: (n_frames, n_bands) or (n_bands,), the training part's mean, for measures that need it.
 
     Raises:
         ShapeError: no references; or a prediction's shape differs from its reference's, or an id is
-            not expected, or a number is not finite (all reported at once).
+            not expected, or a number is not finite (all reported at once); or a centre is needed and is
+            missing or does not fit.
+        SplitError: a measure is not known.
     """
-    _check_subject(references, predictions)
-    n_bands = next(iter(references.values())).shape[1]
-    ids = list(references)
-    present = [segment_id for segment_id in ids if segment_id in predictions]
-    row = {segment_id: index for index, segment_id in enumerate(ids)}
-    r = np.zeros((len(ids), n_bands))
-    constant: list[str] = []
-    constant_reference: list[str] = []
-    for block in _blocks(present):
-        pair = unit_series_pair(
-            np.stack([references[segment_id] for segment_id in block]),
-            np.stack([predictions[segment_id] for segment_id in block]),
-        )
-        r[[row[segment_id] for segment_id in block]] = correlate(*pair)
-        constant_reference += _constant_ids(block, pair[0])
-        constant += _constant_ids(block, pair[1])
-    bands = r.mean(axis=0)
-    return SubjectScore(
-        pearson_r=float(r.mean(axis=1).mean()),
-        bands=tuple(float(value) for value in bands),
-        segments=len(ids),
-        missing=tuple(segment_id for segment_id in ids if segment_id not in predictions),
-        constant=tuple(constant),
-        constant_reference=tuple(constant_reference),
-    )
+    compared = {by.name: compare(by, references, predictions, centre) for by in _all(measures)}
+    return _subject_score(references, predictions, compared)
+
+
+def score_with_chance(
+    references: Mapping[str, Array],
+    predictions: Mapping[str, Array],
+    measures: Sequence[str] = (DEFAULT,),
+    centre: Array | None = None,
+) -> ScoredSubject:
+    """:func:`score_subject` and :func:`~harness.scoring.chance.subject_chance`, normalised once for both."""
+    made = {by.name: compare_with_units(by, references, predictions, centre) for by in _all(measures)}
+    same = equal_references(references)
+    found = {name: unit_chance(one.units, same) for name, one in made.items()}
+    score = _subject_score(references, predictions, {name: one.compared for name, one in made.items()})
+    return ScoredSubject(score, found.pop(DEFAULT)._replace(measures=found))
 
 
 def combine(subjects: Mapping[str, SubjectScore]) -> Score:
@@ -107,36 +161,55 @@ def combine(subjects: Mapping[str, SubjectScore]) -> Score:
     """
     if not subjects:
         raise ShapeError(Fault("score", "no subject", "at least one"))
+    names = next(iter(subjects.values())).measures
     return Score(
         pearson_r=float(np.mean([score.pearson_r for score in subjects.values()])),
-        bands=tuple(float(value) for value in np.mean([score.bands for score in subjects.values()], axis=0)),
+        bands=_mean_bands([score.bands for score in subjects.values()]),
         subjects=dict(subjects),
+        measures={
+            name: _combine_measure({subject: score.measures[name] for subject, score in subjects.items()})
+            for name in names
+        },
     )
 
 
-def _constant_ids(ids: Sequence[str], unit: NDArray[np.float64]) -> list[str]:
-    return [segment_id for segment_id, bands in zip(ids, unit, strict=True) if not bands.any(axis=-1).all()]
+def _all(measures: Sequence[str]) -> list[Measure]:
+    """Pearson r, then the further measures."""
+    return [measure(name) for name in dict.fromkeys((DEFAULT, *measures))]
 
 
-def _blocks(ids: Sequence[str], size: int = 8) -> list[Sequence[str]]:
-    """Blocks small enough for the processor's cache."""
-    return [ids[start : start + size] for start in range(0, len(ids), size)]
+def _subject_score(
+    references: Mapping[str, Array], predictions: Mapping[str, Array], compared: Mapping[str, Compared]
+) -> SubjectScore:
+    r = compared[DEFAULT]
+    return SubjectScore(
+        pearson_r=float(r.values.mean(axis=1).mean()),
+        bands=tuple(float(value) for value in r.values.mean(axis=0)),
+        segments=len(references),
+        missing=tuple(segment_id for segment_id in references if segment_id not in predictions),
+        constant=r.undefined,
+        constant_reference=r.undefined_reference,
+        measures={name: _subject_measure(name, one) for name, one in compared.items() if name != DEFAULT},
+    )
 
 
-def _check_subject(references: Mapping[str, Array], predictions: Mapping[str, Array]) -> None:
-    if not references:
-        raise ShapeError(Fault("score", "no segment", "at least one"))
-    shape = next(iter(references.values())).shape
-    faults = [
-        Fault(segment_id, "not an expected segment")
-        for segment_id in predictions
-        if segment_id not in references
-    ]
-    for name, arrays in (("reference", references), ("prediction", predictions)):
-        for segment_id, array in arrays.items():
-            if array.shape != shape:
-                faults.append(Fault(f"{segment_id}: {name}", f"shape {array.shape}", f"{shape}"))
-            elif not np.isfinite(array).all():
-                faults.append(Fault(f"{segment_id}: {name}", "a number that is not finite", "finite numbers"))
-    if faults:
-        raise ShapeError(*faults)
+def _subject_measure(name: str, compared: Compared) -> SubjectMeasure:
+    bands = compared.values.mean(axis=0) if measure(name).by_band else ()
+    return SubjectMeasure(
+        value=float(compared.values.mean(axis=1).mean()),
+        bands=tuple(float(value) for value in bands),
+        undefined=compared.undefined,
+        undefined_reference=compared.undefined_reference,
+    )
+
+
+def _combine_measure(subjects: Mapping[str, SubjectMeasure]) -> MeasureScore:
+    return MeasureScore(
+        value=float(np.mean([score.value for score in subjects.values()])),
+        bands=_mean_bands([score.bands for score in subjects.values()]),
+        subjects=subjects,
+    )
+
+
+def _mean_bands(bands: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    return tuple(float(value) for value in np.mean(bands, axis=0))

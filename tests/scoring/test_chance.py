@@ -112,6 +112,13 @@ def test_missing_and_constant_predictions_count_nothing(segments):
         assert part.shifted[0] == pytest.approx(score_subject(references, changed).pearson_r, abs=1e-6)
 
 
+def test_the_least_shift_is_a_second_of_frames(segments):
+    part = {"sub-001": subject_chance(*segments)}
+    for rate, scores in ((64, 160 - 2 * 64 + 1), (32, 160 - 2 * 32 + 1), (0.25, 159), (81, None)):
+        found = chance(part, frame_rate_hz=rate).circular_shifts
+        assert (found and found.scores) == scores
+
+
 def test_segments_shorter_than_two_least_shifts_have_no_circular_band(rng):
     references = {f"s{i}": rng.standard_normal((100, 1)) for i in range(3)}
     found = chance({"sub-001": subject_chance(references, references)})

@@ -23,8 +23,21 @@ def test_two_shapes_are_refused():
 
 
 def test_a_single_sample_is_refused():
-    with pytest.raises(ShapeError, match="n_times > 1"):
+    with pytest.raises(ShapeError) as caught:
         pearson_r(np.zeros((1, 10)), np.zeros((1, 10)))
+    assert str(caught.value) == "reference: shape (1, 10), expected (..., n_times, n_bands), n_times > 1."
+    with pytest.raises(ShapeError) as caught:
+        score_subject({"s_0": np.zeros((1, 10))}, {})
+    assert str(caught.value) == "reference: 1 frame, expected at least two, for a measure over time."
+
+
+def test_a_single_axis_is_refused():
+    with pytest.raises(ShapeError) as caught:
+        pearson_r(np.zeros(10), np.zeros(10))
+    assert str(caught.value) == "reference: shape (10,), expected (..., n_times, n_bands)."
+    with pytest.raises(ShapeError) as caught:
+        score_subject({"s_0": np.zeros(10)}, {"s_0": np.zeros(10)})
+    assert str(caught.value) == "reference: shape (10,), expected (n_frames, n_bands)."
 
 
 def test_itself_is_one_and_negated_is_minus_one(rng):
@@ -47,6 +60,53 @@ def test_equals_scipy_at_bad_offsets_and_scales(rng, offset, scale, side):
     else:
         y = y * scale + offset
     assert np.abs(pearson_r(x, y) - _loop(x, y)).max() < 1e-12
+
+
+def _recipe(series):
+    """One series by the words of pearson_r's docstring."""
+    shifted = series.astype(np.float64) - np.float64(series[0])
+    scaled = shifted / np.abs(shifted).max()
+    centred = scaled - scaled.mean()
+    return centred / np.sqrt(np.einsum("t,t->", centred, centred))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 2, 1), (7, 17, 3), (9, 1905, 10), (30, 640, 1)])
+def test_blocks_of_segments_give_the_bits_of_one_series_at_a_time(rng, shape, dtype):
+    references = (rng.standard_normal(shape) * 3 + 50).astype(dtype)
+    predictions = (references + rng.standard_normal(shape)).astype(dtype)
+    expected = [
+        [np.clip(np.einsum("t,t->", _recipe(a), _recipe(b)), -1, 1) for a, b in zip(x.T, y.T, strict=True)]
+        for x, y in zip(references, predictions, strict=True)
+    ]
+    assert np.array_equal(pearson_r(references, predictions), expected)
+    names = [f"s_{i}" for i in range(len(references))]
+    score = score_subject(
+        dict(zip(names, references, strict=True)), dict(zip(names, predictions, strict=True))
+    )
+    assert score.pearson_r == np.mean(np.mean(expected, axis=1))
+    assert score.bands == tuple(np.mean(expected, axis=0))
+
+
+def test_a_segment_of_huge_numbers_leaves_its_neighbours_their_bits(rng):
+    x, y = rng.standard_normal((2, 3, 50, 2))
+    alone = pearson_r(x, y)
+    x[1] *= 1e307
+    y[0] *= 1e-300
+    together = pearson_r(x, y)
+    assert np.array_equal(together[2], alone[2])
+    assert together == pytest.approx(alone, abs=1e-12)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("sample", [0, 7])
+def test_a_number_that_is_not_finite_is_nan_in_its_own_band(rng, bad, sample):
+    x, y = rng.standard_normal((2, 30, 2))
+    expected = pearson_r(x, y)
+    y[sample, 0] = bad
+    assert math.isnan(pearson_r(x, y)[0])
+    assert math.isnan(pearson_r(y, x)[0])
+    assert pearson_r(x, y)[1] == expected[1]
 
 
 def test_numbers_near_the_largest_float_do_not_overflow(rng):
@@ -149,6 +209,32 @@ def test_every_fault_is_named_at_once(rng):
         "s_0: prediction: shape (2, 64), expected (64, 2).",
         "s_1: prediction: a number that is not finite, expected finite numbers.",
     ]
+
+
+def test_a_reference_that_is_not_finite_is_named_even_where_the_prediction_is_missing(rng):
+    references = {f"s_{i}": rng.standard_normal((64, 2)) for i in range(3)}
+    references["s_2"][5, 1] = math.inf
+    with pytest.raises(ShapeError) as caught:
+        score_subject(references, {"s_0": references["s_0"]})
+    assert str(caught.value) == "s_2: reference: a number that is not finite, expected finite numbers."
+
+
+def test_a_constant_reference_is_flagged_where_there_is_a_prediction(rng):
+    references = {f"s_{i}": rng.standard_normal((64, 2)) for i in range(4)}
+    references["s_1"][:, 0] = 3.0
+    references["s_2"][:] = 3.0
+    predictions = {key: rng.standard_normal((64, 2)) for key in ("s_0", "s_1", "s_3")}
+    score = score_subject(references, predictions)
+    assert score.constant_reference == ("s_1",)
+    assert score.constant == ()
+    assert score.missing == ("s_2",)
+
+
+def test_a_series_that_starts_at_its_mean_is_not_constant():
+    series = np.array([[0.0], [1.0], [-1.0], [0.0]])
+    score = score_subject({"s_0": series}, {"s_0": series})
+    assert score.constant == score.constant_reference == ()
+    assert score.pearson_r == pytest.approx(1.0, abs=1e-15)
 
 
 def test_nothing_to_score_is_refused():

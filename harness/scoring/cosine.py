@@ -1,0 +1,146 @@
+"""Cosine similarity of whole segments: one number a segment, over all frames and bands together.
+
+    cosine           of the segments as they are: two spectrograms of anything loud are alike, so a
+                     prediction that never changes scores high
+    cosine_centred   of what is left when the training part's mean is taken off both: that prediction
+                     scores 0
+    training_mean    the centre, from the training part's references
+
+A segment becomes a unit segment (norm 1 over frames and bands); the cosine of two is their inner product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import Fault, ShapeError
+from harness.scoring.pearson import Array, check_pair, time_last
+
+_SMALLER = 2.0**-24  # exact, and small enough that no difference overflows
+
+
+def cosine(reference: Array, prediction: Array) -> NDArray[np.float64]:
+    """Cosine of the angle between two segments, each flattened to one vector.
+
+    Args:
+        reference: (..., n_frames, n_bands), finite; leading axes are segments.
+        prediction: same shape, finite.
+
+    Returns:
+        (...) float64 in [-1, 1]; 0 where either side is all zeros, NaN where a number is not finite.
+
+    Raises:
+        ShapeError: the shapes differ, or there are fewer than two axes.
+    """
+    return _cosine(reference, prediction, None)
+
+
+def cosine_centred(reference: Array, prediction: Array, centre: Array | None) -> NDArray[np.float64]:
+    """:func:`cosine` after the centre is taken off both.
+
+    Args:
+        reference: (..., n_frames, n_bands), finite; leading axes are segments.
+        prediction: same shape, finite.
+        centre: (n_frames, n_bands) or (n_bands,), finite: the training part's mean.
+
+    Returns:
+        (...) float64 in [-1, 1]; 0 where either side is the centre itself, NaN where a number is not
+        finite.
+
+    Raises:
+        ShapeError: the shapes differ, there are fewer than two axes, or the centre is missing, of
+            another shape, or not finite.
+    """
+    check_pair(reference, prediction)
+    return _cosine(reference, prediction, check_centre(centre, reference.shape[-2:]))
+
+
+def _cosine(reference: Array, prediction: Array, centre: Array | None) -> NDArray[np.float64]:
+    check_pair(reference, prediction)
+    flat = (-1, *reference.shape[-2:])
+    units = (unit_segments(side.reshape(flat), centre) for side in (reference, prediction))
+    return angle(*units).reshape(reference.shape[:-2])
+
+
+def check_centre(centre: Array | None, shape: tuple[int, ...]) -> Array:
+    """The centre, if it fits segments of this shape.
+
+    Args:
+        centre: (n_frames, n_bands) or (n_bands,).
+        shape: (n_frames, n_bands).
+
+    Raises:
+        ShapeError: it is missing, of another shape, or holds a number that is not finite.
+    """
+    expected = f"{shape} or {shape[1:]}, the training part's mean"
+    if centre is None:
+        raise ShapeError(Fault("centre", "none", expected))
+    if centre.shape not in (shape, shape[1:]):
+        raise ShapeError(Fault("centre", f"shape {centre.shape}", expected))
+    if not np.isfinite(centre).all():
+        raise ShapeError(Fault("centre", "a number that is not finite", "finite numbers"))
+    return centre
+
+
+def unit_segments(segments: Sequence[Array] | Array, centre: Array | None = None) -> NDArray[np.float64]:
+    """Each segment, less the centre if there is one, with norm 1; zeros where nothing is left.
+
+    Args:
+        segments: each (n_frames, n_bands), all of one shape; at least one.
+        centre: (n_frames, n_bands) or (n_bands,), checked before.
+
+    Returns:
+        (n_segments, n_bands, n_frames); NaN for a segment in which a number is not finite.
+    """
+    unit = time_last(segments)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if centre is not None:
+            offset = np.atleast_2d(centre).T.astype(np.float64)  # (n_bands, n_frames) or (n_bands, 1)
+            unit -= offset
+            if (large := np.isinf(unit).any(axis=(1, 2))).any():
+                unit[large] = time_last(segments)[large] * _SMALLER - offset * _SMALLER
+        largest = np.maximum(unit.max(axis=(1, 2)), -unit.min(axis=(1, 2)))[:, None, None]
+        zero = largest == 0
+        largest[zero] = 1.0
+        unit /= largest  # before squares, which would overflow or vanish
+        norm = np.sqrt(np.einsum("sbt,sbt->s", unit, unit))[:, None, None]
+        norm[zero] = 1.0
+        unit /= norm
+    return unit
+
+
+def angle(reference: NDArray[np.float64], prediction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cosine of pairs of unit segments, (n_segments, n_bands, n_frames) -> (n_segments,)."""
+    products: NDArray[np.float64] = np.einsum("sbt,sbt->s", reference, prediction)
+    return np.clip(products, -1.0, 1.0)
+
+
+def training_mean(segments: Iterable[Array]) -> NDArray[np.float64]:
+    """The mean of segments, one after another: the centre of :func:`cosine_centred`.
+
+    Args:
+        segments: each (n_frames, n_bands), all of one shape.
+
+    Returns:
+        (n_frames, n_bands). Its own mean over frames, (n_bands,), is a centre too.
+
+    Raises:
+        ShapeError: there is no segment, or two shapes differ.
+    """
+    total: NDArray[np.float64] | None = None
+    n_segments = 0
+    for segment in segments:
+        if total is None:
+            total = np.zeros(segment.shape)
+        if segment.shape != total.shape:
+            raise ShapeError(
+                Fault(f"training segment {n_segments}", f"shape {segment.shape}", f"{total.shape}")
+            )
+        total += segment
+        n_segments += 1
+    if total is None:
+        raise ShapeError(Fault("centre", "no training segment", "at least one"))
+    return total / n_segments
