@@ -1,6 +1,7 @@
 # make install   create .venv with the command `harness` and everything the tests need
 # make score     score CAT-WaveNet on the simulated corpus (made on first use), and show its board
 # make check     format, lint, types, tests: the line that CI runs
+# make fuzz      every reader on thousands of broken files (docs/fuzz.md)
 # make bench     every figure that the README quotes
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: install score check format bench clean
+.PHONY: install score check format fuzz bench clean
 
 install: $(STAMP)
 
@@ -36,6 +37,11 @@ check: install
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Hundreds of thousands of broken files, for as long as you like: make fuzz FILES=20000
+FILES ?= 2000
+fuzz: install
+	$(BIN)/python tests/fuzz/long.py $(FILES)
 
 bench: install
 	$(BIN)/python -m benchmarks

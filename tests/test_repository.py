@@ -44,7 +44,7 @@ README_COMMENT_BYTES = 3000
 
 # Layers of the house, lowest first: a room imports from itself and from lower layers.
 LAYERS = [
-    ["errors", "files", "conventions"],
+    ["errors", "files", "conventions", "npy"],
     ["git", "schemas", "features", "predictor"],
     ["corpus", "predictions", "execution", "scoring", "nn"],
     ["tasks", "records"],

@@ -20,6 +20,7 @@ from harness.errors import Fault, RepositoryError
 from harness.git import git, repository, try_git
 from harness.records.record import Record
 from harness.records.verify import SAME_R
+from harness.schemas.documents import parse_json
 
 # What can happen to a record. The last is a file that is not a record.
 EVENTS = (
@@ -145,7 +146,7 @@ def history_json(events: list[Event]) -> str:
 def _lenient(stored: bytes) -> Record | None:
     """A record of any version of the schema, if it has what events need."""
     try:
-        record = json.loads(stored)
+        record = parse_json(stored)
         float(record["score"]), int(record["scorer_version"])
         record["split"]["sha256"], record["corpus"]["fingerprint"], record["submission"].get("code_sha256")
     except (ValueError, TypeError, KeyError, AttributeError):

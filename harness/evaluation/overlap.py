@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
+from harness.files import read_regular
+from harness.records.record import MOST_RECORD_BYTES
+from harness.schemas.documents import parse_json
 from harness.submission.manifest import Weights
 from harness.tasks.task import Task
 
@@ -39,9 +41,17 @@ def training_overlap(task: Task, weights: Sequence[Weights | None]) -> dict[str,
 
 def _training_record(weights: Weights | None) -> dict[str, Any] | None:
     """The record of a training, where it is of these weights and says what they have seen."""
+    if weights is None or weights.training is None:
+        return None
     try:
-        record = json.loads(weights.training.read_text("utf-8")) if weights and weights.training else {}
+        record = parse_json(read_regular(weights.training, MOST_RECORD_BYTES))
     except (OSError, ValueError):
         return None
-    of_these = weights is not None and record.get("weights_sha256") == weights.sha256
-    return record if of_these and {"subjects", "stimuli"} <= set(record) else None
+    if not isinstance(record, dict) or record.get("weights_sha256") != weights.sha256:
+        return None
+    seen = (record.get(key) for key in ("subjects", "stimuli"))
+    return record if all(_is_names(value) for value in seen) else None
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)

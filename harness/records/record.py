@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import Fault, RecordError, raise_all
-from harness.files import write_atomically
+from harness.files import read_regular, write_atomically
+from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
 from harness.scoring.chance import Chance
 from harness.scoring.score import SCORER_VERSION, Score
 from harness.scoring.statistics import bootstrap_interval
 
 RECORD_VERSION = 1
+MOST_RECORD_BYTES = 8 << 20
 Record = dict[str, Any]
 # Fields that two runs of the same inputs may differ in.
 VOLATILE = ("run", "git")
@@ -182,7 +184,7 @@ def read_bytes(path: Path) -> bytes:
         RecordError: missing, or cannot be read.
     """
     try:
-        return path.read_bytes()
+        return read_regular(path, MOST_RECORD_BYTES)
     except OSError as error:
         raise RecordError(
             Fault(
@@ -200,7 +202,7 @@ def parse_record(content: bytes, where: str) -> Record:
         RecordError: not JSON, or against the schema.
     """
     try:
-        record = json.loads(content.decode("utf-8"))
+        record = parse_json(content)
     except ValueError as error:
         raise RecordError(Fault(where, f"not JSON ({error})", "a score record")) from None
     raise_all(RecordError, schema_faults(record, "score-record", where))
