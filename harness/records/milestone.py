@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from harness.records.record import Record
+from harness.schemas.documents import parse_json
 
 
 class _Split(msgspec.Struct, frozen=True):
@@ -37,8 +38,8 @@ class Milestone(msgspec.Struct, frozen=True):
 def parse_milestone(content: bytes) -> Milestone | None:
     """The milestone in a file's bytes; None where they are no record."""
     try:
-        return msgspec.json.decode(content, type=Milestone)
-    except (ValueError, RecursionError, msgspec.DecodeError):
+        return msgspec.convert(parse_json(content), Milestone)
+    except (ValueError, msgspec.ValidationError):
         return None
 
 

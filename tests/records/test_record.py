@@ -101,11 +101,11 @@ def test_record_against_the_schema_names_every_departure(record):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b'{"score": NaN}', "JSON is malformed"),
-        (b'{"score": 1e999}', "Number out of range"),
-        (b'{"score": 0.1', "Input data was truncated"),
+        (b'{"score": NaN}', "NaN is not a number of JSON"),
+        (b'{"score": 1e999}', "1e999 is too large for a number"),
+        (b'{"score": 0.1', "Expecting"),
         (b'"\xff"', "Invalid UTF-8|invalid character|utf-8"),
-        (b"[" * 100_000, "maximum recursion depth exceeded"),
+        (b"[" * 100_000, "nested too deep"),
     ],
 )
 def test_what_is_not_json_is_refused_by_its_name(content, why):
@@ -149,17 +149,3 @@ def test_fields_and_their_order_are_the_schemas():
         own = schema["properties"][kind.name]
         if isinstance(kind.type, msgspec.inspect.StructType):
             assert [field.encode_name for field in kind.type.fields] == list(own["properties"])
-
-
-def test_json_of_records_is_read_and_written_in_one_place():
-    users = [
-        path.relative_to(REPOSITORY).as_posix()
-        for folder in ("boards", "evaluation", "page", "records")
-        for path in sorted((REPOSITORY / "harness" / folder).rglob("*.py"))
-        if "msgspec.json" in path.read_text()
-    ]
-    assert users == [
-        "harness/evaluation/overlap.py",  # records of trainings
-        "harness/records/milestone.py",
-        "harness/records/record.py",
-    ]
