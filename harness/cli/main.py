@@ -1,7 +1,7 @@
 """The command ``harness``: parse, call, print. No arithmetic, and nothing heavy at import.
 
 Answers go to stdout, remarks and progress to stderr. Exit codes: 0 done, 1 an invalid submission or
-invalid data, 2 wrong usage, 130 interrupted.
+invalid data, 2 wrong usage, 130 interrupted (129 by a hangup, 143 by SIGTERM).
 """
 
 from __future__ import annotations
@@ -18,26 +18,29 @@ from harness.cli import boards, data, pull_request, score, train  # noqa: F401 -
 from harness.cli.group import cli
 from harness.errors import MAX_SHOWN, HarnessError, UsageError
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
 
 def main() -> None:
     """Run the command; the one place that catches the harness's errors."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is no reason to fail
             stream.reconfigure(errors="backslashreplace")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _terminated)
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _stopped)
     try:
         code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = _interrupted()
-    except KeyboardInterrupt:
-        code = _interrupted()
+    except click.exceptions.Abort as error:  # click's own word for an interrupt, which is its cause
+        code = _interrupted(error.__cause__)
+    except KeyboardInterrupt as error:
+        code = _interrupted(error)
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except HarnessError as error:
         for fault in error.faults[:MAX_SHOWN]:
-            click.echo(f"error: {fault}", err=True)
+            click.echo(f"error: {_plain(str(fault))}", err=True)
         if len(error.faults) > MAX_SHOWN:
             click.echo(f"and {len(error.faults) - MAX_SHOWN} more", err=True)
         code = 2 if isinstance(error, UsageError) else 1
@@ -52,11 +55,27 @@ def main() -> None:
     sys.exit(code or 0)
 
 
-def _terminated(number: int, _frame: object) -> NoReturn:
-    """End as an interrupt does: everything on the way is closed and removed."""
-    sys.exit(128 + number)
+class _StoppedError(KeyboardInterrupt):
+    """A signal that ends the command as Ctrl-C does: no code of others takes it for an error or an exit."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
-def _interrupted() -> int:
+def _plain(text: str) -> str:
+    """A fault for a terminal: no text of a stranger's file moves the cursor or colours the line."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def _stopped(number: int, _frame: object) -> NoReturn:
+    for other in _ENDING:  # a second one must not cut the clearing up short
+        signal.signal(other, signal.SIG_IGN)
+    raise _StoppedError(number)
+
+
+def _interrupted(interrupt: BaseException | None) -> int:
     click.echo("interrupted: nothing half-written is left behind", err=True)
-    return 130
+    for note in getattr(interrupt, "__notes__", []):  # what whoever was interrupted has to add
+        click.echo(note, err=True)
+    return 128 + (interrupt.number if isinstance(interrupt, _StoppedError) else signal.SIGINT)

@@ -126,20 +126,25 @@ def fit(
         before = done.seconds
         started, written = time.monotonic() - before, time.monotonic()
 
-        while done.epoch < recipe.epochs and not done.stalled(recipe):
-            epoch = done.epoch + 1
-            loss = loop.train(epoch, done)
-            due = epoch % recipe.validate_every == 0 or epoch == recipe.epochs
-            r = loop.validate(epoch) if due else None
-            if r is not None and r > done.best_r:
-                done.best_epoch, done.best_r, done.best = epoch, r, checkpoint.weights_of(net)
-            if recipe.averages(epoch):
-                done.add_to_average(checkpoint.weights_of(net))
-            done.epoch, done.seconds = epoch, time.monotonic() - started
-            log.add(epoch, loss, r, recipe.learning_rate_of(epoch), done.seconds)
-            if process.rank == 0 and (due or time.monotonic() - written > CHECKPOINT_SECONDS):
-                checkpoint.save(folder, run, done, loop.states())
-                written = time.monotonic()
+        saved = done.epoch
+        try:
+            while done.epoch < recipe.epochs and not done.stalled(recipe):
+                epoch = done.epoch + 1
+                loss = loop.train(epoch, done)
+                due = epoch % recipe.validate_every == 0 or epoch == recipe.epochs
+                r = loop.validate(epoch) if due else None
+                if r is not None and r > done.best_r:
+                    done.best_epoch, done.best_r, done.best = epoch, r, checkpoint.weights_of(net)
+                if recipe.averages(epoch):
+                    done.add_to_average(checkpoint.weights_of(net))
+                done.epoch, done.seconds = epoch, time.monotonic() - started
+                log.add(epoch, loss, r, recipe.learning_rate_of(epoch), done.seconds)
+                if process.rank == 0 and (due or time.monotonic() - written > CHECKPOINT_SECONDS):
+                    checkpoint.save(folder, run, done, loop.states())
+                    saved, written = epoch, time.monotonic()
+        except KeyboardInterrupt as interrupt:
+            interrupt.add_note(_how_to_resume(saved))
+            raise
 
         weights, r, n_averaged = done.best, done.best_r, 0
         if done.n_averaged:
@@ -166,6 +171,12 @@ def fit(
         threads=torch.get_num_threads(),
         seconds_before=before,
     )
+
+
+def _how_to_resume(epoch: int) -> str:
+    if epoch == 0:
+        return "No epoch was saved yet: the same command begins again."
+    return f"Epoch {epoch} is saved: the same command with --resume goes on after it."
 
 
 class _Loop:
