@@ -2,6 +2,7 @@
 # make score     score CAT-WaveNet on the simulated corpus (made on first use), and show its board
 # make check     format, lint, types, tests: the line that CI runs
 # make docs      fill in what README.md and docs/ quote from the committed records and figures
+# make fuzz      every reader on thousands of broken files (docs/fuzz.md)
 # make bench     measure every figure of docs/results.md again
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: install score check format docs bench clean
+.PHONY: install score check format docs fuzz bench clean
 
 install: $(STAMP)
 
@@ -40,6 +41,11 @@ format: install
 
 docs: install
 	$(BIN)/python docs/make.py
+
+# As many files a reader as you like: make fuzz FILES=20000
+FILES ?= 2000
+fuzz: install
+	$(BIN)/python tests/fuzz/long.py $(FILES)
 
 bench: install
 	$(BIN)/python -m benchmarks

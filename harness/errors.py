@@ -18,7 +18,7 @@ mends a list, not a chain of surprises. Only ``harness/cli/main.py`` catches the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -99,6 +99,8 @@ class UsageError(HarnessError):
 
 
 MAX_SHOWN = 20
+SHOWN_NAME_CHARS = 60
+_MOST_COMPARED = 200  # characters of a name that is looked for among the known ones
 
 
 def raise_all(kind: type[HarnessError], faults: Sequence[Fault]) -> None:
@@ -114,9 +116,16 @@ def shorten(names: Sequence[str], most: int = 5) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def did_you_mean(name: str, known: Sequence[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A remedy that names the known name that is nearest; empty where none is near."""
     import difflib  # not for every start of the command
 
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean {near[0]!r}?" if near else ""
+    near = difflib.get_close_matches(name[:_MOST_COMPARED], known, n=1)
+    return f"Did you mean '{show(near[0])}'?" if near else ""
+
+
+def show(name: str) -> str:
+    """A name from a file made fit for a message: printable, and not long."""
+    if len(name) > SHOWN_NAME_CHARS:
+        name = f"{name[: SHOWN_NAME_CHARS - 20]}...{name[-17:]}"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

@@ -1,12 +1,119 @@
-"""Files written whole or not at all, and their hashes."""
+"""Files that somebody handed in, read without a hang; files of ours, written whole or not at all.
+
+What a user or a stranger hands in may be a named pipe, a device, a link into ``/proc``, a folder or a
+sparse giant. :func:`open_regular` opens regular files only, up to a size, and never waits. What it refuses
+it raises as an ``OSError``, whose ``strerror`` says in words what was found, as for a missing file.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import os
+import stat
 import tempfile
+import time
 from pathlib import Path
+from typing import BinaryIO
+
+MOST_WEIGHTS_BYTES = 16 << 30
+"""Of a file of weights."""
+
+_CHUNK_BYTES = 1 << 20
+_DRAFT_SUFFIX = ".partial"
+# A draft that nobody has locked is being made, or its writer was killed; this long after its last byte
+# nobody is about to lock it.
+_STALE_SECONDS = 60
+_MOST_NAME_CHARS = 40  # of a file's name in its draft's, which must not be too long for the disk
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+class UnfitFileError(OSError):
+    """A path that is not read: no regular file, too large, or not of the size that it says."""
+
+    def __init__(self, path: Path, found: str) -> None:
+        super().__init__(errno.EINVAL, found, str(path))
+
+
+def open_regular(path: Path, most_bytes: int | None = None) -> BinaryIO:
+    """Open a file that somebody handed in, for reading.
+
+    Args:
+        path: links are followed.
+        most_bytes: the largest size that is read; None for any.
+
+    Raises:
+        UnfitFileError: not a regular file, or larger.
+        OSError: missing, or no permission.
+    """
+    try:
+        # Neither a pipe without a writer nor a terminal may make us wait or become ours.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except ValueError:  # a NUL in it, or what the file system's encoding has not
+        raise UnfitFileError(path, "a name that no file can have") from None
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket, or a device that is not there
+            raise UnfitFileError(path, "not a regular file") from None
+        raise
+    try:
+        found = os.fstat(handle)
+        kind = stat.S_IFMT(found.st_mode)
+        if kind != stat.S_IFREG:
+            raise UnfitFileError(path, f"{_KINDS.get(kind, 'something else')}, not a regular file")
+        if most_bytes is not None and found.st_size > most_bytes:
+            raise UnfitFileError(path, f"{found.st_size:_} bytes, more than {most_bytes:_}".replace("_", " "))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_regular(path: Path, most_bytes: int) -> bytes:
+    """The bytes of a file that somebody handed in.
+
+    Raises:
+        UnfitFileError: not a regular file, larger, or not of the size that it says (as in ``/proc``).
+        OSError: missing, or no permission.
+    """
+    with open_regular(path, most_bytes) as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(size + 1) or b""  # None: nothing there yet, as in /proc/kmsg
+    if len(data) != size:
+        raise _unsteady(path)
+    return data
+
+
+def file_sha256(path: Path, most_bytes: int | None = None) -> str:
+    """The sha256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        UnfitFileError, OSError: as :func:`read_regular`.
+    """
+    digest = hashlib.sha256()
+    with open_regular(path, most_bytes) as file:
+        left = os.fstat(file.fileno()).st_size
+        while chunk := file.read(min(_CHUNK_BYTES, left + 1)):
+            digest.update(chunk)
+            left -= len(chunk)
+            if left < 0:
+                break
+    if left:
+        raise _unsteady(path)
+    return digest.hexdigest()
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether a path stays in a folder when its links are followed, in circles too."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -18,25 +125,86 @@ def write_atomically(path: Path, data: bytes) -> None:
         OSError: the folder is read-only, or the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    draft = Draft(path)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-    except BaseException:
+        draft.file.write(data)
+        draft.keep()
+    finally:
+        draft.discard()
+
+
+class Draft:
+    """A file in the making, beside its place.
+
+    Drafts of the same file whose writers were killed are removed first.
+
+    Args:
+        path: of the file, in a folder that is there.
+
+    Attributes:
+        file: to write to; can be sought in.
+
+    Raises:
+        OSError: the folder is read-only, or the disk is full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        prefix = f".{path.name[:_MOST_NAME_CHARS]}."
+        _remove_stale(path.parent, prefix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=_DRAFT_SUFFIX)
+        self._temporary = Path(name)
+        self.file: BinaryIO = os.fdopen(handle, "wb")
+        with contextlib.suppress(OSError):  # some network disks have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+
+    def keep(self) -> None:
+        """Give the file its name, once its bytes are on the disk. An old file's mode stays.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        self.file.flush()
+        handle = self.file.fileno()
+        os.fchmod(handle, self.path.stat().st_mode & 0o7777 if self.path.exists() else 0o666 & ~_umask())
+        os.fsync(handle)
+        self._temporary.replace(self.path)
+        self.file.close()
+        sync_folder(self.path.parent)
+
+    def discard(self) -> None:
+        """Remove what was not kept."""
+        with contextlib.suppress(OSError):  # a full disk refuses the last bytes of what is removed next
+            self.file.close()
         with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
+            self._temporary.unlink()
 
 
-def file_sha256(path: Path) -> str:
-    """The sha256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sync_folder(path: Path) -> None:
+    """Flush a folder's list of names to the disk, where the file system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _remove_stale(folder: Path, prefix: str) -> None:
+    """Remove drafts whose writers are gone: old ones that nobody has locked."""
+    with contextlib.suppress(OSError):
+        names = [entry.name for entry in os.scandir(folder) if entry.name.startswith(prefix)]
+        for name in names:
+            if not name.endswith(_DRAFT_SUFFIX):
+                continue
+            with contextlib.suppress(OSError), open_regular(folder / name) as file:
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - os.fstat(file.fileno()).st_mtime > _STALE_SECONDS:
+                    (folder / name).unlink()
+
+
+def _unsteady(path: Path) -> UnfitFileError:
+    return UnfitFileError(path, "holds more or less than its size says, as in /proc, or changes meanwhile")
 
 
 def _umask() -> int:

@@ -5,6 +5,7 @@ Opening an array reads its header only; the samples are memory-mapped when they 
 
 from __future__ import annotations
 
+import os
 import struct
 import zipfile
 from dataclasses import dataclass, replace
@@ -15,8 +16,14 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import npy
 from harness.errors import CorpusError, Fault
+from harness.files import open_regular
 
+COMPRESSED = -1
+"""The offset of an array that is compressed and cannot be mapped."""
+MOST_UNPACKED_BYTES = 4 << 30
+"""Of one compressed array, which is read whole."""
 _LOCAL_HEADER_BYTES = 30  # fixed part of a zip member's local header (PKWARE APPNOTE 4.3.7)
 
 
@@ -30,8 +37,7 @@ class ArrayFile:
         shape: as stored.
         dtype: as stored.
         fortran_order: as stored.
-        offset: of the first number, in bytes from the start of the file; -1 where the member is
-            compressed and cannot be mapped.
+        offset: of the first number, in bytes from the start of the file; or ``COMPRESSED``.
     """
 
     path: Path
@@ -71,8 +77,8 @@ def open_npy(path: Path) -> ArrayFile:
         CorpusError: missing, not .npy, truncated, not two-dimensional, or not real numbers.
     """
     try:
-        with path.open("rb") as file:
-            return _described(file, path, "", path.stat().st_size)
+        with open_regular(path) as file:
+            return _described(file, path, "", os.fstat(file.fileno()).st_size)
     except OSError as error:
         raise CorpusError(Fault(str(path), error.strerror or "cannot be read")) from None
 
@@ -83,28 +89,34 @@ def open_npz(path: Path) -> dict[str, ArrayFile]:
     Raises:
         CorpusError: missing, not .npz or truncated, or an array as in :func:`open_npy`.
     """
-    arrays = {}
+    arrays: dict[str, ArrayFile] = {}
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             for info in archive.infolist():
-                if not info.filename.endswith(".npy"):
+                member = info.filename.removesuffix(npy.SUFFIX)
+                if member == info.filename:
                     continue
-                member = info.filename.removesuffix(".npy")
-                with archive.open(info) as file:
-                    described = _described(file, path, member, info.file_size)
+                if member in arrays:
+                    raise ValueError(f"{member!r} is there twice")
+                npy.check_method(info)
+                with archive.open(info) as content:
+                    described = _described(content, path, member, info.file_size)
                 if info.compress_type == zipfile.ZIP_STORED:
-                    start = described.offset + _member_offset(path, info)
-                    described = replace(described, offset=start)
+                    start = described.offset + _member_offset(file, info)
+                    if info.compress_size != info.file_size:
+                        raise ValueError(f"{member!r} is not of the size that the archive says")
+                elif info.file_size > MOST_UNPACKED_BYTES:
+                    raise ValueError(f"{member!r} unpacks to {info.file_size} bytes; save it uncompressed")
                 else:
-                    described = replace(described, offset=-1)
-                arrays[member] = described
+                    start = COMPRESSED
+                arrays[member] = replace(described, offset=start)
     except OSError as error:
         raise CorpusError(Fault(str(path), error.strerror or "cannot be read")) from None
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, struct.error) as error:
+    except npy.DAMAGED as error:
         raise CorpusError(
             Fault(
                 str(path),
-                f"not a readable .npz ({error})",
+                f"not a readable .npz ({npy.reason(error)})",
                 "numpy's .npz",
                 "The file may be half downloaded: fetch it again.",
             )
@@ -115,21 +127,18 @@ def open_npz(path: Path) -> dict[str, ArrayFile]:
 def _described(file: IO[bytes], path: Path, member: str, size: int) -> ArrayFile:
     name = f"{path}: {member}" if member else str(path)
     try:
-        version = np.lib.format.read_magic(file)
-        read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, fortran_order, dtype = read(file)
+        header = npy.read_header(file)
     except ValueError as error:
         raise CorpusError(
             Fault(name, f"no .npy header ({error})", "an array saved with numpy.save")
         ) from None
+    shape, dtype = header.shape, header.dtype
     if dtype.kind not in "fiu":
         raise CorpusError(Fault(name, f"dtype {dtype}", "real numbers"))
     if len(shape) != 2:
         raise CorpusError(Fault(name, f"shape {shape}", "two axes, time and channels"))
     offset = file.tell()
-    needed = offset + shape[0] * shape[1] * dtype.itemsize
+    needed = offset + header.n_bytes
     if size < needed:
         raise CorpusError(
             Fault(
@@ -139,24 +148,20 @@ def _described(file: IO[bytes], path: Path, member: str, size: int) -> ArrayFile
                 "The file is truncated: copy or fetch it again.",
             )
         )
-    return ArrayFile(path, member, (shape[0], shape[1]), dtype.str, fortran_order, offset)
+    return ArrayFile(path, member, (shape[0], shape[1]), dtype.str, header.fortran_order, offset)
 
 
-def _member_offset(path: Path, info: zipfile.ZipInfo) -> int:
+def _member_offset(file: IO[bytes], info: zipfile.ZipInfo) -> int:
     """Where an uncompressed member's bytes begin: its local header has two lengths of its own."""
-    with path.open("rb") as file:
-        file.seek(info.header_offset)
-        header = file.read(_LOCAL_HEADER_BYTES)
-    name_bytes, extra_bytes = struct.unpack("<HH", header[26:30])
+    file.seek(info.header_offset)
+    name_bytes, extra_bytes = struct.unpack("<HH", file.read(_LOCAL_HEADER_BYTES)[26:30])
     return info.header_offset + _LOCAL_HEADER_BYTES + int(name_bytes) + int(extra_bytes)
 
 
 @lru_cache(maxsize=1024)
 def _mapped(array: ArrayFile) -> NDArray[np.generic]:
-    if array.offset < 0:
-        with np.load(array.path, allow_pickle=False) as archive:
-            whole: NDArray[np.generic] = archive[array.member]
-            return whole
+    if array.offset == COMPRESSED:
+        return _unpacked(array)
     # A plain view of the map: slicing a memmap object costs several times the slice itself.
     return np.memmap(
         array.path,
@@ -166,3 +171,15 @@ def _mapped(array: ArrayFile) -> NDArray[np.generic]:
         shape=array.shape,
         order="F" if array.fortran_order else "C",
     ).view(np.ndarray)
+
+
+def _unpacked(array: ArrayFile) -> NDArray[np.generic]:
+    try:
+        with open_regular(array.path) as file:
+            whole: NDArray[np.generic] = npy.read_npz(file, MOST_UNPACKED_BYTES, array.member)[array.member]
+    except OSError as error:
+        raise CorpusError(Fault(array.name, error.strerror or "cannot be read")) from None
+    except ValueError as error:
+        remedy = "The file may be damaged: copy or fetch it again."
+        raise CorpusError(Fault(array.name, f"cannot be unpacked ({error})", "", remedy)) from None
+    return whole

@@ -218,5 +218,9 @@ def cut_in_time(n_times: int) -> tuple[int, int, int]:
 
 
 def natural_key(name: str) -> tuple[object, ...]:
-    """Sort key in which S2 stands before S10."""
-    return tuple(int(piece) if piece.isdigit() else piece for piece in re.split(r"(\d+)", name))
+    """Sort key in which S2 stands before S10; a number may be of any length."""
+    key: list[object] = []
+    for index, piece in enumerate(re.split(r"([0-9]+)", name)):  # text and numbers in turn
+        digits = piece.lstrip("0")
+        key.append((len(digits), digits) if index % 2 else piece)
+    return tuple(key)

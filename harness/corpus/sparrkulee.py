@@ -11,7 +11,6 @@ give the same segments.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -30,8 +29,11 @@ from harness.corpus.base import (
 )
 from harness.errors import CorpusError, Fault, HarnessError, shorten
 from harness.features.catalogue import FEATURE_BANDS
+from harness.files import read_regular
+from harness.schemas.documents import parse_json
 
 SEPARATOR = "_-_"
+MOST_MAPPING_BYTES = 16 << 20
 
 # Triggers unusable (dataset's own remark): subject, session, run.
 UNUSABLE = {
@@ -169,7 +171,7 @@ def open_challenge(folder: Path) -> Corpus:
 
 def _mapping(path: Path) -> dict[str, str]:
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = parse_json(read_regular(path, MOST_MAPPING_BYTES))
         return {str(segment): str(entry["eeg"]) for segment, entry in document.items()}
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise CorpusError(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.records.record import Overlap
+from harness.files import read_regular
+from harness.records.record import MOST_RECORD_BYTES, Overlap
 from harness.submission.manifest import Weights
 from harness.tasks.task import Task
 
@@ -51,7 +52,7 @@ def _training_record(weights: Weights | None) -> _TrainingRecord | None:
     if weights is None or weights.training is None:
         return None
     try:
-        record = msgspec.json.decode(weights.training.read_bytes(), type=_TrainingRecord)
+        record = msgspec.json.decode(read_regular(weights.training, MOST_RECORD_BYTES), type=_TrainingRecord)
     except (OSError, ValueError, RecursionError, msgspec.DecodeError):
         return None
     return record if record.weights_sha256 == weights.sha256 else None

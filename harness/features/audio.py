@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import gzip
 import io
-import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import npy
 from harness.errors import CorpusError, Fault, ShapeError
+from harness.files import open_regular
 
 Audio = NDArray[np.float32]
 Feature = NDArray[np.float32]
 MEL_HIGHEST_HZ: Final = 5000
 INT16_SCALE: Final = 1 / 32768
+MOST_AUDIO_BYTES: Final = 2 << 30
 
 
 class LoadedAudio(NamedTuple):
@@ -47,20 +49,18 @@ def load_audio(path: Path) -> LoadedAudio:
         ShapeError: the audio is not one-dimensional.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with open_regular(path) as file:
             # An archive is read from its end, which a compressed stream cannot reach but by reading it all.
-            content = io.BytesIO(file.read()) if path.suffix == ".gz" else file
-            archive = np.load(content, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("one array instead of an archive")
-            missing = [key for key in ("audio", "fs") if key not in archive]
-            if missing:
-                arrived = f"has no key {' or '.join(map(repr, missing))}"
-                raise CorpusError(Fault(str(path), arrived, "the keys 'audio' and 'fs'"))
-            samples, rate = archive["audio"], archive["fs"]
+            content = _unzipped(file) if path.suffix == ".gz" else file
+            arrays = npy.read_npz(content, MOST_AUDIO_BYTES)
+        missing = [key for key in ("audio", "fs") if key not in arrays]
+        if missing:
+            arrived = f"has no key {' or '.join(map(repr, missing))}"
+            raise CorpusError(Fault(str(path), arrived, "the keys 'audio' and 'fs'"))
+        samples, rate = arrays["audio"], arrays["fs"]
     except FileNotFoundError as error:
         raise CorpusError(Fault(str(path), "no such file", "the audio of a stimulus")) from error
-    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise CorpusError(
             Fault(str(path), f"cannot be read ({error})", "an .npz file", "Copy it again.")
         ) from error
@@ -72,6 +72,14 @@ def load_audio(path: Path) -> LoadedAudio:
         raise CorpusError(Fault(str(path), f"audio of type {samples.dtype}", "int16 or floating point"))
     scale = np.float32(INT16_SCALE if samples.dtype == np.int16 else 1)
     return LoadedAudio(samples.astype(np.float32) * scale, int(rate.item()))
+
+
+def _unzipped(file: IO[bytes]) -> io.BytesIO:
+    with gzip.open(file) as stream:
+        data = stream.read(MOST_AUDIO_BYTES + 1)
+    if len(data) > MOST_AUDIO_BYTES:
+        raise ValueError(f"it unpacks to more than {MOST_AUDIO_BYTES} bytes")
+    return io.BytesIO(data)
 
 
 def checked_audio(audio: NDArray[Any], n_least: int, sample_rate_hz: int) -> Audio:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,8 +13,11 @@ from harness.boards.ranking import Ranking
 from harness.boards.row import Row
 from harness.conventions import DEFAULT_VARIANT, SIMULATED_WORDS
 from harness.errors import UsageError
+from harness.files import is_inside, read_regular
 from harness.page.board import board_words
 from harness.page.names import board_file, paper_link, system_file
+from harness.records.record import MOST_RECORD_BYTES
+from harness.schemas.documents import parse_json
 from harness.submission.find import find_package
 from harness.submission.manifest import Submission, load_submission
 
@@ -98,10 +100,10 @@ def training_facts(package: Submission | None, sha256: str | None) -> Facts | No
     if package is None or not files:
         return None
     path = package.folder / files[0]
-    if not path.resolve().is_relative_to(package.folder):
+    if not is_inside(path, package.folder):
         return None
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = parse_json(read_regular(path, MOST_RECORD_BYTES))
     except (OSError, ValueError):
         return None
     if not isinstance(record, dict) or record.get("weights_sha256") != sha256:

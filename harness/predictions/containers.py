@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from harness.errors import MAX_SHOWN, Fault, PredictionsError, shorten
-from harness.predictions.expected import show
+from harness.errors import MAX_SHOWN, Fault, PredictionsError, shorten, show
+from harness.files import open_regular, read_regular
+from harness.npy import DAMAGED
 
 MAX_DIRECTORY_BYTES = 8 << 20
 """Size of a zip's list of members: room for 80 000 of them."""
@@ -27,8 +27,6 @@ _END64_LOCATOR = b"PK\x06\x07"
 _LOCATOR_BYTES = 20
 _METHODS = {1: "shrink", 6: "implode", 9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstandard"}
 _ZIP_REMEDY = "Copy or write the file again."
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
-"""What zipfile raises on damaged members."""
 
 
 class Container(Protocol):
@@ -69,7 +67,7 @@ class ZipContainer:
 
     def names(self) -> list[str]:
         """Names of all members but folders, as stored; a name may occur twice."""
-        return [info.filename for info in self._archive.infolist() if not info.is_dir()]
+        return [info.filename for info in self._archive.infolist() if not info.filename.endswith("/")]
 
     def read(self, name: str, most: int) -> bytes:
         """Read a member of at most ``most`` bytes; see Container."""
@@ -79,7 +77,7 @@ class ZipContainer:
         try:
             with self._archive.open(info) as member:
                 data = member.read(most + 1)
-        except _BROKEN as error:
+        except DAMAGED as error:
             arrived = f"damaged in the zip ({_reason(error)})"
             raise PredictionsError(Fault(where, arrived, "", _ZIP_REMEDY)) from error
         except OSError as error:
@@ -119,10 +117,7 @@ class FolderContainer:
                 kind = "a link" if stat.S_ISLNK(status.st_mode) else "not a plain file"
                 raise PredictionsError(Fault(where, kind, "a plain file"))
             _check_size(status.st_size, where, most)
-            with path.open("rb") as file:
-                data = file.read(status.st_size + 1)  # a file that grows meanwhile is seen
-        _check_size(len(data), where, most)
-        return data
+            return read_regular(path, most)
 
 
 @contextmanager
@@ -136,13 +131,13 @@ def open_container(path: Path) -> Iterator[Container]:
         yield FolderContainer(path)
         return
     with _readable(str(path)):
-        file = path.open("rb")
+        file = open_regular(path)
     with file:
         with _readable(str(path)):
             _check_archive(path, file)
         try:
             archive = zipfile.ZipFile(file)
-        except _BROKEN as error:
+        except DAMAGED as error:
             arrived = f"a damaged zip ({_reason(error)})"
             raise PredictionsError(Fault(str(path), arrived, "", _ZIP_REMEDY)) from error
         with archive:
@@ -152,7 +147,7 @@ def open_container(path: Path) -> Iterator[Container]:
 def is_archive(path: Path) -> bool:
     """Whether a file begins as a zip archive does."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(4) in (b"PK\x03\x04", _END)
     except OSError:
         return False

@@ -6,8 +6,7 @@ subject (``sub-003_simulated_01_000``) is already such a name and stands alone.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +24,6 @@ SLACK_BYTES = 1 << 16
 """Room for braces, segment ids and white space."""
 OVERSIZE = 4
 """A segment up to this many times too large is still read, so that its shape can be told."""
-SHOWN_NAME_CHARS = 60
 
 BASELINE_TIMES = (1905, 1920)
 """Frames that the organisers' linear baseline emits (a valid convolution), and frames asked."""
@@ -154,19 +152,6 @@ def segment_name(subject: str, segment_id: str) -> str:
     """Name a segment across subjects: in messages, and as the key in an npz file."""
     own = segment_id.startswith(f"{subject}_")
     return segment_id if own else f"{subject}/{segment_id}"
-
-
-def show(name: str) -> str:
-    """Make a name from a file fit for a message: printable, and not long."""
-    if len(name) > SHOWN_NAME_CHARS:
-        name = f"{name[: SHOWN_NAME_CHARS - 20]}...{name[-17:]}"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Name the known name nearest to ``name``, as a remedy; empty where none is near."""
-    near = difflib.get_close_matches(name[:200], known, n=1)
-    return f"Did you mean '{show(near[0])}'?" if near else ""
 
 
 def _count(n: int, noun: str) -> str:

@@ -13,23 +13,22 @@ import re
 from collections.abc import Iterator, Mapping, Sized
 from pathlib import Path
 
-from harness.errors import Fault, PredictionsError, shorten
+from harness.errors import Fault, PredictionsError, did_you_mean, shorten, show
+from harness.files import file_sha256
+from harness.npy import SUFFIX
 from harness.predictions.containers import Container, is_archive, open_container, subject_files
 from harness.predictions.expected import (
     Array,
     Expected,
     FaultList,
     SegmentForm,
-    did_you_mean,
     segment_name,
-    show,
 )
 from harness.predictions.subject_json import parse_subject
-from harness.predictions.subject_npz import SUFFIX, read_arrays
+from harness.predictions.subject_npz import read_arrays
 
 MAX_LABEL_BYTES = 1 << 30
 """Size of one subject's hidden references as JSON: the challenge's take 50 MB."""
-_CHUNK_BYTES = 1 << 20
 _SUBJECT_FILE = re.compile(r"(sub-|S)\d+\.json")
 _NAME = re.compile(r"([^/_]+)[/_](.+)", re.DOTALL)
 """``subject/segment_id``, or a segment id that begins with its subject."""
@@ -80,9 +79,9 @@ def predictions_sha256(path: Path) -> str:
     """
     try:
         if not path.is_dir():
-            return _file_sha256(path)
+            return file_sha256(path)
         files = sorted(p for p in path.iterdir() if not p.name.startswith("."))
-        lines = [f"{_file_sha256(file)}  {file.name}\n" for file in files]
+        lines = [f"{file_sha256(file)}  {file.name}\n" for file in files]
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise PredictionsError(Fault(str(path), f"cannot be read: {reason}")) from error
@@ -265,11 +264,3 @@ def _unknown_file(file: str, expected: str, remedy: str = "") -> Fault:
 
 def _repeated_file(file: str, container: Container) -> Fault:
     return Fault(show(file), f"twice in the {container.noun}", "one file a subject")
-
-
-def _file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -17,8 +17,8 @@ from itertools import chain
 import msgspec
 import numpy as np
 
-from harness.errors import Fault
-from harness.predictions.expected import Array, FaultList, SegmentForm, did_you_mean, segment_name, show
+from harness.errors import Fault, did_you_mean, show
+from harness.predictions.expected import Array, FaultList, SegmentForm, segment_name
 
 _SPLIT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANY_ROWS = msgspec.json.Decoder(list[list[float]])

@@ -7,17 +7,15 @@ are never loaded.
 from __future__ import annotations
 
 import io
-import math
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
 
-from harness.errors import Fault, PredictionsError
+from harness import npy
+from harness.errors import Fault, PredictionsError, show
 from harness.predictions.containers import Container
-from harness.predictions.expected import Array, FaultList, SegmentForm, show
+from harness.predictions.expected import Array, FaultList, SegmentForm
 
-SUFFIX = ".npy"
 _HEADER_BYTES = 1 << 14
 """Room for an array's header, which for a plain array takes 128 bytes."""
 _OVERSIZE = 4
@@ -45,7 +43,7 @@ def read_arrays(
     segments: dict[str, Array] = {}
     for segment_id, name in members.items():
         try:
-            data = container.read(name + SUFFIX, most)
+            data = container.read(name + npy.SUFFIX, most)
         except PredictionsError as error:
             faults.add("unreadable arrays", *error.faults)
             continue
@@ -59,11 +57,11 @@ def _array(data: bytes, where: str, form: SegmentForm, faults: FaultList) -> Arr
     """Turn the bytes of a npy file into numbers, or say what is wrong with them."""
     file = io.BytesIO(data)
     try:
-        shape, fortran, dtype = _header(file)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        reason = show(str(error).splitlines()[0] if str(error) else type(error).__name__)
-        faults.add("unreadable arrays", Fault(where, f"not a npy array ({reason})"))
+        header = npy.read_header(file)
+    except ValueError as error:
+        faults.add("unreadable arrays", Fault(where, f"not a npy array ({show(str(error))})"))
         return None
+    shape, dtype = header.shape, header.dtype
     if dtype.hasobject:
         fault = Fault(where, "an object array", "float32 or float64", "Pickles are never loaded.")
         faults.add("arrays of a wrong type", fault)
@@ -76,35 +74,16 @@ def _array(data: bytes, where: str, form: SegmentForm, faults: FaultList) -> Arr
     if wrong := form.fault(where, shape):
         faults.add("segments of a wrong shape", wrong)
         return None
-    n_bytes = math.prod(shape) * dtype.itemsize
-    if len(data) - file.tell() != n_bytes:
+    if len(data) - file.tell() != header.n_bytes:
         arrived = f"{len(data) - file.tell()} bytes of numbers"
-        faults.add("unreadable arrays", Fault(where, arrived, f"{n_bytes} bytes for {shape}"))
+        faults.add("unreadable arrays", Fault(where, arrived, f"{header.n_bytes} bytes for {shape}"))
         return None
     flat = np.frombuffer(data, dtype, offset=file.tell())
-    array = flat.reshape(shape, order="F" if fortran else "C").astype(np.float64, order="C")
+    array = flat.reshape(shape, order="F" if header.fortran_order else "C").astype(np.float64, order="C")
     if fault_ := _finite_fault(array, where):
         faults.add("segments with wrong values", fault_)
         return None
     return array
-
-
-def _header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
-    """Read a npy header: shape, whether it is in Fortran order, dtype."""
-    start = file.getvalue()[: len(np.lib.format.MAGIC_PREFIX)]
-    if start != np.lib.format.MAGIC_PREFIX:
-        raise ValueError(f"it begins with {start!r}")
-    version = np.lib.format.read_magic(file)
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }.get(version)
-    if read is None:
-        raise ValueError(f"version {version[0]}.{version[1]} of the format")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # headers written by Python 2 are read with a warning
-        shape, fortran, dtype = read(file)
-    return shape, fortran, dtype
 
 
 def _finite_fault(array: Array, where: str) -> Fault | None:

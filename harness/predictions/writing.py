@@ -13,16 +13,17 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from harness.errors import Fault, PredictionsError, UsageError
-from harness.predictions.expected import segment_name, show
+from harness.errors import Fault, PredictionsError, UsageError, show
+from harness.files import Draft, sync_folder
+from harness.predictions.expected import segment_name
 
 Floats = NDArray[np.floating[Any]]
 
@@ -98,32 +99,22 @@ class _Writer(Protocol):
 
 
 class _ArchiveWriter:
-    """A zip archive that is written beside its place, then renamed."""
+    """A zip archive that appears whole."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         with _writable(path):
             if path.is_dir():
                 raise PredictionsError(Fault(str(path), "is a folder", "a file's name"))
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        self._temporary = Path(name)
-        self._file: BinaryIO = os.fdopen(handle, "wb")
-        self._archive = zipfile.ZipFile(self._file, "w")
+            self._draft = Draft(path)
+        self._archive = zipfile.ZipFile(self._draft.file, "w")
 
     def finish(self) -> None:
         self._archive.close()
-        self._file.flush()
-        os.fchmod(self._file.fileno(), _MODE)
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._temporary.replace(self._path)
-        _sync_folder(self._path.parent)
+        self._draft.keep()
 
     def discard(self) -> None:
         self._archive.fp = None  # an unfinished archive would write its directory on deletion
-        with suppress(OSError):  # a full disk refuses the last bytes of what is removed next
-            self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        self._draft.discard()
 
     def _member(self, name: str, method: int) -> zipfile.ZipInfo:
         info = zipfile.ZipInfo(name, ZIP_DATE)
@@ -175,9 +166,9 @@ class _FolderWriter:
 
     def finish(self) -> None:
         self._temporary.chmod(0o755)
-        _sync_folder(self._temporary)
+        sync_folder(self._temporary)
         self._temporary.replace(self._path)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
 
     def discard(self) -> None:
         shutil.rmtree(self._temporary, ignore_errors=True)
@@ -230,12 +221,3 @@ def _writable(path: Path) -> Iterator[None]:
         reason = (error.strerror or str(error)).lower()
         remedy = "" if path.parent.is_dir() else f"Make the folder first: mkdir -p {path.parent}"
         raise PredictionsError(Fault(str(path), f"cannot be written: {reason}", "", remedy)) from error
-
-
-def _sync_folder(path: Path) -> None:
-    """Flush a folder's list of names to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

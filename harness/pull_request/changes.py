@@ -25,6 +25,7 @@ SCORER_VERSION_FILE = f"{SCORER}/score.py"
 # them, and what predictions are made through.
 SCORED_WITH = (
     "harness/conventions.py",
+    "harness/npy.py",
     *(f"harness/{name}" for name in ("corpus", "evaluation", "features", "predictions", "records", "tasks")),
 )
 PREDICTED_WITH = (

@@ -8,15 +8,16 @@ image, no mention of a user and no HTML. Nothing heavy is imported: jsonschema i
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, RecordError, raise_all
+from harness.files import read_regular
+from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
 
 # By this the job that comments finds its own comment again.
@@ -52,14 +53,10 @@ def load_data(path: Path) -> dict[str, Any]:
     """
     expected = "what `harness rank --changed-since REF --out FILE` writes"
     try:
-        if path.stat().st_size > MOST_DATA_BYTES:
-            raise RecordError(
-                Fault(str(path), f"{path.stat().st_size} bytes", f"at most {MOST_DATA_BYTES}", "Not read.")
-            )
-        document = json.loads(path.read_text("utf-8"), parse_constant=_refuse)
+        document = parse_json(read_regular(path, MOST_DATA_BYTES))
     except OSError as error:
         raise RecordError(Fault(str(path), error.strerror or "cannot be read", expected)) from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RecordError(Fault(str(path), f"not JSON ({error})", expected)) from None
     raise_all(RecordError, schema_faults(document, "pull-request", str(path)))
     valid: dict[str, Any] = document
@@ -187,7 +184,3 @@ def _left_out(number: int, what: str) -> list[str]:
     if number <= 0:
         return []
     return ["", f"*{number} {what}{'' if number == 1 else 's'} left out here; the run's artifact has all.*"]
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a number of JSON")

@@ -20,12 +20,14 @@ from msgspec import UNSET, UnsetType
 
 from harness.conventions import DEFAULT_VARIANT
 from harness.errors import Fault, RecordError, raise_all
+from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
 from harness.scoring.chance import Band, Chance
 from harness.scoring.score import SCORER_VERSION, Score
 from harness.scoring.statistics import bootstrap_interval
 
 RECORD_VERSION = 1
+MOST_RECORD_BYTES = 8 << 20
 # Fields that two runs of the same inputs may differ in.
 VOLATILE = ("run", "git")
 _NUMBER_LIST = re.compile(r"\[\s+([-+.\deE,\s]+?)\s+\]")
@@ -369,8 +371,8 @@ def parse_record(content: bytes, where: str) -> Record:
         RecordError: not JSON, or against the schema.
     """
     try:
-        document = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        document = parse_json(content)
+    except ValueError as error:
         raise RecordError(Fault(where, f"not JSON ({error})", "a score record")) from None
     raise_all(RecordError, schema_faults(document, "score-record", where))
     try:

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import Fault, RecordError
-from harness.files import write_atomically
-from harness.records.record import VOLATILE, Record, parse_record, record_bytes
+from harness.files import read_regular, write_atomically
+from harness.records.record import MOST_RECORD_BYTES, VOLATILE, Record, parse_record, record_bytes
 
 
 def record_path(results: Path, record: Record) -> Path:
@@ -43,7 +43,7 @@ def read_bytes(path: Path) -> bytes:
         RecordError: missing, or cannot be read.
     """
     try:
-        return path.read_bytes()
+        return read_regular(path, MOST_RECORD_BYTES)
     except OSError as error:
         raise RecordError(
             Fault(

@@ -6,8 +6,11 @@ jsonschema finds what is wrong; this module says it the way the rest of the harn
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,10 @@ from harness.errors import Fault, did_you_mean
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
+
+MOST_FAULTS = 1000
+"""Of one document; a hostile one has a million."""
 SCHEMA_FOLDER = Path(__file__).parent
 
 
@@ -25,7 +32,7 @@ def schema(name: str) -> dict[str, Any]:
     return document
 
 
-def schema_faults(document: object, name: str, where: str) -> list[Fault]:
+def schema_faults(document: Any, name: str, where: str) -> list[Fault]:
     """Everything in which a document departs from a schema.
 
     Args:
@@ -34,13 +41,34 @@ def schema_faults(document: object, name: str, where: str) -> list[Fault]:
         where: the file, for the message.
 
     Returns:
-        One fault a departure, in the document's order; empty where it is valid.
+        One fault a departure, in the document's order, up to ``MOST_FAULTS``; empty where it is valid.
     """
-    from jsonschema import Draft202012Validator
+    found = islice(_validator(name).iter_errors(document), MOST_FAULTS)
+    errors = sorted(found, key=lambda error: list(map(str, error.path)))
+    return list(islice((fault for error in errors for fault in _faults(error, where)), MOST_FAULTS))
 
-    validator = Draft202012Validator(schema(name))
-    errors = sorted(validator.iter_errors(document), key=lambda error: list(map(str, error.path)))
-    return [fault for error in errors for fault in _faults(error, where)]
+
+@lru_cache(maxsize=8)
+def _validator(name: str) -> Validator:
+    """A validator that no document keeps busy: jsonschema compares each pair of a list's items."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.validators import extend
+
+    def unique(_: Validator, wanted: bool, items: object, __: object) -> Iterator[ValidationError]:
+        if wanted and isinstance(items, list):
+            times = Counter(json.dumps(item, sort_keys=True) for item in items)
+            for item in (item for item, n in times.items() if n > 1):
+                yield ValidationError(f"{_shown(json.loads(item))} is there {times[item]} times")
+
+    def pattern(_: Validator, wanted: str, text: object, __: object) -> Iterator[ValidationError]:
+        # Python's $ lets a line end pass, the standard's does not.
+        if isinstance(text, str) and not re.search(wanted.replace("$", r"\Z"), text):
+            yield ValidationError(f"{_shown(text)} does not match {wanted}")
+
+    checks: Any = {"uniqueItems": unique, "pattern": pattern}
+    made: Validator = extend(Draft202012Validator, checks)(schema(name))  # type: ignore[no-untyped-call]
+    return made
 
 
 def _faults(error: ValidationError, where: str) -> Iterator[Fault]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,14 @@ from typing import Any
 from harness.conventions import DEFAULT_VARIANT, N_EEG_CHANNELS
 from harness.errors import Fault, SubmissionError, did_you_mean, raise_all
 from harness.features.catalogue import FEATURE_BANDS, SAMPLE_RATE_HZ
-from harness.files import file_sha256, write_atomically
+from harness.files import MOST_WEIGHTS_BYTES, file_sha256, is_inside, read_regular, write_atomically
 from harness.predictor import Setup
+from harness.schemas.documents import parse_toml
 from harness.schemas.validate import schema_faults
 from harness.tasks.splits import Split
 
 MANIFEST = "submission.toml"
+MOST_MANIFEST_BYTES = 1 << 20
 # Not part of what decides a prediction: caches, documents, and weights (which have hashes of their own).
 _NOT_CODE_FOLDERS = {"__pycache__", "weights", ".git"}
 _NOT_CODE_SUFFIXES = {".md", ".pyc", ".partial"}
@@ -168,6 +170,9 @@ class Submission:
 
         Every file of the folder but weights, checkpoints, documents and caches, and the manifest
         without its list of weights, so that training another set does not change it.
+
+        Raises:
+            SubmissionError: a file that cannot be read.
         """
         whole = hashlib.sha256()
         manifest = {key: value for key, value in self.manifest.items() if key != "weights"}
@@ -181,7 +186,11 @@ class Submission:
                 and path.suffix not in _NOT_CODE_SUFFIXES
                 and not (relative.parts[0] == "training" and path.suffix in _NOT_CODE_IN_TRAINING)
             ):
-                whole.update(f"{relative.as_posix()}\0{file_sha256(path)}\0".encode())
+                try:
+                    sha256 = file_sha256(path, MOST_WEIGHTS_BYTES)
+                except OSError as error:
+                    raise SubmissionError(Fault(str(path), error.strerror or "cannot be read")) from None
+                whole.update(f"{relative.as_posix()}\0{sha256}\0".encode())
         return whole.hexdigest()
 
 
@@ -202,7 +211,7 @@ def load_submission(folder: Path) -> Submission:
             )
         )
     try:
-        manifest = tomllib.loads(path.read_text("utf-8"))
+        manifest = parse_toml(read_regular(path, MOST_MANIFEST_BYTES))
     except FileNotFoundError:
         raise SubmissionError(
             Fault(
@@ -212,7 +221,9 @@ def load_submission(folder: Path) -> Submission:
                 f"`harness new {folder}` makes a submission that works.",
             )
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise SubmissionError(Fault(str(path), error.strerror or "cannot be read")) from None
+    except ValueError as error:
         raise SubmissionError(Fault(str(path), f"not readable as TOML ({error})")) from None
     submission = Submission(folder.resolve(), manifest)
     raise_all(SubmissionError, schema_faults(manifest, "submission", str(path)))
@@ -285,12 +296,13 @@ def _key(entry: Mapping[str, Any], first_variant: str) -> tuple[str, str, str, s
 
 def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
     path = folder / entry["file"]
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise SubmissionError(
-            Fault(f"{folder / MANIFEST}: weights", entry["file"], "a path inside the folder")
-        )
+    for key in ("file", "training"):
+        if key in entry and not is_inside(folder / entry[key], folder):
+            raise SubmissionError(
+                Fault(f"{folder / MANIFEST}: weights: {key}", entry[key], "a path inside the folder")
+            )
     try:
-        sha256 = file_sha256(path)
+        sha256 = file_sha256(path, MOST_WEIGHTS_BYTES)
     except OSError as error:
         raise SubmissionError(
             Fault(
@@ -354,7 +366,7 @@ def _manifest_faults(submission: Submission, where: str) -> list[Fault]:
     keys = [_key(entry, submission.variants[0]) for entry in submission.manifest.get("weights", [])]
     faults += [
         Fault(f"{where}: weights", f"two entries for {' '.join(key)}", "one")
-        for key in dict.fromkeys(keys)
-        if keys.count(key) > 1
+        for key, times in Counter(keys).items()
+        if times > 1
     ]
     return faults

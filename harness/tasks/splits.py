@@ -7,7 +7,7 @@ the file's bytes) stands in every score record, so that a changed split is a dif
 from __future__ import annotations
 
 import hashlib
-import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,11 @@ from typing import Literal
 from harness.conventions import UNKNOWN_SUBJECT
 from harness.corpus.base import natural_key
 from harness.errors import Fault, SplitError, did_you_mean, raise_all, shorten
+from harness.files import read_regular
+from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
 
+MOST_SPLIT_BYTES = 1 << 20
 SPLIT_FOLDER = Path(__file__).parents[2] / "splits"
 PARTS = ("train", "val", "test")
 Cut = Literal["whole-recordings", "in-time", "given"]
@@ -120,7 +123,7 @@ def load_split(name_or_path: str | Path) -> Split:
     if path.suffix != ".json":
         path = SPLIT_FOLDER / f"{name_or_path}.json"
     try:
-        data = path.read_bytes()
+        data = read_regular(path, MOST_SPLIT_BYTES)
     except OSError as error:
         names = split_names()
         raise SplitError(
@@ -132,7 +135,7 @@ def load_split(name_or_path: str | Path) -> Split:
             )
         ) from None
     try:
-        document = json.loads(data.decode("utf-8"))
+        document = parse_json(data)
     except ValueError as error:
         raise SplitError(Fault(str(path), f"not JSON ({error})", "a split file")) from None
     raise_all(SplitError, schema_faults(document, "split", str(path)))
@@ -209,7 +212,7 @@ def _subject_faults(document: Mapping[str, object], where: str) -> list[Fault]:
                 )
             )
         overlap = sorted({s for s in subjects if seen.get(s) not in (None, part)}, key=natural_key)
-        doubled = sorted({s for s in subjects if subjects.count(s) > 1}, key=natural_key)
+        doubled = sorted((s for s, times in Counter(subjects).items() if times > 1), key=natural_key)
         if overlap and document["cut"] != "in-time":
             faults.append(
                 Fault(

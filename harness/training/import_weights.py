@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import inspect
 import pickle
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import npy
 from harness.errors import Fault, SubmissionError, TrainingError
-from harness.files import file_sha256
+from harness.files import MOST_WEIGHTS_BYTES, file_sha256, open_regular
 from harness.predictor import Setup
 from harness.records import provenance
 from harness.submission.manifest import Submission
@@ -116,24 +116,17 @@ def read_tensors(file: Path) -> Tensors:
     if file.suffix not in READERS:
         raise _unreadable(file, f"the suffix {file.suffix!r}")
     try:
-        if file.suffix == ".safetensors":
-            tensors = _read_safetensors(file)
-        elif file.suffix == ".npz":
-            with np.load(file, allow_pickle=False) as archive:
-                tensors = dict(archive)
-        else:
-            tensors = _read_torch(file)
+        with open_regular(file, MOST_WEIGHTS_BYTES) as opened:
+            if file.suffix == ".safetensors":
+                tensors = _read_safetensors(file)
+            elif file.suffix == ".npz":
+                tensors = npy.read_npz(opened, MOST_WEIGHTS_BYTES)
+            else:
+                tensors = _read_torch(opened)
     except OSError as error:
         raise _unreadable(file, error.strerror or str(error)) from None
-    except (
-        ValueError,
-        KeyError,
-        EOFError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        pickle.UnpicklingError,
-    ) as error:
-        raise _unreadable(file, str(error).partition("\n")[0]) from None
+    except (*npy.DAMAGED, pickle.UnpicklingError) as error:
+        raise _unreadable(file, npy.reason(error)) from None
     if not tensors:
         raise _unreadable(file, "no arrays")
     return {
@@ -152,7 +145,7 @@ def _read_safetensors(file: Path) -> Tensors:
         raise ValueError(str(error)) from None
 
 
-def _read_torch(file: Path) -> Tensors:
+def _read_torch(file: IO[bytes]) -> Tensors:
     import torch
 
     found = torch.load(file, map_location="cpu", weights_only=True)

@@ -222,7 +222,7 @@ def test_load_audio_refuses_a_single_array(tmp_path):
     with pytest.raises(CorpusError) as raised:
         load_audio(path)
     assert str(raised.value) == (
-        f"{path}: cannot be read (one array instead of an archive), expected an .npz file.\n  Copy it again."
+        f"{path}: cannot be read (File is not a zip file), expected an .npz file.\n  Copy it again."
     )
 
 

@@ -43,7 +43,10 @@ from harness.features.audio import load_audio
 from harness.features.catalogue import SAMPLE_RATE_HZ
 from harness.features.envelope import envelope
 from harness.features.spectrograms import mel
-from harness.files import file_sha256
+from harness.files import file_sha256, read_regular
+from harness.schemas.documents import parse_json
+
+MOST_MARKER_BYTES = 64 << 20
 
 # Goes up with every change of the generator that changes a byte.
 GENERATOR_VERSION: Final = 1
@@ -321,7 +324,7 @@ def _check_room(folder: Path, n_bytes: int) -> None:
 def read_marker(folder: Path) -> dict[str, Any] | None:
     """The marker; None where there is none or it is not one."""
     try:
-        marker = json.loads((folder / SIMULATED_MARKER).read_bytes())
+        marker = parse_json(read_regular(folder / SIMULATED_MARKER, MOST_MARKER_BYTES))
     except (OSError, ValueError):
         return None
     keys = {"simulated", "generator_version", "recipe", "sizes", "files"}
