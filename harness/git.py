@@ -1,4 +1,9 @@
-"""git, called with lists of arguments: no text reaches a shell, and nothing is checked out."""
+"""git, called with lists of arguments: no text reaches a shell, and nothing is checked out.
+
+This is the one place that runs it. What a user has set (colours, signatures in logs, pagers, other diffs,
+hooks, watchers, ``GIT_DIR``) changes no answer. What git refuses it says in its own sentence, with its
+remedy: a clone that somebody else owns is no missing repository.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +15,59 @@ from typing import NamedTuple
 from harness.errors import Fault, RepositoryError
 
 _GIT_SECONDS = 120
+_NO_REPOSITORY = "not a git repository"
+
+# The user's settings still hold for what they are there for: safe.directory, and how a partial clone fetches.
+# These hold in their place, since they change what the commands here print, or run something.
+_SETTINGS = {
+    "color.ui": "false",
+    "color.diff": "false",
+    "color.status": "false",
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "core.pager": "cat",
+    "core.quotePath": "false",
+    "diff.ignoreSubmodules": "none",
+    "diff.mnemonicPrefix": "false",
+    "diff.noprefix": "false",
+    "diff.orderFile": os.devnull,
+    "diff.relative": "false",
+    "diff.renames": "false",
+    "log.follow": "false",
+    "log.mailmap": "false",
+    "log.showRoot": "true",
+    "log.showSignature": "false",
+    "status.branch": "false",
+    "status.relativePaths": "false",
+    "status.renames": "false",
+    "status.showStash": "false",
+    "status.showUntrackedFiles": "normal",
+    "status.submoduleSummary": "false",
+}
+# Of the environment's GIT_*: the user's settings, how far git looks for a repository, and how it fetches.
+# The others name another repository, index or tree, or change what is printed.
+_KEPT = ("GIT_CONFIG", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY", "GIT_EXEC_PATH", "GIT_ASKPASS", "GIT_SSH")
 
 
 def repository(folder: Path = Path()) -> Path:
     """The root of the repository that a folder lies in.
 
     Raises:
-        RepositoryError: git is not installed, or there is no repository with a commit.
+        RepositoryError: git is not installed, there is no repository with a commit, or git refuses it.
     """
-    top = try_git(folder, "rev-parse", "--show-toplevel")
-    if top is None or try_git(folder, "rev-parse", "--verify", "--quiet", "HEAD") is None:
+    top = _run(folder, ("rev-parse", "--show-toplevel"))
+    if top.returncode and _NO_REPOSITORY not in _said(top):
+        raise RepositoryError(_refusal(str(folder.resolve()), top))
+    if top.returncode or try_git(folder, "rev-parse", "--verify", "--quiet", "HEAD") is None:
         raise RepositoryError(
             Fault(
                 str(folder.resolve()),
-                "no git repository" if top is None else "a git repository without a commit",
+                "no git repository" if top.returncode else "a git repository without a commit",
                 "a clone of the repository that holds the records",
                 "Run it inside the clone. `harness rank` alone needs no git.",
             )
         )
-    return Path(os.fsdecode(top).rstrip("\n"))
+    return Path(os.fsdecode(top.stdout.removesuffix(b"\n")))
 
 
 def git(root: Path, *arguments: str) -> bytes:
@@ -39,8 +78,7 @@ def git(root: Path, *arguments: str) -> bytes:
     """
     done = _run(root, arguments)
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        raise RepositoryError(Fault(f"git {arguments[0]} in {root}", said or f"exit code {done.returncode}"))
+        raise RepositoryError(_refusal(f"git {arguments[0]} in {root}", done))
     return done.stdout
 
 
@@ -52,19 +90,6 @@ def try_git(root: Path, *arguments: str) -> bytes | None:
     """
     done = _run(root, arguments)
     return None if done.returncode else done.stdout
-
-
-def _run(root: Path, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
-    # quotePath off and -z: names arrive as they are. Locks are for those who write.
-    command = ["git", "--no-optional-locks", "-C", str(root), "-c", "core.quotePath=false", *arguments]
-    try:
-        return subprocess.run(command, capture_output=True, timeout=_GIT_SECONDS, check=False)
-    except FileNotFoundError:
-        raise RepositoryError(
-            Fault("git", "not installed", "the command git", "Install git; `harness rank` alone needs none.")
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise RepositoryError(Fault(f"git {arguments[0]}", f"no answer in {_GIT_SECONDS} s")) from None
 
 
 class GitState(NamedTuple):
@@ -83,11 +108,55 @@ def git_state(folder: Path) -> GitState | None:
     """Commit of the repository that holds a folder, and whether files differ from it.
 
     Score records themselves (``results/``) do not make a repository dirty. None outside a repository,
-    before the first commit, and where git is not installed.
+    before the first commit, where git refuses the repository, and where git is not installed.
     """
     try:
         commit = try_git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
-        changed = try_git(folder, "status", "--porcelain", "--", ":/", ":(exclude,top)results")
+        if commit is None:
+            return None
+        changed = try_git(folder, "status", "--porcelain", "-z", "--", ":/", ":(exclude,top)results")
     except RepositoryError:
         return None
-    return None if commit is None else GitState(commit.decode().strip(), bool(changed))
+    return GitState(commit.decode().strip(), bool(changed))
+
+
+def _run(root: Path, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+    # Locks are for those who write.
+    command = ["git", "--no-pager", "--no-optional-locks", "--no-replace-objects", "-C", str(root)]
+    for name, value in _SETTINGS.items():
+        command += ["-c", f"{name}={value}"]
+    try:
+        return subprocess.run(
+            [*command, *arguments],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_GIT_SECONDS,
+            check=False,
+            env=_environment(),
+        )
+    except FileNotFoundError:
+        raise RepositoryError(
+            Fault("git", "not installed", "the command git", "Install git; `harness rank` alone needs none.")
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise RepositoryError(Fault(f"git {arguments[0]}", f"no answer in {_GIT_SECONDS} s")) from None
+
+
+def _environment() -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_KEPT) or not name.startswith("GIT_")
+    }
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}  # its sentences are looked at, in English
+
+
+def _said(done: subprocess.CompletedProcess[bytes]) -> str:
+    return done.stderr.decode("utf-8", "replace").strip()
+
+
+def _refusal(where: str, done: subprocess.CompletedProcess[bytes]) -> Fault:
+    """Git's own sentence, and what it says to do."""
+    said, _, remedy = _said(done).removeprefix("fatal: ").partition("\n")
+    lines = [line.strip() for line in remedy.splitlines() if line.strip()]
+    return Fault(where, said.rstrip(".") or f"exit code {done.returncode}", "", "\n  ".join(lines))
