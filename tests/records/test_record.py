@@ -101,11 +101,11 @@ def test_record_against_the_schema_names_every_departure(record):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b'{"score": NaN}', "JSON is malformed"),
-        (b'{"score": 1e999}', "Number out of range"),
-        (b'{"score": 0.1', "Input data was truncated"),
+        (b'{"score": NaN}', "NaN is not a number of JSON"),
+        (b'{"score": 1e999}', "1e999 is too large for a number"),
+        (b'{"score": 0.1', "Expecting ',' delimiter"),
         (b'"\xff"', "Invalid UTF-8|invalid character|utf-8"),
-        (b"[" * 100_000, "maximum recursion depth exceeded"),
+        (b"[" * 100_000, "nested too deep"),
     ],
 )
 def test_what_is_not_json_is_refused_by_its_name(content, why):
