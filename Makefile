@@ -42,7 +42,7 @@ format: install
 docs: install
 	$(BIN)/python docs/make.py
 
-# Hundreds of thousands of broken files, for as long as you like: make fuzz FILES=20000
+# As many files a reader as you like: make fuzz FILES=20000
 FILES ?= 2000
 fuzz: install
 	$(BIN)/python tests/fuzz/long.py $(FILES)

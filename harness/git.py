@@ -112,10 +112,12 @@ def git_state(folder: Path) -> GitState | None:
     """
     try:
         commit = try_git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+        if commit is None:
+            return None
         changed = try_git(folder, "status", "--porcelain", "-z", "--", ":/", ":(exclude,top)results")
     except RepositoryError:
         return None
-    return None if commit is None else GitState(commit.decode().strip(), bool(changed))
+    return GitState(commit.decode().strip(), bool(changed))
 
 
 def _run(root: Path, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:

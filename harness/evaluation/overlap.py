@@ -8,7 +8,6 @@ import msgspec
 
 from harness.files import read_regular
 from harness.records.record import MOST_RECORD_BYTES, Overlap
-from harness.schemas.documents import parse_json
 from harness.submission.manifest import Weights
 from harness.tasks.task import Task
 
@@ -53,8 +52,7 @@ def _training_record(weights: Weights | None) -> _TrainingRecord | None:
     if weights is None or weights.training is None:
         return None
     try:
-        document = parse_json(read_regular(weights.training, MOST_RECORD_BYTES))
-        record = msgspec.convert(document, _TrainingRecord)
-    except (OSError, ValueError, msgspec.ValidationError):
+        record = msgspec.json.decode(read_regular(weights.training, MOST_RECORD_BYTES), type=_TrainingRecord)
+    except (OSError, ValueError, RecursionError, msgspec.DecodeError):
         return None
     return record if record.weights_sha256 == weights.sha256 else None

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from documents import RUN, SMALL_SPLIT, SYSTEM
+from documents import CORPUS_DATA, RUN, SMALL_SPLIT, SPLIT_PART, SYSTEM
 
 from harness import npy
 from harness.corpus import open_corpus
@@ -27,7 +27,7 @@ from harness.page.system import training_facts
 from harness.predictions import Expected, LabelStore, is_predictions, predictions_sha256, read_predictions
 from harness.pull_request.comment import comment_text, load_data
 from harness.records.milestone import parse_milestone
-from harness.records.record import CorpusData, SplitPart, build_record, record_bytes
+from harness.records.record import build_record, record_bytes
 from harness.records.store import read_record
 from harness.scoring.chance import Band, Chance
 from harness.scoring.score import SubjectScore, combine
@@ -188,9 +188,8 @@ def _record() -> bytes:
         combine(scores),
         chance=Chance(Band(-0.1, 0.0, 0.1, 100), None),
         submission=SYSTEM,
-        split=SplitPart(name="small-split", sha256="1" * 64, part="test", segment_seconds=2),
-        corpus=CorpusData(name="sparrkulee", kind="real", fingerprint="2" * 64),
-        overlap=None,
+        split=SPLIT_PART,
+        corpus=CORPUS_DATA,
         **RUN,
     )
     return record_bytes(record)
