@@ -20,12 +20,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.errors import Fault, TrainingError
-from harness.nn import zscore
-from harness.predictor import Setup, predict_windowed
+from harness.predictor import Array, Setup, predict_windowed, zscore
 from harness.training import checkpoint, losses
 from harness.training.crops import Batch, Crops, make_crops
 from harness.training.distributed import Processes, choose_device, from_first, joined, sum_over, this_process
@@ -33,7 +31,6 @@ from harness.training.log import Log
 from harness.training.recipe import Recipe, TorchSystem, chosen_recipe
 from harness.training.training_data import TrainingData
 
-Array = NDArray[np.float32]
 Show = Callable[[int, int, str], None]
 
 # Epochs without a validation are written to the checkpoint at least this often.
@@ -47,7 +44,7 @@ class Fitted:
 
     Attributes:
         weights: name -> tensor, on the CPU: the best epoch's, or the mean over epochs.
-        config: the preset's.
+        config: the preset's, with the window of this run.
         built: the same with the sizes that the run decided, where the net says them.
         recipe: with the epochs that were asked for.
         subjects: training subjects, in the order of ``subject_index``.
@@ -113,9 +110,10 @@ def fit(
         ShapeError: the net's output does not fit the target.
     """
     config, recipe = chosen_recipe(system, preset, setup.variant, epochs)
+    config, crop_samples = _for_window(system, config, recipe, setup)
     process = this_process()
     where = choose_device(device, process)
-    crops = make_crops(data, recipe, setup.seed)
+    crops = make_crops(data, recipe, setup.seed, crop_samples)
     run = checkpoint.identity(config, recipe, preset, data, setup)
     with joined(process, where):
         torch.manual_seed(setup.seed)
@@ -257,7 +255,7 @@ class _Loop:
         with self._precision():
             output = self.parallel(eeg, subject_index)  # (b, n_times, n_bands), or a mapping of such
         recipe = self.recipe
-        first, *further = losses.pairs(self.crops.targets, output, target)
+        first, *further = losses.pairs(self.crops.bands, output, target)
         loss, parts = losses.total(
             recipe.losses, *first, temperature=recipe.info_nce_temperature, further=further
         )
@@ -294,17 +292,17 @@ class _Loop:
                 return prediction
 
             def windowed(eeg: Array, subjects: list[str]) -> Array:
-                return predict_windowed(predict, eeg, subjects, self.recipe.crop_samples)
+                return predict_windowed(predict, eeg, subjects, self.crops.crop_samples)
 
             r = self.data.validate(windowed if self.recipe.fixed_length else predict)
         return from_first(r, self.process, self.device)
 
     @torch.inference_mode()
     def _predict(self, eeg: Array, subjects: list[str]) -> Array:
-        """Predict (n, n_times, 64), in blocks that hold about as many samples as a training batch."""
+        """Predict (n, n_times, n_channels), in blocks that hold about as many samples as a training batch."""
         known = self.crops.subjects
         index = torch.tensor([known.index(s) if s in known else -1 for s in subjects], device=self.device)
-        size = max(1, self.recipe.batch_size * self.recipe.crop_samples // eeg.shape[1])
+        size = max(1, self.recipe.batch_size * self.crops.crop_samples // eeg.shape[1])
         blocks = []
         for start in range(0, len(eeg), size):
             block = np.array(eeg[start : start + size])
@@ -316,6 +314,17 @@ class _Loop:
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None)
+
+
+def _for_window(system: TorchSystem[Any], config: Any, recipe: Recipe, setup: Setup) -> tuple[Any, int]:
+    """The configuration for this run's window, and the samples of a crop."""
+    samples = recipe.crop_samples(setup.sample_rate_hz)
+    if recipe.fixed_length:
+        samples = min(samples, setup.segment_samples)  # validation and prediction pad nothing
+    if not hasattr(system, "for_window"):
+        return config, samples
+    fitted: tuple[Any, int] = system.for_window(config, samples)
+    return fitted
 
 
 def as_built(net: nn.Module, config: object) -> Any:
