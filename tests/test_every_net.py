@@ -1,11 +1,14 @@
 """What is asked of every package with a net; what is a net's own stands in the package's file."""
 
+import ast
 import json
+import re
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
+from conftest import REPOSITORY
 from nets import (
     PACKAGES,
     SUBJECTS,
@@ -341,3 +344,28 @@ def test_windows_are_rounded_down_to_what_the_net_takes(package, name, most, sam
     assert (config.window_samples, crop) == (samples, samples)
     with pytest.raises(TrainingError, match=f"^window: 3 samples at most, expected {config.window_multiple}"):
         system.for_window(config, 3)
+
+
+# --- the files
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for folder in ("baselines/*", "submissions/*")
+        for path in sorted(REPOSITORY.glob(f"{folder}/*.py"))
+        if path.stem not in ("predictor", "train", "import_weights")
+        and "The eeg-speech-harness maintainers" in path.with_name("submission.toml").read_text()
+    ]
+    + [REPOSITORY / f"harness/nn/{name}.py" for name in ("attention", "esm", "mamba", "s4")],
+    ids=lambda path: f"{path.parent.name}-{path.stem}",
+)
+def test_model_file_opens_with_paper_release_licence_and_deviations(path):
+    header = ast.get_docstring(ast.parse(path.read_text()))
+    said = [header.find(f"\n{word}: ") for word in ("Paper", "Release", "Licence")]
+    said.append(header.find("\nOur deviations:"))
+    assert said == sorted(said)
+    assert said[0] > 0
+    paper = header[said[0] : said[1]]
+    assert re.search(r"doi 10\.\d+/\S+|arXiv \d{4}\.\d{5}|\(see `model`\)", paper.replace("\n", " "))

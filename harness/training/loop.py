@@ -12,7 +12,7 @@ torch from (seed, epoch, process), and the crops from (seed, epoch). With severa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from harness.conventions import Progress
 from harness.errors import Fault, TrainingError
 from harness.predictor import Array, Setup, predict_windowed, zscore
 from harness.training import checkpoint, losses
@@ -30,8 +31,6 @@ from harness.training.distributed import Processes, choose_device, from_first, j
 from harness.training.log import Log
 from harness.training.recipe import Recipe, TorchSystem, chosen_recipe
 from harness.training.training_data import TrainingData
-
-Show = Callable[[int, int, str], None]
 
 # Epochs without a validation are written to the checkpoint at least this often.
 CHECKPOINT_SECONDS = 60.0
@@ -83,7 +82,7 @@ def fit(
     system: TorchSystem[Any],
     data: TrainingData,
     setup: Setup,
-    show: Show,
+    show: Progress,
     *,
     preset: str,
     folder: Path,
@@ -119,7 +118,7 @@ def fit(
         torch.manual_seed(setup.seed)
         net = system.build(config, setup, crops.subjects).to(where)
         loop = _Loop(net, data, crops, recipe, process, where, show)
-        done = loop.resumed(folder, run) if resume else checkpoint.Progress()
+        done = loop.resumed(folder, run) if resume else checkpoint.Standing()
         log = Log(folder, list(recipe.losses), done.epoch, process.rank == 0)
         before = done.seconds
         started, written = time.monotonic() - before, time.monotonic()
@@ -177,7 +176,7 @@ class _Loop:
         recipe: Recipe,
         process: Processes,
         device: torch.device,
-        show: Show,
+        show: Progress,
     ) -> None:
         self.net, self.data, self.crops, self.recipe = net, data, crops, recipe
         self.process, self.device, self.show = process, device, show
@@ -197,11 +196,11 @@ class _Loop:
             "scaler": self.scaler.state_dict(),
         }
 
-    def resumed(self, folder: Path, run: Mapping[str, Any]) -> checkpoint.Progress:
+    def resumed(self, folder: Path, run: Mapping[str, Any]) -> checkpoint.Standing:
         """Go on from the folder's checkpoint; from the beginning where there is none."""
         saved = checkpoint.load(folder, run)
         if saved is None:
-            return checkpoint.Progress()
+            return checkpoint.Standing()
         done, states = saved
         if done.epoch > self.recipe.epochs:
             raise TrainingError(
@@ -218,7 +217,7 @@ class _Loop:
             self.scaler.load_state_dict(states["scaler"])
         return done
 
-    def train(self, epoch: int, done: checkpoint.Progress) -> dict[str, float]:
+    def train(self, epoch: int, done: checkpoint.Standing) -> dict[str, float]:
         """One pass over the epoch's crops; gives the mean loss and its parts over all processes.
 
         Raises:
@@ -353,6 +352,6 @@ def _epoch_seed(seed: int, epoch: int, rank: int) -> int:
     return int(np.random.SeedSequence((seed, epoch, rank)).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _note(recipe: Recipe, epoch: int, loss: float, done: checkpoint.Progress) -> str:
+def _note(recipe: Recipe, epoch: int, loss: float, done: checkpoint.Standing) -> str:
     note = f"epoch {epoch} of {recipe.epochs}, loss {loss:.4f}"
     return note + (f", best val r {done.best_r:.4f} (epoch {done.best_epoch})" if done.best_epoch else "")

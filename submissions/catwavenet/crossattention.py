@@ -1,5 +1,10 @@
 """The cross-attention of CAT-WaveNet: two series of as many channels as the EEG, each seen through the other.
 
+Paper: Fang et al. 2024 (see `model`), its figure 1.
+Release: CAT-WaveNet's training code.
+Licence: this code is ours, MIT.
+Our deviations: `skip_out`, which is in no output, is left out; products are multiplied in another order.
+
 Adapted by the release from a speaker-extraction net, in which one side is audio and the other spikes; the
 sides are called `a` and `s` here. **Channels are the tokens and time is the feature axis**: a weight says
 how much of one channel goes into another, over the whole window. So the window has one length.

@@ -1,5 +1,11 @@
 """SSM2Mel's sizes and its blocks, in the order in which the net meets them; `model` puts them together.
 
+Paper: Fan et al. 2025, SSM2Mel, doi 10.1109/ICASSP49660.2025.10888785, arXiv 2501.10402 (see `model`); its
+figure 1.
+Release: SSM2Mel's training code.
+Licence: this code is ours, MIT.
+Our deviations: as `model` lists them.
+
 Shapes: (b, t, d), d = d_model channels; b windows of t samples.
 """
 
