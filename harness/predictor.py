@@ -13,8 +13,8 @@ name in its manifest, and any class with the same two methods will do.
 
 Shapes: EEG is (n_segments, segment_samples, n_channels) at ``sample_rate_hz``, predictions are
 (n_segments, n_frames, n_bands), both float32. Here: `Setup`, `Predictor`, `predict_windowed` for models
-that only know one length, `zscore`, and `check_prediction`, the check that every returned array goes
-through.
+that only know one length, `zscore`, `check_one_frame_a_sample` for models that cannot give another number
+of frames, and `check_prediction`, the check that every returned array goes through.
 """
 
 from __future__ import annotations
@@ -145,6 +145,22 @@ def predict_windowed(
     return prediction
 
 
+def check_one_frame_a_sample(setup: Setup) -> None:
+    """Refuse a run whose feature has another rate than its EEG, for nets that give a frame for each sample.
+
+    Raises:
+        ShapeError: n_frames is not segment_samples.
+    """
+    if setup.n_frames != setup.segment_samples:
+        raise ShapeError(
+            Fault(
+                f"feature {setup.feature}",
+                f"{setup.n_frames} frames for {setup.segment_samples} EEG samples a segment",
+                f"{setup.segment_samples} frames: this system gives one frame for each EEG sample",
+            )
+        )
+
+
 def zscore(series: Array) -> Array:
     """Mean 0 and standard deviation 1 over time for each channel or band; 0 where it is constant.
 
@@ -179,7 +195,7 @@ def check_prediction(prediction: object, shape: tuple[int, int, int]) -> list[Ou
 
     Args:
         prediction: the returned object.
-        shape: what is expected: (n_segments, n_times, n_bands).
+        shape: what is expected: (n_segments, n_frames, n_bands).
 
     Returns:
         Everything that is wrong; empty for a float32 array of that shape with finite values.
@@ -191,7 +207,7 @@ def check_prediction(prediction: object, shape: tuple[int, int, int]) -> list[Ou
         faults.append(
             OutputFault(
                 f"predict returned shape {prediction.shape}",
-                f"{shape} (n_segments, n_times, n_bands)",
+                f"{shape} (n_segments, n_frames, n_bands)",
                 _shape_remedy(prediction.shape, shape),
             )
         )
@@ -232,18 +248,15 @@ def _type_fault(prediction: object) -> OutputFault:
 
 
 def _shape_remedy(arrived: tuple[int, ...], expected: tuple[int, int, int]) -> str:
-    n_segments, n_times, n_bands = expected
-    if arrived == (n_segments, n_bands, n_times):
+    n_segments, n_frames, n_bands = expected
+    if arrived == (n_segments, n_bands, n_frames):
         return "Axes look swapped: return array.transpose(0, 2, 1)."
-    if arrived == (n_segments, n_times) and n_bands == 1:
+    if arrived == (n_segments, n_frames) and n_bands == 1:
         return "The axis of bands is missing: return array[:, :, np.newaxis]."
     if len(arrived) != 3:
         return ""
     if arrived[0] != n_segments:
         return "Return one prediction for each segment of the batch, in the batch's order."
-    if arrived[1] != n_times:
-        return (
-            f"{arrived[1]} frames for {n_times} EEG samples: "
-            "return one frame a sample, it is never padded or cut here."
-        )
+    if arrived[1] != n_frames:
+        return f"Return n_frames = {n_frames} frames (setup.n_frames): none are added or cut here."
     return f"The feature of this run has n_bands = {n_bands} (setup.n_bands)."

@@ -4,6 +4,7 @@ import importlib
 import json
 import sys
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -37,6 +38,7 @@ def _on_the_path(folder):
 def package():
     """Folder of a package, such as ``baselines/vlaai`` -> its modules, as attributes, and ``folder``."""
 
+    @cache
     def load(name):
         folder = REPOSITORY / name
         with _on_the_path(folder):
@@ -104,7 +106,7 @@ def save_net(tmp_path):
 
 @pytest.fixture
 def predict_isolated():
-    """Predict EEG (n_segments, n_times, 64) in a process of its own."""
+    """Predict EEG (n_segments, n_times, n_channels) in a process of its own."""
 
     def run(folder, setup, eeg, subjects=None):
         subjects = subjects or [f"sub-{i:03d}" for i in range(len(eeg))]

@@ -101,7 +101,7 @@ def test_good_prediction_has_no_faults():
     assert check_prediction(np.asfortranarray(prediction), (2, 64, 10)) == []
 
 
-SHAPE = "(2, 64, 10) (n_segments, n_times, n_bands)"
+SHAPE = "(2, 64, 10) (n_segments, n_frames, n_bands)"
 FAULTS = {
     "None": (None, "predict returned None", "a numpy array", "Is a return missing?"),
     "masked": (

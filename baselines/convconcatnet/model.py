@@ -10,10 +10,10 @@ Our deviations: slope of LeakyReLU, eps of LayerNorm and the initial values are 
 differ from the number of EEG channels, for small nets. The last iteration computes no gate, as nothing
 reads it. The four rounds of the extractor share their two norms: only so is the number of parameters met.
 
-What an output sees: an iteration looks 20 + 19 samples to either side, so six look 234, 3.7 s.
+What an output sees: an iteration looks 20 + 19 samples to either side, so six look 234, 3.7 s at 64 Hz.
 
-Shapes: (b, t, channels), t samples at 64 Hz; b segments, C = n_filters, W = 64 + 2 C channels of the
-extractor's input, K = n_bands outputs.
+Shapes: (b, t, channels), E = n_channels EEG channels (64 in the paper), C = n_filters, W = E + 2 C channels
+of the extractor's input, K = n_bands outputs; b segments of t samples.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own abbreviation)
 from torch import Tensor, nn
 
-N_EEG_CHANNELS = 64
-
 
 @dataclass(frozen=True)
 class Config:
@@ -33,6 +31,7 @@ class Config:
 
     Attributes:
         n_bands: K, 1 for the envelope, 10 for mel.
+        n_channels: E, EEG channels.
         n_filters: C, width of output and gate.
         n_iterations: how often the body is applied.
         n_rounds: rounds of the extractor.
@@ -41,6 +40,7 @@ class Config:
     """
 
     n_bands: int = 10
+    n_channels: int = 64
     n_filters: int = 64
     n_iterations: int = 6
     n_rounds: int = 4
@@ -82,7 +82,7 @@ class Extractor(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         c, kernel = config.n_filters, config.kernel_samples
-        width = N_EEG_CHANNELS + 2 * c
+        width = config.n_channels + 2 * c
         self.half = kernel // 2
         self.narrow = nn.ModuleList(
             nn.Linear(width if i == 0 else width + c, c) for i in range(config.n_rounds)
@@ -132,7 +132,7 @@ class Body(nn.Module):
         self.gate = nn.Sequential(nn.Linear(c, c), nn.LeakyReLU(), nn.Linear(c, c))
 
     def forward(self, eeg: Tensor) -> Tensor:
-        """EEG (b, t, 64) -> (b, t, C)."""
+        """EEG (b, t, E) -> (b, t, C)."""
         out = gate = eeg.new_zeros(*eeg.shape[:2], self.n_filters)
         for i in range(self.n_iterations):
             x = torch.cat([eeg, out, gate], dim=2)  #             (b, t, W)
@@ -154,7 +154,7 @@ class ConvConcatNet(nn.Module):
         self.readout = nn.Linear(config.n_filters, config.n_bands)
 
     def forward(self, eeg: Tensor, subject_index: Tensor | None = None) -> Tensor:
-        """EEG (b, t, 64) -> (b, t, K); subjects are not used."""
+        """EEG (b, t, E) -> (b, t, K); subjects are not used."""
         x = self.body(eeg)  # six iterations     (b, t, C)
         return self.readout(x)  #                (b, t, K)
 

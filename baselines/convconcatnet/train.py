@@ -8,14 +8,7 @@ from harness.training.system import NetSystem
 # No recipe is at hand. This is the one that the challenge's releases share, which is the recipe's defaults
 # (Adam at 5e-4, a tenth less every 50 epochs, -r + 0.2 L1, one random crop of 10 s from every recording).
 PAPER = Recipe(epochs=1000, batch_size=64, crop_seconds=10.0)
-RECIPES = {
-    "paper": PAPER,
-    "compact": compact(
-        PAPER,
-        batch_size=16,
-        crops_per_recording=3,
-    ),
-}
+RECIPES = {"paper": PAPER, "compact": compact(PAPER)}
 # One net in every variant: the ensemble's members differ in nothing but the seed that they are trained with.
 VARIANTS = ("default", "second", "third")
 SYSTEM = NetSystem(

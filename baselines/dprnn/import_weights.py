@@ -47,11 +47,18 @@ def convert(tensors: Tensors) -> tuple[dict[str, NDArray[np.float32]], Config]:
     state = {_renamed(name): np.asarray(array, np.float32) for name, array in tensors.items()}
     try:
         n_bands, n_filters, _ = state["readout.weight"].shape
+        n_channels = state["bottleneck.weight"].shape[1]
         n_hidden = state["blocks.0.intra.lstm.weight_hh_l0"].shape[1]
     except KeyError as error:
         raise ValueError(f"no tensor for {error}, expected the names of the release.") from None
     n_blocks = len([name for name in state if name.endswith(".intra.linear.weight")])
-    return state, Config(n_bands=n_bands, n_filters=n_filters, n_hidden=n_hidden, n_blocks=n_blocks)
+    return state, Config(
+        n_bands=n_bands,
+        n_channels=n_channels,
+        n_filters=n_filters,
+        n_hidden=n_hidden,
+        n_blocks=n_blocks,
+    )
 
 
 def _renamed(name: str) -> str:

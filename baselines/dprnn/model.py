@@ -1,8 +1,9 @@
 """DPRNN: recurrent nets within short chunks of the EEG, then across the chunks, in turn.
 
 Paper: Luo, Chen, Yoshioka 2020, Dual-path RNN: efficient long sequence modeling for time-domain
-single-channel speech separation, doi 10.1109/ICASSP40776.2020.9054266; its figure 1. As an EEG decoder it
-is a row, without a description, of the first table of Fang et al. 2024 (CAT-WaveNet).
+single-channel speech separation, doi 10.1109/ICASSP40776.2020.9054266, arXiv 1910.06379; its figure 1. As an
+EEG decoder it is a row, without a description, of the first table of Fang et al. 2024 (CAT-WaveNet, doi
+10.1109/ICASSPW62465.2024.10627006).
 Release: none for EEG. This is the paper's net between its encoder and its decoder, as usually written.
 Licence: this code is ours, MIT.
 Our deviations: EEG channels take the place of the encoder's features, and one output a band, linear, that
@@ -12,7 +13,8 @@ Every norm is global (gLN): mean and variance of a segment over all its channels
 sees the whole segment, and another length gives another output.
 
 Shapes: (b, t, channels) at both ends, (b, channels, t) and (b, channels, P, S) within: N = n_filters
-channels, S chunks of P = chunk_samples; t samples at 64 Hz, b segments, K = n_bands outputs.
+channels, S chunks of P = chunk_samples; E = n_channels EEG channels, K = n_bands outputs; b segments of t
+samples.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own abbreviation)
 from torch import Tensor, nn
 
-N_EEG_CHANNELS = 64
 NORM_EPS = 1e-8
 
 
@@ -33,14 +34,16 @@ class Config:
 
     Attributes:
         n_bands: K, 1 for the envelope, 10 for mel.
+        n_channels: E, EEG channels.
         n_filters: N, channels of every block.
         n_hidden: units of every LSTM, in each direction.
         n_blocks: dual-path blocks.
         chunk_samples: P, even; chunks start every P / 2. About sqrt(2 t) makes P and S alike.
-        window_samples: length of EEG that the net is trained on and applied to, 30 s.
+        window_samples: length of EEG that the net is trained on and applied to, 30 s at 64 Hz.
     """
 
     n_bands: int = 10
+    n_channels: int = 64
     n_filters: int = 128
     n_hidden: int = 128
     n_blocks: int = 6
@@ -108,8 +111,8 @@ class Dprnn(nn.Module):
             raise ValueError(f"chunk_samples = {config.chunk_samples}, expected an even number")
         self.config = config
         n = config.n_filters
-        self.norm = GlobalNorm(N_EEG_CHANNELS)
-        self.bottleneck = nn.Conv1d(N_EEG_CHANNELS, n, 1)
+        self.norm = GlobalNorm(config.n_channels)
+        self.bottleneck = nn.Conv1d(config.n_channels, n, 1)
         self.blocks = nn.Sequential(*(DualPathBlock(config) for _ in range(config.n_blocks)))
         self.merge = nn.Sequential(nn.PReLU(), nn.Conv2d(n, n, 1))
         self.value = nn.Conv1d(n, n, 1)
@@ -117,8 +120,8 @@ class Dprnn(nn.Module):
         self.readout = nn.Conv1d(n, config.n_bands, 1, bias=False)
 
     def forward(self, eeg: Tensor, subject_index: Tensor | None = None) -> Tensor:
-        """EEG (b, t, 64) -> (b, t, K); subjects are not used."""
-        x = self.norm(eeg.transpose(1, 2))  #                                  (b, 64, t)
+        """EEG (b, t, E) -> (b, t, K); subjects are not used."""
+        x = self.norm(eeg.transpose(1, 2))  #                                  (b, E, t)
         x = self.bottleneck(x)  #                                              (b, N, t)
         x = self.chunks(x)  # that overlap by half                             (b, N, P, S)
         x = self.blocks(x)  # within chunks and across, n_blocks times         (b, N, P, S)

@@ -9,14 +9,5 @@ from harness.training.system import NetSystem
 # defaults (Adam at 5e-4, a tenth less every 50 epochs, -r + 0.2 L1, one random crop from every recording),
 # with the window of 30 s that the split scores, and the DPRNN paper's largest gradient.
 PAPER = Recipe(epochs=1000, batch_size=24, crop_seconds=30.0, gradient_clip=5.0)
-RECIPES = {
-    "paper": PAPER,
-    "compact": compact(
-        PAPER,
-        batch_size=16,
-        crop_seconds=10.0,
-        crops_per_recording=3,
-        fixed_length=True,
-    ),
-}
+RECIPES = {"paper": PAPER, "compact": compact(PAPER, crop_seconds=10.0, fixed_length=True)}
 SYSTEM = NetSystem(nets={"default": Dprnn}, configs={"default": PRESETS}, recipes=RECIPES)

@@ -54,6 +54,7 @@ def convert(tensors: Tensors, variant: str | None = None) -> tuple[dict[str, NDA
         widen = state["blocks.0.1.widen.weight"]
         sizes = {
             "n_bands": len(state["readout.bias"]),
+            "n_channels": state["embed.weight"].shape[1],
             "d_model": widen.shape[1],
             "d_inner": widen.shape[0],
             "n_blocks": len([name for name in state if name.endswith(".widen.weight")]),

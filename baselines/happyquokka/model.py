@@ -13,7 +13,8 @@ learned gets the mean of the learned subjects' embeddings. Every band has its ou
 There is no positional encoding, no mask and no norm before the readout: time enters through the
 convolutions alone.
 
-Shapes: (b, t, channels), t samples at 64 Hz; b segments, K = n_bands outputs.
+Shapes: (b, t, channels), E = n_channels EEG channels (64 in the release), K = n_bands outputs; b segments of
+t samples.
 """
 
 from __future__ import annotations
@@ -25,8 +26,6 @@ from torch import Tensor, nn
 from harness.nn.attention import Attention, FeedForward
 from harness.nn.subjects import embedded
 
-N_EEG_CHANNELS = 64
-
 
 @dataclass(frozen=True)
 class Config:
@@ -34,6 +33,7 @@ class Config:
 
     Attributes:
         n_bands: K, 1 for the envelope, 10 for mel.
+        n_channels: E, EEG channels.
         d_model: channels of every block.
         d_inner: channels between the two convolutions of a block's feed-forward part.
         n_heads: of the attention.
@@ -42,10 +42,11 @@ class Config:
         kernel_samples: kernel of the feed-forward part's first convolution, odd; the second has 1.
         dropout: after the attention's output and after the feed-forward part.
         attention_dropout: on the attention's weights.
-        window_samples: length of EEG that the net is trained on and applied to, 10 s.
+        window_samples: length of EEG that the net is trained on and applied to, 10 s at 64 Hz.
     """
 
     n_bands: int = 1
+    n_channels: int = 64
     d_model: int = 128
     d_inner: int = 1024
     n_heads: int = 2
@@ -101,12 +102,12 @@ class UnconditionedHappyQuokka(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.embed = nn.Conv1d(N_EEG_CHANNELS, config.d_model, config.embed_samples, padding="same")
+        self.embed = nn.Conv1d(config.n_channels, config.d_model, config.embed_samples, padding="same")
         self.blocks = nn.Sequential(*(fft_block(config) for _ in range(config.n_blocks)))
         self.readout = nn.Linear(config.d_model, config.n_bands)
 
     def forward(self, eeg: Tensor, subject_index: Tensor | None = None) -> Tensor:
-        """EEG (b, t, 64) -> (b, t, K); subjects are not used."""
+        """EEG (b, t, E) -> (b, t, K); subjects are not used."""
         x = self.embed(eeg.transpose(1, 2)).transpose(1, 2)  # convolution   (b, t, d_model)
         x = self.blocks(x)  # attention and feed-forward, n_blocks times     (b, t, d_model)
         return self.readout(x)  #                                            (b, t, K)
@@ -120,7 +121,7 @@ class HappyQuokka(UnconditionedHappyQuokka):
         self.conditioner = Conditioner(config)
 
     def forward(self, eeg: Tensor, subject_index: Tensor) -> Tensor:
-        """EEG (b, t, 64) and positions of subjects (b,), -1 for one not learned -> (b, t, K)."""
+        """EEG (b, t, E) and positions of subjects (b,), -1 for one not learned -> (b, t, K)."""
         x = self.embed(eeg.transpose(1, 2)).transpose(1, 2)  # convolution   (b, t, d_model)
         x = x + self.conditioner(subject_index)  # who listens               (b, t, d_model)
         x = self.blocks(x)  # attention and feed-forward, n_blocks times     (b, t, d_model)

@@ -1,31 +1,17 @@
 """HappyQuokka behind the predict interface."""
 
-import numpy as np
 from model import NETS
-from numpy.typing import NDArray
 
-from harness.nn import load_net, predict_blocks
-from harness.predictor import predict_windowed
+from harness.nn import NetPredictor
 
-BLOCK_SAMPLES = 24 * 640  # 24 windows of 10 s: 63 MB for the paper's widest activation
+BLOCK_SAMPLES = 24 * 640  # 24 windows of 10 s at 64 Hz: 63 MB for the paper's widest activation
 
 
-class Decoder:
-    """The net of the weights file, window by window; each window is z-scored by itself."""
+class Decoder(NetPredictor):
+    """The net of the weights file, window by window; each window is z-scored by itself.
+
+    A subject that the net has not learned gets the mean of the learned embeddings.
+    """
 
     def __init__(self, setup) -> None:
-        net, config = NETS[setup.variant]
-        self.net, subjects = load_net(setup.weights, net, config, setup.n_bands)
-        self.position = {subject: i for i, subject in enumerate(subjects)}
-
-    def predict(self, eeg: NDArray[np.float32], subjects: list[str]) -> NDArray[np.float32]:
-        """EEG (n_segments, n_times, 64) and whose it is -> (n_segments, n_times, n_bands).
-
-        A subject that the net has not learned gets the mean of the learned embeddings.
-        """
-        window_samples = min(self.net.config.window_samples, eeg.shape[1])
-        return predict_windowed(self._windows, eeg, subjects, window_samples)
-
-    def _windows(self, eeg: NDArray[np.float32], subjects: list[str]) -> NDArray[np.float32]:
-        index = [self.position.get(subject, -1) for subject in subjects]
-        return predict_blocks(self.net, eeg, index, BLOCK_SAMPLES)
+        super().__init__(setup, *NETS[setup.variant], BLOCK_SAMPLES, takes_shorter=True)

@@ -8,14 +8,7 @@ from harness.training.system import NetSystem
 # The release: the recipe's own defaults (Adam at 5e-4, a tenth less every 50 epochs, -r + 0.2 L1), one
 # random crop of 10 s from every recording.
 PAPER = Recipe(epochs=1000, batch_size=64, crop_seconds=10.0, fixed_length=True)
-RECIPES = {
-    "paper": PAPER,
-    "compact": compact(
-        PAPER,
-        batch_size=16,
-        crops_per_recording=3,
-    ),
-}
+RECIPES = {"paper": PAPER, "compact": compact(PAPER)}
 SYSTEM = NetSystem(
     nets={variant: net for variant, (net, _) in NETS.items()}, configs=PRESETS, recipes=RECIPES
 )

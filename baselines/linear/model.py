@@ -2,9 +2,10 @@
 
     band(t) = sum over lag and channel of  w(lag, channel, band) * eeg(t + lag, channel)
 
-Paper: Crosse et al. 2016 (the mTRF toolbox) describe the model; it is the linear baseline of the
-Auditory EEG Challenge 2024. The lags run forward because the brain answers after the sound.
-Release: the challenge page says 400 ms, its code has 16 lags; here 26, which is 400 ms at 64 Hz.
+Paper: Crosse, Di Liberto, Bednar, Lalor 2016, The multivariate temporal response function (mTRF) toolbox,
+Frontiers in Human Neuroscience 10:604, doi 10.3389/fnhum.2016.00604, describe the model; it is the linear
+baseline of the Auditory EEG Challenge 2024. The lags run forward because the brain answers after the sound.
+Release: the challenge page says 400 ms, its code has 16 lags; here as many as 400 ms hold, 26 at 64 Hz.
 Licence: ours, MIT.
 Our deviations: all bands by one ridge solve with one lambda; beyond the end of a segment the EEG counts
 as its mean, 0, so that the output has every frame (the challenge's valid convolution gives 1905 of
@@ -14,14 +15,19 @@ Conventions: EEG (n_times, n_channels), targets (n_times, n_bands), weights (n_l
 n_bands), float64 where sums are accumulated.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 
 LAG_SECONDS = 0.4
-SAMPLE_RATE_HZ = 64
-N_LAGS = int(LAG_SECONDS * SAMPLE_RATE_HZ) + 1  # 26: lags 0 to 25 samples
+
+
+def n_lags(sample_rate_hz: float) -> int:
+    """Lags from 0 to 400 ms: 26 at 64 Hz, which are 0 to 25 samples."""
+    return math.floor(LAG_SECONDS * sample_rate_hz + 1e-9) + 1
 
 
 def zscore(series: Array) -> Array:
@@ -60,7 +66,7 @@ class Ridge:
     product at the start of the recording and gains one at the end. Both kinds of sums are kept.
     """
 
-    def __init__(self, n_channels: int, n_bands: int, n_lags: int = N_LAGS) -> None:
+    def __init__(self, n_channels: int, n_bands: int, n_lags: int) -> None:
         self.n_lags, self.n_channels = n_lags, n_channels
         block = (n_channels, n_channels)
         self.first_blocks = np.zeros((n_lags, *block))  # (0, distance)

@@ -1,7 +1,9 @@
 """Training of the linear baseline: one pass over the training part, lambda chosen on the validation part."""
 
 import numpy as np
-from model import LAG_SECONDS, Ridge, apply, zscore
+from model import LAG_SECONDS, Ridge, apply, n_lags, zscore
+
+from harness.predictor import check_one_frame_a_sample
 
 # X'X holds sums over samples, not means, so a useful lambda grows with the amount of data.
 LAMBDAS = 10.0 ** np.arange(2.0, 10.25, 0.5)
@@ -11,11 +13,15 @@ def train(data, setup, progress):
     """Solve the ridge for each lambda and keep the one with the best mean r on the validation part.
 
     Returns:
-        {"weights": (n_lags, 64, n_bands) float32}, and a report with the mean r of every lambda.
+        {"weights": (n_lags, n_channels, n_bands) float32}, and a report with the mean r of every lambda.
+
+    Raises:
+        ShapeError: a feature without one frame for each EEG sample.
     """
+    check_one_frame_a_sample(setup)
     recordings = len(data.stretches())
     total = recordings + len(LAMBDAS)
-    ridge = Ridge(n_channels=64, n_bands=setup.n_bands)
+    ridge = Ridge(setup.n_channels, setup.n_bands, n_lags(setup.sample_rate_hz))
     for done, (eeg, target) in enumerate(data.recordings(), start=1):
         ridge.add(zscore(eeg), zscore(target))
         progress(done, total, f"recording {done} of {recordings}")

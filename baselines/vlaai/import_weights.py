@@ -55,6 +55,7 @@ def convert(tensors: Tensors) -> tuple[dict[str, NDArray[np.float32]], Config]:
     convolutions = [state[f"extractor.layers.{i}.convolution.weight"] for i in range(n_layers)]
     return state, Config(
         n_bands=len(state["readout.bias"]),
+        n_channels=state["readout.weight"].shape[1],
         n_blocks=n_blocks,
         filters=tuple(kernel.shape[0] for kernel in convolutions),
         kernel_samples=convolutions[0].shape[2],

@@ -11,9 +11,10 @@ zero biases at the start. The challenge's code trains one output against ten mel
 every band has its output.
 
 What an output sees: every block looks 31 samples back (the context) and 35 ahead (five kernels of 8), so
-the original net sees 124 samples before and 140 after it.
+the original net sees 124 samples before and 140 after it. Kernels are samples at every sampling rate.
 
-Shapes: (b, t, channels), t samples at 64 Hz; b segments, K = n_bands outputs.
+Shapes: (b, t, channels), E = n_channels EEG channels (64 in both releases), K = n_bands outputs; b segments
+of t samples.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from dataclasses import dataclass
 import torch.nn.functional as F  # noqa: N812 (torch's own abbreviation)
 from torch import Tensor, nn
 
-N_EEG_CHANNELS = 64
 LEAKY_SLOPE = 0.3  # Keras's default
 NORM_EPS = 1e-3  # Keras's default
 
@@ -34,6 +34,7 @@ class Config:
 
     Attributes:
         n_bands: K, 1 for the envelope, 10 for mel.
+        n_channels: E, EEG channels.
         n_blocks: how often extractor and context are applied.
         filters: output channels of the extractor's convolutions.
         kernel_samples: length of their kernels.
@@ -41,6 +42,7 @@ class Config:
     """
 
     n_bands: int = 1
+    n_channels: int = 64
     n_blocks: int = 4
     filters: tuple[int, ...] = (256, 256, 256, 128, 128)
     kernel_samples: int = 8
@@ -78,7 +80,7 @@ class Extractor(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        inputs = (N_EEG_CHANNELS, *config.filters[:-1])
+        inputs = (config.n_channels, *config.filters[:-1])
         self.layers = nn.ModuleList(
             Convolution(n_in, n_out, config.kernel_samples)
             for n_in, n_out in zip(inputs, config.filters, strict=True)
@@ -86,7 +88,7 @@ class Extractor(nn.Module):
         self.ahead = config.kernel_samples - 1
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, t, 64) -> (b, t, filters[-1])."""
+        """(b, t, E) -> (b, t, filters[-1])."""
         for layer in self.layers:
             x = pad_time(layer(x), 0, self.ahead)
         return x
@@ -97,11 +99,11 @@ class OutputContext(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.layer = Convolution(N_EEG_CHANNELS, N_EEG_CHANNELS, config.context_samples)
+        self.layer = Convolution(config.n_channels, config.n_channels, config.context_samples)
         self.back = config.context_samples - 1
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, t, 64) -> (b, t, 64)."""
+        """(b, t, E) -> (b, t, E)."""
         return self.layer(pad_time(x, self.back, 0))
 
 
@@ -113,20 +115,20 @@ class Vlaai(nn.Module):
         self.config = config
         self.extractor = Extractor(config)
         self.denses = nn.ModuleList(
-            nn.Linear(config.filters[-1], N_EEG_CHANNELS) for _ in range(config.n_blocks)
+            nn.Linear(config.filters[-1], config.n_channels) for _ in range(config.n_blocks)
         )
         self.context = OutputContext(config)
-        self.readout = nn.Linear(N_EEG_CHANNELS, config.n_bands)
+        self.readout = nn.Linear(config.n_channels, config.n_bands)
         self.apply(_initialise)
 
     def forward(self, eeg: Tensor, subject_index: Tensor | None = None) -> Tensor:
-        """EEG (b, t, 64) -> (b, t, K); subjects are not used."""
+        """EEG (b, t, E) -> (b, t, K); subjects are not used."""
         x = eeg
         for i, dense in enumerate(self.denses):
-            x = eeg + x if i else eeg  # the EEG, and what was made of it   (b, t, 64)
+            x = eeg + x if i else eeg  # the EEG, and what was made of it   (b, t, E)
             x = self.extractor(x)  # five convolutions, looking ahead       (b, t, filters[-1])
-            x = dense(x)  # back to the EEG's width                         (b, t, 64)
-            x = self.context(x)  # one convolution, looking back            (b, t, 64)
+            x = dense(x)  # back to the EEG's width                         (b, t, E)
+            x = self.context(x)  # one convolution, looking back            (b, t, E)
         return self.readout(x)  #                                           (b, t, K)
 
 

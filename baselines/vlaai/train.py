@@ -26,7 +26,6 @@ RECIPES = {
     "paper": PAPER,
     "compact": compact(
         PAPER,
-        batch_size=16,
         crops="random",
         hop_seconds=None,
         crops_per_recording=6,

@@ -1,7 +1,7 @@
-"""What the packages with a torch net share: their weights files, and prediction in blocks."""
+"""What the packages with a torch net share: their weights files, and prediction from them."""
 
-from harness.nn.inference import predict_blocks
+from harness.nn.inference import NetPredictor, predict_blocks
 from harness.nn.weights import Loaded, load_net, metadata
 from harness.predictor import zscore
 
-__all__ = ["Loaded", "load_net", "metadata", "predict_blocks", "zscore"]
+__all__ = ["Loaded", "NetPredictor", "load_net", "metadata", "predict_blocks", "zscore"]

@@ -1,5 +1,12 @@
 """The FFT block of FastSpeech: attention, then two convolutions, both pre-LN with a residual.
 
+Paper: Ren, Ruan, Tan, Qin, Zhao, Zhao, Liu 2019, FastSpeech: fast, robust and controllable text to speech,
+NeurIPS, arXiv 1905.09263; its figure 1. `HalfStep`: Gulati et al. 2020, Conformer: convolution-augmented
+transformer for speech recognition, arXiv 2005.08100; its figure 1.
+Release: the training code of HappyQuokka, which norms before each part and not after.
+Licence: this code is ours, MIT.
+Our deviations: none from that release.
+
 HappyQuokka is a stack of these blocks; SSM2Mel has them in its backbone, and asks the attention for queries
 of one series from another. There is no mask and no position. `HalfStep` is the feed-forward layer that
 SSM2Mel's and DMF2Mel's blocks have twice, as the Conformer does.

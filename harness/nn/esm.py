@@ -1,9 +1,10 @@
 """ESM, the embedding of the subject that SSM2Mel and DMF2Mel begin with.
 
-Paper: Fan, Zhang, Zhang, Lv 2025, SSM2Mel: state space model to reconstruct mel spectrogram from the EEG,
-ICASSP; its figure 1.
+Paper: Fan, Zhang, Zhang, Pan, Lv 2025, SSM2Mel: state space model to reconstruct mel spectrogram from the
+EEG, ICASSP, doi 10.1109/ICASSP49660.2025.10888785, arXiv 2501.10402; its figure 1.
 Release: SSM2Mel's training code. DMF2Mel's has its own attention in the same place.
 Licence: this code is ours, MIT.
+Our deviations: a subject that the net has not learned gets the mean of the learned subjects' vectors.
 
 Shapes: (b, t, d_model).
 """

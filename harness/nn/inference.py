@@ -1,17 +1,76 @@
-"""Prediction with a torch net: arrays in, arrays out, in blocks that fit memory."""
+"""Prediction with a torch net: arrays in, arrays out, in blocks that fit memory.
+
+`NetPredictor` is the whole predictor of a package with a net; `predict_blocks` is the part that meets torch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.predictor import zscore
+from harness.nn.weights import Config, Net, load_net
+from harness.predictor import Array, Setup, check_one_frame_a_sample, predict_windowed, zscore
 
-Array = NDArray[np.float32]
+
+class NetPredictor(Generic[Net]):
+    """The net of a weights file behind the predict interface.
+
+    A net whose configuration has ``window_samples`` is applied window by window, any other to whole
+    segments; each window or segment is z-scored by itself. Subjects are looked up by name in the table of
+    the weights file, and one that the net has not learned is told to it as -1.
+
+    Attributes:
+        net: in eval mode.
+        window_samples: the length that it is applied to; None for whole segments.
+
+    Args:
+        setup: of the run.
+        net: the class of the net.
+        config: the class of its configuration.
+        block_samples: EEG samples in a block, see `predict_blocks`.
+        takes_shorter: whether the net also takes segments that are shorter than its window.
+
+    Raises:
+        ValueError: weights that are not this net's, or segments that are too short for it.
+        ShapeError: a feature without one frame for each EEG sample.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        net: type[Net],
+        config: type[Config],
+        block_samples: int,
+        *,
+        takes_shorter: bool = False,
+    ) -> None:
+        check_one_frame_a_sample(setup)
+        self.net: Net
+        self.net, subjects = load_net(setup.weights, net, config, setup.n_bands, setup.n_channels)
+        self.position = {subject: i for i, subject in enumerate(subjects)}
+        self.block_samples = block_samples
+        self.window_samples: int | None = getattr(self.net.config, "window_samples", None)
+        if self.window_samples is None or self.window_samples <= setup.segment_samples:
+            return
+        if not takes_shorter:
+            raise ValueError(
+                f"segments of {setup.segment_samples} samples, expected {self.window_samples} or more, the"
+                " one window that these weights take. Train the net again for these segments"
+            )
+        self.window_samples = setup.segment_samples
+
+    def predict(self, eeg: Array, subjects: list[str]) -> Array:
+        """EEG (n_segments, n_times, n_channels) and whose it is -> (n_segments, n_times, n_bands)."""
+        if self.window_samples is None:
+            return self._predict(eeg, subjects)
+        return predict_windowed(self._predict, eeg, subjects, self.window_samples)
+
+    def _predict(self, eeg: Array, subjects: list[str]) -> Array:
+        index = [self.position.get(subject, -1) for subject in subjects]
+        return predict_blocks(self.net, eeg, index, self.block_samples)
 
 
 def predict_blocks(
@@ -20,8 +79,9 @@ def predict_blocks(
     """Apply a net to z-scored segments, some at a time.
 
     Args:
-        net: takes EEG (b, n_times, 64) and subject index (b,) int64, and gives (b, n_times, n_bands).
-        eeg: (n_segments, n_times, 64); each segment is z-scored by itself.
+        net: takes EEG (b, n_times, n_channels) and subject index (b,) int64, and gives
+            (b, n_times, n_bands).
+        eeg: (n_segments, n_times, n_channels); each segment is z-scored by itself.
         subject_index: n_segments positions in the net's table of subjects, -1 for one not in it.
         block_samples: EEG samples in a block, all segments of it together; at least one segment is taken.
 
@@ -30,10 +90,10 @@ def predict_blocks(
     """
     n_at_once = max(1, block_samples // eeg.shape[1])
     index = torch.tensor(subject_index)
+    blocks = []
     with torch.inference_mode():
-        blocks = [
-            net(torch.from_numpy(zscore(eeg[start : start + n_at_once])), index[start : start + n_at_once])
-            for start in range(0, len(eeg), n_at_once)
-        ]
+        for start in range(0, len(eeg), n_at_once):
+            block = zscore(eeg[start : start + n_at_once])
+            blocks.append(net(torch.from_numpy(block), index[start : start + n_at_once]))
         prediction: Array = torch.cat(blocks).numpy()
     return prediction

@@ -6,6 +6,7 @@ Release: the package mamba_ssm. `Mamba` has its parameter names, so a state of t
 and its initial values. Where mamba_ssm is installed (the extra ``cuda``) and the input is on a GPU, its fused
 scan runs; everywhere else the scan below, which needs nothing but torch.
 Licence: this code is ours, MIT.
+Our deviations: where the release's fused scan is not installed, the one below, in chunks.
 
 The scan is h_t = exp(dt_t A) h_{t-1} + dt_t u_t B_t and y_t = C_t . h_t, for every sequence and channel, with
 N states each. All states of a segment together would be N times the segment, so they are never held at

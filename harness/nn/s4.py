@@ -1,7 +1,8 @@
 """S4: a linear state space for every channel, applied as one long convolution.
 
 Paper: Gu, Goel, Re 2022, Efficiently modeling long sequences with structured state spaces, ICLR, arXiv
-2111.00396; diagonal plus low rank (DPLR), one SSM for each channel.
+2111.00396; its algorithm 1, diagonal plus low rank (DPLR), one SSM for each channel.
+Release: the training code of SSM2Mel, whose parameter names the kernel has.
 Licence: this code is ours, MIT.
 Our deviations: the kernel is computed in double precision, and in another way (below), so a parameter C is
 C itself at any length. Released code overwrites its C by C (I - dA^L) when it first meets the length L;

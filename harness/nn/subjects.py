@@ -1,5 +1,7 @@
 """A learned vector for every subject, from a linear layer of the one-hot subject.
 
+HappyQuokka's global conditioner and SSM2Mel's ESM are made of it.
+
 Subjects come as positions in the net's table, -1 for one that the net has not learned: it gets the mean of
 the learned subjects' vectors.
 """

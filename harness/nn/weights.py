@@ -6,8 +6,9 @@
               it has one
 
 A predictor builds its net from the file alone. A file that does not say, or says another net or another
-number of bands, or lacks a tensor is refused. Messages are one line: a submission's process hands on no
-more.
+number of bands or EEG channels, or lacks a tensor is refused. A configuration written before nets knew how
+many EEG channels they have lacks ``n_channels``: it takes that field's default, 64. Messages are one line:
+a submission's process hands on no more.
 """
 
 from __future__ import annotations
@@ -67,7 +68,13 @@ def metadata(net: type[nn.Module], config: DataclassInstance, subjects: Sequence
     return {**said, "subjects": json.dumps(list(subjects))} if subjects else said
 
 
-def load_net(path: Path | None, net: type[Net], config: type[Config], n_bands: int) -> Loaded[Net]:
+def load_net(
+    path: Path | None,
+    net: type[Net],
+    config: type[Config],
+    n_bands: int,
+    n_channels: int | None = None,
+) -> Loaded[Net]:
     """Build the net that a weights file holds.
 
     Args:
@@ -75,9 +82,11 @@ def load_net(path: Path | None, net: type[Net], config: type[Config], n_bands: i
         net: the class to build, from a configuration alone.
         config: the class of its configuration.
         n_bands: of the feature that is asked for.
+        n_channels: EEG channels of the run; None to take what the file says.
 
     Raises:
-        ValueError: no file, not safetensors, another net, other bands, subjects or tensors that do not fit.
+        ValueError: no file, not safetensors, another net, other bands or EEG channels, subjects or tensors
+            that do not fit.
     """
     if path is None:
         raise ValueError(f"no weights for this run, expected a safetensors file of {net.__name__}. {REMEDY}")
@@ -90,6 +99,9 @@ def load_net(path: Path | None, net: type[Net], config: type[Config], n_bands: i
     built_from = _config(path, said["config"], config)
     if built_from.n_bands != n_bands:
         raise _refusal(path, f"a net for n_bands = {built_from.n_bands}", f"{n_bands}, this run's feature")
+    has = getattr(built_from, "n_channels", None)  # a net may leave it out
+    if has is not None and n_channels is not None and has != n_channels:
+        raise _refusal(path, f"a net for {has} EEG channels", f"{n_channels}, this run's")
     try:
         built = net(built_from)
         subjects = tuple(str(subject) for subject in json.loads(said.get("subjects", "[]")))

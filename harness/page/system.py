@@ -180,7 +180,7 @@ def _manifest_facts(package: Submission) -> Facts:
         "authors": ", ".join(manifest["authors"]),
         "licence": manifest["licence"],
         "version": manifest["version"],
-        "decodes": ", ".join(manifest["features"]),
+        "decodes": ", ".join("any feature" if name == "*" else name for name in manifest["features"]),
         "variants": "; ".join(f"{name}: {one['title']}" for name, one in variants.items()),
         "external data": "; ".join(manifest.get("external_data", [])) or "none",
         "package": f"{package.folder.parent.name}/{package.folder.name}",

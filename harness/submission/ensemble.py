@@ -57,7 +57,7 @@ def load_members(ensemble: Submission) -> tuple[Member, ...]:
         except SubmissionError as error:
             faults += [replace(fault, where=f"{where}: {fault.where}") for fault in error.faults]
             continue
-        lacking = [feature for feature in ensemble.features if feature not in member.submission.features]
+        lacking = [feature for feature in ensemble.features if not member.submission.decodes(feature)]
         if lacking:
             decoded = ", ".join(member.submission.features)
             faults.append(Fault(where, f"decodes {decoded}", f"{', '.join(lacking)} too, as the ensemble"))

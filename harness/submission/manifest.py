@@ -25,6 +25,8 @@ from harness.tasks.splits import Split
 
 MANIFEST = "submission.toml"
 MOST_MANIFEST_BYTES = 1 << 20
+# What a manifest that decodes every feature names.
+ANY_FEATURE = "*"
 # Not part of what decides a prediction: caches, documents, and weights (which have hashes of their own).
 _NOT_CODE_FOLDERS = {"__pycache__", "weights", ".git"}
 _NOT_CODE_SUFFIXES = {".md", ".pyc", ".partial"}
@@ -76,8 +78,12 @@ class Submission:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What the system decodes."""
+        """What the system decodes; ``*`` is every feature."""
         return tuple(self.manifest["features"])
+
+    def decodes(self, feature: str) -> bool:
+        """Whether the system decodes a feature."""
+        return feature in self.features or ANY_FEATURE in self.features
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -131,7 +137,7 @@ class Submission:
         Raises:
             SubmissionError: another feature.
         """
-        if feature not in self.features:
+        if not self.decodes(feature):
             raise SubmissionError(
                 Fault(
                     f"{self.name}: --feature",

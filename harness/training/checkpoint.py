@@ -30,7 +30,7 @@ Weights: TypeAlias = dict[str, Tensor]
 
 
 @dataclass
-class Progress:
+class Standing:
     """What one epoch leaves to the next, besides net and optimiser.
 
     Attributes:
@@ -96,28 +96,28 @@ def identity(config: object, recipe: Recipe, preset: str, data: TrainingData, se
 
 
 def save(
-    folder: Path, run: Mapping[str, Any], progress: Progress, states: Mapping[str, Mapping[str, Any]]
+    folder: Path, run: Mapping[str, Any], done: Standing, states: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """Write the checkpoint; the one before stands until this one is whole.
 
     Args:
         folder: the work folder.
         run: what is trained on what; :func:`load` refuses another.
-        progress: where the training stands.
+        done: where the training stands.
         states: of net, optimiser and gradient scaler.
 
     Raises:
         TrainingError: the disk is full, or the folder cannot be written.
     """
     content = io.BytesIO()
-    torch.save({"run": dict(run), "progress": vars(progress), "states": dict(states)}, content)
+    torch.save({"run": dict(run), "progress": vars(done), "states": dict(states)}, content)
     try:
         write_atomically(folder / FILE, content.getvalue())
     except OSError as error:
-        raise cannot_write(folder / FILE, error, progress.epoch) from None
+        raise cannot_write(folder / FILE, error, done.epoch) from None
 
 
-def load(folder: Path, run: Mapping[str, Any]) -> tuple[Progress, dict[str, dict[str, Any]]] | None:
+def load(folder: Path, run: Mapping[str, Any]) -> tuple[Standing, dict[str, dict[str, Any]]] | None:
     """Read the checkpoint; None where there is none yet.
 
     Raises:
@@ -136,7 +136,7 @@ def load(folder: Path, run: Mapping[str, Any]) -> tuple[Progress, dict[str, dict
         if damaged is not None:
             raise ValueError(f"{damaged} does not match its checksum")
         saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        found, progress, states = saved["run"], Progress(**saved["progress"]), saved["states"]
+        found, done, states = saved["run"], Standing(**saved["progress"]), saved["states"]
     except (
         zipfile.BadZipFile,
         pickle.UnpicklingError,
@@ -157,7 +157,7 @@ def load(folder: Path, run: Mapping[str, Any]) -> tuple[Progress, dict[str, dict
             )
         ) from None
     _same_run(path, found, run)
-    return progress, states
+    return done, states
 
 
 def cannot_write(path: Path, error: OSError, epoch: int) -> TrainingError:

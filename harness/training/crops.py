@@ -1,16 +1,17 @@
 """Crops of the training part: what each epoch and batch holds, and reading it ahead in threads.
 
 An epoch's crops follow from seed and epoch alone, not from the number of readers or processes. Recordings
-are memory-mapped, so a crop costs its own samples. Arrays are (b, n_times, 64) and (b, n_times, n_bands)
-float32; a recipe's further targets stand beside the feature, as more bands.
+are memory-mapped, so a crop costs its own samples. Arrays are (b, n_times, n_channels) and (b, n_times,
+n_bands) float32; a recipe's further targets stand beside the feature, as more bands.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +19,10 @@ from numpy.typing import NDArray
 
 from harness.corpus import Recording
 from harness.errors import Fault, TrainingError
-from harness.nn import zscore
+from harness.predictor import Array, zscore
 from harness.training.recipe import Recipe
 from harness.training.targets import with_targets
 from harness.training.training_data import TrainingData
-
-Array = NDArray[np.float32]
 
 READERS = 2
 
@@ -39,7 +38,7 @@ class Batch(NamedTuple):
     """One process's crops of one step.
 
     Attributes:
-        eeg: (b, n_times, 64).
+        eeg: (b, n_times, n_channels).
         target: (b, n_times, n_bands), all targets side by side, the feature's bands first.
         subject_index: (b,) int64, the position among the training subjects.
         share: this process's part of the step's crops, times the number of processes: 1 where all have
@@ -58,29 +57,33 @@ class Crops:
 
     Attributes:
         stretches: recordings that are long enough: recording, first and last (exclusive) sample.
-        targets: the feature, then the recipe's further targets.
+        bands: the feature, then the recipe's further targets -> bands of each.
         subjects: training subjects, in order.
-        recipe: crop length, batch size, and so on.
+        recipe: batch size, kind of crops, and so on.
+        crop_samples: length of every crop.
+        hop_samples: from one window's start to the next one's; windows only.
         seed: of the training.
         too_short: ids of recordings shorter than a crop; they are not used.
     """
 
     stretches: tuple[tuple[Recording, int, int], ...]
-    targets: tuple[str, ...]
+    bands: Mapping[str, int]
     subjects: tuple[str, ...]
     recipe: Recipe
+    crop_samples: int
+    hop_samples: int
     seed: int
     too_short: tuple[str, ...]
 
     def epoch(self, epoch: int) -> list[Crop]:
         """An epoch's crops in the order in which they are used."""
         rng = _generator(self.seed, epoch)
-        length = self.recipe.crop_samples
+        length = self.crop_samples
         if self.recipe.crops == "windows":
             crops = [
                 Crop(index, at)
                 for index, (_, start, stop) in enumerate(self.stretches)
-                for at in range(start, stop - length + 1, self.recipe.hop_samples)
+                for at in range(start, stop - length + 1, self.hop_samples)
             ]
         else:
             crops = [
@@ -128,8 +131,7 @@ class Crops:
         with ThreadPoolExecutor(readers) as pool:
             try:
                 while True:
-                    while len(waiting) < readers + 1 and (entry := next(steps, None)) is not None:
-                        number, step = entry
+                    for number, step in islice(steps, readers + 1 - len(waiting)):
                         waiting.append(pool.submit(self._read, step, (epoch, number), rank, world))
                     if not waiting:
                         return
@@ -142,14 +144,14 @@ class Crops:
         rounds = self.recipe.mixup_rounds
         sizes = [len(step[other::world]) >> rounds for other in range(world)]
         own = step[rank::world]
-        length = self.recipe.crop_samples
+        length = self.crop_samples
         recordings = [self.stretches[crop.stretch][0] for crop in own]
         subjects = np.array([self.subjects.index(r.subject) for r in recordings], dtype=np.int64)
         pairs = list(zip(recordings, own, strict=True))
         eeg = np.stack([r.eeg(crop.start, crop.start + length) for r, crop in pairs])
         series = [
             np.stack([r.feature(name, crop.start, crop.start + length) for r, crop in pairs])
-            for name in self.targets
+            for name in self.bands
         ]
         target = np.concatenate(series, axis=2) if len(series) > 1 else series[0]
         rng = _generator(self.seed, *place, rank)
@@ -160,31 +162,46 @@ class Crops:
         return Batch(eeg, target, subjects, sizes[rank] * world / sum(sizes))
 
 
-def make_crops(data: TrainingData, recipe: Recipe, seed: int) -> Crops:
+def make_crops(data: TrainingData, recipe: Recipe, seed: int, crop_samples: int | None = None) -> Crops:
     """The crops of a training part.
 
+    Args:
+        data: the training part.
+        recipe: how it is cropped.
+        seed: of the training.
+        crop_samples: length of a crop; None for the recipe's seconds at the split's sampling rate.
+
     Raises:
-        TrainingError: no recording is as long as a crop, or a further target is missing.
+        TrainingError: no recording is as long as a crop, a crop is a single sample, or a further target is
+            missing.
         CorpusError, ShapeError: audio that a further target is computed from is broken.
     """
+    rate = data.split.sample_rate_hz
+    length = recipe.crop_samples(rate) if crop_samples is None else crop_samples
+    if length < 2:
+        raise TrainingError(
+            Fault("recipe: crop_seconds", f"{recipe.crop_seconds} at {rate:g} Hz", "two samples or more")
+        )
     further = recipe.targets.get(data.feature, ())
-    every = with_targets(data.corpus, data.stretches(), further)
-    long_enough = tuple(entry for entry in every if entry[2] - entry[1] >= recipe.crop_samples)
+    every = with_targets(data.corpus, data.stretches(), further, rate)
+    long_enough = tuple(entry for entry in every if entry[2] - entry[1] >= length)
     if not long_enough:
         longest = max((stop - start for _, start, stop in every), default=0)
         raise TrainingError(
             Fault(
                 f"{data.corpus.folder}: training part",
                 f"recordings of {longest} samples at most",
-                f"one of {recipe.crop_samples} samples ({recipe.crop_seconds:g} s), the recipe's crop",
+                f"one of {length} samples ({length / rate:g} s), the recipe's crop",
                 "Crops are never padded: choose a recipe with shorter ones.",
             )
         )
     return Crops(
         stretches=long_enough,
-        targets=(data.feature, *further),
+        bands={name: every[0][0].feature_series[name].n_channels for name in (data.feature, *further)},
         subjects=tuple(dict.fromkeys(recording.subject for recording, _, _ in every)),
         recipe=recipe,
+        crop_samples=length,
+        hop_samples=recipe.hop_samples(rate),
         seed=seed,
         too_short=tuple(entry[0].id for entry in every if entry not in long_enough),
     )

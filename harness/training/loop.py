@@ -12,7 +12,7 @@ torch from (seed, epoch, process), and the crops from (seed, epoch). With severa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
@@ -20,21 +20,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from harness.conventions import Progress
 from harness.errors import Fault, TrainingError
-from harness.nn import zscore
-from harness.predictor import Setup, predict_windowed
+from harness.predictor import Array, Setup, predict_windowed, zscore
 from harness.training import checkpoint, losses
 from harness.training.crops import Batch, Crops, make_crops
 from harness.training.distributed import Processes, choose_device, from_first, joined, sum_over, this_process
 from harness.training.log import Log
 from harness.training.recipe import Recipe, TorchSystem, chosen_recipe
 from harness.training.training_data import TrainingData
-
-Array = NDArray[np.float32]
-Show = Callable[[int, int, str], None]
 
 # Epochs without a validation are written to the checkpoint at least this often.
 CHECKPOINT_SECONDS = 60.0
@@ -47,7 +43,7 @@ class Fitted:
 
     Attributes:
         weights: name -> tensor, on the CPU: the best epoch's, or the mean over epochs.
-        config: the preset's.
+        config: the preset's, with the window of this run.
         built: the same with the sizes that the run decided, where the net says them.
         recipe: with the epochs that were asked for.
         subjects: training subjects, in the order of ``subject_index``.
@@ -86,7 +82,7 @@ def fit(
     system: TorchSystem[Any],
     data: TrainingData,
     setup: Setup,
-    show: Show,
+    show: Progress,
     *,
     preset: str,
     folder: Path,
@@ -113,15 +109,16 @@ def fit(
         ShapeError: the net's output does not fit the target.
     """
     config, recipe = chosen_recipe(system, preset, setup.variant, epochs)
+    config, crop_samples = _for_window(system, config, recipe, setup)
     process = this_process()
     where = choose_device(device, process)
-    crops = make_crops(data, recipe, setup.seed)
+    crops = make_crops(data, recipe, setup.seed, crop_samples)
     run = checkpoint.identity(config, recipe, preset, data, setup)
     with joined(process, where):
         torch.manual_seed(setup.seed)
         net = system.build(config, setup, crops.subjects).to(where)
         loop = _Loop(net, data, crops, recipe, process, where, show)
-        done = loop.resumed(folder, run) if resume else checkpoint.Progress()
+        done = loop.resumed(folder, run) if resume else checkpoint.Standing()
         log = Log(folder, list(recipe.losses), done.epoch, process.rank == 0)
         before = done.seconds
         started, written = time.monotonic() - before, time.monotonic()
@@ -190,7 +187,7 @@ class _Loop:
         recipe: Recipe,
         process: Processes,
         device: torch.device,
-        show: Show,
+        show: Progress,
     ) -> None:
         self.net, self.data, self.crops, self.recipe = net, data, crops, recipe
         self.process, self.device, self.show = process, device, show
@@ -210,11 +207,11 @@ class _Loop:
             "scaler": self.scaler.state_dict(),
         }
 
-    def resumed(self, folder: Path, run: Mapping[str, Any]) -> checkpoint.Progress:
+    def resumed(self, folder: Path, run: Mapping[str, Any]) -> checkpoint.Standing:
         """Go on from the folder's checkpoint; from the beginning where there is none."""
         saved = checkpoint.load(folder, run)
         if saved is None:
-            return checkpoint.Progress()
+            return checkpoint.Standing()
         done, states = saved
         if done.epoch > self.recipe.epochs:
             raise TrainingError(
@@ -231,7 +228,7 @@ class _Loop:
             self.scaler.load_state_dict(states["scaler"])
         return done
 
-    def train(self, epoch: int, done: checkpoint.Progress) -> dict[str, float]:
+    def train(self, epoch: int, done: checkpoint.Standing) -> dict[str, float]:
         """One pass over the epoch's crops; gives the mean loss and its parts over all processes.
 
         Raises:
@@ -268,7 +265,7 @@ class _Loop:
         with self._precision():
             output = self.parallel(eeg, subject_index)  # (b, n_times, n_bands), or a mapping of such
         recipe = self.recipe
-        first, *further = losses.pairs(self.crops.targets, output, target)
+        first, *further = losses.pairs(self.crops.bands, output, target)
         loss, parts = losses.total(
             recipe.losses, *first, temperature=recipe.info_nce_temperature, further=further
         )
@@ -305,17 +302,17 @@ class _Loop:
                 return prediction
 
             def windowed(eeg: Array, subjects: list[str]) -> Array:
-                return predict_windowed(predict, eeg, subjects, self.recipe.crop_samples)
+                return predict_windowed(predict, eeg, subjects, self.crops.crop_samples)
 
             r = self.data.validate(windowed if self.recipe.fixed_length else predict)
         return from_first(r, self.process, self.device)
 
     @torch.inference_mode()
     def _predict(self, eeg: Array, subjects: list[str]) -> Array:
-        """Predict (n, n_times, 64), in blocks that hold about as many samples as a training batch."""
+        """Predict (n, n_times, n_channels), in blocks that hold about as many samples as a training batch."""
         known = self.crops.subjects
         index = torch.tensor([known.index(s) if s in known else -1 for s in subjects], device=self.device)
-        size = max(1, self.recipe.batch_size * self.recipe.crop_samples // eeg.shape[1])
+        size = max(1, self.recipe.batch_size * self.crops.crop_samples // eeg.shape[1])
         blocks = []
         for start in range(0, len(eeg), size):
             block = np.array(eeg[start : start + size])
@@ -327,6 +324,17 @@ class _Loop:
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None)
+
+
+def _for_window(system: TorchSystem[Any], config: Any, recipe: Recipe, setup: Setup) -> tuple[Any, int]:
+    """The configuration for this run's window, and the samples of a crop."""
+    samples = recipe.crop_samples(setup.sample_rate_hz)
+    if recipe.fixed_length:
+        samples = min(samples, setup.segment_samples)  # validation and prediction pad nothing
+    if not hasattr(system, "for_window"):
+        return config, samples
+    fitted: tuple[Any, int] = system.for_window(config, samples)
+    return fitted
 
 
 def as_built(net: nn.Module, config: object) -> Any:
@@ -355,6 +363,6 @@ def _epoch_seed(seed: int, epoch: int, rank: int) -> int:
     return int(np.random.SeedSequence((seed, epoch, rank)).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _note(recipe: Recipe, epoch: int, loss: float, done: checkpoint.Progress) -> str:
+def _note(recipe: Recipe, epoch: int, loss: float, done: checkpoint.Standing) -> str:
     note = f"epoch {epoch} of {recipe.epochs}, loss {loss:.4f}"
     return note + (f", best val r {done.best_r:.4f} (epoch {done.best_epoch})" if done.best_epoch else "")

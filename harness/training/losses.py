@@ -15,7 +15,6 @@ import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor
 
 from harness.errors import Fault, ShapeError, TrainingError
-from harness.training.recipe import TARGET_BANDS
 
 
 def pearson_r(prediction: Tensor, target: Tensor) -> Tensor:
@@ -101,31 +100,31 @@ def total(
 
 
 def pairs(
-    names: Sequence[str], output: Tensor | Mapping[str, Tensor], target: Tensor
+    bands: Mapping[str, int], output: Tensor | Mapping[str, Tensor], target: Tensor
 ) -> list[tuple[Tensor, Tensor]]:
     """Prediction and target of every target of a training, the feature's first.
 
     Args:
-        names: the feature, then the recipe's further targets.
+        bands: the feature, then the recipe's further targets -> bands of each.
         output: the net's: (b, n_times, n_bands), or name -> such an array where there are several.
         target: (b, n_times, n_bands), all targets side by side.
 
     Raises:
         TrainingError: the net's outputs are not these targets.
     """
-    if len(names) == 1 and isinstance(output, Tensor):
+    if len(bands) == 1 and isinstance(output, Tensor):
         return [(output, target)]
-    if isinstance(output, Tensor) or set(output) != set(names):
+    if isinstance(output, Tensor) or set(output) != set(bands):
         raise TrainingError(
             Fault(
                 "net: outputs in training",
                 "one array" if isinstance(output, Tensor) else ", ".join(sorted(output)),
-                f"a mapping with {', '.join(sorted(names))}",
+                f"a mapping with {', '.join(sorted(bands))}",
                 "The net's outputs must be the feature and the recipe's targets.",
             )
         )
-    parts = torch.split(target, [TARGET_BANDS[name] for name in names], dim=2)
-    return [(output[name], part) for name, part in zip(names, parts, strict=True)]
+    parts = torch.split(target, list(bands.values()), dim=2)
+    return [(output[name], part) for name, part in zip(bands, parts, strict=True)]
 
 
 def _unit(series: Tensor) -> Tensor:

@@ -28,8 +28,6 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args, get_type_hints
 
 from harness.errors import Fault, TrainingError
-from harness.features.catalogue import FEATURE_BANDS, SAMPLE_RATE_HZ
-from harness.features.spectrograms import SPECTRA_BANDS
 from harness.predictor import Setup
 
 if TYPE_CHECKING:
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 
 LossName = Literal["pearson", "l1", "kl", "info_nce"]
 LOSSES: tuple[str, ...] = get_args(LossName)
-TARGET_BANDS: Mapping[str, int] = {**FEATURE_BANDS, **SPECTRA_BANDS}
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class Recipe:
     Attributes:
         epochs: at most this many; ``--epochs`` takes its place.
         batch_size: crops a step, on all processes together.
-        crop_seconds: length of a crop.
+        crop_seconds: length of a crop; the run's sampling rate makes it samples.
         crops: ``random``, crops at random places of every recording, or ``windows``, every window of
             ``crop_seconds`` that starts at a multiple of ``hop_seconds``, in random order.
         crops_per_recording: random crops drawn from each recording an epoch; not for windows.
@@ -55,13 +52,13 @@ class Recipe:
         zscore: mean 0 and standard deviation 1 over time for each EEG channel and each band of each crop;
             at validation, for each EEG channel of each segment (each window where ``fixed_length``).
         fixed_length: the net takes nothing but crops of ``crop_seconds``; validation then cuts segments
-            with ``harness.predictor.predict_windowed``.
+            with ``harness.predictor.predict_windowed``, and crops are never longer than a segment.
         mixup_rounds: how often a batch is halved by mixing pairs of crops of different subjects.
         losses: name -> weight. ``pearson`` is -r, ``l1``, ``kl`` (log-softmax over bands), ``info_nce``.
-        targets: feature -> what else a net of that feature is trained on: ``envelope``, ``mel``, ``mel80``,
-            ``magnitude`` (see ``harness.features.spectrograms.spectra``). In training the net then gives a
-            mapping, name of a target -> (b, n_times, n_bands), the feature's among them; ``pearson`` and
-            ``l1`` are summed over all, the other losses are the feature's.
+        targets: feature -> what else a net of that feature is trained on: other features of the corpus, or
+            ``mel80`` and ``magnitude`` (see ``harness.features.spectrograms.spectra``). In training the net
+            then gives a mapping, name of a target -> (b, n_times, n_bands), the feature's among them;
+            ``pearson`` and ``l1`` are summed over all, the other losses are the feature's.
         info_nce_temperature: of the loss ``info_nce``.
         optimiser: ``adam`` or ``adamw``.
         learning_rate: at the start.
@@ -112,15 +109,13 @@ class Recipe:
     keep: Literal["mean", "better"] = "mean"
     autocast: Literal["bf16", "fp16"] | None = None
 
-    @property
-    def crop_samples(self) -> int:
+    def crop_samples(self, sample_rate_hz: float) -> int:
         """Samples in a crop."""
-        return round(self.crop_seconds * SAMPLE_RATE_HZ)
+        return round(self.crop_seconds * sample_rate_hz)
 
-    @property
-    def hop_samples(self) -> int:
-        """Samples from one window's start to the next one's."""
-        return round((self.hop_seconds or self.crop_seconds) * SAMPLE_RATE_HZ)
+    def hop_samples(self, sample_rate_hz: float) -> int:
+        """Samples from one window's start to the next one's, 1 or more."""
+        return max(1, round((self.hop_seconds or self.crop_seconds) * sample_rate_hz))
 
     def learning_rate_of(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 1; a resumed training needs no scheduler's state."""
@@ -171,20 +166,15 @@ class Recipe:
         if unknown or not self.losses:
             faults.append(Fault("recipe: losses", f"{list(self.losses)}", f"some of {', '.join(LOSSES)}"))
         for feature, further in self.targets.items():
-            others = [name for name in TARGET_BANDS if name != feature]
-            if (
-                feature not in FEATURE_BANDS
-                or not set(further) <= set(others)
-                or len(set(further)) < len(further)
-            ):
+            if feature in further or len(set(further)) < len(further):
                 faults.append(
-                    Fault(f"recipe: targets of {feature}", f"{list(further)}", f"some of {', '.join(others)}")
+                    Fault(f"recipe: targets of {feature}", f"{list(further)}", "other targets, each once")
                 )
-        if self.crop_samples < 2:
-            faults.append(Fault("recipe: crop_seconds", f"{self.crop_seconds}", "two samples or more"))
-        if self.hop_seconds is not None and (self.hop_samples < 1 or self.crops != "windows"):
+        if not self.crop_seconds > 0:
+            faults.append(Fault("recipe: crop_seconds", f"{self.crop_seconds}", "more than 0"))
+        if self.hop_seconds is not None and (not self.hop_seconds > 0 or self.crops != "windows"):
             faults.append(
-                Fault("recipe: hop_seconds", f"{self.hop_seconds}", 'a sample or more, with crops "windows"')
+                Fault("recipe: hop_seconds", f"{self.hop_seconds}", 'more than 0, with crops "windows"')
             )
         if self.crops == "windows" and self.crops_per_recording != 1:
             faults.append(
@@ -200,7 +190,15 @@ Config = TypeVar("Config")
 
 
 class TorchSystem(Protocol[Config]):
-    """How a package's net is built for the training loop; one instance is the package's trainer."""
+    """How a package's net is built for the training loop; one instance is the package's trainer.
+
+    It may have two methods more:
+
+    - ``for_window(config, most_samples) -> (config, crop_samples)``: the configuration and the crop of a net
+      whose window is chosen by the run: at most ``most_samples``, which is the recipe's crop and, with
+      ``fixed_length``, no longer than a segment;
+    - ``notes(setup) -> list of str``: what a reader of the training record should know of this run.
+    """
 
     @property
     def presets(self) -> Sequence[str]:
@@ -218,13 +216,13 @@ class TorchSystem(Protocol[Config]):
     def build(self, config: Config, setup: Setup, subjects: Sequence[str]) -> nn.Module:
         """The net with its initial values; torch's generator is seeded already.
 
-        Its forward takes EEG (b, n_times, 64) and ``subject_index`` (b,) int64, the position in
+        Its forward takes EEG (b, n_times, n_channels) and ``subject_index`` (b,) int64, the position in
         ``subjects`` or -1 for a subject that is not among them, and gives (b, n_times, n_bands); in
         training a mapping of such, where the recipe has further targets.
 
         Args:
             config: from :meth:`recipe`.
-            setup: feature, n_bands, segment_samples, variant, options.
+            setup: feature, n_bands, n_channels, segment_samples, sample_rate_hz, variant, options.
             subjects: the training subjects, in order.
         """
         ...
@@ -239,10 +237,12 @@ def compact(paper: Recipe, **changes: Any) -> Recipe:
 
     Args:
         paper: the recipe of the preset ``paper``.
-        changes: what else differs, mostly how many crops there are and how long.
+        changes: what else differs, mostly how many crops there are and how long (see `SHORT_CROPS`).
     """
     few_epochs: dict[str, Any] = {
         "epochs": 20,
+        "batch_size": 16,
+        "crops_per_recording": 3,
         "learning_rate": 2e-3,
         "schedule": "cosine",
         "warmup_epochs": 1,
@@ -251,6 +251,15 @@ def compact(paper: Recipe, **changes: Any) -> Recipe:
         "keep": "better",
     }
     return replace(paper, **(few_epochs | changes))
+
+
+# Of compact nets whose weights grow with the square of their window: many short crops.
+SHORT_CROPS: Mapping[str, Any] = {
+    "batch_size": 48,
+    "crop_seconds": 3.0,
+    "crops_per_recording": 10,
+    "gradient_clip": 5.0,
+}
 
 
 def chosen_recipe(

@@ -181,6 +181,7 @@ def _fitted(
     """Train a `TorchSystem` with the loop; the only place here that imports torch."""
     from harness.training.loop import fit, plain_config
 
+    notes = list(system.notes(setup)) if hasattr(system, "notes") else []
     fitted = fit(
         system,
         data,
@@ -206,6 +207,7 @@ def _fitted(
             "processes": fitted.world,
             "threads": fitted.threads,
             "recordings_too_short": len(fitted.too_short),
+            **({"notes": notes} if notes else {}),
         },
         metadata=system.metadata(fitted.config, setup, fitted.subjects),
         recipe={

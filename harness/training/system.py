@@ -6,9 +6,13 @@
         recipes={"paper": PAPER, "compact": SHORT},
     )
 
-A configuration with a field ``n_subjects`` is given as many as the training has, and the weights file then
-names them in the order of the net's table; weights that are imported come without subjects, and their
-table is taken to begin at sub-001, in order. Nothing here imports torch before a net is built.
+Sizes come from the run: ``n_bands`` and ``n_channels`` are the corpus's. A configuration with a field
+``n_subjects`` is given as many as the training has, and the weights file then names them in the order of
+the net's table; weights that are imported come without subjects, and their table is taken to begin at
+sub-001, in order. A configuration with a field ``window_samples`` is given the crop of the run: the
+recipe's seconds at the corpus's rate, and with ``fixed_length`` no more than a segment. Where the net takes
+only multiples of some number, the configuration says so in ``window_multiple`` and the crop is rounded down
+to one. Nothing here imports torch before a net is built.
 """
 
 from __future__ import annotations
@@ -17,7 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.predictor import Setup
+from harness.errors import Fault, TrainingError
+from harness.predictor import Setup, check_one_frame_a_sample
 from harness.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -30,8 +35,8 @@ class NetSystem:
 
     Attributes:
         nets: variant -> the net's class.
-        configs: variant -> preset -> the net's configuration, a frozen dataclass with ``n_bands``, and
-            ``n_subjects`` where the net has a table of them.
+        configs: variant -> preset -> the net's configuration, a frozen dataclass with ``n_bands`` and
+            ``n_channels``, and ``n_subjects`` and ``window_samples`` where the net has such.
         recipes: preset -> recipe.
         variant_recipes: variant -> preset -> recipe, for variants that are trained in another way.
     """
@@ -50,8 +55,34 @@ class NetSystem:
         """The net's configuration and its recipe; KeyError where there is none."""
         return self.configs[variant][preset], self.variant_recipes.get(variant, self.recipes)[preset]
 
+    def for_window(self, config: Any, most_samples: int) -> tuple[Any, int]:
+        """The configuration for windows of at most ``most_samples``, and how long they are.
+
+        Raises:
+            TrainingError: the net takes no window that short.
+        """
+        if not _has(config, "window_samples"):
+            return config, most_samples
+        multiple = getattr(config, "window_multiple", 1)
+        samples = most_samples - most_samples % multiple
+        if samples == 0:
+            raise TrainingError(
+                Fault(
+                    "window",
+                    f"{most_samples} samples at most",
+                    f"{multiple} or more: the net takes multiples of {multiple}",
+                    "Use a split with longer segments.",
+                )
+            )
+        return replace(config, window_samples=samples), samples
+
     def build(self, config: Any, setup: Setup, subjects: Sequence[str]) -> nn.Module:
-        """The variant's net for the feature and the subjects of this run."""
+        """The variant's net for the feature, the EEG channels and the subjects of this run.
+
+        Raises:
+            ShapeError: a feature without one frame for each EEG sample.
+        """
+        check_one_frame_a_sample(setup)
         net: nn.Module = self.nets[setup.variant](_sized(config, setup, subjects))
         return net
 
@@ -61,17 +92,20 @@ class NetSystem:
 
         sized = _sized(config, setup, subjects)
         learned: Sequence[str] = ()
-        if _has_subjects(sized):
+        if _has(sized, "n_subjects"):
             learned = subjects or [f"sub-{i:03d}" for i in range(1, sized.n_subjects + 1)]
         return metadata(self.nets[setup.variant], sized, learned)
 
 
 def _sized(config: Any, setup: Setup, subjects: Sequence[str]) -> Any:
-    """One row of the table for each subject of a training, so that every row is learned."""
-    if _has_subjects(config) and subjects:
-        config = replace(config, n_subjects=len(subjects))
-    return replace(config, n_bands=setup.n_bands)
+    """With the sizes of the run; one row of the table for each subject, so that every row is learned."""
+    sizes = {"n_bands": setup.n_bands}
+    if _has(config, "n_channels"):
+        sizes["n_channels"] = setup.n_channels
+    if _has(config, "n_subjects") and subjects:
+        sizes["n_subjects"] = len(subjects)
+    return replace(config, **sizes)
 
 
-def _has_subjects(config: Any) -> bool:
-    return any(field.name == "n_subjects" for field in fields(config))
+def _has(config: Any, name: str) -> bool:
+    return any(field.name == name for field in fields(config))

@@ -20,11 +20,14 @@ from harness.corpus.array_files import open_npy
 from harness.corpus.base import Series
 from harness.errors import CorpusError, Fault, TrainingError, raise_all, shorten
 from harness.features.audio import load_audio
-from harness.features.spectrograms import SPECTRA_BANDS, spectra
+from harness.features.spectrograms import SPECTRA_BANDS, SPECTRA_HOP, SPECTRA_RATE_HZ, spectra
 from harness.files import file_sha256, write_atomically
 
 # Goes up with every change of `harness.features.spectrograms.spectra`, so that nothing older is taken for it.
 SPECTRA_VERSION = 1
+
+SPECTRA_FRAME_RATE_HZ = SPECTRA_RATE_HZ / SPECTRA_HOP
+REMEDY = "Point --data at a corpus with it, or choose a --variant that is trained without it."
 
 AUDIO_FOLDER = Path("stimuli") / "eeg"  # in the root of SparrKULee, and of the simulated corpus
 AUDIO_SUFFIXES = (".npz", ".npz.gz")
@@ -32,21 +35,26 @@ AUDIO_SUFFIXES = (".npz", ".npz.gz")
 Stretch = tuple[Recording, int, int]
 
 
-def with_targets(corpus: Corpus, stretches: Sequence[Stretch], names: Sequence[str]) -> tuple[Stretch, ...]:
+def with_targets(
+    corpus: Corpus, stretches: Sequence[Stretch], names: Sequence[str], sample_rate_hz: float
+) -> tuple[Stretch, ...]:
     """Recordings with further targets among their features, cut to the shortest.
 
     Args:
         corpus: where the audio lies.
         stretches: recording, first and last (exclusive) sample.
-        names: of the targets: mel, envelope, mel80, magnitude.
+        names: of the targets: features of the corpus, mel80, magnitude.
+        sample_rate_hz: of the EEG.
 
     Raises:
-        TrainingError: a target's labels, or the audio that it is computed from, are missing: all at once.
+        TrainingError: a target's labels, or the audio that it is computed from, are missing, or spectra do
+            not have the EEG's rate: all at once.
         CorpusError, ShapeError: broken audio.
     """
     if not names:
         return tuple(stretches)
-    raise_all(TrainingError, _missing(corpus, [recording for recording, _, _ in stretches], names))
+    faults = _missing(corpus, [recording for recording, _, _ in stretches], names)
+    raise_all(TrainingError, [*faults, *_of_another_rate(corpus, names, sample_rate_hz)])
     computed = [name for name in names if name in SPECTRA_BANDS]
     stimuli = dict.fromkeys(recording.stimulus for recording, _, _ in stretches) if computed else {}
     series = {stimulus: _spectra(corpus, stimulus) for stimulus in stimuli}
@@ -67,7 +75,6 @@ def find_audio(corpus: Corpus, stimulus: str) -> Path | None:
 
 
 def _missing(corpus: Corpus, recordings: Sequence[Recording], names: Sequence[str]) -> list[Fault]:
-    remedy = "Point --data at a corpus with it, or choose a --variant that is trained without it."
     faults = []
     for name in names:
         if name in SPECTRA_BANDS:
@@ -79,8 +86,21 @@ def _missing(corpus: Corpus, recordings: Sequence[Recording], names: Sequence[st
             what, expected = f"recordings without {name}", "labels of the training part for it"
         if lacking:
             where = f"{corpus.folder}: training part, target {name}"
-            faults.append(Fault(where, f"{len(lacking)} {what} ({shorten(lacking, 3)})", expected, remedy))
+            faults.append(Fault(where, f"{len(lacking)} {what} ({shorten(lacking, 3)})", expected, REMEDY))
     return faults
+
+
+def _of_another_rate(corpus: Corpus, names: Sequence[str], sample_rate_hz: float) -> list[Fault]:
+    return [
+        Fault(
+            f"{corpus.folder}: training part, target {name}",
+            f"EEG of {sample_rate_hz:g} Hz",
+            f"{SPECTRA_FRAME_RATE_HZ:g} Hz, the frames a second of {name}",
+            REMEDY,
+        )
+        for name in names
+        if name in SPECTRA_BANDS and sample_rate_hz != SPECTRA_FRAME_RATE_HZ
+    ]
 
 
 def _spectra(corpus: Corpus, stimulus: str) -> dict[str, Series]:

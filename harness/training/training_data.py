@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.corpus import Corpus, Recording
 from harness.corpus.simulated.check import recipe_fingerprint
-from harness.features.catalogue import FEATURE_BANDS
+from harness.predictor import Array
 from harness.scoring.score import combine, score_subject
 from harness.tasks.segments import Segment, by_subject, stretches
 from harness.tasks.splits import Split
 
-Array = NDArray[np.float32]
 Predict = Callable[[Array, list[str]], Array]
 # How much of a recording's ends enters the fingerprint: 4 kB of EEG.
 _END_SAMPLES = 16
@@ -34,7 +32,7 @@ class TrainingData:
     Attributes:
         corpus: where the data lie.
         split: the split whose training part is used.
-        feature: mel or envelope.
+        feature: what is decoded.
         validation: segments of the validation part.
     """
 
@@ -43,17 +41,12 @@ class TrainingData:
     feature: str
     validation: tuple[Segment, ...]
 
-    @property
-    def n_bands(self) -> int:
-        """Bands of the feature."""
-        return FEATURE_BANDS[self.feature]
-
     def stretches(self) -> tuple[tuple[Recording, int, int], ...]:
         """The training part's recordings: recording, first and last (exclusive) sample."""
         return tuple(stretches(self.corpus, self.split, "train", self.feature))
 
     def recordings(self) -> Iterator[tuple[Array, Array]]:
-        """EEG (n_times, 64) and feature (n_times, n_bands) of every training recording, in order."""
+        """EEG (n_times, n_channels) and feature (n_times, n_bands) of every training recording, in order."""
         for recording, start, stop in self.stretches():
             yield recording.eeg(start, stop), recording.feature(self.feature, start, stop)
 
@@ -61,7 +54,7 @@ class TrainingData:
         """Mean Pearson r over the validation part's subjects, by the harness's own scorer.
 
         Args:
-            predict: EEG (n_segments, n_times, 64) and subjects -> (n_segments, n_times, n_bands).
+            predict: EEG (n_segments, n_times, n_channels) and subjects -> (n_segments, n_times, n_bands).
         """
         scores = {}
         for subject, segments in by_subject(self.validation).items():

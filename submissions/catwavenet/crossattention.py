@@ -1,4 +1,9 @@
-"""The cross-attention of CAT-WaveNet: two series of 64 channels, each seen through the other.
+"""The cross-attention of CAT-WaveNet: two series of as many channels as the EEG, each seen through the other.
+
+Paper: Fang et al. 2024 (see `model`), its figure 1.
+Release: CAT-WaveNet's training code.
+Licence: this code is ours, MIT.
+Our deviations: `skip_out`, which is in no output, is left out; products are multiplied in another order.
 
 Adapted by the release from a speaker-extraction net, in which one side is audio and the other spikes; the
 sides are called `a` and `s` here. **Channels are the tokens and time is the feature axis**: a weight says
@@ -6,7 +11,7 @@ how much of one channel goes into another, over the whole window. So the window 
 
 Every norm is over channels and time of a segment together (one group), with a gain for each channel.
 
-Shapes: (b, channels, t) throughout; C = 64 channels, b segments, t samples of the window.
+Shapes: (b, channels, t) throughout; C channels (64 in the release), b segments, t samples of the window.
 """
 
 from __future__ import annotations

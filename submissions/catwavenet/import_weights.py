@@ -132,6 +132,7 @@ def _config(tensors: Tensors, variant: str) -> Config:
     filters = [tensors[f"{place}.init_conv.0.conv.bias"].shape[0] for place in wavenets]
     layer = re.compile(r"eeg2envblock\.residual_layer\.residual_blocks\.\d+\.skip_conv\.bias")
     sizes = {
+        "n_channels": tensors["eeg2envblock.init_conv.0.conv.weight_v"].shape[1],
         "n_filters": (*filters, *released.n_filters[len(filters) :]),
         "n_layers": len([name for name in tensors if layer.fullmatch(name)]),
         "n_bands": tensors[f"{wavenets[min(1, len(wavenets) - 1)]}.final_conv.2.bias"].shape[0],

@@ -7,8 +7,9 @@ Release: the training code, for mel; windows of 30 s.
 Licence: this code is ours, MIT.
 Our deviations: the parameters that the release holds and does not use are left out (the attention's
 `skip_out`, a linear layer `proj1` in every WaveNet, the last layer's convolution to a next one). A net that
-predicts stops after the stage that is asked for. Where the envelope is asked for, that is the first stage,
-which is then all that is trained. What the net computes is the release's: from the release's weights it
+predicts stops after the stage that is asked for. Where anything but mel is asked for, the envelope or the
+feature of another corpus, that is the first stage, which is then all that is trained: the stages after it
+need mel and audio. What the net computes is the release's: from the release's weights it
 gives the release's outputs.
 
 Four stages: envelope (1) -> mel (10) -> mel of 80 bands -> power spectrum (257). The first is a WaveNet on
@@ -17,7 +18,8 @@ last two stages are there to train the first two.
 
 The cross-attention's features are the window's samples, so these nets take one length, window_samples.
 
-Shapes: (b, t, channels) at both ends, (b, channels, t) within; t samples at 64 Hz; b segments.
+Shapes: (b, t, channels) at both ends, (b, channels, t) within; E = n_channels EEG channels (64 in the
+release), which the cross-attention has too; b segments of t samples.
 """
 
 from __future__ import annotations
@@ -28,7 +30,6 @@ from crossattention import MutualCrossAttention, Sizes
 from torch import Tensor, nn
 from wavenet import WaveNet
 
-N_EEG_CHANNELS = 64
 N_MEL80_BANDS = 80
 N_MAGNITUDE_BINS = 257
 
@@ -39,6 +40,7 @@ class Config:
 
     Attributes:
         n_bands: of the feature: 10 for mel, 1 for the envelope.
+        n_channels: E, EEG channels.
         n_filters: channels of each stage's WaveNet: envelope, mel, mel of 80 bands, power spectrum. A
             WaveNet that stands alone has the first.
         n_layers: of every WaveNet.
@@ -47,10 +49,11 @@ class Config:
         n_attention_layers: of every cross-attention.
         attention_mix_samples: kernel of the convolution at a cross-attention's end, odd.
         attention_dropout: on the attention's weights and on its result.
-        window_samples: length of EEG that the net is trained on and applied to, 30 s.
+        window_samples: length of EEG that the net is trained on and applied to, 30 s at 64 Hz.
     """
 
     n_bands: int = 10
+    n_channels: int = 64
     n_filters: tuple[int, int, int, int] = (128, 128, 128, 512)
     n_layers: int = 36
     dilation_cycle: int = 12
@@ -62,13 +65,13 @@ class Config:
 
     def wavenet(self, stage: int, n_out: int) -> WaveNet:
         """The WaveNet of a stage, counted from 0."""
-        return WaveNet(N_EEG_CHANNELS, n_out, self.n_filters[stage], self.n_layers, self.dilation_cycle)
+        return WaveNet(self.n_channels, n_out, self.n_filters[stage], self.n_layers, self.dilation_cycle)
 
     def cross_attention(self) -> MutualCrossAttention:
         """One cross-attention module; they are all alike."""
         return MutualCrossAttention(
             Sizes(
-                N_EEG_CHANNELS,
+                self.n_channels,
                 self.n_attention_hidden,
                 self.n_attention_layers,
                 self.attention_mix_samples,
@@ -97,23 +100,23 @@ class Stage(nn.Module):
 
     def __init__(self, config: Config, stage: int, n_before: int, n_out: int) -> None:
         super().__init__()
-        self.widen = nn.Conv1d(n_before, N_EEG_CHANNELS, 1)
+        self.widen = nn.Conv1d(n_before, config.n_channels, 1)
         self.attend_before = config.cross_attention()
         self.attend_eeg = config.cross_attention()
         self.attend_both = config.cross_attention()
         self.wavenet: nn.Module = config.wavenet(stage, n_out)
 
     def forward(self, before: Tensor, eeg: Tensor) -> Tensor:
-        """The stage before (b, n_before, t) and EEG (b, 64, t) -> (b, n_out, t)."""
-        p = self.widen(before)  #         (b, 64, t)
-        p = self.attend_before(p, p)  #   (b, 64, t)
-        e = self.attend_eeg(eeg, eeg)  #  (b, 64, t)
-        x = self.attend_both(p, e)  #     (b, 64, t)
+        """The stage before (b, n_before, t) and EEG (b, E, t) -> (b, n_out, t)."""
+        p = self.widen(before)  #         (b, E, t)
+        p = self.attend_before(p, p)  #   (b, E, t)
+        e = self.attend_eeg(eeg, eeg)  #  (b, E, t)
+        x = self.attend_both(p, e)  #     (b, E, t)
         return self.wavenet(x)  #         (b, n_out, t)
 
 
 class WaveNetOnly(nn.Module):
-    """The feature by one WaveNet: the paper's first ablation for mel, and the envelope's net."""
+    """The feature by one WaveNet: the paper's first ablation for mel, and the net of every other feature."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -121,7 +124,7 @@ class WaveNetOnly(nn.Module):
         self.wavenet: nn.Module = config.wavenet(0, config.n_bands)
 
     def forward(self, eeg: Tensor, subject_index: Tensor | None = None) -> Tensor:
-        """EEG (b, t, 64) -> (b, t, n_bands); subjects are not used."""
+        """EEG (b, t, E) -> (b, t, n_bands); subjects are not used."""
         return self.wavenet(eeg.transpose(1, 2)).transpose(1, 2)
 
     def for_prediction(self) -> WaveNetOnly:
@@ -140,15 +143,15 @@ class TwoStage(nn.Module):
         self.mel = Stage(config, 1, 1, config.n_bands)
 
     def forward(self, eeg: Tensor, subject_index: Tensor | None = None) -> Tensor | dict[str, Tensor]:
-        """EEG (b, t, 64) -> mel (b, t, 10); in training every stage's output, by name."""
+        """EEG (b, t, E) -> mel (b, t, 10); in training every stage's output, by name."""
         if self.training:
             return self.outputs(eeg)
         x = self._window(eeg)
         return self.mel(self.envelope(x), x).transpose(1, 2)
 
     def outputs(self, eeg: Tensor) -> dict[str, Tensor]:
-        """EEG (b, t, 64) -> name of a stage -> its output (b, t, bands)."""
-        x = self._window(eeg)  #                               (b, 64, t)
+        """EEG (b, t, E) -> name of a stage -> its output (b, t, bands)."""
+        x = self._window(eeg)  #                               (b, E, t)
         envelope = self.envelope(x)  #                         (b, 1, t)
         mel = self.mel(envelope, x)  #                         (b, 10, t)
         return _times_first({"envelope": envelope, "mel": mel})
@@ -160,7 +163,7 @@ class TwoStage(nn.Module):
         return self.eval()
 
     def _window(self, eeg: Tensor) -> Tensor:
-        """(b, t, 64) -> (b, 64, t), of the one length that the attention takes."""
+        """(b, t, E) -> (b, E, t), of the one length that the attention takes."""
         if eeg.shape[1] != self.config.window_samples:
             raise ValueError(
                 f"EEG of {eeg.shape[1]} samples, expected {self.config.window_samples}, the net's window:"
@@ -178,8 +181,8 @@ class CatWaveNet(TwoStage):
         self.magnitude = Stage(config, 3, N_MEL80_BANDS, N_MAGNITUDE_BINS)
 
     def outputs(self, eeg: Tensor) -> dict[str, Tensor]:
-        """EEG (b, t, 64) -> name of a stage -> its output (b, t, bands)."""
-        x = self._window(eeg)  #                               (b, 64, t)
+        """EEG (b, t, E) -> name of a stage -> its output (b, t, bands)."""
+        x = self._window(eeg)  #                               (b, E, t)
         envelope = self.envelope(x)  #                         (b, 1, t)
         mel = self.mel(envelope, x)  #                         (b, 10, t)
         mel80 = self.mel80(mel, x)  #                          (b, 80, t)
@@ -200,9 +203,9 @@ NETS: dict[str, type[nn.Module]] = {  # variant -> net
 }
 
 
-def net_of(variant: str, n_bands: int) -> type[nn.Module]:
-    """A variant's net for a feature: for the envelope every variant is the first stage, one WaveNet."""
-    return WaveNetOnly if n_bands == 1 else NETS[variant]
+def net_of(variant: str, feature: str) -> type[nn.Module]:
+    """A variant's net for a feature: for all but mel every variant is the first stage, one WaveNet."""
+    return NETS[variant] if feature == "mel" else WaveNetOnly
 
 
 def _times_first(outputs: dict[str, Tensor]) -> dict[str, Tensor]:

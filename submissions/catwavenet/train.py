@@ -9,7 +9,7 @@ from torch import nn
 
 from harness.errors import Fault, TrainingError
 from harness.predictor import Setup
-from harness.training.recipe import Recipe
+from harness.training.recipe import Recipe, compact
 from harness.training.system import NetSystem
 
 # The release: the recipe's own defaults (Adam at 5e-4, a tenth less every 50 epochs), -r + 0.2 L1 of every
@@ -27,18 +27,15 @@ PAPER = Recipe(
     average_every=40,
 )
 # The steps of the other compact recipes, of 16 crops once they are mixed.
-COMPACT = replace(
+COMPACT = compact(
     PAPER,
-    epochs=20,
     batch_size=64,
     crop_seconds=10.0,
     crops_per_recording=12,
-    learning_rate=2e-3,
+    schedule="step",
     step_epochs=5,
     step_gamma=0.7,
-    average_every=1,
-    average_from=0.7,
-    keep="better",
+    warmup_epochs=0,
 )
 RECIPES = {"paper": PAPER, "compact": COMPACT}
 
@@ -48,11 +45,19 @@ def _changed(**values: Any) -> dict[str, Recipe]:
 
 
 class System(NetSystem):
-    """For the envelope every variant's net is the first stage."""
+    """For all but mel every variant's net is the first stage."""
 
     def build(self, config: Any, setup: Setup, subjects: Sequence[str]) -> nn.Module:
         """The variant's net for the feature."""
         return super().build(config, _first_stage(setup), subjects)
+
+    def notes(self, setup: Setup) -> list[str]:
+        """Which stages a variant is left without, for the training record."""
+        if _first_stage(setup).variant == setup.variant:
+            return []
+        return [
+            f"{setup.feature}: the first stage alone, one WaveNet; the stages after it need mel and audio"
+        ]
 
     def metadata(self, config: Any, setup: Setup, subjects: Sequence[str]) -> dict[str, str]:
         """What the weights file says of itself.
@@ -73,7 +78,7 @@ class System(NetSystem):
 
 
 def _first_stage(setup: Setup) -> Setup:
-    alone = net_of(setup.variant, setup.n_bands) is NETS["wavenet-only"]
+    alone = net_of(setup.variant, setup.feature) is NETS["wavenet-only"]
     return replace(setup, variant="wavenet-only") if alone else setup
 
 

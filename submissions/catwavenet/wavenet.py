@@ -1,5 +1,11 @@
 """The WaveNet regressor of CAT-WaveNet: dilated, gated convolutions with a sum over all layers.
 
+Paper: Fang et al. 2024 (see `model`), its figure 1; after van den Oord et al. 2016, WaveNet: a generative
+model for raw audio, arXiv 1609.03499; its figure 4.
+Release: CAT-WaveNet's training code.
+Licence: this code is ours, MIT.
+Our deviations: what is in no output is left out; for prediction the same function in another order.
+
 Two classes hold one function. `WaveNet` is trained: its convolutions are weight-normalised, and their
 weights are computed anew in every call. `FoldedWaveNet` predicts: it is made once from a trained one, with
 plain weights, scales multiplied into them, and kernels without the taps that lie in the padding.

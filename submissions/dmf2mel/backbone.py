@@ -1,5 +1,10 @@
 """The Mamba block.
 
+Paper: Fan et al. 2025, DMF2Mel, arXiv 2507.07526 (see `model`); its figure 1.
+Release: DMF2Mel's training code.
+Licence: this code is ours, MIT.
+Our deviations: none.
+
 Shapes: (b, t, d).
 """
 

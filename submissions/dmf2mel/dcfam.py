@@ -1,5 +1,10 @@
 """DC_FAM: a local and a global view of the whole window, time taken as channels, brought together.
 
+Paper: Fan et al. 2025, DMF2Mel, arXiv 2507.07526 (see `model`); its figure 1.
+Release: DMF2Mel's training code.
+Licence: this code is ours, MIT.
+Our deviations: what only meets padding is not computed; `fold` samples may share a channel.
+
 The release works on volumes (b, 640, 1, 1, 64): the window's 640 samples are channels, the 64 features lie
 along a line. What meets nothing but padding there is not computed here:
 

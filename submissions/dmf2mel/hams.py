@@ -1,5 +1,11 @@
 """HAMS, attention at four time resolutions, and ADAF, the dual attention that it applies at each of them.
 
+Paper: Fan et al. 2025, DMF2Mel, arXiv 2507.07526 (see `model`); its figure 1.
+Release: DMF2Mel's training code.
+Licence: this code is ours, MIT.
+Our deviations: `feedback_conv`, which the release never uses, is left out, and what only meets padding is not
+computed.
+
 ADAF as released works on images (b, d, 1, t) of height 1, with pairs of a depthwise and a pointwise
 convolution between which nothing stands. Here each pair is one convolution along time with the product of the
 two kernels: of a 3x3 kernel only the middle row meets an image of height 1, the others meet its padding. They

@@ -132,6 +132,7 @@ def _sizes(state: Tensors) -> Config:
     return Config(
         n_bands=len(state["readout.bias"]),
         n_subjects=state["esm.projection.weight"].shape[1],
+        n_channels=d_model,  # the release mixes none
         d_model=d_model,
         d_inner=d_inner,
         grids=tuple(state[f"{esm}{p}.kan.spline"].shape[2] - SPLINE_ORDER for p in projections),

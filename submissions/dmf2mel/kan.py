@@ -1,5 +1,11 @@
 """B-spline KAN layers, the gated KAN projection (AGKAN), and the SplineMap attention made of them.
 
+Paper: Fan et al. 2025, DMF2Mel, arXiv 2507.07526 (see `model`); its figure 1. KAN: Liu et al. 2024, KAN:
+Kolmogorov-Arnold networks, arXiv 2404.19756.
+Release: DMF2Mel's training code.
+Licence: this code is ours, MIT.
+Our deviations: the splines are computed in closed form; the numbers are the release's.
+
 A KAN layer learns a curve for each pair of an input and an output: a cubic spline on a uniform grid over
 [-1, 1], plus a multiple of SiLU. The grid goes on for three knots on both sides, and beyond those the splines
 are zero; nothing is clamped. On a uniform grid every basis function is one curve, moved: with u the input in

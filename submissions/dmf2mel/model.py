@@ -1,7 +1,7 @@
 """DMF2Mel: fusion of a multiscale branch and a whole-window branch, by attention through learned curves.
 
-Paper: Fan et al. 2025, DMF2Mel: a dynamic multiscale fusion network for EEG-driven mel spectrogram
-reconstruction, its figure 1.
+Paper: Fan, Zhang, Zhang, Liu, Li, Zhao, Lv 2025, DMF2Mel: a dynamic multiscale fusion network for EEG-driven
+mel spectrogram reconstruction, arXiv 2507.07526; its figure 1.
 Release: the training code, for windows of 10 s and 85 subjects, with `Linear(64, 1)` at the end.
 Licence: this code is ours, MIT.
 Our deviations:
@@ -10,9 +10,9 @@ Our deviations:
 - `feedback_conv` of ADAF, 20 parameters that the release never uses, is left out;
 - what only meets padding is not computed (`hams.py`, `dcfam.py`); the numbers are the release's;
 - a subject that is not learned gets the mean of the learned subjects' embeddings;
-- with `d_model` other than the 64 EEG channels a linear layer stands before the net, and with `fold` above 1
-  that many consecutive samples share a channel of DC_FAM. Neither is so in the paper preset: they are what
-  makes a small net of the same topology possible.
+- with `d_model` other than the number of EEG channels a linear layer stands before the net, and with `fold`
+  above 1 that many consecutive samples share a channel of DC_FAM. Neither is so in the paper preset for the
+  64 channels of the release: they are what makes a small net of the same topology possible.
 
 A variant without a branch hands x0 on in its place; without Mamba the fused series goes to the readout; in
 place of SplineMap attention stands the attention of the FFT block, with linear projections.
@@ -20,11 +20,13 @@ place of SplineMap attention stands the attention of the FFT block, with linear 
 Files: `kan.py` KAN, AGKAN, SplineMap attention; `hams.py` HAMS, ADAF; `dcfam.py` DC_FAM; `backbone.py` the
 Mamba block; here the net. ESM, which SSM2Mel has too, is in `harness.nn.esm`.
 
-Shapes: (b, t, d), t = window_samples at 64 Hz, d = d_model; b segments, K = n_bands outputs.
+Shapes: (b, t, d), t = window_samples, d = d_model, E = n_channels EEG channels, K = n_bands outputs; b
+segments.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from backbone import MambaBlock, MambaTwice
@@ -36,7 +38,6 @@ from torch import Tensor, nn
 from harness.nn.attention import Attention, FeedForward
 from harness.nn.esm import SubjectEmbedding
 
-N_EEG_CHANNELS = 64
 N_FUSIONS = 6
 
 
@@ -46,6 +47,7 @@ class Config:
 
     Attributes:
         n_bands: K, 1 for the envelope, 10 for mel.
+        n_channels: E, EEG channels.
         n_subjects: subjects that the net learns.
         d_model: features of every block.
         d_inner: channels between the two convolutions of ESM's feed-forward part.
@@ -66,10 +68,12 @@ class Config:
         attention_dropout: on the attention's weights.
         adaf_dropout: of whole channels in ADAF.
         dcfam_dropout: on DC_FAM's weights of neighbours.
-        window_samples: the one length of EEG that the net takes, 10 s.
+        window_samples: the one length of EEG that the net takes, 10 s at 64 Hz; a multiple of
+            `window_multiple`.
     """
 
     n_bands: int = 10
+    n_channels: int = 64
     n_subjects: int = 85
     d_model: int = 64
     d_inner: int = 1024
@@ -91,6 +95,11 @@ class Config:
     adaf_dropout: float = 0.05
     dcfam_dropout: float = 0.1
     window_samples: int = 640
+
+    @property
+    def window_multiple(self) -> int:
+        """HAMS halves the window three times; DC_FAM folds it, and parts what is left among its heads."""
+        return math.lcm(8, self.fold * self.dcfam_heads)
 
 
 PRESETS = {
@@ -158,9 +167,9 @@ def linear_attention(config: Config) -> nn.Module:
     return Attention(config.d_model, config.n_heads, config.dropout, config.attention_dropout)
 
 
-def embedding(d_model: int) -> nn.Linear:
-    """From EEG channels to fewer features: at first a rotation, so that they are as large as the EEG."""
-    layer = nn.Linear(N_EEG_CHANNELS, d_model)
+def embedding(n_channels: int, d_model: int) -> nn.Linear:
+    """From EEG channels to features: at first a rotation, so that they are as large as the EEG."""
+    layer = nn.Linear(n_channels, d_model)
     nn.init.orthogonal_(layer.weight)
     return layer
 
@@ -177,7 +186,8 @@ class Dmf2Mel(nn.Module):
         super().__init__()
         _check(config)
         self.config = config
-        self.embed = nn.Identity() if config.d_model == N_EEG_CHANNELS else embedding(config.d_model)
+        same = config.d_model == config.n_channels
+        self.embed = nn.Identity() if same else embedding(config.n_channels, config.d_model)
         self.esm = SubjectEmbedding(
             config.d_model,
             config.n_subjects,
@@ -192,7 +202,7 @@ class Dmf2Mel(nn.Module):
         self.readout = nn.Linear(config.d_model, self._n_outputs())
 
     def forward(self, eeg: Tensor, subject_index: Tensor) -> Tensor:
-        """EEG (b, window_samples, 64) and positions of subjects (b,), -1 for one not learned -> (b, t, K)."""
+        """EEG (b, window_samples, E) and positions of subjects (b,), -1 for one not learned -> (b, t, K)."""
         if eeg.shape[1] != self.config.window_samples:
             raise ValueError(
                 f"EEG of {eeg.shape[1]} samples, expected {self.config.window_samples}: the net has its"
@@ -250,7 +260,7 @@ class Broadcast(Dmf2Mel):
     """The release's one output, the same series for every band."""
 
     def forward(self, eeg: Tensor, subject_index: Tensor) -> Tensor:
-        """EEG (b, window_samples, 64), positions of subjects (b,) -> (b, t, K), equal over K."""
+        """EEG (b, window_samples, E), positions of subjects (b,) -> (b, t, K), equal over K."""
         return super().forward(eeg, subject_index).repeat(1, 1, self.config.n_bands)
 
     def _n_outputs(self) -> int:

@@ -2,7 +2,7 @@
 
 from model import NETS, PRESETS
 
-from harness.training.recipe import Recipe, compact
+from harness.training.recipe import SHORT_CROPS, Recipe, compact
 from harness.training.system import NetSystem
 
 # The release: the recipe's defaults (Adam at 5e-4, a tenth less every 50 epochs, one random crop of 10 s from
@@ -17,13 +17,7 @@ PAPER = Recipe(
 )
 RECIPES = {
     "paper": PAPER,
-    "compact": compact(  # windows of 3 s: many steps for the EEG that they take, where the first ones decide
-        PAPER,
-        epochs=28,
-        batch_size=48,
-        crop_seconds=3.0,
-        crops_per_recording=10,
-        gradient_clip=5.0,
-    ),
+    # Windows of 3 s: many steps for the EEG that they take, where the first ones decide.
+    "compact": compact(PAPER, epochs=28, **SHORT_CROPS),
 }
 SYSTEM = NetSystem(nets=NETS, configs=dict.fromkeys(NETS, PRESETS), recipes=RECIPES)

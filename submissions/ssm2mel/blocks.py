@@ -1,6 +1,12 @@
 """SSM2Mel's sizes and its blocks, in the order in which the net meets them; `model` puts them together.
 
-Shapes: (b, t, d), t samples at 64 Hz and d = d_model channels; b windows.
+Paper: Fan et al. 2025, SSM2Mel, doi 10.1109/ICASSP49660.2025.10888785, arXiv 2501.10402 (see `model`); its
+figure 1.
+Release: SSM2Mel's training code.
+Licence: this code is ours, MIT.
+Our deviations: as `model` lists them.
+
+Shapes: (b, t, d), d = d_model channels; b windows of t samples.
 """
 
 from __future__ import annotations
@@ -28,9 +34,11 @@ class Config:
 
     Attributes:
         n_bands: K, 1 for the envelope, 10 for mel.
-        window_samples: the one length of EEG that the net takes, 10 s; a multiple of 4.
-        d_model: channels of everything, even. The net adds to the EEG and so has the EEG's 64; another width,
-            as in the preset ``compact``, mixes EEG channels to as many first.
+        n_channels: EEG channels.
+        window_samples: the one length of EEG that the net takes, 10 s at 64 Hz; a multiple of
+            `window_multiple`.
+        d_model: channels of everything, even. The net adds to the EEG and so has its 64 channels; where it
+            has another number, as in the preset ``compact``, EEG channels are mixed to as many first.
         d_inner: channels within the feed-forward part of an FFT block.
         d_wide: channels within the half-step feed-forward layers.
         n_heads: of the attention.
@@ -45,6 +53,7 @@ class Config:
     """
 
     n_bands: int = 10
+    n_channels: int = 64
     window_samples: int = 640
     d_model: int = 64
     d_inner: int = 1024
@@ -58,6 +67,11 @@ class Config:
     n_rounds: int = 2
     dropout: float = 0.5
     attention_dropout: float = 0.1
+
+    @property
+    def window_multiple(self) -> int:
+        """The S4-UNet halves the window twice."""
+        return 4
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,7 @@ def _sizes(state: State) -> dict[str, int]:
         "n_bands": len(state["readout.bias"]),
         "n_subjects": state["esm.projection.weight"].shape[1],
         "window_samples": len(state[f"{custom}conv_block.mix_in.bias"]),
+        "n_channels": len(state["readout.weight"][0]),  # the release mixes none: as many as d_model
         "d_model": len(state["readout.weight"][0]),
         "d_inner": len(state[f"{custom}attention.feed_forward.widen.bias"]),
         "d_wide": len(state[f"{custom}half_step.widen.bias"]),

@@ -1,7 +1,7 @@
 """SSM2Mel: state spaces, in a U-net and in Mamba, around attention, told who is listening.
 
-Paper: Fan, Zhang, Zhang, Lv 2025, SSM2Mel: state space model to reconstruct mel spectrogram from the EEG,
-ICASSP; its figure 1.
+Paper: Fan, Zhang, Zhang, Pan, Lv 2025, SSM2Mel: state space model to reconstruct mel spectrogram from the
+EEG, ICASSP, doi 10.1109/ICASSP49660.2025.10888785, arXiv 2501.10402; its figure 1.
 Release: the training code, with `Linear(64, 1)` at the end.
 Licence: this code is ours, MIT.
 The release differs from the paper: windows of 10 s instead of 5, 2000 epochs instead of 1000. It is what can
@@ -17,8 +17,8 @@ Our deviations:
 
 `blocks.ConvBlock` takes time for its channels, as released: the net fits windows of one length.
 
-Shapes: (b, t, d), t samples at 64 Hz and d = d_model channels, 64 in the release as in the EEG; b windows,
-K = n_bands outputs.
+Shapes: (b, t, d), E = n_channels EEG channels and d = d_model channels, both 64 in the release, K = n_bands
+outputs; b windows of t samples.
 """
 
 from __future__ import annotations
@@ -38,8 +38,6 @@ from blocks import (
 )
 from torch import Tensor, nn
 
-N_EEG_CHANNELS = 64
-
 
 class Ssm2Mel(nn.Module):
     """The net."""
@@ -52,11 +50,13 @@ class Ssm2Mel(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        if config.window_samples % 4:
-            raise ValueError(f"window_samples = {config.window_samples}, expected a multiple of 4")
+        if config.window_samples % config.window_multiple:
+            raise ValueError(
+                f"window_samples = {config.window_samples}, expected a multiple of {config.window_multiple}"
+            )
         self.config = config
-        same = config.d_model == N_EEG_CHANNELS
-        self.mix = nn.Identity() if same else nn.Linear(N_EEG_CHANNELS, config.d_model)
+        same = config.d_model == config.n_channels
+        self.mix = nn.Identity() if same else nn.Linear(config.n_channels, config.d_model)
         self.esm = self.ESM(config)
         self.unet = self.UNET(config)
         self.external = self.EXTERNAL(config)
@@ -68,7 +68,7 @@ class Ssm2Mel(nn.Module):
         self.readout = self.READOUT(config.d_model, config.n_bands)
 
     def forward(self, eeg: Tensor, subject_index: Tensor) -> Tensor:
-        """EEG (b, t, 64) and positions of subjects (b,), -1 for one not learned -> (b, t, K).
+        """EEG (b, t, E) and positions of subjects (b,), -1 for one not learned -> (b, t, K).
 
         Raises:
             ValueError: t is not the configuration's ``window_samples``.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from nets import eeg_of, n_parameters, relative, without_gradient
+from nets import eeg_of, n_parameters, relative
 
 TINY = {"n_filters": 4, "n_iterations": 2, "n_rounds": 2, "kernel_samples": 3, "context_samples": 5}
 REACH = 2 * (3 * 1 + 2)  # iterations times (two rounds and the mixing, 1 each; the context, 2)
@@ -23,18 +23,6 @@ def tiny(ccn):
 def test_parameters_of_the_body_are_the_described_ones(ccn):
     net = ccn.model.ConvConcatNet(ccn.model.PRESETS["paper"])
     assert n_parameters(net.body) == 544_384
-    assert n_parameters(net) == 544_384 + 64 * 10 + 10
-
-
-def test_compact_net_is_small_and_keeps_the_shape(ccn, rng):
-    net = ccn.model.ConvConcatNet(ccn.model.PRESETS["compact"])
-    assert 50_000 < n_parameters(net) < 300_000
-    assert net(torch.from_numpy(eeg_of(rng, 2, 100))).shape == (2, 100, 10)
-
-
-def test_gradient_reaches_every_parameter(ccn, rng):
-    net = ccn.model.ConvConcatNet(ccn.model.PRESETS["compact"])
-    assert without_gradient(net, torch.from_numpy(eeg_of(rng, 2, 64))) == []
 
 
 def test_norm_and_activation_come_before_the_padding(tiny, rng):
@@ -71,29 +59,6 @@ def test_outputs_do_not_depend_on_what_lies_beyond_their_reach(tiny, rng):
         whole, first, last = tiny(eeg), tiny(eeg[:, :60]), tiny(eeg[:, 40:])
     assert relative(first[:, : 60 - REACH], whole[:, : 60 - REACH]) < 1e-6
     assert relative(last[:, REACH:], whole[:, 40 + REACH :]) < 1e-6
-
-
-def test_outputs_do_not_depend_on_the_batch(ccn, tiny, save_net, make_setup, rng):
-    decoder = ccn.predictor.Decoder(make_setup(save_net(tiny)))
-    eeg = eeg_of(rng, 32, 96)
-    together = decoder.predict(eeg, ["sub-001"] * 32)
-    alone = np.concatenate([decoder.predict(eeg[i : i + 1], ["sub-002"]) for i in range(32)])
-    assert relative(alone, together) < 1e-5
-
-
-def test_predicts_in_its_own_process(ccn, tiny, save_net, make_setup, predict_isolated, rng):
-    setup, eeg = make_setup(save_net(tiny)), eeg_of(rng, 3, 96)
-    predicted = predict_isolated(ccn.folder, setup, eeg)
-    assert relative(predicted, ccn.predictor.Decoder(setup).predict(eeg, ["sub-001"] * 3)) < 1e-5
-
-
-def test_training_builds_what_its_file_says(ccn, make_setup):
-    system = ccn.train.SYSTEM
-    setup = make_setup(feature="envelope", n_bands=1)
-    config, _ = system.recipe("compact", "default")
-    net = system.build(config, setup, [])
-    assert net.config.n_bands == 1
-    assert '"n_bands": 1' in system.metadata(config, setup, [])["config"]
 
 
 def test_depthwise_is_torchs_grouped_convolution(ccn, rng):

@@ -6,8 +6,10 @@ import sys
 import numpy as np
 import pytest
 from conftest import REPOSITORY
+from safetensors.numpy import save_file
 
 from harness.corpus import open_corpus
+from harness.errors import ShapeError
 from harness.submission.manifest import load_submission
 from harness.tasks.splits import load_split
 from harness.training import train_submission
@@ -57,8 +59,26 @@ def test_apply_sums_the_next_samples(model, rng):
     assert out[0, 19] == pytest.approx(eeg[0, 19] @ weights[0])
 
 
-def test_lags_are_0_to_400_ms(model):
-    assert pytest.approx(0.4, abs=1 / 64) == (model.N_LAGS - 1) / model.SAMPLE_RATE_HZ
+@pytest.mark.parametrize(
+    ("sample_rate_hz", "n_lags"), [(64, 26), (64.0, 26), (100, 41), (125, 51), (128, 52), (35, 15)]
+)
+def test_lags_are_0_to_400_ms(model, sample_rate_hz, n_lags):
+    assert model.n_lags(sample_rate_hz) == n_lags
+    assert 0.4 - 1 / sample_rate_hz < (n_lags - 1) / sample_rate_hz <= 0.4 + 1e-12
+
+
+def test_weights_that_do_not_fit_the_run_are_refused(package, make_setup, tmp_path):
+    linear = package("baselines/linear").predictor.Linear
+    path = tmp_path / "weights.safetensors"
+    save_file({"weights": np.zeros((41, 32, 1), np.float32)}, path)
+    lab = {"feature": "pitch", "n_bands": 1, "n_channels": 32, "sample_rate_hz": 100}
+    predicted = linear(make_setup(path, **lab)).predict(np.ones((2, 96, 32), np.float32), ["a", "b"])
+    assert (predicted.shape, predicted.dtype) == ((2, 96, 1), np.float32)
+    for changes in ({"n_channels": 64}, {"sample_rate_hz": 64}, {"n_bands": 10}):
+        with pytest.raises(ValueError, match=r"weights of shape \(41, 32, 1\), expected \("):
+            linear(make_setup(path, **{**lab, **changes}))
+    with pytest.raises(ShapeError, match="48 frames for 96 EEG samples"):
+        linear(make_setup(path, **lab, n_frames=48))
 
 
 def test_recovers_a_known_response(model, rng):
@@ -114,7 +134,7 @@ def test_reaches_the_reference_on_real_eeg(dtu_folder, model):
     from harness.tasks.segments import stretches
 
     corpus, split = open_corpus(dtu_folder), load_split("dtu")
-    ridge = model.Ridge(64, 1)
+    ridge = model.Ridge(64, 1, model.n_lags(64))
     for recording, start, stop in stretches(corpus, split, "train"):
         ridge.add(
             model.zscore(recording.eeg(start, stop)),

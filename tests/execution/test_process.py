@@ -374,14 +374,14 @@ shape (1000000000000,) and data type float64""",
     "output: axes swapped": (
         body("return eeg[:, :, :10].transpose(0, 2, 1)"),
         f"""\
-{BATCH}: predict returned shape (2, 10, 64), expected (2, 64, 10) (n_segments, n_times, n_bands).
+{BATCH}: predict returned shape (2, 10, 64), expected (2, 64, 10) (n_segments, n_frames, n_bands).
   Axes look swapped: return array.transpose(0, 2, 1).""",
     ),
     "output: fifteen frames short": (
         body("return eeg[:, 15:, :10]"),
         f"""\
-{BATCH}: predict returned shape (2, 49, 10), expected (2, 64, 10) (n_segments, n_times, n_bands).
-  49 frames for 64 EEG samples: return one frame a sample, it is never padded or cut here.""",
+{BATCH}: predict returned shape (2, 49, 10), expected (2, 64, 10) (n_segments, n_frames, n_bands).
+  Return n_frames = 64 frames (setup.n_frames): none are added or cut here.""",
     ),
     "output: float64": (
         body("return eeg[:, :, :10].astype(float)"),

@@ -62,7 +62,10 @@ def test_manifest_that_is_not_toml(make_submission):
     [
         ({"version": None}, "the key 'version' is missing."),
         ({"licens": "MIT"}, "unknown key 'licens'.\n  Did you mean 'licence'?"),
-        ({"features": ["mels"]}, "features[0]: 'mels', expected one of mel, envelope."),
+        (
+            {"features": ["Mel"]},
+            'features[0]: \'Mel\', expected a feature\'s name like "mel", or "*" for any.',
+        ),
         ({"features": []}, "features: [] should be non-empty."),
         ({"version": "1.0"}, "version: '1.0', expected a version like \"1.0.0\"."),
         ({"authors": "me"}, "authors: 'me' of type string, expected array."),
@@ -87,10 +90,23 @@ def test_bad_manifest(make_submission, changes, message):
 
 
 def test_all_faults_of_a_manifest_at_once(make_submission):
-    folder = make_submission(version=None, titel="x", features=["mels"])
+    folder = make_submission(version=None, titel="x", features=["Mel"])
     with pytest.raises(SubmissionError) as caught:
         load_submission(folder)
     assert len(caught.value.faults) == 3
+
+
+def test_a_submission_for_any_feature_decodes_every_one(make_submission):
+    some, every = load_submission(make_submission()), load_submission(make_submission("any", features=["*"]))
+    for feature in ("mel", "pitch"):
+        every.check_feature(feature)
+        assert every.decodes(feature)
+    assert (some.decodes("mel"), some.decodes("pitch")) == (True, False)
+    with pytest.raises(SubmissionError) as caught:
+        some.check_feature("pitch")
+    assert _messages(caught) == [
+        "tiny: --feature: 'pitch', expected one of mel, envelope, what the manifest declares."
+    ]
 
 
 def test_submission_without_weights_needs_none(make_submission):

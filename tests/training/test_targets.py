@@ -65,11 +65,11 @@ def _message(error):
 
 
 def test_no_further_targets_change_nothing(data):
-    assert with_targets(data.corpus, data.stretches(), ()) == data.stretches()
+    assert with_targets(data.corpus, data.stretches(), (), 64) == data.stretches()
 
 
 def test_targets_are_the_audios_and_are_cut_to_the_shortest(data, tree):
-    found = with_targets(data.corpus, data.stretches(), FURTHER)
+    found = with_targets(data.corpus, data.stretches(), FURTHER, 64)
     assert [(r.id, start) for r, start, _ in found] == [(r.id, start) for r, start, _ in data.stretches()]
     for (recording, start, stop), (_, _, before) in zip(found, data.stretches(), strict=True):
         made = spectra(*load_audio(find_audio(data.corpus, recording.stimulus)))
@@ -95,16 +95,16 @@ def test_audio_lies_in_the_root_whatever_folder_is_given(tree):
 def test_spectra_are_computed_once_and_anew_for_other_audio(data, tree, monkeypatch):
     computed = []
     monkeypatch.setattr(targets, "spectra", lambda *a: computed.append(1) or spectra(*a))
-    first = with_targets(data.corpus, data.stretches(), FURTHER)
+    first = with_targets(data.corpus, data.stretches(), FURTHER, 64)
     n_first = len(computed)
-    again = with_targets(data.corpus, data.stretches(), FURTHER)
+    again = with_targets(data.corpus, data.stretches(), FURTHER, 64)
     assert n_first <= 2  # an earlier test may have computed them
     assert len(computed) == n_first
     assert again == first
     assert not isinstance(first[0][0].feature_series["magnitude"].pieces[0].mapped().base, type(None))
     audio, rate_hz = load_audio(tree / "stimuli/eeg/audiobook_1.npz")
     np.savez(tree / "stimuli/eeg/audiobook_1.npz", audio=-audio * 0.5, fs=rate_hz)
-    other = with_targets(data.corpus, data.stretches(), FURTHER)
+    other = with_targets(data.corpus, data.stretches(), FURTHER, 64)
     assert len(computed) == n_first + 1
     quarter = first[0][0].feature("magnitude", 0, 100) / 4
     assert other[0][0].feature("magnitude", 0, 100) == pytest.approx(quarter, rel=1e-4)
@@ -128,7 +128,7 @@ def test_missing_labels_of_a_further_target(data):
         (replace(r, feature_series={"mel": r.feature_series["mel"]}), a, b) for r, a, b in data.stretches()
     ]
     with pytest.raises(TrainingError, match="target envelope: 4 recordings without envelope .sub-001_audio"):
-        with_targets(data.corpus, bare, ("envelope",))
+        with_targets(data.corpus, bare, ("envelope",), 64)
 
 
 def test_broken_audio_is_named(data, tree):
@@ -146,13 +146,13 @@ def test_a_cache_that_cannot_be_written_is_named(data, monkeypatch, tmp_path):
 
 def test_crops_hold_all_targets_side_by_side(data):
     crops = make_crops(data, RECIPE, seed=3)
-    assert crops.targets == ("mel", *FURTHER)
+    assert list(crops.bands) == ["mel", *FURTHER]
     plan = crops.epoch(1)
     rows = [row for batch in crops.batches(1) for row in batch.target]
     for crop, row in zip(plan, rows, strict=True):
         recording, _, stop = crops.stretches[crop.stretch]
         assert crop.start + 128 <= stop
-        own = [recording.feature(name, crop.start, crop.start + 128) for name in crops.targets]
+        own = [recording.feature(name, crop.start, crop.start + 128) for name in crops.bands]
         assert np.array_equal(row, np.concatenate(own, axis=1))
         assert row.shape == (128, 10 + 1 + 80 + 257)
 
@@ -175,15 +175,17 @@ def test_the_features_crops_are_those_without_further_targets(data):
 def test_a_recipe_for_mel_has_no_further_targets_for_the_envelope(data, tree):
     (tree / "stimuli/eeg/podcast_3.npz.gz").unlink()
     crops = make_crops(replace(data, feature="envelope"), RECIPE, seed=0)
-    assert crops.targets == ("envelope",)
+    assert crops.bands == {"envelope": 1}
 
 
 @pytest.mark.parametrize(
     ("feature", "further"),
-    [("mel", ("mel",)), ("mel", ("mel81",)), ("mel80", ()), ("mel", ("mel80", "mel80"))],
+    [("mel", ("mel",)), ("pitch", ("mel80", "pitch")), ("mel", ("mel80", "mel80"))],
 )
 def test_targets_that_cannot_be_meant(feature, further):
-    with pytest.raises(TrainingError, match=f"recipe: targets of {feature}: .*, expected some of"):
+    with pytest.raises(
+        TrainingError, match=f"recipe: targets of {feature}: .*, expected other targets, each once"
+    ):
         Recipe(epochs=1, targets={feature: further})
 
 
