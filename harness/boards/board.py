@@ -220,6 +220,7 @@ def strangers(records: Sequence[BoardRecord]) -> list[Fault]:
         "split file": [one.record.split.sha256 for one in records],
         "scorer version": [one.record.scorer_version for one in records],
         "kind of corpus": [one.record.corpus.kind for one in records],
+        "declaration of the corpus": [one.record.corpus.declaration_sha256 or None for one in records],
         "set of subjects": [
             None if one.record.flags.partial else tuple(one.record.subjects) for one in records
         ],

@@ -1,10 +1,11 @@
-"""``harness data``: make, fetch and describe corpora."""
+"""``harness data``: make, fetch, declare and describe corpora."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,10 +13,13 @@ from harness.cli.group import cli
 from harness.cli.open import simulated_corpus
 from harness.cli.options import DATA_VARIABLE
 
+if TYPE_CHECKING:
+    from harness.corpus.declaration import Declaration
+
 
 @cli.group()
 def data() -> None:
-    """Make, fetch and describe corpora."""
+    """Make, fetch, declare and describe corpora."""
 
 
 @data.command("simulate")
@@ -35,7 +39,7 @@ def data_simulate(folder: Path, seed: int) -> None:
 
 
 @data.command("fetch")
-@click.argument("name", type=click.Choice(["dtu"]))
+@click.argument("name", metavar="CORPUS")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--subjects", metavar="LIST", help="Only these, e.g. S1,S9. Default: all with a known sha256.")
 @click.option(
@@ -45,22 +49,76 @@ def data_simulate(folder: Path, seed: int) -> None:
 )
 @click.option("--url", metavar="URL", help="Another place that serves the same files.")
 def data_fetch(name: str, folder: Path, subjects: str | None, unverified: bool, url: str | None) -> None:
-    """Fetch a public corpus into DIR, file by file, each checked; a second call goes on."""
-    from harness.cli.output import answer, progress, remark
-    from harness.corpus.fetch import fetch_dtu
+    """Fetch CORPUS into DIR, file by file, each checked; a second call goes on.
 
+    CORPUS is one that comes with the harness and may be fetched (dtu), or a corpus.toml with a table fetch.
+    """
+    from harness.cli.output import answer, progress, remark
+    from harness.corpus.fetch import fetch_corpus
+
+    declaration = _to_fetch(name)
     chosen = None if subjects is None else tuple(subjects.replace(" ", "").split(","))
     with progress(f"fetching {name}") as show:
-        fetched = fetch_dtu(folder, subjects=chosen, unverified=unverified, url=url, on_progress=show)
+        fetched = fetch_corpus(
+            declaration, folder, subjects=chosen, unverified=unverified, url=url, on_progress=show
+        )
     answer(f"{fetched.downloaded} files fetched, {fetched.present} were there already, in {folder}")
     for line in fetched.remarks:
         remark(line)
 
 
+def _to_fetch(name: str) -> Declaration:
+    """The declaration of a corpus that may be fetched."""
+    from harness.corpus.declaration import DECLARATION, declared, declared_names, load_declaration
+    from harness.errors import Fault, UsageError, did_you_mean
+
+    path = Path(name)
+    found = load_declaration(path.parent) if path.name == DECLARATION else declared(name)
+    if found is None or found.fetch is None:
+        known = [one for one in declared_names() if (it := declared(one)) and it.fetch is not None]
+        raise UsageError(
+            Fault(
+                "CORPUS",
+                f"{name!r}, which nobody may fetch" if found else repr(name),
+                f"one of {', '.join(known)}, or a {DECLARATION} with a table fetch",
+                did_you_mean(name, known),
+            )
+        )
+    return found
+
+
+@data.command("declare")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the draft there, e.g. DIR/corpus.toml; a file that is there is never overwritten.",
+)
+def data_declare(folder: Path, out: Path | None) -> None:
+    """Draft a corpus.toml from the arrays in DIR; every guess is marked, for you to check.
+
+    Example: harness data declare my-recordings --out my-recordings/corpus.toml
+    """
+    from harness.cli.output import answer, remark
+    from harness.corpus.draft import draft_declaration, write_draft
+
+    text = draft_declaration(folder)
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    write_draft(out, text)
+    answer(f"draft written to {out}")
+    remark(f"next: check every line marked as guessed; then harness data describe {folder}")
+
+
 @data.command("describe")
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--split", metavar="FILE", help="A split file whose parts are counted too, beside those of splits/."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the description as JSON.")
-def data_describe(folder: Path | None, as_json: bool) -> None:
+def data_describe(folder: Path | None, split: str | None, as_json: bool) -> None:
     """Say what corpus lies in DIR: subjects, minutes, labels by split and part, what is broken."""
     import json
 
@@ -68,11 +126,12 @@ def data_describe(folder: Path | None, as_json: bool) -> None:
     from harness.corpus import open_corpus
     from harness.corpus.locate import layouts
     from harness.tasks.describe import describe, description_text
+    from harness.tasks.splits import load_split
 
     given = folder or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
     chosen = given or simulated_corpus()
     corpus = open_corpus(chosen)
-    description = describe(corpus, layouts(chosen))
+    description = describe(corpus, layouts(chosen), [load_split(split)] if split else [])
     if as_json:
         answer(json.dumps(description, indent=1))
     else:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from harness.corpus.declaration import Declaration
     from harness.tasks.task import Task
 
 
@@ -33,6 +34,31 @@ def open_asked(
     for note in task.corpus.notes:
         remark(f"note: {note}")
     return task
+
+
+def corpus_named(name: str, data: Path | None) -> Declaration:
+    """What a corpus is: one that comes with the harness, or the one that a folder's corpus.toml declares.
+
+    Raises:
+        UsageError: neither has the name.
+    """
+    from harness.corpus.declaration import DECLARATION, declared, declared_names, load_declaration
+    from harness.errors import Fault, UsageError, did_you_mean
+
+    own = load_declaration(data) if data is not None else None
+    found = own if own is not None and own.name == name else declared(name)
+    if found is None:
+        known = [*declared_names(), *([own.name] if own else [])]
+        raise UsageError(
+            Fault(
+                "--corpus",
+                repr(name),
+                f"one of {', '.join(known)}",
+                did_you_mean(name, known)
+                or f"For another one, --data names the folder with its {DECLARATION}.",
+            )
+        )
+    return found
 
 
 def simulated_corpus() -> Path:

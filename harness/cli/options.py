@@ -23,8 +23,8 @@ DATA_OPTION = click.option(
 )
 FEATURE_OPTION = click.option(
     "--feature",
-    type=click.Choice(["mel", "envelope"]),
-    help="What is decoded. Default: mel (for DTU: envelope).",
+    metavar="NAME",
+    help="What is decoded, such as mel or envelope. Default: the split's first.",
 )
 PARTIAL_OPTION = click.option(
     "--partial",
@@ -54,8 +54,7 @@ def asked_options(command: Command) -> Command:
         click.option(
             "--split",
             metavar="NAME",
-            help="A split of splits/, or a split file. Default: held-out-subjects (for DTU: dtu; for a"
-            " challenge test set: challenge-2024).",
+            help="A split of splits/, or a split file (.json) anywhere. Default: that of the corpus.",
         ),
         click.option(
             "--part",

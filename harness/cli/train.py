@@ -17,7 +17,7 @@ from harness.cli.options import DATA_OPTION, FEATURE_OPTION, SEED_OPTION, VARIAN
 @click.option(
     "--split",
     metavar="NAME",
-    help="Whose training part. Default: held-out-subjects (for DTU: dtu).",
+    help="Whose training part: a split of splits/, or a split file. Default: that of the corpus.",
 )
 @FEATURE_OPTION
 @DATA_OPTION
@@ -34,6 +34,11 @@ from harness.cli.options import DATA_OPTION, FEATURE_OPTION, SEED_OPTION, VARIAN
     help="auto: a GPU where there is one.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint, where there is one.")
+@click.option(
+    "--partial",
+    is_flag=True,
+    help="Go on although subjects of the training or validation part are not in the corpus.",
+)
 @SEED_OPTION
 @click.option(
     "--out",
@@ -51,6 +56,7 @@ def train(
     epochs: int | None,
     device: str,
     resume: bool,
+    partial: bool,
     seed: int,
     out: Path | None,
 ) -> None:
@@ -63,7 +69,7 @@ def train(
     from harness.training.distributed import this_process
 
     loaded = load_submission(submission)
-    task = open_asked(data=data, split=split, part="val", feature=feature)
+    task = open_asked(data=data, split=split, part="val", feature=feature, partial=partial)
     first = this_process().rank == 0
     with progress(f"training {loaded.name}") if first else nullcontext() as show:
         trained = train_submission(
@@ -78,6 +84,7 @@ def train(
             device=device,
             resume=resume,
             out=out,
+            partial=partial,
             on_progress=show,
         )
     if trained is None:  # one of several processes, and not the one that writes
@@ -97,34 +104,43 @@ def train(
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--corpus",
-    type=click.Choice(["sparrkulee", "simulated", "dtu"]),
+    metavar="NAME",
     required=True,
-    help="The corpus that the weights are for.",
+    help="The corpus that the weights are for: sparrkulee, simulated, dtu, or the one of --data.",
 )
-@click.option(
-    "--feature", type=click.Choice(["mel", "envelope"]), required=True, help="What the weights decode."
-)
+@click.option("--feature", metavar="NAME", required=True, help="What the weights decode.")
 @click.option(
     "--split",
     metavar="NAME",
-    help="The split that they are for. Default: held-out-subjects (for DTU: dtu).",
+    help="The split that they are for. Default: that of the corpus.",
+)
+@click.option(
+    "--data", metavar="DIR", type=click.Path(path_type=Path), help="Folder of a corpus with a corpus.toml."
 )
 @VARIANT_OPTION
 def import_weights(
-    submission: Path, file: Path, corpus: str, feature: str, split: str | None, variant: str | None
+    submission: Path,
+    file: Path,
+    corpus: str,
+    feature: str,
+    split: str | None,
+    data: Path | None,
+    variant: str | None,
 ) -> None:
     """Convert a release's weights, FILE (.safetensors, .npz or .pt), into SUBMISSION's own."""
+    from harness.cli.open import corpus_named
     from harness.cli.output import answer, remark
     from harness.submission.manifest import load_submission
     from harness.tasks.splits import default_split, load_split
     from harness.training.import_weights import import_weights as convert
 
     loaded = load_submission(submission)
-    chosen = load_split(split or default_split(corpus, "trials" if corpus == "dtu" else "preprocessed"))
-    path, sha256 = convert(loaded, file, corpus, chosen, feature, variant=variant)
+    declaration = corpus_named(corpus, data)
+    chosen = load_split(split or default_split(declaration))
+    path, sha256 = convert(loaded, file, declaration, chosen, feature, variant=variant)
     answer(f"weights: {path} (sha256 {sha256[:16]}…, in the manifest)")
     remark("What these weights have seen is not on record; score records will say so.")
-    where = None if corpus == "simulated" else Path("DIR")
+    where = None if corpus == "simulated" else data or Path("DIR")
     remark(f"next: {_score_command(submission, where, split, feature, variant)}")
 
 

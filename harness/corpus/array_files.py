@@ -20,16 +20,19 @@ from harness import npy
 from harness.errors import CorpusError, Fault
 from harness.files import open_regular
 
+# Members of an .npz that say at which rate the others were sampled.
+RATE_MEMBERS = ("fs", "sr", "sample_rate", "sample_rate_hz", "sfreq")
 COMPRESSED = -1
 """The offset of an array that is compressed and cannot be mapped."""
 MOST_UNPACKED_BYTES = 4 << 30
 """Of one compressed array, which is read whole."""
+_MOST_RATE_BYTES = 1 << 16
 _LOCAL_HEADER_BYTES = 30  # fixed part of a zip member's local header (PKWARE APPNOTE 4.3.7)
 
 
 @dataclass(frozen=True)
 class ArrayFile:
-    """A two-dimensional array of numbers in a file.
+    """A two-dimensional array of numbers in a file; one axis is read as one column.
 
     Attributes:
         path: the .npy or .npz file.
@@ -83,8 +86,12 @@ def open_npy(path: Path) -> ArrayFile:
         raise CorpusError(Fault(str(path), error.strerror or "cannot be read")) from None
 
 
-def open_npz(path: Path) -> dict[str, ArrayFile]:
-    """Read the headers of all arrays in an ``.npz`` file.
+def open_npz(path: Path, member: str = "") -> dict[str, ArrayFile]:
+    """Read the headers of the arrays in an ``.npz`` file, but of those that say a rate.
+
+    Args:
+        path: the file.
+        member: only this array; empty for all.
 
     Raises:
         CorpusError: missing, not .npz or truncated, or an array as in :func:`open_npy`.
@@ -93,35 +100,77 @@ def open_npz(path: Path) -> dict[str, ArrayFile]:
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             for info in archive.infolist():
-                member = info.filename.removesuffix(npy.SUFFIX)
-                if member == info.filename:
+                name = info.filename.removesuffix(npy.SUFFIX)
+                if name == info.filename or name in RATE_MEMBERS or member not in ("", name):
                     continue
-                if member in arrays:
-                    raise ValueError(f"{member!r} is there twice")
+                if name in arrays:
+                    raise ValueError(f"{name!r} is there twice")
                 npy.check_method(info)
                 with archive.open(info) as content:
-                    described = _described(content, path, member, info.file_size)
+                    described = _described(content, path, name, info.file_size)
                 if info.compress_type == zipfile.ZIP_STORED:
                     start = described.offset + _member_offset(file, info)
                     if info.compress_size != info.file_size:
-                        raise ValueError(f"{member!r} is not of the size that the archive says")
+                        raise ValueError(f"{name!r} is not of the size that the archive says")
                 elif info.file_size > MOST_UNPACKED_BYTES:
-                    raise ValueError(f"{member!r} unpacks to {info.file_size} bytes; save it uncompressed")
+                    raise ValueError(f"{name!r} unpacks to {info.file_size} bytes; save it uncompressed")
                 else:
                     start = COMPRESSED
-                arrays[member] = replace(described, offset=start)
+                arrays[name] = replace(described, offset=start)
     except OSError as error:
         raise CorpusError(Fault(str(path), error.strerror or "cannot be read")) from None
     except npy.DAMAGED as error:
-        raise CorpusError(
-            Fault(
-                str(path),
-                f"not a readable .npz ({npy.reason(error)})",
-                "numpy's .npz",
-                "The file may be half downloaded: fetch it again.",
-            )
-        ) from None
+        raise _not_npz(path, error) from None
     return arrays
+
+
+def check_rate(path: Path, declared_hz: float) -> None:
+    """Refuse an ``.npz`` that says another sampling rate (members ``fs``, ``sr`` and the like).
+
+    Raises:
+        CorpusError: another rate than declared, or one that cannot be read.
+    """
+    try:
+        said = said_rates(path)
+    except OSError as error:
+        raise CorpusError(Fault(str(path), error.strerror or "cannot be read")) from None
+    except npy.DAMAGED as error:
+        raise _not_npz(path, error) from None
+    for name, value in said.items():
+        number = float(value.reshape(-1)[0]) if value.size == 1 and value.dtype.kind in "fiu" else None
+        if number != declared_hz:
+            raise CorpusError(
+                Fault(
+                    f"{path}: {name}",
+                    f"{value.dtype} of shape {value.shape}" if number is None else f"{number:g} Hz",
+                    f"{declared_hz:g} Hz, as the corpus declares",
+                    "Declare the rate that the files have; nothing is resampled here.",
+                )
+            )
+
+
+def said_rates(path: Path) -> dict[str, NDArray[np.generic]]:
+    """What an ``.npz`` says of its sampling rate: member -> its value, mostly none.
+
+    Raises:
+        OSError, or one of ``npy.DAMAGED``: the file cannot be read.
+    """
+    with open_regular(path) as file:
+        with zipfile.ZipFile(file) as archive:
+            there = {name.removesuffix(npy.SUFFIX) for name in archive.namelist()}
+        names = [name for name in RATE_MEMBERS if name in there]
+        return {name: npy.read_npz(file, _MOST_RATE_BYTES, name)[name] for name in names}
+
+
+def _not_npz(path: Path, error: Exception) -> CorpusError:
+    return CorpusError(
+        Fault(
+            str(path),
+            f"not a readable .npz ({npy.reason(error)})",
+            "numpy's .npz",
+            "The file may be half downloaded: fetch it again.",
+        )
+    )
 
 
 def _described(file: IO[bytes], path: Path, member: str, size: int) -> ArrayFile:
@@ -135,6 +184,8 @@ def _described(file: IO[bytes], path: Path, member: str, size: int) -> ArrayFile
     shape, dtype = header.shape, header.dtype
     if dtype.kind not in "fiu":
         raise CorpusError(Fault(name, f"dtype {dtype}", "real numbers"))
+    if len(shape) == 1:
+        shape = (shape[0], 1)  # one number a frame: the same bytes
     if len(shape) != 2:
         raise CorpusError(Fault(name, f"shape {shape}", "two axes, time and channels"))
     offset = file.tell()
@@ -177,6 +228,7 @@ def _unpacked(array: ArrayFile) -> NDArray[np.generic]:
     try:
         with open_regular(array.path) as file:
             whole: NDArray[np.generic] = npy.read_npz(file, MOST_UNPACKED_BYTES, array.member)[array.member]
+            whole = whole.reshape(array.shape)
     except OSError as error:
         raise CorpusError(Fault(array.name, error.strerror or "cannot be read")) from None
     except ValueError as error:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -19,10 +20,14 @@ from numpy.typing import NDArray
 
 from harness.conventions import SIMULATED_WORDS
 from harness.corpus.array_files import ArrayFile
+from harness.corpus.declaration import Declaration
 from harness.errors import CorpusError, Fault
 
 # The dataset's own division of every recording in time (SparrKULee, split_data).
-TIME_FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
+TIME_FRACTIONS: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
+# EEG and features of one recording may differ in length by this share of the longer: more is another rate,
+# or another recording.
+MOST_LENGTH_DIFFERENCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -78,12 +83,15 @@ class Recording:
 
     Attributes:
         subject: as in ``sub-003``.
-        stimulus: the audio's name.
-        part_samples: how many samples the train, val and test thirds of a cut in time have; their sum
+        stimulus: the audio's name; empty where nobody says what was heard.
+        part_samples: how many samples the train, val and test parts of a cut in time have; their sum
             is the recording's length.
-        eeg_series: (n_times or more, 64).
-        feature_series: feature -> (n_times or more, n_bands); a feature without labels is absent.
+        eeg_series: (n_times or more, n_channels).
+        feature_series: feature -> (n_frames or more, n_bands); a feature without labels is absent.
         segment_id: where the corpus itself comes as segments, the segment's id; else empty.
+        frames_per_sample: feature -> frames for each EEG sample, where it is not 1.
+        session: where file names tell sessions apart; else empty.
+        run: likewise.
     """
 
     subject: str
@@ -92,25 +100,31 @@ class Recording:
     eeg_series: Series
     feature_series: Mapping[str, Series] = field(default_factory=dict)
     segment_id: str = ""
+    frames_per_sample: Mapping[str, Fraction] = field(default_factory=dict)
+    session: str = ""
+    run: str = ""
 
     @property
     def id(self) -> str:
-        """Subject and stimulus, or the id of a given segment."""
-        return self.segment_id or f"{self.subject}_{self.stimulus}"
+        """Subject, session, run and stimulus, as far as there are any; or the id of a given segment."""
+        known = (self.subject, self.session, self.run, self.stimulus)
+        return self.segment_id or "_".join(filter(None, known))
 
     @property
     def n_times(self) -> int:
         """Samples in the recording."""
         return sum(self.part_samples)
 
-    def bounds(self, part: str) -> tuple[int, int]:
+    def bounds(self, part: str, fractions: Mapping[str, float] = TIME_FRACTIONS) -> tuple[int, int]:
         """First and last (exclusive) sample of a part, for cuts in time."""
+        own = fractions == TIME_FRACTIONS
+        samples = self.part_samples if own else cut_in_time(self.n_times, fractions)
         index = list(TIME_FRACTIONS).index(part)
-        start = sum(self.part_samples[:index])
-        return start, start + self.part_samples[index]
+        start = sum(samples[:index])
+        return start, start + samples[index]
 
     def eeg(self, start: int, stop: int) -> NDArray[np.float32]:
-        """EEG (stop - start, 64) float32.
+        """EEG (stop - start, n_channels) float32.
 
         Raises:
             CorpusError: a number is not finite.
@@ -118,10 +132,17 @@ class Recording:
         return self._finite(self.eeg_series.read(start, stop), "EEG", start)
 
     def feature(self, name: str, start: int, stop: int) -> NDArray[np.float32]:
-        """A feature (stop - start, n_bands) float32.
+        """A feature over a stretch of EEG: (n_frames, n_bands) float32, one frame a sample at the EEG's rate.
+
+        At another rate it begins with the frame that holds the sample ``start``.
+
+        Args:
+            name: of the feature.
+            start: first EEG sample.
+            stop: last EEG sample, exclusive.
 
         Raises:
-            CorpusError: the recording has no such feature, or a number is not finite.
+            CorpusError: the recording has no such feature, too few frames, or a number is not finite.
         """
         if name not in self.feature_series:
             raise CorpusError(
@@ -131,7 +152,21 @@ class Recording:
                     remedy="Point --labels at the folder that holds it, or choose another --feature.",
                 )
             )
-        return self._finite(self.feature_series[name].read(start, stop), name, start)
+        series = self.feature_series[name]
+        ratio = self.frames_per_sample.get(name)
+        if ratio is None:
+            return self._finite(series.read(start, stop), name, start)
+        first = int(start * ratio)
+        last = first + int((stop - start) * ratio)
+        if last > series.n_times:
+            raise CorpusError(
+                Fault(
+                    f"{self.id}: {name}",
+                    f"{series.n_times} frames",
+                    f"{last} or more, for the EEG's samples up to {stop}",
+                )
+            )
+        return self._finite(series.read(first, last), name, first)
 
     def _finite(self, values: NDArray[np.float32], what: str, start: int) -> NDArray[np.float32]:
         # The sum of squares is finite only where every number is, at half the cost of asking each.
@@ -169,22 +204,33 @@ class Corpus:
     """Recordings in one folder.
 
     Attributes:
-        name: sparrkulee, simulated or dtu.
-        layout: preprocessed, split_data, challenge or trials.
+        declaration: what the corpus is.
+        layout: the reader that knew its files: preprocessed, split_data, challenge, trials, declared (by
+            the patterns of a corpus.toml), or labels (references only, no EEG).
         folder: where it lies.
-        simulated: True where nothing in it was measured on a person.
         recordings: sorted by subject and stimulus.
         faults: what is broken, by subject.
         notes: what a user should know, e.g. recordings cut to their shortest feature.
+        absent: features that the declaration names and no file holds, and the fault that says so.
     """
 
-    name: str
+    declaration: Declaration
     layout: str
     folder: Path
-    simulated: bool
     recordings: tuple[Recording, ...]
     faults: tuple[SubjectFault, ...] = ()
     notes: tuple[str, ...] = ()
+    absent: Mapping[str, Fault] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The corpus's name, as in its declaration."""
+        return self.declaration.name
+
+    @property
+    def simulated(self) -> bool:
+        """Whether nothing in it was measured on a person."""
+        return self.declaration.simulated
 
     @property
     def words(self) -> str:
@@ -207,14 +253,62 @@ class Corpus:
         return tuple(r for r in self.recordings if r.subject == subject)
 
 
-def cut_in_time(n_times: int) -> tuple[int, int, int]:
+def cut_in_time(n_times: int, fractions: Mapping[str, float] = TIME_FRACTIONS) -> tuple[int, int, int]:
     """Samples of the three parts of a recording cut in time.
 
     The dataset's script gives each part ``int(shortest * fraction)`` samples from the running start,
     where ``shortest`` is the shortest of EEG and features; one or two samples at the end fall away.
+
+    Args:
+        n_times: samples of the recording.
+        fractions: part -> its share, in order.
     """
-    train, val, test = (int(n_times * fraction) for fraction in TIME_FRACTIONS.values())
+    train, val, test = (int(n_times * fractions[part]) for part in TIME_FRACTIONS)
     return train, val, test
+
+
+def with_frame_rates(
+    recording: Recording, declaration: Declaration, segment_seconds: float | None = None
+) -> Recording:
+    """A recording that knows how many frames its features have for each EEG sample.
+
+    Args:
+        recording: with feature series.
+        declaration: of the corpus.
+        segment_seconds: of a split, for features with a number of frames a segment.
+    """
+    ratios = {
+        name: declaration.features[name].frames_per_sample(declaration.sample_rate_hz, segment_seconds)
+        for name in recording.feature_series
+        if name in declaration.features
+    }
+    others = {name: ratio for name, ratio in ratios.items() if ratio != 1}
+    return (
+        recording if others == recording.frames_per_sample else replace(recording, frames_per_sample=others)
+    )
+
+
+def length_fault(
+    where: str, feature: str, n_samples: int, n_frames: int, frames_per_sample: Fraction = Fraction(1)
+) -> Fault | None:
+    """The fault of a feature that is much longer or shorter than its EEG; None where it is not.
+
+    Args:
+        where: the recording, for the message.
+        feature: its name.
+        n_samples: of the EEG.
+        n_frames: of the feature.
+        frames_per_sample: as declared; 0 where a split decides.
+    """
+    expected = float(n_samples * frames_per_sample)
+    if not expected or abs(n_frames - expected) <= MOST_LENGTH_DIFFERENCE * max(float(n_frames), expected):
+        return None
+    return Fault(
+        f"{where}: {feature}",
+        f"{n_frames} frames beside {n_samples} samples of EEG",
+        f"about {round(expected)} frames, at the rates of the corpus",
+        "Lengths may differ by 2 %: is a sampling rate another than declared, or is it another recording?",
+    )
 
 
 def natural_key(name: str) -> tuple[object, ...]:

@@ -1,21 +1,21 @@
 """Fetching public corpora: a pinned commit, a sha256 a file, and a second call goes on where one stopped.
 
-The list of files is ``dtu_files.json``. Files of some subjects have no sha256 there, because nobody who
-made the list had them; they are fetched only on request, and their hashes are printed.
+The files are those of a declaration's table ``fetch``. Some have no sha256 there, because nobody who made the
+list had them; they are fetched only on request, and their hashes are printed.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.corpus.base import natural_key
+from harness.corpus.declaration import Declaration
 from harness.errors import CorpusError, Fault, UsageError, shorten
 from harness.files import file_sha256
-
-DTU_LIST = Path(__file__).parent / "dtu_files.json"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Fetched:
     remarks: tuple[str, ...]
 
 
-def fetch_dtu(
+def fetch_corpus(
+    declaration: Declaration,
     folder: Path,
     *,
     subjects: Sequence[str] | None = None,
@@ -41,9 +42,10 @@ def fetch_dtu(
     url: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Fetched:
-    """Fetch the DTU trials, file by file; each is checked before it gets its name.
+    """Fetch a corpus, file by file; each is checked before it gets its name.
 
     Args:
+        declaration: with a table ``fetch``.
         folder: where the files go; made where it is missing.
         subjects: only these; None for all that have hashes (with ``unverified`` for all).
         unverified: also fetch files without a sha256 on record.
@@ -51,11 +53,15 @@ def fetch_dtu(
         on_progress: called with the number of files done and of all.
 
     Raises:
-        UsageError: a subject that does not exist, or that needs ``unverified``.
+        UsageError: no table ``fetch``, a subject that does not exist, or that needs ``unverified``.
         CorpusError: a download failed, or a file's hash is wrong; what was fetched before stays.
     """
-    listed = json.loads(DTU_LIST.read_text("utf-8"))
-    names = _chosen(listed, subjects, unverified)
+    if declaration.fetch is None:
+        raise UsageError(Fault(f"corpus {declaration.name}", "no table 'fetch' in its declaration"))
+    listed = declaration.fetch
+    owners = _owners(declaration, listed)
+    everyone = sorted(set(owners.values()), key=natural_key)
+    names = _chosen(listed, owners, everyone, subjects, unverified)
     base = (url or listed["url"]).rstrip("/") + "/"
     downloaded = present = 0
     remarks = []
@@ -72,15 +78,33 @@ def fetch_dtu(
                 remarks.append(f"{name}: sha256 {file_sha256(path)} (not on record)")
         if on_progress:
             on_progress(done, len(names))
-    absent = [subject for subject in listed["subjects"] if subject not in _subjects(names)]
+    absent = [subject for subject in everyone if subject not in {owners[name] for name in names}]
     if absent and subjects is None:
         remarks.append(f"not fetched, no sha256 on record: {shorten(absent, 8)}; --unverified fetches them")
     return Fetched(downloaded, present, tuple(remarks))
 
 
-def _chosen(listed: dict[str, Any], subjects: Sequence[str] | None, unverified: bool) -> list[str]:
-    everyone = listed["subjects"]
-    verified = _subjects(listed["sha256"])
+def _owners(declaration: Declaration, listed: Mapping[str, Any]) -> dict[str, str]:
+    """Whose each file is: the subject that its name names; in the list's order."""
+    owners = {}
+    for name in [*listed["sha256"], *listed.get("unverified", [])]:
+        found = None
+        if declaration.eeg is not None:
+            found = next((one for pattern in declaration.eeg.patterns if (one := pattern.match(name))), None)
+        words = re.split(r"[^A-Za-z0-9-]+", name)
+        known = [word for word in words if word in (declaration.subjects or ())]
+        owners[name] = found["subject"] if found else (known or [""])[0]
+    return owners
+
+
+def _chosen(
+    listed: Mapping[str, Any],
+    owners: Mapping[str, str],
+    everyone: Sequence[str],
+    subjects: Sequence[str] | None,
+    unverified: bool,
+) -> list[str]:
+    verified = {owners[name] for name in listed["sha256"]}
     chosen = list(subjects or (everyone if unverified else [s for s in everyone if s in verified]))
     unknown = [subject for subject in chosen if subject not in everyone]
     if unknown:
@@ -94,11 +118,7 @@ def _chosen(listed: dict[str, Any], subjects: Sequence[str] | None, unverified: 
                 remedy="Add --unverified to fetch them all the same.",
             )
         )
-    return [f"DTU_{subject}_{trial:03d}.npz" for subject in chosen for trial in range(listed["trials"])]
-
-
-def _subjects(names: Sequence[str] | dict[str, str]) -> set[str]:
-    return {name.split("_")[1] for name in names}
+    return [name for subject in chosen for name in owners if owners[name] == subject]
 
 
 def _download(url: str, known: str | None, folder: Path, name: str) -> None:

@@ -1,68 +1,91 @@
 """Which corpus lies in a folder, and opening it.
 
 The user points at the root of a download or at any folder inside it that holds one layout; nothing is
-converted or copied.
+converted or copied. A folder with a ``corpus.toml`` is what that says; another is recognised by its files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from harness.conventions import SIMULATED_MARKER, SIMULATED_PREFIX
-from harness.corpus import dtu, sparrkulee
+from harness.corpus import dtu, plain, sparrkulee
 from harness.corpus.base import Corpus
+from harness.corpus.declaration import DECLARATION, Declaration, declared, declared_names, load_declaration
+from harness.corpus.pattern import files_below
 from harness.errors import CorpusError, Fault
 
 _SPARRKULEE_FOLDERS = ("", "derivatives")
 _CHALLENGE_FOLDERS = ("", "TASK2_regression", "test_set/TASK2_regression", "test_set")
 _DTU_FOLDERS = ("", "DTU", "dtu", "evaluation_datasets/DTU")
+_FEATURE_FOLDERS = ("", "preprocessed_stimuli", "derivatives/preprocessed_stimuli", "split_data")
 
 
 def open_corpus(folder: Path, *, layout: str | None = None, feature_folder: Path | None = None) -> Corpus:
     """Open the corpus in a folder.
 
     Args:
-        folder: root of a download, or a folder with one layout.
+        folder: root of a download, a folder with one layout, or one with a ``corpus.toml``.
         layout: take this layout where the folder holds several; else the first of preprocessed,
             split_data, challenge, trials.
-        feature_folder: where mel and envelope files lie if not beside the EEG.
+        feature_folder: where the features' files lie if not beside the EEG.
 
     Raises:
-        CorpusError: the folder is missing, empty, or of no known layout.
+        CorpusError: the folder is missing, empty, of no known layout, or contradicts its declaration.
     """
     if not folder.is_dir():
         arrived = "a file" if folder.exists() else "no such folder"
         raise CorpusError(
             Fault(str(folder), arrived, "the folder of a corpus", "Check --data or HARNESS_DATA.")
         )
-    found = layouts(folder)
+    declaration = load_declaration(folder)
+    if declaration is not None and declaration.eeg is not None:
+        return plain.open_declared(folder, declaration, feature_folder)
+    found = dict(_layouts(folder))
+    if declaration is not None:
+        found = {name: found[name] for name in declaration.layouts if name in found}
     if layout is not None:
         found = {name: place for name, place in found.items() if name == layout}
     if not found:
-        raise CorpusError(
-            Fault(
-                str(folder),
-                "an empty folder" if not any(folder.iterdir()) else "no corpus of a known layout",
-                "preprocessed_eeg/, split_data/, a challenge test set (*_mapping.json), or DTU_S*_*.npz"
-                if layout is None
-                else f"the layout {layout}",
-                "`harness data simulate DIR` or `harness data fetch dtu DIR` make a corpus that works.",
-            )
-        )
+        raise CorpusError(_nothing(folder, layout, declaration))
     name, place = next(iter(found.items()))
-    return _open(name, place, folder, feature_folder)
+    return _open(name, place, folder, feature_folder, declaration)
 
 
 def layouts(folder: Path) -> dict[str, Path]:
     """The layouts that a folder holds and where, the one that :func:`open_corpus` takes first."""
+    declaration = load_declaration(folder)
+    if declaration is not None and declaration.eeg is not None:
+        return {plain.LAYOUT: folder}
     return dict(_layouts(folder))
 
 
-def is_feature_folder(folder: Path) -> bool:
-    """Whether a folder holds mel or envelope files in SparrKULee's naming."""
-    return _feature_place(folder) is not None
+def is_feature_folder(folder: Path, data: Path) -> bool:
+    """Whether a folder holds feature files as the corpus in the folder ``data`` names them."""
+    declaration = load_declaration(data) if data.is_dir() else None
+    if declaration is not None and declaration.eeg is not None:
+        return plain.holds_features(folder, declaration)
+    return _feature_place(folder, declaration) is not None
+
+
+def _nothing(folder: Path, layout: str | None, declaration: Declaration | None) -> Fault:
+    if declaration is not None:
+        expected = f"the layout {layout or ' or '.join(declaration.layouts)}, as {DECLARATION} declares"
+    elif layout is not None:
+        expected = f"the layout {layout}"
+    else:
+        expected = (
+            "preprocessed_eeg/, split_data/, a challenge test set (*_mapping.json), DTU_S*_*.npz, or a"
+            f" {DECLARATION}"
+        )
+    return Fault(
+        str(folder),
+        "an empty folder" if not any(folder.iterdir()) else "no corpus of a known layout",
+        expected,
+        "`harness data simulate DIR` or `harness data fetch dtu DIR` make a corpus that works;"
+        f" `harness data declare DIR` drafts a {DECLARATION} for recordings of your own.",
+    )
 
 
 def _layouts(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -74,21 +97,24 @@ def _layouts(folder: Path) -> Iterator[tuple[str, Path]]:
         if folder.name == "preprocessed_eeg" and any(folder.glob("sub-*/")):
             yield "preprocessed", folder
     for base in (folder, folder / "split_data", folder / "derivatives" / "split_data"):
-        if next(base.glob(f"*{sparrkulee.SEPARATOR}eeg.npy"), None):
+        if sparrkulee.visible(base, f"*{sparrkulee.SEPARATOR}eeg.npy"):
             yield "split_data", base
             break
     for base in (folder / sub for sub in _CHALLENGE_FOLDERS):
-        if next(base.glob("*_mapping.json"), None):
+        if sparrkulee.visible(base, "*_mapping.json"):
             yield "challenge", base
             break
     for base in (folder / sub for sub in _DTU_FOLDERS):
-        if next(base.glob("DTU_S*.npz"), None):
+        if sparrkulee.visible(base, "DTU_S*.npz"):
             yield "trials", base
             break
 
 
-def _open(layout: str, place: Path, folder: Path, feature_folder: Path | None) -> Corpus:
-    features = _feature_place(feature_folder) if feature_folder else None
+def _open(
+    layout: str, place: Path, folder: Path, feature_folder: Path | None, own: Declaration | None
+) -> Corpus:
+    declaration = own or _of_layout(layout, place, folder)
+    features = _feature_place(feature_folder, declaration) if feature_folder else None
     if features is not None and layout in ("trials", "challenge"):
         raise CorpusError(
             Fault(
@@ -99,32 +125,41 @@ def _open(layout: str, place: Path, folder: Path, feature_folder: Path | None) -
             )
         )
     if layout == "trials":
-        return dtu.open_trials(place)
+        return dtu.open_trials(place, declaration)
     if layout == "challenge":
-        return sparrkulee.open_challenge(place)
+        return sparrkulee.open_challenge(place, declaration)
     if layout == "split_data":
-        corpus = sparrkulee.open_split_data(place, features)
-    else:
-        beside = place.parent / "preprocessed_stimuli"
-        corpus = sparrkulee.open_preprocessed(place, features or (beside if beside.is_dir() else None))
-    if _is_simulated(corpus, place, folder):
-        return replace(corpus, name="simulated", simulated=True)
-    return corpus
+        return sparrkulee.open_split_data(place, features, declaration)
+    beside = place.parent / "preprocessed_stimuli"
+    return sparrkulee.open_preprocessed(place, features or (beside if beside.is_dir() else None), declaration)
 
 
-def _is_simulated(corpus: Corpus, place: Path, folder: Path) -> bool:
+def _of_layout(layout: str, place: Path, folder: Path) -> Declaration:
+    """The shipped corpus of a layout. Files of the simulated one are simulated wherever they were copied."""
+    simulated = _is_simulated(place, folder)
+    for name in declared_names():
+        declaration = declared(name)
+        if declaration and layout in declaration.layouts and declaration.simulated == simulated:
+            return declaration
+    raise CorpusError(Fault(str(place), f"files of the layout {layout}", "of a corpus that is no simulation"))
+
+
+def _is_simulated(place: Path, folder: Path) -> bool:
     """A marker in any folder above, or one simulated stimulus: a copied part is simulated still."""
     roots = (folder, place, place.parent, place.parent.parent)
-    return any((root / SIMULATED_MARKER).is_file() for root in roots) or any(
-        recording.stimulus.startswith(SIMULATED_PREFIX) for recording in corpus.recordings
-    )
+    if any((root / SIMULATED_MARKER).is_file() for root in roots):
+        return True
+    names = (f"*audio-{SIMULATED_PREFIX}*_eeg.npy", f"*{sparrkulee.SEPARATOR}{SIMULATED_PREFIX}*.npy")
+    return any(Path(file).match(name) for file in files_below(place) for name in names)
 
 
-def _feature_place(folder: Path) -> Path | None:
-    names = ("preprocessed_stimuli", "derivatives/preprocessed_stimuli", "split_data")
-    for base in (folder, *(folder / name for name in names)):
-        if next(base.glob(f"*{sparrkulee.SEPARATOR}mel.npy"), None) or next(
-            base.glob(f"*{sparrkulee.SEPARATOR}envelope.npy"), None
-        ):
+def _feature_place(folder: Path, declaration: Declaration | None) -> Path | None:
+    names = declaration.features if declaration else _shipped_features()
+    for base in (folder / sub for sub in _FEATURE_FOLDERS):
+        if any(sparrkulee.visible(base, f"*{sparrkulee.SEPARATOR}{name}.npy") for name in names):
             return base
     return None
+
+
+def _shipped_features() -> list[str]:
+    return [name for one in map(declared, declared_names()) if one for name in one.features]

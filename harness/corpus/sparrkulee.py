@@ -16,8 +16,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.conventions import N_EEG_CHANNELS
-from harness.corpus.array_files import ArrayFile, open_npy, open_npz
+from harness.corpus.array_files import ArrayFile, check_rate, open_npy, open_npz
 from harness.corpus.base import (
     TIME_FRACTIONS,
     Corpus,
@@ -25,10 +24,12 @@ from harness.corpus.base import (
     Series,
     SubjectFault,
     cut_in_time,
+    length_fault,
     natural_key,
 )
+from harness.corpus.declaration import Declaration
+from harness.corpus.pattern import files_below
 from harness.errors import CorpusError, Fault, HarnessError, shorten
-from harness.features.catalogue import FEATURE_BANDS
 from harness.files import read_regular
 from harness.schemas.documents import parse_json
 
@@ -47,27 +48,30 @@ _EEG_NAME = re.compile(
     r"audio-(?P<stimulus>.+)_eeg\.npy"
 )
 _SPLIT_NAME = re.compile(
-    r"(?P<part>train|val|test)_-_(?P<subject>.+?)_-_(?P<stimulus>.+)_-_(?P<what>eeg|mel|envelope)\.npy"
+    r"(?P<part>train|val|test)_-_(?P<subject>.+?)_-_(?P<stimulus>.+)_-_(?P<what>[a-z0-9-]+)\.npy"
 )
 _MAPPING_SUFFIX = "_mapping.json"
 
 
-def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None) -> Corpus:
-    """Open ``preprocessed_eeg`` with ``preprocessed_stimuli``.
+def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None, declaration: Declaration) -> Corpus:
+    """Open ``preprocessed_eeg`` with ``preprocessed_stimuli``; links to folders are followed.
 
     Args:
         eeg_folder: the folder with ``sub-*`` folders.
         stimuli_folder: the folder with ``<stimulus>_-_<feature>.npy``; None where labels are elsewhere.
+        declaration: what the corpus is.
 
     Raises:
         CorpusError: no EEG file at all.
     """
-    stimuli, broken = _stimulus_features(stimuli_folder)
+    stimuli, broken = _stimulus_features(stimuli_folder, declaration)
     recordings: dict[tuple[str, str], Recording] = {}
     faults: list[SubjectFault] = []
     notes: list[str] = []
     cuts: list[tuple[int, str]] = []
-    for path in sorted(eeg_folder.glob("sub-*/**/*_eeg.npy")):
+    wide: list[int] = []
+    names = [name for name in files_below(eeg_folder) if name.startswith("sub-") and "/" in name]
+    for path in (eeg_folder / name for name in names if name.endswith("_eeg.npy")):
         match = _EEG_NAME.fullmatch(path.name)
         if match is None:
             notes.append(f"{path.name}: not a name of the dataset, left out")
@@ -77,13 +81,14 @@ def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None) -> Corpus:
             notes.append(f"{path.name}: unusable triggers, left out as the dataset says")
             continue
         try:
-            eeg = _eeg_series((open_npy(path),), time_axis=1)
+            eeg = _eeg_series((open_npy(path),), 1, declaration, wide)
         except CorpusError as error:
             faults += [SubjectFault(subject, fault) for fault in error.faults]
             continue
-        features = stimuli.get(stimulus, {})
+        features, wrong = _of_the_eegs_length(path.name, eeg, stimuli.get(stimulus, {}))
+        faults += [SubjectFault(subject, fault, feature) for feature, fault in wrong.items()]
         faults += [SubjectFault(subject, fault, feature) for feature, fault in broken.get(stimulus, ())]
-        if stimuli_folder is not None and not features and stimulus not in broken:
+        if stimuli_folder is not None and stimulus not in stimuli and stimulus not in broken:
             faults.append(
                 SubjectFault(
                     subject,
@@ -108,25 +113,29 @@ def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None) -> Corpus:
             cuts.append((max(lengths) - min(lengths), recording.id))
     if cuts:
         notes.append(_cut_note(cuts))
-    return _corpus("preprocessed", eeg_folder, recordings, faults, notes)
+    notes += _wide_note(wide, declaration)
+    return _corpus("preprocessed", eeg_folder, declaration, recordings, faults, notes)
 
 
-def open_split_data(folder: Path, feature_folder: Path | None = None) -> Corpus:
+def open_split_data(folder: Path, feature_folder: Path | None, declaration: Declaration) -> Corpus:
     """Open ``split_data``; the parts of a recording are joined in the order train, val, test.
 
     Args:
         folder: holds the .npy files.
-        feature_folder: holds the mel and envelope files where they lie elsewhere.
+        feature_folder: holds the mel and envelope files where they lie elsewhere; else None.
+        declaration: what the corpus is.
 
     Raises:
         CorpusError: no EEG file at all.
     """
     found: dict[tuple[str, str], dict[tuple[str, str], Path]] = defaultdict(dict)
     notes: list[str] = []
+    wide: list[int] = []
     folders = [folder] if feature_folder in (None, folder) else [folder, feature_folder]
-    for path in sorted(path for each in folders if each for path in each.glob("*.npy")):
+    known = ("eeg", *declaration.features)
+    for path in sorted(path for each in folders if each for path in visible(each, "*.npy")):
         match = _SPLIT_NAME.fullmatch(path.name)
-        if match is None:
+        if match is None or match["what"] not in known:
             notes.append(f"{path.name}: not a name of the dataset, left out")
             continue
         found[match["subject"], match["stimulus"]][match["what"], match["part"]] = path
@@ -134,39 +143,48 @@ def open_split_data(folder: Path, feature_folder: Path | None = None) -> Corpus:
     faults: list[SubjectFault] = []
     for (subject, stimulus), paths in found.items():
         try:
-            recordings[subject, stimulus] = _joined(subject, stimulus, paths)
+            recordings[subject, stimulus] = _joined(subject, stimulus, paths, declaration, wide)
         except CorpusError as error:
             faults += [SubjectFault(subject, fault) for fault in error.faults]
-    return _corpus("split_data", folder, recordings, faults, notes)
+    notes += _wide_note(wide, declaration)
+    return _corpus("split_data", folder, declaration, recordings, faults, notes)
 
 
-def open_challenge(folder: Path) -> Corpus:
+def open_challenge(folder: Path, declaration: Declaration) -> Corpus:
     """Open the challenge's test set: every mapped segment is a recording of its own.
 
     Args:
         folder: holds ``<subject>_mapping.json`` and ``preprocessed_eeg/<subject>_eeg.npz``.
+        declaration: what the corpus is.
 
     Raises:
         CorpusError: no usable mapping at all.
     """
     recordings: dict[tuple[str, str], Recording] = {}
     faults: list[SubjectFault] = []
-    for path in sorted(folder.glob(f"*{_MAPPING_SUFFIX}")):
+    wide: list[int] = []
+    for path in visible(folder, f"*{_MAPPING_SUFFIX}"):
         subject = path.name.removesuffix(_MAPPING_SUFFIX)
         try:
             mapping = _mapping(path)
             archive = folder / "preprocessed_eeg" / f"{subject}_eeg.npz"
             arrays = open_npz(archive)
+            check_rate(archive, declaration.sample_rate_hz)
             for segment_id, eeg_id in mapping.items():
                 if eeg_id not in arrays:
                     raise CorpusError(Fault(f"{path}: {segment_id}", f"{eeg_id!r} is not in {archive.name}"))
-                eeg = _eeg_series((arrays[eeg_id],), time_axis=0)
+                eeg = _eeg_series((arrays[eeg_id],), 0, declaration, wide)
                 recordings[subject, segment_id] = Recording(
                     subject, eeg_id, (0, 0, eeg.n_times), eeg, segment_id=segment_id
                 )
         except HarnessError as error:
             faults += [SubjectFault(subject, fault) for fault in error.faults]
-    return _corpus("challenge", folder, recordings, faults, [])
+    return _corpus("challenge", folder, declaration, recordings, faults, _wide_note(wide, declaration))
+
+
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """Files of a folder by a pattern, sorted; hidden ones, such as ``._name``, are passed over."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
 def _mapping(path: Path) -> dict[str, str]:
@@ -180,28 +198,46 @@ def _mapping(path: Path) -> dict[str, str]:
 
 
 def _stimulus_features(
-    folder: Path | None,
+    folder: Path | None, declaration: Declaration
 ) -> tuple[dict[str, dict[str, Series]], dict[str, list[tuple[str, Fault]]]]:
     """Features by stimulus, and by stimulus what is wrong with which feature."""
     features: dict[str, dict[str, Series]] = defaultdict(dict)
     broken: dict[str, list[tuple[str, Fault]]] = defaultdict(list)
     if folder is None:
         return features, broken
-    for feature in FEATURE_BANDS:
+    for feature, declared in declaration.features.items():
         suffix = f"{SEPARATOR}{feature}.npy"
-        for path in sorted(folder.glob(f"*{suffix}")):
+        for path in visible(folder, f"*{suffix}"):
             stimulus = path.name.removesuffix(suffix)
             try:
-                features[stimulus][feature] = _feature_series((open_npy(path),), feature)
+                features[stimulus][feature] = _feature_series((open_npy(path),), feature, declared.n_bands)
             except CorpusError as error:
                 broken[stimulus] += [(feature, fault) for fault in error.faults]
     return features, broken
 
 
-def _joined(subject: str, stimulus: str, paths: Mapping[tuple[str, str], Path]) -> Recording:
+def _of_the_eegs_length(
+    where: str, eeg: Series, features: Mapping[str, Series]
+) -> tuple[dict[str, Series], dict[str, Fault]]:
+    """The features that are about as long as the EEG, and what is wrong with the others."""
+    wrong = {
+        name: fault
+        for name, series in features.items()
+        if (fault := length_fault(where, name, eeg.n_times, series.n_times))
+    }
+    return {name: series for name, series in features.items() if name not in wrong}, wrong
+
+
+def _joined(
+    subject: str,
+    stimulus: str,
+    paths: Mapping[tuple[str, str], Path],
+    declaration: Declaration,
+    wide: list[int],
+) -> Recording:
     series: dict[str, Series] = {}
     lengths: dict[str, tuple[int, ...]] = {}
-    for what in ("eeg", *FEATURE_BANDS):
+    for what in ("eeg", *declaration.features):
         present = [part for part in TIME_FRACTIONS if (what, part) in paths]
         if not present:
             continue
@@ -215,7 +251,10 @@ def _joined(subject: str, stimulus: str, paths: Mapping[tuple[str, str], Path]) 
                 )
             )
         pieces = tuple(open_npy(paths[what, part]) for part in TIME_FRACTIONS)
-        series[what] = _eeg_series(pieces, time_axis=0) if what == "eeg" else _feature_series(pieces, what)
+        if what == "eeg":
+            series[what] = _eeg_series(pieces, 0, declaration, wide)
+        else:
+            series[what] = _feature_series(pieces, what, declaration.features[what].n_bands)
         lengths[what] = tuple(piece.shape[0] for piece in pieces)
     if "eeg" not in series:
         raise CorpusError(Fault(f"{subject} {stimulus}", "features without EEG"))
@@ -238,12 +277,17 @@ def _recording(subject: str, stimulus: str, eeg: Series, features: Mapping[str, 
     return Recording(subject, stimulus, cut_in_time(shortest), eeg, features)
 
 
-def _eeg_series(pieces: tuple[ArrayFile, ...], time_axis: int) -> Series:
+def _eeg_series(
+    pieces: tuple[ArrayFile, ...], time_axis: int, declaration: Declaration, wide: list[int]
+) -> Series:
+    """The declared channels of EEG; the width of files that have more is added to ``wide``."""
+    n_channels = declaration.n_channels
     for piece in pieces:
         channels, times = piece.shape[1 - time_axis], piece.shape[time_axis]
-        if channels < N_EEG_CHANNELS or channels > times:
-            order = "(n_times, 64)" if time_axis == 0 else "(64, n_times)"
-            swapped = times >= N_EEG_CHANNELS and channels > times
+        too_many = channels > n_channels and not declaration.more_channels
+        if channels < n_channels or channels > times or too_many:
+            order = f"(n_times, {n_channels})" if time_axis == 0 else f"({n_channels}, n_times)"
+            swapped = times >= n_channels and channels > times
             raise CorpusError(
                 Fault(
                     piece.name,
@@ -252,11 +296,12 @@ def _eeg_series(pieces: tuple[ArrayFile, ...], time_axis: int) -> Series:
                     "Axes look swapped: save array.T." if swapped else "",
                 )
             )
-    return Series(pieces, time_axis, N_EEG_CHANNELS)
+        if channels > n_channels:
+            wide.append(channels)
+    return Series(pieces, time_axis, n_channels)
 
 
-def _feature_series(pieces: tuple[ArrayFile, ...], feature: str) -> Series:
-    n_bands = FEATURE_BANDS[feature]
+def _feature_series(pieces: tuple[ArrayFile, ...], feature: str, n_bands: int) -> Series:
     for piece in pieces:
         if piece.shape[1] != n_bands:
             swapped = piece.shape[0] == n_bands
@@ -279,9 +324,19 @@ def _cut_note(cuts: list[tuple[int, str]]) -> str:
     )
 
 
+def _wide_note(wide: list[int], declaration: Declaration) -> list[str]:
+    if not wide:
+        return []
+    return [
+        f"EEG files with up to {max(wide)} channels: the first {declaration.n_channels} are read, as"
+        f" {declaration.name} declares"
+    ]
+
+
 def _corpus(
     layout: str,
     folder: Path,
+    declaration: Declaration,
     recordings: Mapping[tuple[str, str], Recording],
     faults: list[SubjectFault],
     notes: list[str],
@@ -295,10 +350,9 @@ def _corpus(
     if len(notes) > 8:
         notes = [shorten(notes, 8)]
     return Corpus(
-        name="sparrkulee",
+        declaration=declaration,
         layout=layout,
         folder=folder,
-        simulated=False,
         recordings=tuple(recordings[key] for key in ordered),
         faults=tuple(faults),
         notes=tuple(notes),

@@ -52,7 +52,7 @@ def check_submission(folder: Path, open_task: Callable[[], Task], run: Run) -> t
             n_bands = task.n_bands
             checked.append(
                 f"dry run on {len(dry.run.predictions)} segments of {task.corpus.words}: float32"
-                f" ({task.split.segment_samples}, {n_bands}), finite"
+                f" ({task.n_frames}, {n_bands}), finite"
             )
     except HarnessError as error:
         faults += [fault for fault in error.faults if fault not in faults]

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import UNSET
+
 from harness.conventions import Progress
 from harness.evaluation.overlap import training_overlap
 from harness.evaluation.predict import Predicted, grouped, predicted
@@ -138,7 +140,7 @@ def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]
         by_chance[subject] = subject_chance(references, own)
         for segment_id, reference in references.items():
             seen.add_reference(segment_id, reference)
-    return Scored(combine(scores), chance(by_chance), seen)
+    return Scored(combine(scores), chance(by_chance, frame_rate_hz=task.frame_rate_hz), seen)
 
 
 def expected_key(prepared: Prepared, fingerprint: str) -> str:
@@ -206,7 +208,13 @@ def _split_part(task: Task) -> SplitPart:
 
 def _corpus(task: Task, fingerprint: str) -> CorpusData:
     kind = "simulated" if task.corpus.simulated else "real"
-    return CorpusData(name=task.corpus.name, kind=kind, fingerprint=fingerprint)
+    declaration = task.corpus.declaration
+    return CorpusData(
+        name=task.corpus.name,
+        kind=kind,
+        fingerprint=fingerprint,
+        declaration_sha256=UNSET if declaration.is_shipped else declaration.sha256,
+    )
 
 
 def _record(

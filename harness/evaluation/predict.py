@@ -106,5 +106,5 @@ def _ensemble_run(
             )
             yield _one_run(replace(member, run=run), segments, read_eeg, show)
 
-    shape = (prepared.task.split.segment_samples, prepared.task.n_bands)
+    shape = (prepared.task.n_frames, prepared.task.n_bands)
     return mean_of_runs(runs(), [segment.id for segment in segments], shape, n_members)

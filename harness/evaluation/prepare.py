@@ -40,8 +40,7 @@ class Prepared:
             folder=self.submission.folder,
             entry_point=self.submission.manifest["entry_point"],
             setup=self.submission.setup(
-                self.task.split,
-                self.task.feature,
+                self.task.sizes,
                 self.variant,
                 weights=self.weights.path if self.weights else None,
                 seed=self.run.seed,

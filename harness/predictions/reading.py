@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 
 from harness.errors import Fault, PredictionsError, did_you_mean, shorten, show
@@ -93,15 +93,18 @@ class LabelStore:
 
     Args:
         path: a zip, an npz or a folder.
-        n_bands: columns of every segment: 10 for mel, 1 for envelope.
+        n_bands: columns of every segment.
+        feature: what they are of, for messages.
+        subjects: who there is, where that is known: in an npz a name may then hold an underscore or a slash.
 
     Raises:
         PredictionsError: the path is no such file, or a name in it cannot be understood.
     """
 
-    def __init__(self, path: Path, n_bands: int) -> None:
+    def __init__(self, path: Path, n_bands: int, feature: str = "mel", subjects: Sequence[str] = ()) -> None:
         self._path = path
-        self._form = SegmentForm(None, n_bands, "envelope" if n_bands == 1 else "mel")
+        self._form = SegmentForm(None, n_bands, feature)
+        self._known = sorted(subjects, key=len, reverse=True)
         self._files: dict[str, str] = {}
         self._arrays: dict[str, dict[str, str]] = {}
         faults = FaultList(str(path))
@@ -153,9 +156,11 @@ class LabelStore:
 
     def _list_arrays(self, container: Container, faults: FaultList) -> None:
         for key in _array_names(container, faults):
+            subject = next((name for name in self._known if key.startswith((f"{name}_", f"{name}/"))), "")
             found = _NAME.fullmatch(key)
-            if found:
-                subject, rest = found.groups()
+            if subject or found:
+                subject = subject or (found[1] if found else "")
+                rest = key[len(subject) + 1 :]
                 segment_id = rest if segment_name(subject, rest) == key else key
                 self._arrays.setdefault(subject, {})[segment_id] = key
             else:

@@ -175,11 +175,13 @@ class CorpusData(msgspec.Struct, frozen=True, kw_only=True):
         name: of the corpus.
         kind: "real" or "simulated".
         fingerprint: of the EEG and references of all segments.
+        declaration_sha256: of what the corpus declares itself to be, where it does not come with the harness.
     """
 
     name: str
     kind: str
     fingerprint: str
+    declaration_sha256: str | UnsetType = UNSET
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.conventions import DEFAULT_VARIANT, N_EEG_CHANNELS
+from harness.conventions import DEFAULT_VARIANT
+from harness.corpus.declaration import declared
 from harness.errors import Fault, SubmissionError, did_you_mean, raise_all
-from harness.features.catalogue import FEATURE_BANDS, SAMPLE_RATE_HZ
 from harness.files import MOST_WEIGHTS_BYTES, file_sha256, is_inside, read_regular, write_atomically
 from harness.predictor import Setup
 from harness.schemas.documents import parse_toml
 from harness.schemas.validate import schema_faults
+from harness.tasks.sizes import Sizes
 from harness.tasks.splits import Split
 
 MANIFEST = "submission.toml"
@@ -114,17 +115,15 @@ class Submission:
         options: Mapping[str, Any] = self.manifest.get("variants", {}).get(variant, {}).get("options", {})
         return options
 
-    def setup(
-        self, split: Split, feature: str, variant: str, *, weights: Path | None = None, seed: int = 0
-    ) -> Setup:
+    def setup(self, sizes: Sizes, variant: str, *, weights: Path | None = None, seed: int = 0) -> Setup:
         """What the system's code is built with for a run."""
         return Setup(
-            feature=feature,
-            n_bands=FEATURE_BANDS[feature],
-            n_frames=split.segment_samples,
-            n_channels=N_EEG_CHANNELS,
-            segment_samples=split.segment_samples,
-            sample_rate_hz=SAMPLE_RATE_HZ,
+            feature=sizes.feature,
+            n_bands=sizes.n_bands,
+            n_frames=sizes.n_frames,
+            n_channels=sizes.n_channels,
+            segment_samples=sizes.segment_samples,
+            sample_rate_hz=sizes.sample_rate_hz,
             variant=variant,
             options=self.options(variant),
             weights=weights,
@@ -143,6 +142,7 @@ class Submission:
                     f"{self.name}: --feature",
                     repr(feature),
                     f"one of {', '.join(self.features)}, what the manifest declares",
+                    did_you_mean(feature, self.features),
                 )
             )
 
@@ -251,7 +251,8 @@ def weights_faults(submission: Submission) -> list[Fault]:
 def weights_file(corpus: str, split: Split, feature: str, variant: str, first_variant: str) -> str:
     """Where trained weights lie inside a submission folder."""
     names = [corpus]
-    if split.name not in ("held-out-subjects", "dtu"):
+    known = declared(corpus)
+    if known is None or split.name != known.default_split:
         names.append(split.name)
     names.append(feature)
     if variant != first_variant:

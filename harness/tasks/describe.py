@@ -7,47 +7,74 @@ from pathlib import Path
 from typing import Any
 
 from harness.corpus.base import Corpus
+from harness.corpus.declaration import Declaration
 from harness.corpus.simulated.check import missing_simulated_files
-from harness.errors import HarnessError
-from harness.features.catalogue import FEATURE_BANDS, SAMPLE_RATE_HZ
+from harness.errors import Fault, HarnessError
 from harness.tasks.segments import cut_segments, missing_subjects
-from harness.tasks.splits import Split, load_split, split_names
+from harness.tasks.sizes import sizes
+from harness.tasks.splits import Split, default_split, load_split, split_names
 
 
-def describe(corpus: Corpus, layouts: Mapping[str, Path] | None = None) -> dict[str, Any]:
+def describe(
+    corpus: Corpus, layouts: Mapping[str, Path] | None = None, splits: Sequence[Split] = ()
+) -> dict[str, Any]:
     """Describe a corpus and what each split's parts find in it.
 
     Args:
         corpus: the corpus.
         layouts: all layouts in the folder that the user named, and where they lie.
+        splits: beside those that come with the harness and the corpus's own.
 
     Returns:
-        Plain JSON values: ``corpus``, ``kind``, ``layout``, ``folder``, ``subjects``, ``recordings``,
-        ``stimuli``, ``minutes``, ``parts`` (a list), ``faults`` and ``notes`` (lists of strings).
+        Plain JSON values: ``corpus``, ``title``, ``licence``, ``citation``, ``kind``, ``layout``, ``folder``,
+        ``channels``, ``sample_rate_hz``, ``subjects``, ``recordings``, ``stimuli``, ``minutes``, ``features``
+        (recordings with each), ``declared`` (bands and rate of each), ``parts`` (a list), ``faults`` and
+        ``notes`` (lists of strings).
     """
     recordings = corpus.recordings
+    declaration = corpus.declaration
+    notes = list(corpus.notes)
+    chosen = _splits(declaration, splits, notes)
     return {
         "corpus": corpus.name,
-        "kind": "simulated" if corpus.simulated else "real",
+        "title": declaration.title,
+        "licence": declaration.licence,
+        "citation": declaration.citation,
+        "kind": declaration.kind,
         "layout": corpus.layout,
         "folder": str(corpus.folder),
+        "channels": declaration.n_channels,
+        "sample_rate_hz": declaration.sample_rate_hz,
         "subjects": list(corpus.subjects),
         "recordings": len(recordings),
-        "stimuli": len({recording.stimulus for recording in recordings}),
-        "minutes": round(sum(r.n_times for r in recordings) / SAMPLE_RATE_HZ / 60, 1),
+        "stimuli": len({recording.stimulus for recording in recordings if recording.stimulus}),
+        "minutes": round(sum(r.n_times for r in recordings) / declaration.sample_rate_hz / 60, 1),
         "features": {
             feature: sum(feature in recording.feature_series for recording in recordings)
-            for feature in FEATURE_BANDS
+            for feature in declaration.features
         },
-        "parts": [part for name in split_names() for part in _parts(corpus, load_split(name))],
+        "declared": {
+            name: {
+                "title": feature.title,
+                "bands": feature.n_bands,
+                "frame_rate_hz": feature.frame_rate_hz,
+                "frames_per_segment": feature.frames_per_segment,
+            }
+            for name, feature in declaration.features.items()
+        },
+        "parts": [part for split in chosen for part in _parts(corpus, split)],
         "faults": list(
             dict.fromkeys(
                 str(fault)
-                for fault in [*(entry.fault for entry in corpus.faults), *missing_simulated_files(corpus)]
+                for fault in [
+                    *corpus.absent.values(),
+                    *(entry.fault for entry in corpus.faults),
+                    *missing_simulated_files(corpus),
+                ]
             )
         ),
         "notes": [
-            *corpus.notes,
+            *notes,
             *(
                 f"the folder also holds the layout {layout}: harness data describe {place}"
                 for layout, place in (layouts or {}).items()
@@ -55,6 +82,17 @@ def describe(corpus: Corpus, layouts: Mapping[str, Path] | None = None) -> dict[
             ),
         ],
     }
+
+
+def _splits(declaration: Declaration, further: Sequence[Split], notes: list[str]) -> list[Split]:
+    """Every split that may be for the corpus, each once; a default that cannot be read is noted."""
+    chosen = [load_split(name) for name in split_names()]
+    if not declaration.is_shipped and declaration.default_split:
+        try:
+            chosen.append(load_split(default_split(declaration)))
+        except HarnessError as error:
+            notes += [f"default split: {fault}" for fault in error.faults]
+    return list({split.sha256: split for split in [*chosen, *further]}.values())
 
 
 def subject_ranges(subjects: Sequence[str]) -> str:
@@ -86,17 +124,25 @@ def _parts(corpus: Corpus, split: Split) -> list[dict[str, Any]]:
             "segments": 0,
             "labels": dict.fromkeys(split.features, 0),
         }
+        faults: list[Fault] = []
         try:
-            segments = cut_segments(corpus, split, part, partial=True)
+            segments = cut_segments(corpus, split, part, partial=True, feature="")
         except HarnessError as error:
-            first, *more = error.faults
-            entry["fault"] = f"{first}" + (f" ({len(more)} more subjects)" if more else "")
+            faults += error.faults
         else:
             entry["segments"] = len(segments)
-            entry["labels"] = {
-                feature: sum(feature in segment.recording.feature_series for segment in segments)
-                for feature in split.features
-            }
+            for feature in split.features:
+                try:
+                    sizes(corpus.declaration, split, feature)
+                except HarnessError as error:
+                    faults += error.faults
+                    continue
+                entry["labels"][feature] = sum(
+                    feature in segment.recording.feature_series for segment in segments
+                )
+        if faults:
+            first, *more = faults
+            entry["fault"] = f"{first}" + (f" ({len(more)} more)" if more else "")
         parts.append(entry)
     return parts
 
@@ -108,23 +154,23 @@ def _numbered(subject: str) -> tuple[str, int]:
 
 def description_text(description: Mapping[str, Any]) -> str:
     """A corpus description (``harness.tasks.describe.describe``) in words and one table."""
-    from harness.tasks.describe import subject_ranges
-
     words = "SIMULATED, no real EEG" if description["kind"] == "simulated" else "real EEG"
     lines = [
         f"{description['corpus']} ({words}), layout {description['layout']}, {description['folder']}",
+        f"{description['channels']} EEG channels at {description['sample_rate_hz']:g} Hz;"
+        f" {'; '.join(_feature_words(*entry) for entry in description['declared'].items())}",
         f"{len(description['subjects'])} subjects: {subject_ranges(description['subjects'])}",
         f"{description['recordings']} recordings of {description['stimuli']} stimuli,"
         f" {description['minutes']:g} min",
     ]
     rows = []
     for part in description["parts"]:
-        labels = [f"{part['labels'].get(name, 0)}" for name in ("mel", "envelope")]
+        labels = [f"{part['labels'].get(name, 0)}" for name in description["declared"]]
         missing = part["subjects_missing"]
         subjects = f"{part['subjects']} of {part['subjects'] + len(missing)}"
         rows.append([part["split"], part["part"], subjects, part["segments"], *labels])
-    headers = ["split", "part", "subjects", "segments", "with mel", "with envelope"]
-    parts = ["\n".join(lines), table(rows, headers)]
+    headers = ["split", "part", "subjects", "segments", *(f"with {name}" for name in description["declared"])]
+    parts = ["\n".join(lines), table(rows, headers)] if rows else ["\n".join(lines)]
     faults = [
         f"missing for {part['split']} {part['part']}: {subject_ranges(part['subjects_missing'])}"
         for part in description["parts"]
@@ -141,6 +187,13 @@ def description_text(description: Mapping[str, Any]) -> str:
     if description["notes"]:
         parts.append("\n".join(f"note: {note}" for note in description["notes"]))
     return "\n\n".join(parts)
+
+
+def _feature_words(name: str, feature: Mapping[str, Any]) -> str:
+    bands = f"{feature['bands']} band" + ("s" if feature["bands"] > 1 else "")
+    if feature["frame_rate_hz"] is None:
+        return f"{name}: {bands}, {feature['frames_per_segment']} frames a segment"
+    return f"{name}: {bands} at {feature['frame_rate_hz']:g} Hz"
 
 
 def table(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:

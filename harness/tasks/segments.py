@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.corpus.base import Corpus, Recording
-from harness.errors import CorpusError, Fault, SplitError, raise_all, shorten
-from harness.features.catalogue import SAMPLE_RATE_HZ
+from harness.corpus.base import Corpus, Recording, with_frame_rates
+from harness.errors import CorpusError, Fault, SplitError, did_you_mean, raise_all, shorten
+from harness.tasks.sizes import check_rate_of_split
 from harness.tasks.splits import Split
 
 
@@ -26,8 +26,8 @@ class Segment:
     Attributes:
         id: unique within its part.
         recording: where it comes from.
-        start: first sample.
-        stop: last sample, exclusive.
+        start: first EEG sample.
+        stop: last EEG sample, exclusive.
     """
 
     id: str
@@ -41,11 +41,11 @@ class Segment:
         return self.recording.subject
 
     def eeg(self) -> NDArray[np.float32]:
-        """EEG (n_times, 64) float32."""
+        """EEG (n_times, n_channels) float32."""
         return self.recording.eeg(self.start, self.stop)
 
     def feature(self, name: str) -> NDArray[np.float32]:
-        """The reference (n_times, n_bands) float32."""
+        """The reference (n_frames, n_bands) float32; n_frames is n_times at the EEG's rate."""
         return self.recording.feature(name, self.start, self.stop)
 
 
@@ -59,7 +59,7 @@ def cut_segments(
         split: who is in the part, and how recordings are cut.
         part: train, val or test.
         partial: go on although subjects of the part are not in the corpus.
-        feature: the only feature that matters; None for all.
+        feature: the only feature that matters; None for all, "" for none.
 
     Raises:
         SplitError: the split has no such part, or is not for this corpus.
@@ -68,7 +68,7 @@ def cut_segments(
     segments = []
     faults = []
     for subject in part_subjects(corpus, split, part, partial=partial, feature=feature):
-        cut = [s for recording in corpus.of(subject) for s in _cut(recording, split, part)]
+        cut = [s for recording in _recordings(corpus, split, subject) for s in _cut(recording, split, part)]
         if not cut:
             faults.append(
                 Fault(
@@ -109,10 +109,23 @@ def part_subjects(
                 "recordings of every subject",
                 "`harness score --partial` goes on with those that are there, and marks the record."
                 if present
-                else "Choose another --part, or point --data at a corpus that has them.",
+                else _other_parts(corpus, split, part),
             )
         )
     return present
+
+
+def _other_parts(corpus: Corpus, split: Split, part: str) -> str:
+    """What can be scored where no subject of a part is there."""
+    parts = []
+    for other in split.parts:
+        named = split.subjects(other, corpus.named_subjects)
+        here = len(named) - len(missing_subjects(corpus, split, other))
+        if other != part and here:
+            parts.append(f"{other} ({here} of {len(named)} subjects)")
+    if not parts:
+        return "No subject of any part is there: choose another --split, or point --data at another corpus."
+    return f"The parts with subjects here: {', '.join(parts)}. Choose one with --part."
 
 
 def missing_subjects(corpus: Corpus, split: Split, part: str) -> tuple[str, ...]:
@@ -133,11 +146,10 @@ def check_fit(corpus: Corpus, split: Split) -> None:
                 f"split {split.name}",
                 f"the corpus {corpus.name} in {corpus.folder}",
                 f"a corpus of {', '.join(split.corpora)}",
-                "Choose another --split or --data.",
+                did_you_mean(corpus.name, split.corpora) or "Choose another --split or --data.",
             )
         )
-    if split.sample_rate_hz != SAMPLE_RATE_HZ:
-        raise SplitError(Fault(f"split {split.name}", f"{split.sample_rate_hz} Hz", f"{SAMPLE_RATE_HZ} Hz"))
+    check_rate_of_split(corpus.declaration, split)
     if split.cut == "given" and corpus.layout != "challenge":
         raise SplitError(
             Fault(
@@ -149,7 +161,7 @@ def check_fit(corpus: Corpus, split: Split) -> None:
 
 
 def stretches(
-    corpus: Corpus, split: Split, part: str, feature: str | None = None
+    corpus: Corpus, split: Split, part: str, feature: str | None = None, *, partial: bool = False
 ) -> Iterator[tuple[Recording, int, int]]:
     """The part's share of every recording, uncut: recording, first and last (exclusive) sample.
 
@@ -158,12 +170,13 @@ def stretches(
         split: who is in the part, and how recordings are cut.
         part: train, val or test.
         feature: the only feature that matters; None for all.
+        partial: go on although subjects of the part are not in the corpus.
 
     Raises:
         SplitError, CorpusError: as :func:`part_subjects`.
     """
-    for subject in part_subjects(corpus, split, part, feature=feature):
-        for recording in corpus.of(subject):
+    for subject in part_subjects(corpus, split, part, partial=partial, feature=feature):
+        for recording in _recordings(corpus, split, subject):
             start, stop = _bounds(recording, split, part)
             if stop > start:
                 yield recording, start, stop
@@ -177,8 +190,18 @@ def by_subject(segments: Sequence[Segment]) -> Mapping[str, tuple[Segment, ...]]
     return {subject: tuple(group) for subject, group in grouped.items()}
 
 
+def _recordings(corpus: Corpus, split: Split, subject: str) -> list[Recording]:
+    """A subject's recordings, which know how many frames a sample of theirs has under this split."""
+    return [
+        with_frame_rates(recording, corpus.declaration, split.segment_seconds)
+        for recording in corpus.of(subject)
+    ]
+
+
 def _bounds(recording: Recording, split: Split, part: str) -> tuple[int, int]:
-    return recording.bounds(part) if split.cut == "in-time" else (0, recording.n_times)
+    if split.cut != "in-time":
+        return 0, recording.n_times
+    return recording.bounds(part, split.time_fractions)
 
 
 def _cut(recording: Recording, split: Split, part: str) -> list[Segment]:

@@ -1,7 +1,7 @@
 """Splits: who trains, validates and tests, and how recordings are cut into segments.
 
-A split is a JSON file under ``splits/``, valid against ``harness/schemas/split.json``. Its sha256 (of
-the file's bytes) stands in every score record, so that a changed split is a different board.
+A split is a JSON file, under ``splits/`` or anywhere, valid against ``harness/schemas/split.json``. Its
+sha256 (of the file's bytes) stands in every score record, so that a changed split is a different board.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from harness.conventions import UNKNOWN_SUBJECT
-from harness.corpus.base import natural_key
+from harness.corpus.base import TIME_FRACTIONS, natural_key
+from harness.corpus.declaration import Declaration, declared, exact
 from harness.errors import Fault, SplitError, did_you_mean, raise_all, shorten
 from harness.files import read_regular
 from harness.schemas.documents import parse_json
@@ -27,20 +28,7 @@ Cut = Literal["whole-recordings", "in-time", "given"]
 SubjectIds = Literal["told", "hidden"]
 # Where a split file does not say: of subjects that no training met, a predictor is not told which.
 SUBJECT_IDS: Mapping[Cut, SubjectIds] = {"whole-recordings": "hidden", "in-time": "told", "given": "told"}
-# Who exists at all. SparrKULee: 105 participants (Bollens et al. 2024). DTU: 18 (Fuglsang et al. 2017).
-# The simulated corpus has the subjects that the held-out split names.
-_SPARRKULEE = frozenset(f"sub-{number:03d}" for number in range(1, 106))
-EXISTING_SUBJECTS: Mapping[str, frozenset[str]] = {
-    "sparrkulee": _SPARRKULEE,
-    "simulated": _SPARRKULEE - {"sub-105"},
-    "dtu": frozenset(f"S{number}" for number in range(1, 19)),
-}
-# The split of a corpus where the user names none.
-DEFAULT_SPLITS = {
-    ("sparrkulee", "challenge"): "challenge-2024",
-    ("dtu", "trials"): "dtu",
-}
-DEFAULT_SPLIT = "held-out-subjects"
+DEFAULT_MEASURES = ("pearson_r",)
 
 
 @dataclass(frozen=True)
@@ -51,31 +39,37 @@ class Split:
         name: the file's name without its suffix.
         corpora: names of the corpora that the split is for.
         features: what can be decoded, the default first.
-        sample_rate_hz: of EEG and features.
+        sample_rate_hz: of the EEG.
         segment_seconds: length of one segment.
-        cut: ``whole-recordings`` (a subject belongs to one part), ``in-time`` (every recording is cut
-            80/10/10 in time) or ``given`` (the corpus comes as segments).
+        cut: ``whole-recordings`` (a subject belongs to one part), ``in-time`` (every recording is cut in
+            time by ``time_fractions``) or ``given`` (the corpus comes as segments).
         parts: part -> subjects, or None for every subject of the corpus.
         training_split: name of the split whose training part serves this one.
         subject_ids: ``told`` or ``hidden``, whether a predictor learns whose EEG it is.
         sha256: of the file's bytes.
+        time_fractions: part -> its share of every recording, for the cut ``in-time``.
+        measures: what the split is scored by; the first ranks.
+        names_measures: whether the file names them, or they are the default.
     """
 
     name: str
     title: str
     corpora: tuple[str, ...]
     features: tuple[str, ...]
-    sample_rate_hz: int
+    sample_rate_hz: float
     segment_seconds: float
     cut: Cut
     parts: Mapping[str, tuple[str, ...] | None]
     training_split: str
     subject_ids: SubjectIds
     sha256: str
+    time_fractions: Mapping[str, float] = field(default_factory=lambda: dict(TIME_FRACTIONS))
+    measures: tuple[str, ...] = DEFAULT_MEASURES
+    names_measures: bool = False
 
     @property
     def segment_samples(self) -> int:
-        """Samples in one segment."""
+        """EEG samples in one segment."""
         return round(self.segment_seconds * self.sample_rate_hz)
 
     def told(self, subject: str) -> str:
@@ -140,10 +134,7 @@ def load_split(name_or_path: str | Path) -> Split:
         raise SplitError(Fault(str(path), f"not JSON ({error})", "a split file")) from None
     raise_all(SplitError, schema_faults(document, "split", str(path)))
     raise_all(SplitError, _subject_faults(document, str(path)))
-    if document["cut"] == "in-time" and "time_fractions" not in document:
-        raise SplitError(
-            Fault(str(path), "the cut in-time without the key 'time_fractions'", "0.8, 0.1, 0.1")
-        )
+    raise_all(SplitError, _time_faults(document, str(path)))
     if document["name"] != path.stem:
         raise SplitError(Fault(f"{path}: name", repr(document["name"]), f"{path.stem!r}, the file's name"))
     _check_own_name(path, data)
@@ -162,6 +153,9 @@ def load_split(name_or_path: str | Path) -> Split:
         training_split=document.get("training_split", document["name"]),
         subject_ids=document.get("subject_ids", SUBJECT_IDS[document["cut"]]),
         sha256=hashlib.sha256(data).hexdigest(),
+        time_fractions=document.get("time_fractions", dict(TIME_FRACTIONS)),
+        measures=tuple(document.get("measures", DEFAULT_MEASURES)),
+        names_measures="measures" in document,
     )
 
 
@@ -179,15 +173,62 @@ def _check_own_name(path: Path, data: bytes) -> None:
         )
 
 
-def default_split(corpus_name: str, layout: str) -> str:
-    """The split of a corpus where the user names none."""
-    return DEFAULT_SPLITS.get((corpus_name, layout), DEFAULT_SPLIT)
+def default_split(declaration: Declaration, layout: str = "") -> str | Path:
+    """The split of a corpus where the user names none: a name, or the path of a file.
+
+    Raises:
+        SplitError: the corpus declares none.
+    """
+    named = declaration.default_splits.get(layout, declaration.default_split)
+    if not named:
+        raise SplitError(
+            Fault(
+                f"corpus {declaration.name}",
+                "no default split in its declaration",
+                'default_split = "NAME" in corpus.toml, or --split',
+                "Name a split with --split.",
+            )
+        )
+    if declaration.folder is not None and named.endswith(".json"):
+        return declaration.folder / named
+    return named
 
 
-def _subject_faults(document: Mapping[str, object], where: str) -> list[Fault]:
-    parts: dict[str, dict[str, list[str] | str]] = document["parts"]  # type: ignore[assignment]
-    corpora: list[str] = document["corpora"]  # type: ignore[assignment]
-    existing = frozenset().union(*(EXISTING_SUBJECTS[name] for name in corpora))
+def _time_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
+    """Segments of broken length, and parts of recordings that do not add up."""
+    faults = []
+    samples = exact(document["segment_seconds"]) * exact(document["sample_rate_hz"])
+    if samples.denominator != 1:
+        faults.append(
+            Fault(
+                f"{where}: segment_seconds",
+                f"{document['segment_seconds']:g} s at {document['sample_rate_hz']:g} Hz,"
+                f" {float(samples):g} samples",
+                "a whole number of samples",
+                "Choose another length; nothing is resampled or rounded here.",
+            )
+        )
+    if document["cut"] != "in-time":
+        return faults
+    if "time_fractions" not in document:
+        return [*faults, Fault(where, "the cut in-time without the key 'time_fractions'", "0.8, 0.1, 0.1")]
+    fractions = document["time_fractions"]
+    total = sum(map(exact, fractions.values()))
+    if total > 1:
+        faults.append(
+            Fault(f"{where}: time_fractions", f"{float(total):g} of every recording", "1 at most, together")
+        )
+    if list(fractions) != list(PARTS):
+        faults.append(
+            Fault(f"{where}: time_fractions", f"the order {', '.join(fractions)}", ", ".join(PARTS))
+        )
+    return faults
+
+
+def _subject_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
+    parts: dict[str, dict[str, list[str] | str]] = document["parts"]
+    corpora: list[str] = document["corpora"]
+    known = [declaration.subjects if (declaration := declared(name)) else None for name in corpora]
     faults = []
     seen: dict[str, str] = {}
     for part, entry in parts.items():
@@ -202,7 +243,7 @@ def _subject_faults(document: Mapping[str, object], where: str) -> list[Fault]:
                     )
                 )
             continue
-        unknown = [subject for subject in subjects if subject not in existing]
+        unknown = [subject for subject in subjects if not any(one is None or subject in one for one in known)]
         if unknown:
             faults.append(
                 Fault(

@@ -5,7 +5,7 @@ This is where the options of a command become data: which folder, which split, w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,14 +17,24 @@ from harness.corpus import Corpus, open_corpus
 from harness.corpus.array_files import release_maps
 from harness.corpus.locate import is_feature_folder
 from harness.corpus.simulated.check import check_simulated, recipe_fingerprint
-from harness.errors import CorpusError, Fault, PredictionsError, SplitError, raise_all, shorten
-from harness.features.catalogue import FEATURE_BANDS
+from harness.errors import (
+    CorpusError,
+    Fault,
+    PredictionsError,
+    SplitError,
+    did_you_mean,
+    raise_all,
+    shorten,
+)
 from harness.predictions import Expected, LabelStore
 from harness.tasks.fingerprint import Fingerprint
-from harness.tasks.segments import Segment, by_subject, cut_segments, missing_subjects
+from harness.tasks.segments import Segment, by_subject, check_fit, cut_segments, missing_subjects
+from harness.tasks.sizes import Sizes, sizes
 from harness.tasks.splits import Split, default_split, load_split
 
 Array = NDArray[np.floating]
+# The layout of a corpus of which only references are here.
+LABELS_LAYOUT = "labels"
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,8 @@ class Task:
         corpus: where the data lie.
         split: who is asked, and how recordings are cut.
         part: train, val or test.
-        feature: mel or envelope.
+        feature: what is decoded.
+        sizes: bands, frames, channels, samples, and the rate.
         segments: in the order in which they are asked.
         subjects_missing: subjects of the part that the corpus lacks (``--partial`` only).
         labels: references by segment id that lie apart from the EEG; None where the corpus has them.
@@ -46,6 +57,7 @@ class Task:
     split: Split
     part: str
     feature: str
+    sizes: Sizes
     segments: tuple[Segment, ...]
     subjects_missing: tuple[str, ...]
     labels: LabelStore | None
@@ -54,7 +66,32 @@ class Task:
     @property
     def n_bands(self) -> int:
         """Bands of the feature."""
-        return FEATURE_BANDS[self.feature]
+        return self.sizes.n_bands
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of the feature in a segment."""
+        return self.sizes.n_frames
+
+    @property
+    def n_channels(self) -> int:
+        """EEG channels."""
+        return self.sizes.n_channels
+
+    @property
+    def sample_rate_hz(self) -> float:
+        """EEG samples a second."""
+        return self.sizes.sample_rate_hz
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Frames of the feature a second."""
+        return self.n_frames / self.split.segment_seconds
+
+    @property
+    def has_eeg(self) -> bool:
+        """Whether recordings are here, or references only."""
+        return self.corpus.layout != LABELS_LAYOUT
 
     @property
     def eeg_seconds(self) -> float:
@@ -66,7 +103,7 @@ class Task:
         """What a predictions file must hold."""
         return Expected(
             {subject: [s.id for s in group] for subject, group in self.by_subject.items()},
-            self.split.segment_samples,
+            self.n_frames,
             self.n_bands,
             self.feature,
         )
@@ -84,6 +121,8 @@ class Task:
         """
         if self.labels is None:
             lacking = [s.id for s in self.segments if self.feature not in s.recording.feature_series]
+            if lacking and self.feature in self.corpus.absent:
+                raise CorpusError(self.corpus.absent[self.feature])
             if lacking:
                 raise CorpusError(
                     Fault(
@@ -109,7 +148,7 @@ class Task:
         raise_all(CorpusError, faults)
 
     def references(self, subject: str) -> dict[str, Array]:
-        """A subject's references, segment id -> (n_times, n_bands).
+        """A subject's references, segment id -> (n_frames, n_bands).
 
         Raises:
             CorpusError: references are missing, or of another length than the EEG.
@@ -123,7 +162,7 @@ class Task:
             raise CorpusError(*_of_labels(error)) from None
         faults = []
         for segment in segments:
-            expected = (self.split.segment_samples, self.n_bands)
+            expected = (self.n_frames, self.n_bands)
             if segment.id not in stored:
                 faults.append(Fault(f"--labels: {segment.id}", "no reference", "one a segment"))
             elif stored[segment.id].shape != expected:
@@ -161,7 +200,7 @@ class Task:
             if any(digest.lacks(segment.id, "reference") for segment in segments):
                 for segment_id, reference in self.references(subject).items():
                     digest.add_reference(segment_id, reference)
-            for segment in segments:
+            for segment in segments if self.has_eeg else ():
                 if digest.lacks(segment.id, "eeg"):
                     digest.add_eeg(segment.id, segment.eeg())
             release_maps()
@@ -171,7 +210,7 @@ class Task:
 def open_task(
     data: Path,
     *,
-    split_name: str | None = None,
+    split_name: str | Path | None = None,
     part: str = "test",
     feature: str | None = None,
     labels: Path | None = None,
@@ -183,7 +222,7 @@ def open_task(
         data: folder of a corpus.
         split_name: name or path of a split; None for the corpus's default.
         part: train, val or test.
-        feature: mel or envelope; None for the split's first.
+        feature: what is decoded; None for the split's first.
         labels: folder or file with references that lie apart from the EEG.
         partial: go on although subjects of the part are not in the corpus.
 
@@ -196,7 +235,7 @@ def open_task(
     if labels is not None:
         if not labels.exists():
             raise CorpusError(Fault(f"--labels {labels}", "no such file or folder"))
-        if labels.is_dir() and is_feature_folder(labels):
+        if labels.is_dir() and is_feature_folder(labels, data):
             feature_folder = labels
         else:
             label_file = labels
@@ -204,23 +243,15 @@ def open_task(
     layout = "challenge" if split is not None and split.cut == "given" else None
     corpus = open_corpus(data, layout=layout, feature_folder=feature_folder)
     if split is None:
-        split = load_split(default_split(corpus.name, corpus.layout))
-    chosen = split.features[0] if feature is None else feature
-    if chosen not in split.features:
-        raise SplitError(
-            Fault(
-                f"split {split.name}",
-                f"feature {chosen}",
-                f"one of {', '.join(split.features)}",
-                f"Use --feature {split.features[0]}, or another --split.",
-            )
-        )
+        split = load_split(default_split(corpus.declaration, corpus.layout))
+    if not split.names_measures:
+        split = replace(split, measures=(corpus.declaration.measure,))
+    check_fit(corpus, split)
+    chosen = chosen_feature(split, feature)
+    size = sizes(corpus.declaration, split, chosen)
     store = None
     if label_file is not None:
-        try:
-            store = LabelStore(label_file, FEATURE_BANDS[chosen])
-        except PredictionsError as error:
-            raise CorpusError(*_of_labels(error)) from None
+        store = open_labels(label_file, size.n_bands, chosen, corpus.named_subjects)
     segments = cut_segments(corpus, split, part, partial=partial, feature=chosen)
     check_simulated(corpus, {s.recording.id: s.recording for s in segments}.values())
     return Task(
@@ -228,11 +259,51 @@ def open_task(
         split=split,
         part=part,
         feature=chosen,
+        sizes=size,
         segments=segments,
         subjects_missing=missing_subjects(corpus, split, part),
         labels=store,
         labels_apart=labels is not None,
     )
+
+
+def chosen_feature(split: Split, feature: str | None) -> str:
+    """The feature that is asked: the one named, or the split's first.
+
+    Raises:
+        SplitError: the split has no such feature.
+    """
+    if feature is None:
+        return split.features[0]
+    if feature not in split.features:
+        raise SplitError(
+            Fault(
+                f"split {split.name}",
+                f"feature {feature}",
+                f"one of {', '.join(split.features)}",
+                did_you_mean(feature, split.features)
+                or f"Use --feature {split.features[0]}, or another --split.",
+            )
+        )
+    return feature
+
+
+def open_labels(path: Path, n_bands: int, feature: str, subjects: Sequence[str] = ()) -> LabelStore:
+    """References that lie apart from the EEG, by segment id.
+
+    Args:
+        path: a zip, an npz, or a folder of one JSON file a subject.
+        n_bands: of the feature.
+        feature: its name, for messages.
+        subjects: who there is, where that is known; so that names with an underscore are understood.
+
+    Raises:
+        CorpusError: no such file, or names in it that cannot be understood.
+    """
+    try:
+        return LabelStore(path, n_bands, feature, subjects)
+    except PredictionsError as error:
+        raise CorpusError(*_of_labels(error)) from None
 
 
 def _of_labels(error: PredictionsError) -> list[Fault]:

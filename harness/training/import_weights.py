@@ -20,12 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import npy
+from harness.corpus.declaration import Declaration
 from harness.errors import Fault, SubmissionError, TrainingError
 from harness.files import MOST_WEIGHTS_BYTES, file_sha256, open_regular
 from harness.predictor import Setup
 from harness.records import provenance
 from harness.submission.manifest import Submission
 from harness.submission.own_code import imported
+from harness.tasks.sizes import sizes
 from harness.tasks.splits import Split
 from harness.training.write_weights import write_weights
 
@@ -38,7 +40,7 @@ _NESTED = ("state_dict", "model_state_dict", "model", "net")
 def import_weights(
     submission: Submission,
     file: Path,
-    corpus: str,
+    corpus: Declaration,
     split: Split,
     feature: str,
     *,
@@ -51,7 +53,7 @@ def import_weights(
         file: .safetensors, .npz, or .pt of plain tensors.
         corpus: which the weights are for.
         split: likewise; its training part is what they should have seen, which is not verified.
-        feature: mel or envelope.
+        feature: what they decode.
         variant: of the submission; None for its first.
 
     Returns:
@@ -72,7 +74,7 @@ def import_weights(
                 "A submission without one takes no weights of a release.",
             )
         )
-    setup = submission.setup(split, feature, chosen)
+    setup = submission.setup(sizes(corpus, split, feature), chosen)
     tensors = read_tensors(file)
     with imported(submission, "importer") as convert:
         try:
@@ -91,14 +93,14 @@ def import_weights(
     record = {
         "submission": {"name": submission.name, "version": submission.version},
         "variant": chosen,
-        "corpus": corpus,
+        "corpus": corpus.name,
         "split": {"name": split.name, "sha256": split.sha256},
         "feature": feature,
         "imported": {"file": file.name, "sha256": file_sha256(file)},
         "environment": provenance.environment(),
         "run": {"finished": provenance.now(), **provenance.host()._asdict()},
     }
-    return write_weights(submission, corpus, split, feature, chosen, (weights, metadata), record)
+    return write_weights(submission, corpus.name, split, feature, chosen, (weights, metadata), record)
 
 
 def _converted(convert: Callable[..., Any], tensors: Tensors, variant: str) -> Any:

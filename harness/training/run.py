@@ -28,6 +28,7 @@ from harness.records import provenance
 from harness.submission.manifest import Submission, weights_file
 from harness.submission.own_code import imported
 from harness.tasks.segments import cut_segments
+from harness.tasks.sizes import sizes
 from harness.tasks.splits import Split
 from harness.training.distributed import this_process
 from harness.training.training_data import TrainingData
@@ -89,6 +90,7 @@ def train_submission(
     device: str = "auto",
     resume: bool = False,
     out: Path | None = None,
+    partial: bool = False,
     on_progress: Progress | None = None,
 ) -> Trained | None:
     """Train a submission on the training part, choosing on the validation part.
@@ -110,6 +112,8 @@ def train_submission(
         device: auto, cpu or cuda.
         resume: go on from the work folder's checkpoint.
         out: the work folder; None for one below the submission's ``training/``.
+        partial: go on although subjects of both parts are not in the corpus; the training record names those
+            that were there.
         on_progress: called with what is done, its total and a note.
 
     Raises:
@@ -130,8 +134,8 @@ def train_submission(
                 else "A submission without one is not trained by the harness.",
             )
         )
-    data = _training_data(corpus, split, feature)
-    setup = submission.setup(split, feature, chosen, seed=seed)
+    data = _training_data(corpus, split, feature, partial)
+    setup = submission.setup(sizes(corpus.declaration, split, feature), chosen, seed=seed)
     started = time.monotonic()
     show = on_progress or (lambda _done, _total, _note: None)
     with imported(submission, "trainer") as trainer:
@@ -248,8 +252,9 @@ def _refuse_options(submission: Submission, given: list[str]) -> None:
         )
 
 
-def _training_data(corpus: Corpus, split: Split, feature: str) -> TrainingData:
-    data = TrainingData(corpus, split, feature, cut_segments(corpus, split, "val", feature=feature))
+def _training_data(corpus: Corpus, split: Split, feature: str, partial: bool) -> TrainingData:
+    validation = cut_segments(corpus, split, "val", partial=partial, feature=feature)
+    data = TrainingData(corpus, split, feature, validation, partial)
     parts = {
         "training": [recording for recording, _, _ in data.stretches()],
         "validation": [segment.recording for segment in data.validation],
@@ -257,7 +262,9 @@ def _training_data(corpus: Corpus, split: Split, feature: str) -> TrainingData:
     faults = []
     for part, recordings in parts.items():
         lacking = sorted({r.id for r in recordings if feature not in r.feature_series})
-        if lacking:
+        if lacking and feature in corpus.absent:
+            faults.append(corpus.absent[feature])
+        elif lacking:
             faults.append(
                 Fault(
                     f"{corpus.folder}: {part} part",
@@ -267,7 +274,7 @@ def _training_data(corpus: Corpus, split: Split, feature: str) -> TrainingData:
                     " with these labels, or choose another --feature or --split.",
                 )
             )
-    raise_all(TrainingError, faults)
+    raise_all(TrainingError, list(dict.fromkeys(faults)))
     check_simulated(corpus, {r.id: r for recordings in parts.values() for r in recordings}.values())
     return data
 

@@ -34,16 +34,18 @@ class TrainingData:
         split: the split whose training part is used.
         feature: what is decoded.
         validation: segments of the validation part.
+        partial: whether subjects of a part may be missing.
     """
 
     corpus: Corpus
     split: Split
     feature: str
     validation: tuple[Segment, ...]
+    partial: bool = False
 
     def stretches(self) -> tuple[tuple[Recording, int, int], ...]:
         """The training part's recordings: recording, first and last (exclusive) sample."""
-        return tuple(stretches(self.corpus, self.split, "train", self.feature))
+        return tuple(stretches(self.corpus, self.split, "train", self.feature, partial=self.partial))
 
     def recordings(self) -> Iterator[tuple[Array, Array]]:
         """EEG (n_times, n_channels) and feature (n_times, n_bands) of every training recording, in order."""

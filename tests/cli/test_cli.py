@@ -380,7 +380,12 @@ def test_describe_says_what_is_broken_and_exits_1(harness, official_split, tmp_p
         (["score"], 2, "Missing argument 'TARGET'"),
         (["predict", "nowhere"], 2, "Missing option '--out'"),
         (["data", "describe", "nowhere"], 1, "nowhere: no such folder"),
-        (["data", "fetch", "sparrkulee", "x"], 2, "'sparrkulee' is not 'dtu'"),
+        (
+            ["data", "fetch", "sparrkulee", "x"],
+            2,
+            "CORPUS: 'sparrkulee', which nobody may fetch, expected one of dtu",
+        ),
+        (["data", "fetch", "dtuu", "x"], 2, "Did you mean 'dtu'?"),
         (["sore"], 2, "No such command 'sore'"),
     ],
 )

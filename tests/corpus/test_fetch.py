@@ -3,19 +3,21 @@
 import functools
 import hashlib
 import http.server
-import json
 import threading
+from dataclasses import replace
 
 import pytest
 
 from harness.corpus import fetch
+from harness.corpus.base import natural_key
+from harness.corpus.declaration import declared
 from harness.errors import CorpusError, UsageError
 from harness.tasks.splits import load_split
 
 
 @pytest.fixture
-def served(tmp_path, monkeypatch):
-    """A loopback server of two subjects with hashes and one without; yields url, folder, requests."""
+def served(tmp_path):
+    """A loopback server of two subjects with hashes and one without; yields url, folder, requests, declaration."""
     root = tmp_path / "served"
     root.mkdir()
     sha256 = {}
@@ -42,10 +44,9 @@ def served(tmp_path, monkeypatch):
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}/"
-    listed = {"url": url, "subjects": ["S1", "S2", "S3"], "trials": 2, "sha256": sha256}
-    (tmp_path / "list.json").write_text(json.dumps(listed))
-    monkeypatch.setattr(fetch, "DTU_LIST", tmp_path / "list.json")
-    yield root, tmp_path / "out", requests
+    unverified = ["DTU_S3_000.npz", "DTU_S3_001.npz"]
+    listed = {"url": url, "sha256": sha256, "unverified": unverified}
+    yield root, tmp_path / "out", requests, replace(declared("dtu"), fetch=listed)
     server.shutdown()
     thread.join()
     server.server_close()
@@ -56,9 +57,9 @@ def _names(folder):
 
 
 def test_fetches_what_has_hashes_and_says_what_has_none(served):
-    _, out, _ = served
+    _, out, _, dtu = served
     steps = []
-    done = fetch.fetch_dtu(out, on_progress=lambda *step: steps.append(step))
+    done = fetch.fetch_corpus(dtu, out, on_progress=lambda *step: steps.append(step))
     assert (done.downloaded, done.present) == (4, 0)
     assert done.remarks == ("not fetched, no sha256 on record: S3; --unverified fetches them",)
     assert _names(out) == [f"DTU_S{s}_00{t}.npz" for s in (1, 2) for t in (0, 1)]
@@ -66,54 +67,60 @@ def test_fetches_what_has_hashes_and_says_what_has_none(served):
 
 
 def test_second_call_goes_on_where_the_first_stopped(served):
-    _, out, requests = served
-    fetch.fetch_dtu(out, subjects=["S1"])
+    _, out, requests, dtu = served
+    fetch.fetch_corpus(dtu, out, subjects=["S1"])
     (out / "DTU_S1_001.npz").write_bytes(b"half a fi")
     requests.clear()
-    done = fetch.fetch_dtu(out)
+    done = fetch.fetch_corpus(dtu, out)
     assert (done.downloaded, done.present) == (3, 1)
     assert requests == ["/DTU_S1_001.npz", "/DTU_S2_000.npz", "/DTU_S2_001.npz"]
 
 
 def test_wrong_hash_is_not_kept(served):
-    root, out, _ = served
+    root, out, _, dtu = served
     (root / "DTU_S1_001.npz").write_bytes(b"tampered")
     with pytest.raises(CorpusError, match="a file with another sha256"):
-        fetch.fetch_dtu(out)
+        fetch.fetch_corpus(dtu, out)
     assert _names(out) == ["DTU_S1_000.npz"]
 
 
 def test_missing_file_on_the_server(served):
-    root, out, _ = served
+    root, out, _, dtu = served
     (root / "DTU_S1_000.npz").unlink()
     with pytest.raises(CorpusError, match=r"HTTP 404 .*expected the file"):
-        fetch.fetch_dtu(out)
+        fetch.fetch_corpus(dtu, out)
 
 
 def test_no_server(served):
-    _, out, _ = served
+    _, out, _, dtu = served
     with pytest.raises(CorpusError, match=r"no answer \(ConnectionError\)"):
-        fetch.fetch_dtu(out, url="http://127.0.0.1:9/")
+        fetch.fetch_corpus(dtu, out, url="http://127.0.0.1:9/")
 
 
 def test_files_without_hashes_need_a_word(served):
-    _, out, _ = served
+    _, out, _, dtu = served
     with pytest.raises(UsageError, match="no sha256 on record for S3"):
-        fetch.fetch_dtu(out, subjects=["S3"])
-    done = fetch.fetch_dtu(out, subjects=["S3"], unverified=True)
+        fetch.fetch_corpus(dtu, out, subjects=["S3"])
+    done = fetch.fetch_corpus(dtu, out, subjects=["S3"], unverified=True)
     digest = hashlib.sha256(b"S3 0" * 100).hexdigest()
     assert done.remarks[0] == f"DTU_S3_000.npz: sha256 {digest} (not on record)"
 
 
 def test_unknown_subject(served):
     with pytest.raises(UsageError, match=r"--subjects: S19, expected some of S1\.\.S3"):
-        fetch.fetch_dtu(served[1], subjects=["S19"])
+        fetch.fetch_corpus(served[3], served[1], subjects=["S19"])
 
 
 def test_committed_list_covers_training_and_validation_at_a_pinned_commit():
-    listed = json.loads(fetch.DTU_LIST.read_text())
+    listed = declared("dtu").fetch
     split = load_split("dtu")
-    assert listed["subjects"] == [*split.parts["train"], *split.parts["val"], *split.parts["test"]]
+    named = [name.split("_")[1] for name in [*listed["sha256"], *listed["unverified"]]]
+    assert sorted(set(named), key=natural_key) == [
+        *split.parts["train"],
+        *split.parts["val"],
+        *split.parts["test"],
+    ]
+    assert len(named) == 180
     have = {name.split("_")[1] for name in listed["sha256"]}
     assert have == {*split.parts["train"], *split.parts["val"]}
     assert len(listed["sha256"]) == 100
@@ -124,6 +131,6 @@ def test_committed_list_covers_training_and_validation_at_a_pinned_commit():
 
 @pytest.mark.dtu
 def test_committed_hashes_are_those_of_the_files(dtu_folder):
-    listed = json.loads(fetch.DTU_LIST.read_text())
+    listed = declared("dtu").fetch
     for path in sorted(dtu_folder.glob("DTU_S10_*.npz")):
         assert hashlib.sha256(path.read_bytes()).hexdigest() == listed["sha256"][path.name]

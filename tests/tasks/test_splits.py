@@ -115,11 +115,44 @@ def _parts(**subjects):
         ({"name": "other"}, ["{}: name: 'other', expected 'small-split', the file's name."]),
         ({"segment_seconds": "30"}, ["{}: segment_seconds: '30' of type string, expected number."]),
         (
-            {"corpora": ["sparkulee"]},
-            ["{}: corpora[0]: 'sparkulee', expected one of sparrkulee, simulated, dtu."],
+            {"corpora": ["SparrKULee"], "features": ["Mel"]},
+            [
+                "{}: corpora[0]: 'SparrKULee', expected lower-case words joined by hyphens.",
+                "{}: features[0]: 'Mel', expected lower-case words joined by hyphens.",
+            ],
+        ),
+        (
+            {"segment_seconds": 2.505},
+            [
+                "{}: segment_seconds: 2.505 s at 64 Hz, 160.32 samples, expected a whole number of samples.\n"
+                "  Choose another length; nothing is resampled or rounded here."
+            ],
+        ),
+        ({"segment_seconds": 1e999}, ["{}: segment_seconds: inf, expected a finite number."]),
+        (
+            {"cut": "in-time", "time_fractions": {"train": 0.8, "val": 0.1, "test": 0.2}},
+            ["{}: time_fractions: 1.1 of every recording, expected 1 at most, together."],
+        ),
+        (
+            {"cut": "in-time", "time_fractions": {"test": 0.1, "train": 0.8, "val": 0.1}},
+            ["{}: time_fractions: the order test, train, val, expected train, val, test."],
         ),
     ],
-    ids=["keys", "overlap", "unknown", "doubled", "all", "fractions", "name", "type", "corpus"],
+    ids=[
+        "keys",
+        "overlap",
+        "unknown",
+        "doubled",
+        "all",
+        "fractions",
+        "name",
+        "type",
+        "words",
+        "broken samples",
+        "infinite",
+        "too much",
+        "order",
+    ],
 )
 def test_bad_split_is_refused(small_split, keys, message):
     with pytest.raises(SplitError) as caught:
