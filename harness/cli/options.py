@@ -38,6 +38,17 @@ JOBS_OPTION = click.option(
     show_default=True,
     help="Predictor processes that share the segments.",
 )
+LABELS_OPTION = click.option(
+    "--labels",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="References that lie apart from the EEG: stimulus features, or files like predictions.",
+)
+CORPUS_OPTION = click.option(
+    "--corpus",
+    metavar="NAME",
+    help="For predictions and --labels without recordings: which corpus they are of, or its corpus.toml.",
+)
 VARIANT_OPTION = click.option("--variant", metavar="NAME", help="A variant that the manifest names.")
 SEED_OPTION = click.option(
     "--seed",

@@ -11,7 +11,15 @@ import click
 
 from harness.cli.group import cli
 from harness.cli.open import open_asked
-from harness.cli.options import DATA_OPTION, JOBS_OPTION, OUT_OPTION, asked_options, run_options
+from harness.cli.options import (
+    CORPUS_OPTION,
+    DATA_OPTION,
+    JOBS_OPTION,
+    LABELS_OPTION,
+    OUT_OPTION,
+    asked_options,
+    run_options,
+)
 from harness.errors import Fault, HarnessError, UsageError
 
 if TYPE_CHECKING:
@@ -23,12 +31,8 @@ if TYPE_CHECKING:
 @cli.command()
 @click.argument("target", type=click.Path(path_type=Path))
 @asked_options
-@click.option(
-    "--labels",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="References that lie apart from the EEG: stimulus features, or files like predictions.",
-)
+@LABELS_OPTION
+@CORPUS_OPTION
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="Print the score record, and only it.")
 @OUT_OPTION
@@ -46,12 +50,16 @@ def score(
     data: Path | None,
     partial: bool,
     labels: Path | None,
+    corpus: str | None,
     run: Run,
     as_json: bool,
     out: Path,
     save_predictions: Path | None,
 ) -> None:
-    """Score TARGET: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json)."""
+    """Score TARGET: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json).
+
+    Predictions need no recordings: with --labels and without --data, what is asked is what the labels hold.
+    """
     from harness.cli.output import answer, remark
     from harness.predictions import is_predictions
     from harness.records.record import record_bytes
@@ -59,7 +67,16 @@ def score(
     from harness.records.text import record_text
 
     def open_task() -> Task:
-        return open_asked(data=data, split=split, part=part, feature=feature, labels=labels, partial=partial)
+        return open_asked(
+            data=data,
+            split=split,
+            part=part,
+            feature=feature,
+            labels=labels,
+            corpus=corpus,
+            partial=partial,
+            predictions=is_predictions(target),
+        )
 
     if is_predictions(target):
         _refuse_with_predictions(variant=run.variant, save_predictions=save_predictions)
@@ -121,6 +138,8 @@ def predict(
 @cli.command()
 @click.argument("target", type=click.Path(path_type=Path))
 @asked_options
+@LABELS_OPTION
+@CORPUS_OPTION
 @run_options
 def check(
     target: Path,
@@ -129,6 +148,8 @@ def check(
     feature: str | None,
     data: Path | None,
     partial: bool,
+    labels: Path | None,
+    corpus: str | None,
     run: Run,
 ) -> None:
     """Refuse what `score` would refuse, without labels: manifest, hashes, a dry run, shapes, numbers."""
@@ -137,7 +158,16 @@ def check(
     from harness.predictions import is_predictions
 
     def open_task() -> Task:
-        return open_asked(data=data, split=split, part=part, feature=feature, partial=partial)
+        return open_asked(
+            data=data,
+            split=split,
+            part=part,
+            feature=feature,
+            labels=labels,
+            corpus=corpus,
+            partial=partial,
+            predictions=is_predictions(target),
+        )
 
     if is_predictions(target):
         _refuse_with_predictions(variant=run.variant, save_predictions=None)
@@ -155,14 +185,17 @@ def check(
 @click.argument("record", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path), required=False)
 @DATA_OPTION
-@click.option(
-    "--labels",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="References that lie apart from the EEG, as for score.",
-)
+@LABELS_OPTION
+@click.option("--split", metavar="FILE", help="The record's split file, where it is none of splits/.")
 @JOBS_OPTION
-def verify(record: Path, target: Path | None, data: Path | None, labels: Path | None, jobs: int) -> None:
+def verify(
+    record: Path,
+    target: Path | None,
+    data: Path | None,
+    labels: Path | None,
+    split: str | None,
+    jobs: int,
+) -> None:
     """Make RECORD again from TARGET, its submission or stored predictions, and say what differs.
 
     Without TARGET, the package of the record's name below baselines/ or submissions/ is taken.
@@ -176,7 +209,8 @@ def verify(record: Path, target: Path | None, data: Path | None, labels: Path | 
 
     recorded = read_record(record)
     chosen = target or find_package(recorded.submission.name)
-    if not recorded.simulated and data is None:
+    without_eeg = recorded.submission.kind == "predictions" and labels is not None and data is None
+    if not recorded.simulated and data is None and not without_eeg:
         raise UsageError(
             Fault("--data", "not given", f"the {recorded.corpus.name} corpus that the record was scored on")
         )
@@ -184,10 +218,12 @@ def verify(record: Path, target: Path | None, data: Path | None, labels: Path | 
     def open_task() -> Task:
         return open_asked(
             data=data,
-            split=recorded.split.name,
+            split=split or _split_to_verify(recorded),
             part=recorded.split.part,
             feature=recorded.feature,
             labels=labels,
+            corpus=recorded.corpus.name if without_eeg else None,
+            predictions=without_eeg,
             partial=recorded.flags.partial,
         )
 
@@ -197,6 +233,13 @@ def verify(record: Path, target: Path | None, data: Path | None, labels: Path | 
     answer(verification_text(verification, recorded))
     if not verification.reproduced:
         sys.exit(1)
+
+
+def _split_to_verify(recorded: Record) -> str | None:
+    """The name of a record's split; None where it was made of the labels themselves."""
+    from harness.tasks.labels_only import ASSUMED_SPLIT
+
+    return None if recorded.split.name == ASSUMED_SPLIT else recorded.split.name
 
 
 def _evaluated(

@@ -8,7 +8,7 @@ whatever the files' own order and type.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -309,6 +309,23 @@ def length_fault(
         f"about {round(expected)} frames, at the rates of the corpus",
         "Lengths may differ by 2 %: is a sampling rate another than declared, or is it another recording?",
     )
+
+
+def case_faults(subjects: Iterable[str], where: str) -> list[Fault]:
+    """Names that differ only in case: one name on many disks, and two in nobody's head."""
+    groups: dict[str, list[str]] = {}
+    for subject in sorted(set(subjects)):
+        groups.setdefault(subject.casefold(), []).append(subject)
+    return [
+        Fault(
+            where,
+            f"{' and '.join(names)} differ only in case",
+            "names that differ in more",
+            "Rename one of them, in every file.",
+        )
+        for names in groups.values()
+        if len(names) > 1
+    ]
 
 
 def natural_key(name: str) -> tuple[object, ...]:

@@ -1,21 +1,20 @@
 """``harness data declare``: a first ``corpus.toml`` for a folder of arrays, with every guess marked.
 
-The arrays are sorted into groups by the shape of their names; the widest group is taken for the EEG, and the
-others for features. A draft is never used unseen: what only a person knows (licence, citation, rates that no
-file says) stands there to be filled in.
+The arrays are sorted into groups by their names and widths; one that says so, or else the widest, is taken
+for the EEG, and the others for features. A draft is never used unseen: what only a person knows (licence,
+citation, rates that no file says) stands there to be filled in.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from harness.corpus.array_files import RATE_MEMBERS, ArrayFile, open_npy, open_npz
+from harness.corpus.array_files import ArrayFile, open_npy, open_npz, said_rates
 from harness.corpus.pattern import files_below
 from harness.errors import CorpusError, Fault, UsageError
 from harness.files import write_atomically
@@ -29,13 +28,11 @@ class _Group:
     """Arrays whose names have one shape.
 
     Attributes:
-        pattern: of their names.
         member: inside an .npz; empty for .npy.
         paths: relative.
         array: the first of them.
     """
 
-    pattern: str
     member: str
     paths: tuple[str, ...]
     array: ArrayFile
@@ -44,6 +41,11 @@ class _Group:
     def width(self) -> int:
         """Channels or bands: the shorter axis."""
         return min(self.array.shape)
+
+    @property
+    def says_eeg(self) -> bool:
+        """Whether its names say that it is EEG."""
+        return self.member == "eeg" or re.search(r"(^|[/_.-])eeg([/_.-]|$)", self.paths[0]) is not None
 
     @property
     def n_times(self) -> int:
@@ -64,9 +66,8 @@ def draft_declaration(folder: Path) -> str:
     """
     if not folder.is_dir():
         raise CorpusError(Fault(str(folder), "no such folder", "a folder with .npy or .npz files"))
-    paths = [path for path in files_below(folder) if path.endswith((".npy", ".npz"))]
-    groups = _groups(folder, paths)
-    if not groups:
+    arrays = _arrays(folder)
+    if not arrays:
         raise CorpusError(
             Fault(
                 str(folder),
@@ -75,9 +76,10 @@ def draft_declaration(folder: Path) -> str:
                 "Save them with numpy.save, one file a recording, (n_times, n_channels).",
             )
         )
-    groups.sort(key=lambda group: (-group.width, -len(group.paths)))
-    eeg, features = groups[0], groups[1:]
-    return "".join(f"{line}\n" for line in _lines(folder, eeg, features))
+    groups = sorted(_groups(arrays), key=lambda group: (not group.says_eeg, -group.width, -len(group.paths)))
+    eeg = groups[0]
+    values = _placeholders(eeg.paths)
+    return "".join(f"{line}\n" for line in _lines(folder, eeg, groups[1:], values))
 
 
 def write_draft(path: Path, text: str) -> None:
@@ -99,50 +101,73 @@ def write_draft(path: Path, text: str) -> None:
         raise CorpusError(Fault(str(path), error.strerror or "cannot be written")) from None
 
 
-def _groups(folder: Path, paths: Sequence[str]) -> list[_Group]:
-    """Arrays by the shape of their names, and by member."""
-    named: dict[tuple[object, ...], list[str]] = defaultdict(list)
-    for path in paths:
-        named[_kind(path)].append(path)
-    groups = []
-    for members in named.values():
-        first = members[0]
+def _arrays(folder: Path) -> list[tuple[str, ArrayFile]]:
+    """Every array below a folder that can be read, with its file's path."""
+    arrays = []
+    for path in files_below(folder):
         try:
-            arrays = {"": open_npy(folder / first)} if first.endswith(".npy") else open_npz(folder / first)
+            if path.endswith(".npy"):
+                arrays.append((path, open_npy(folder / path)))
+            elif path.endswith(".npz"):
+                arrays += [(path, array) for array in open_npz(folder / path).values()]
         except CorpusError:
             continue
-        pattern = _pattern(members)
-        groups += [_Group(pattern, name, tuple(members), array) for name, array in arrays.items()]
-    return groups
+    return arrays
 
 
-def _kind(path: str) -> tuple[object, ...]:
-    """What files of one kind share: the folder at the top, the depth, how many words, and the last word."""
-    *folders, name = path.split("/")
-    words = re.split(r"_+", name)
-    return (folders[:1] and folders[0], len(folders), len(words), words[-1] if len(words) > 1 else name[-4:])
+def _groups(arrays: Sequence[tuple[str, ArrayFile]]) -> list[_Group]:
+    """Arrays by member, number of words and width; narrow ones by folder and their name's last word too."""
+    widest = max(min(array.shape) for _, array in arrays)
+    named: dict[tuple[object, ...], list[tuple[str, ArrayFile]]] = defaultdict(list)
+    for path, array in arrays:
+        pieces = _pieces(path)
+        narrow = min(array.shape) < widest and not array.member
+        kind = (path.split("/")[0], pieces[-3]) if narrow and len(pieces) > 3 else ()
+        named[array.member, len(pieces), min(array.shape), kind].append((path, array))
+    return [
+        _Group(group[0][1].member, tuple(path for path, _ in group), group[0][1]) for group in named.values()
+    ]
 
 
-def _pattern(paths: Sequence[str]) -> str:
-    """The names of a group as a pattern: what differs becomes a placeholder, in order subject, ..."""
-    split = [re.split(r"([/_]|\.np[yz]$)", path) for path in paths]
-    free = ["{subject}", "{stimulus}", "{session}", "{run}"]
-    seen: dict[tuple[str, ...], str] = {}
+def _pieces(path: str) -> list[str]:
+    """A path as words and what stands between them; the last two are the suffix and nothing."""
+    return re.split(r"([/_]|\.np[yz]$)", path)
+
+
+def _placeholders(paths: Sequence[str]) -> dict[tuple[str, ...], str]:
+    """What differs between names, position by position, and the placeholder that it is taken for."""
+    free = ["subject", "stimulus"]
+    taken: dict[tuple[str, ...], str] = {}
+    for values in zip(*map(_pieces, paths), strict=True):
+        if len(set(values)) == 1 or values in taken:
+            continue
+        said = [name for name in ("session", "run") if all(one.startswith(name[:3]) for one in values)]
+        if said and said[0] not in taken.values():
+            taken[values] = said[0]
+        else:
+            taken[values] = free.pop(0) if free else ""
+    return taken
+
+
+def _pattern(paths: Sequence[str], known: Mapping[tuple[str, ...], str]) -> str:
+    """Names as a pattern. A word of a feature is what the EEG's names have among their values."""
     pieces = []
-    for values in zip(*split, strict=False):
-        if len(set(values)) == 1:
+    for values in zip(*map(_pieces, paths), strict=True):
+        if len(set(values)) == 1 and not any(len(paths) == 1 and values[0] in one for one in known):
             pieces.append(values[0])
             continue
-        if values not in seen:
-            seen[values] = free.pop(0) if free else "*"
-        pieces.append(seen[values])
+        names = [name for one, name in known.items() if set(values) <= set(one)]
+        name = names[0] if names else "stimulus" if len(paths) > 1 else ""
+        pieces.append(f"{{{name}}}" if name else "*")
     return "".join(pieces)
 
 
-def _lines(folder: Path, eeg: _Group, features: Sequence[_Group]) -> list[str]:
+def _lines(
+    folder: Path, eeg: _Group, features: Sequence[_Group], values: Mapping[tuple[str, ...], str]
+) -> list[str]:
     name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-") or "my-corpus"
     rate, said = _rate(folder, eeg)
-    pattern = eeg.pattern
+    pattern = _pattern(eeg.paths, values)
     lines = [
         f"# A draft by `harness data declare {folder}`: check every line, above all those marked as guessed.",
         f'name = "{name}" {GUESSED}: from the name of the folder',
@@ -157,16 +182,16 @@ def _lines(folder: Path, eeg: _Group, features: Sequence[_Group]) -> list[str]:
         f"count = {eeg.width} {GUESSED}: the shorter axis of {eeg.paths[0]}, shape {eeg.array.shape}",
         "",
         "[eeg]",
-        f'files = "{pattern}" {GUESSED}: {len(eeg.paths)} files, such as {eeg.paths[0]}',
+        f"files = {_quoted(pattern)} {GUESSED}: {len(eeg.paths)} files, such as {eeg.paths[0]}",
         f'axes = "{", ".join(eeg.axes)}" {GUESSED}: the longer axis is time',
     ]
     if eeg.member:
-        lines.append(f'member = "{eeg.member}" {GUESSED}: the widest array of the .npz')
+        lines.append(f"member = {_quoted(eeg.member)} {GUESSED}")
     taken: set[str] = set()
     for group in features:
         feature = _feature_name(group, taken)
         taken.add(feature)
-        lines += _feature_lines(feature, group, eeg, rate)
+        lines += _feature_lines(feature, group, eeg, rate, _pattern(group.paths, values))
     if not features:
         lines += [
             "",
@@ -179,7 +204,7 @@ def _lines(folder: Path, eeg: _Group, features: Sequence[_Group]) -> list[str]:
     return lines
 
 
-def _feature_lines(feature: str, group: _Group, eeg: _Group, rate: float) -> list[str]:
+def _feature_lines(feature: str, group: _Group, eeg: _Group, rate: float, pattern: str) -> list[str]:
     axes = ", ".join(group.axes).replace("channels", "bands")
     frames = rate * group.n_times / eeg.n_times
     lines = [
@@ -188,11 +213,11 @@ def _feature_lines(feature: str, group: _Group, eeg: _Group, rate: float) -> lis
         f'title = "{feature}" {GUESSED}',
         f"bands = {group.width} {GUESSED}: the shorter axis of shape {group.array.shape}",
         f"frame_rate_hz = {_near(frames, rate):g} {GUESSED}: from its length beside the EEG's",
-        f'files = "{_feature_pattern(group, eeg)}" {GUESSED}: {len(group.paths)} files',
+        f"files = {_quoted(pattern)} {GUESSED}: {len(group.paths)} files, such as {group.paths[0]}",
         f'axes = "{axes}" {GUESSED}',
     ]
     if group.member:
-        lines.append(f'member = "{group.member}" {GUESSED}')
+        lines.append(f"member = {_quoted(group.member)} {GUESSED}")
     return lines
 
 
@@ -201,18 +226,9 @@ def _near(frames: float, rate: float) -> float:
     return rate if abs(frames - rate) < 0.05 * rate else max(1, round(frames))
 
 
-def _feature_pattern(group: _Group, eeg: _Group) -> str:
-    """A feature's files that are fewer than the EEG's belong to a stimulus."""
-    if group.paths == eeg.paths:
-        return eeg.pattern
-    per_stimulus = "{stimulus}" in eeg.pattern and "{stimulus}" not in group.pattern
-    return group.pattern.replace("{subject}", "{stimulus}") if per_stimulus else group.pattern
-
-
 def _feature_name(group: _Group, taken: set[str]) -> str:
-    last = group.member or re.split(r"[/_]", group.pattern.rsplit(".", 1)[0])[-1]
-    plain = re.sub(r"[^a-z0-9]+", "-", last.replace("{", "").replace("}", "").lower()).strip("-")
-    name = plain if plain and plain not in ("subject", "stimulus", "session", "run") else "feature"
+    last = group.member or _pieces(group.paths[0])[-3]
+    name = re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-") or "feature"
     while name in taken:
         name += "-2"
     return name
@@ -221,9 +237,13 @@ def _feature_name(group: _Group, taken: set[str]) -> str:
 def _rate(folder: Path, eeg: _Group) -> tuple[float, str]:
     """The rate that an .npz says, and where; else a usual one, said nowhere."""
     path = eeg.paths[0]
-    if path.endswith(".npz"):
-        with np.load(folder / path, allow_pickle=False) as archive:
-            for name in RATE_MEMBERS:
-                if name in archive.files and archive[name].size == 1:
-                    return float(archive[name].reshape(-1)[0]), f"{name} of {path}"
+    said = said_rates(folder / path) if path.endswith(".npz") else {}
+    for name, value in said.items():
+        if value.size == 1 and value.dtype.kind in "fiu":
+            return float(value.reshape(-1)[0]), f"{name} of {path}"
     return _USUAL_RATE_HZ, ""
+
+
+def _quoted(text: str) -> str:
+    """As a TOML string; JSON's are among them."""
+    return json.dumps(text, ensure_ascii=False)

@@ -19,6 +19,7 @@ from harness.corpus.base import (
     Recording,
     Series,
     SubjectFault,
+    case_faults,
     cut_in_time,
     length_fault,
     natural_key,
@@ -113,7 +114,7 @@ def _eeg_files(folder: Path, declaration: Declaration, eeg: Files, files: Sequen
             found.setdefault(entry.path, entry)
     faults += _shared_with_features(where, declaration, eeg, found)
     faults += _twice(where, folder, list(found.values()))
-    faults += _case_faults(sorted({entry.values["subject"] for entry in found.values()}), folder)
+    faults += case_faults([entry.values["subject"] for entry in found.values()], f"{folder}: subjects")
     raise_all(CorpusError, faults)
     return list(found.values())
 
@@ -182,23 +183,6 @@ def _twice(where: str, folder: Path, found: Sequence[_Found]) -> list[Fault]:
         if len(paths) > 1
     ]
     return faults
-
-
-def _case_faults(subjects: Sequence[str], folder: Path) -> list[Fault]:
-    """Names that differ only in case are one name on many disks, and in nobody's head two."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for subject in subjects:
-        groups[subject.casefold()].append(subject)
-    return [
-        Fault(
-            f"{folder}: subjects",
-            f"{' and '.join(names)} differ only in case",
-            "names that differ in more",
-            "Rename the files of one of them.",
-        )
-        for names in groups.values()
-        if len(names) > 1
-    ]
 
 
 class _Features:

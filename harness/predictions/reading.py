@@ -24,12 +24,12 @@ from harness.predictions.expected import (
     SegmentForm,
     segment_name,
 )
-from harness.predictions.subject_json import parse_subject
-from harness.predictions.subject_npz import read_arrays
+from harness.predictions.subject_json import first_shape, parse_subject
+from harness.predictions.subject_npz import npy_shape, read_arrays
 
 MAX_LABEL_BYTES = 1 << 30
 """Size of one subject's hidden references as JSON: the challenge's take 50 MB."""
-_SUBJECT_FILE = re.compile(r"(sub-|S)\d+\.json")
+_SUBJECT_FILE = re.compile(r"[^.].*\.json")
 _NAME = re.compile(r"([^/_]+)[/_](.+)", re.DOTALL)
 """``subject/segment_id``, or a segment id that begins with its subject."""
 
@@ -86,6 +86,25 @@ def predictions_sha256(path: Path) -> str:
         reason = (error.strerror or str(error)).lower()
         raise PredictionsError(Fault(str(path), f"cannot be read: {reason}")) from error
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def first_label_shape(path: Path) -> tuple[int, int]:
+    """Frames and bands of the first reference of a zip, an npz or a folder, as far as they can be told.
+
+    Raises:
+        PredictionsError: there is none, or it is no table of numbers.
+    """
+    with open_container(path) as container:
+        if container.noun == "npz":
+            name = next((stored for stored in container.names() if stored.endswith(SUFFIX)), "")
+            shape = npy_shape(container.read(name, MAX_LABEL_BYTES), show(name)) if name else ()
+        else:
+            name = next((stored for file, stored in subject_files(container) if file.endswith(".json")), "")
+            shape = first_shape(container.read(name, MAX_LABEL_BYTES), show(name)) if name else ()
+    if len(shape) != 2 or 0 in shape:
+        arrived = f"shape {shape} of the first reference" if name else "no references"
+        raise PredictionsError(Fault(str(path), arrived, "(n_frames, n_bands) for every segment"))
+    return shape[0], shape[1]
 
 
 class LabelStore:

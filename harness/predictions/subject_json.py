@@ -17,7 +17,7 @@ from itertools import chain
 import msgspec
 import numpy as np
 
-from harness.errors import Fault, did_you_mean, show
+from harness.errors import Fault, PredictionsError, did_you_mean, show
 from harness.predictions.expected import Array, FaultList, SegmentForm, segment_name
 
 _SPLIT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -94,6 +94,20 @@ def parse_subject(
         if array is not None:
             segments[segment_id] = array
     return segments
+
+
+def first_shape(data: bytes, file: str) -> tuple[int, ...]:
+    """Rows and numbers a row of a subject's first segment; () where there is none.
+
+    Raises:
+        PredictionsError: no JSON of such segments.
+    """
+    try:
+        segments = _split_lenient(data)
+        rows = _ANY_ROWS.decode(next(iter(segments.values()))) if segments else []
+    except (ValueError, RecursionError) as error:
+        raise PredictionsError(_file_fault(data, file, error)) from None
+    return (len(rows), len(rows[0])) if rows else ()
 
 
 def _split(

@@ -53,6 +53,18 @@ def read_arrays(
     return segments
 
 
+def npy_shape(data: bytes, where: str) -> tuple[int, ...]:
+    """The shape that the header of a npy file says.
+
+    Raises:
+        PredictionsError: no header that can be read.
+    """
+    try:
+        return npy.read_header(io.BytesIO(data)).shape
+    except ValueError as error:
+        raise PredictionsError(Fault(where, f"not a npy array ({show(str(error))})")) from None
+
+
 def _array(data: bytes, where: str, form: SegmentForm, faults: FaultList) -> Array | None:
     """Turn the bytes of a npy file into numbers, or say what is wrong with them."""
     file = io.BytesIO(data)

@@ -159,7 +159,7 @@ class Task:
         try:
             stored = self.labels.subject(subject)
         except PredictionsError as error:
-            raise CorpusError(*_of_labels(error)) from None
+            raise CorpusError(*of_labels(error)) from None
         faults = []
         for segment in segments:
             expected = (self.n_frames, self.n_bands)
@@ -303,9 +303,9 @@ def open_labels(path: Path, n_bands: int, feature: str, subjects: Sequence[str] 
     try:
         return LabelStore(path, n_bands, feature, subjects)
     except PredictionsError as error:
-        raise CorpusError(*_of_labels(error)) from None
+        raise CorpusError(*of_labels(error)) from None
 
 
-def _of_labels(error: PredictionsError) -> list[Fault]:
+def of_labels(error: PredictionsError) -> list[Fault]:
     """References are read like predictions; their faults say which of the two is meant."""
     return [replace(fault, where=f"--labels: {fault.where}") for fault in error.faults]

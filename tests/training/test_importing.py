@@ -8,6 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from harness.corpus.declaration import declared
 from harness.errors import SubmissionError, TrainingError
 from harness.submission.manifest import load_submission
 from harness.training.import_weights import import_weights, read_tensors
@@ -44,7 +45,7 @@ def _save(path, arrays):
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".pt"])
 def test_weights_are_converted_and_registered(importing, arrays, split, tmp_path, suffix):
     file = _save(tmp_path / f"release{suffix}", arrays)
-    path, sha256 = import_weights(importing, file, "sparrkulee", split, "mel")
+    path, sha256 = import_weights(importing, file, declared("sparrkulee"), split, "mel")
     found = load_submission(importing.folder).weights("sparrkulee", split, "mel", "default")
     assert (found.path, found.sha256) == (path, sha256)
     with safe_open(path, "np") as stored:
@@ -62,7 +63,9 @@ def test_configuration_in_place_of_metadata_goes_through_the_trainer(tiny, array
     manifest = submission.folder / "submission.toml"
     manifest.write_text(manifest.read_text() + 'importer = "train:convert"\n')
     submission = load_submission(submission.folder)
-    path, _ = import_weights(submission, _save(tmp_path / "r.npz", arrays), "sparrkulee", split, "mel")
+    path, _ = import_weights(
+        submission, _save(tmp_path / "r.npz", arrays), declared("sparrkulee"), split, "mel"
+    )
     with safe_open(path, "np") as stored:
         assert json.loads(stored.metadata()["config"]) == {"width": 7}
 
@@ -70,20 +73,20 @@ def test_configuration_in_place_of_metadata_goes_through_the_trainer(tiny, array
 def test_weights_of_another_net_are_refused_with_the_importers_words(importing, split, tmp_path):
     file = _save(tmp_path / "r.npz", {"other": np.zeros(2)})
     with pytest.raises(TrainingError, match=r"r.npz: tiny's importer refuses it .KeyError: 'release/w'."):
-        import_weights(importing, file, "sparrkulee", split, "mel")
+        import_weights(importing, file, declared("sparrkulee"), split, "mel")
     assert not (importing.folder / "weights").exists()
 
 
 def test_weights_that_are_not_finite_are_refused(importing, arrays, split, tmp_path):
     arrays["release/w"][0, 0] = np.nan
     with pytest.raises(TrainingError, match="weights weight: numbers that are not finite"):
-        import_weights(importing, _save(tmp_path / "r.npz", arrays), "sparrkulee", split, "mel")
+        import_weights(importing, _save(tmp_path / "r.npz", arrays), declared("sparrkulee"), split, "mel")
 
 
 def test_submission_without_an_importer(make_submission, split, tmp_path):
     submission = load_submission(make_submission())
     with pytest.raises(SubmissionError, match="a manifest without the key 'importer'"):
-        import_weights(submission, tmp_path / "r.npz", "sparrkulee", split, "mel")
+        import_weights(submission, tmp_path / "r.npz", declared("sparrkulee"), split, "mel")
 
 
 def test_importer_that_is_not_there(make_submission):
