@@ -30,7 +30,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -313,11 +313,8 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
         )
     names = document["channels"].get("names")
     if names is not None and len(names) != document["channels"]["count"]:
-        faults.append(
-            Fault(
-                f"{where}: channels: names", f"{len(names)} names", f"{document['channels']['count']}, count"
-            )
-        )
+        count = document["channels"]["count"]
+        faults.append(Fault(f"{where}: channels: names", f"{len(names)} names", f"{count}, the count"))
     eeg = _texts(document["eeg"]["files"]) if "eeg" in document else []
     for text in eeg:
         faults += _pattern_faults(text, f"{where}: eeg: files", PLACEHOLDERS)
@@ -330,7 +327,8 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
                     "Put {subject} where the subject's name stands in the file's name or folder.",
                 )
             )
-    held = set.intersection(*(set(Pattern(text).placeholders) for text in eeg)) if eeg else set()
+    held = [set(Pattern(text).placeholders) for text in eeg]
+    allowed = [name for name in PLACEHOLDERS if all(name in one for one in held)]
     for name, entry in document["features"].items():
         place = f"{where}: features: {name}"
         if "frame_rate_hz" in entry and "frames_per_segment" in entry:
@@ -339,7 +337,6 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
             if not has_layouts:
                 faults.append(Fault(place, "the key 'files' is missing"))
             continue
-        allowed = [placeholder for placeholder in PLACEHOLDERS if placeholder in held]
         for text in _texts(entry["files"]):
             faults += _pattern_faults(text, f"{place}: files", allowed)
     if "default_splits" in document and not has_layouts:
@@ -347,7 +344,7 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
     return faults
 
 
-def _pattern_faults(text: str, where: str, allowed: tuple[str, ...] | list[str]) -> list[Fault]:
+def _pattern_faults(text: str, where: str, allowed: Sequence[str]) -> list[Fault]:
     faults = []
     of_eeg = len(allowed) == len(PLACEHOLDERS)
     parts = text.split("/")
@@ -363,7 +360,7 @@ def _pattern_faults(text: str, where: str, allowed: tuple[str, ...] | list[str])
                     where,
                     f"{{{name}}} in {text!r}",
                     f"one of {known}" if of_eeg else f"one of {known}, those of the EEG's files",
-                    did_you_mean(name, list(allowed)),
+                    did_you_mean(name, allowed),
                 )
             )
     if not text.endswith((".npy", ".npz")):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -249,6 +250,98 @@ def test_compressed_npz_is_read_too(tree):
     np.savez_compressed(path, **arrays)
     segment = cut_segments(open_corpus(tree / "test_set"), load_split("challenge-2024"), "test")[1]
     assert np.array_equal(segment.eeg(), arrays["sub-086_eeg_01"])
+
+
+def test_recordings_of_another_rate_dressed_as_sparrkulee_are_refused(tree, small_split, rng):
+    for path in tree.rglob("*_eeg.npy"):
+        raw = np.load(path)
+        if path.parent.name.startswith("ses-"):
+            np.save(path, rng.standard_normal((128, raw.shape[1] * 100 // 64)).astype(np.float32))
+    with pytest.raises(CorpusError) as caught:
+        cut_segments(open_corpus(tree), load_split(small_split), "test", feature="mel")
+    assert _message(caught) == [
+        f"{_eeg(tree, 'sub-043', 'audiobook_1').name}: mel: 1349 frames beside 2121 samples of EEG, expected"
+        " about 2121 frames, at the rates of the corpus.\n"
+        "  Lengths may differ by 2 %: is a sampling rate another than declared, or is it another recording?",
+        f"{_eeg(tree).name}: mel: 1163 frames beside 1806 samples of EEG, expected about 1806 frames, at the"
+        " rates of the corpus.\n"
+        "  Lengths may differ by 2 %: is a sampling rate another than declared, or is it another recording?",
+    ]
+
+
+def test_more_channels_are_noted_once(tree):
+    for path in list(tree.rglob("*podcast_3_eeg.npy")):
+        if path.parent.name.startswith("ses-"):
+            raw = np.load(path)
+            np.save(path, np.vstack([raw, raw[:8]]))
+    assert open_corpus(tree).notes[-1:] == (
+        "EEG files with up to 72 channels: the first 64 are read, as sparrkulee declares",
+    )
+
+
+@pytest.mark.parametrize("layout", ["preprocessed", "split_data", "challenge"])
+def test_hidden_files_are_passed_over(tree, layout):
+    places = {
+        "preprocessed": ("derivatives", "*_eeg.npy"),
+        "split_data": ("derivatives/split_data", "*.npy"),
+        "challenge": ("test_set/TASK2_regression", "*_mapping.json"),
+    }
+    folder, pattern = places[layout]
+    before = open_corpus(tree, layout=layout)
+    for path in list((tree / folder).rglob(pattern)):
+        path.with_name(f"._{path.name}").write_bytes(b"left by macOS")
+    (tree / "derivatives/preprocessed_stimuli/._audiobook_1_-_mel.npy").write_bytes(b"left by macOS")
+    after = open_corpus(tree, layout=layout)
+    assert (after.recordings, after.faults, after.notes) == (before.recordings, before.faults, before.notes)
+
+
+def test_hidden_dtu_files_are_passed_over(tmp_path):
+    arrays = {"eeg": np.zeros((640, 64)), "envelope": np.zeros((640, 1))}
+    np.savez(tmp_path / "DTU_S9_000.npz", **arrays)
+    (tmp_path / "._DTU_S9_000.npz").write_bytes(b"left by macOS")
+    assert [r.id for r in open_corpus(tmp_path).recordings] == ["S9_trial-000"]
+
+
+def test_links_to_session_folders_are_followed(tree, tmp_path):
+    ids = [recording.id for recording in open_corpus(tree).recordings]
+    session = next((tree / "derivatives/preprocessed_eeg/sub-043").iterdir())
+    shutil.move(session, tmp_path / "disk")
+    session.symlink_to(tmp_path / "disk")
+    assert [recording.id for recording in open_corpus(tree).recordings] == ids
+
+
+def test_a_trial_of_another_rate_is_refused(tmp_path):
+    arrays = {"eeg": np.zeros((640, 64)), "envelope": np.zeros((640, 1))}
+    np.savez(tmp_path / "DTU_S9_000.npz", **arrays, fs=64)
+    np.savez(tmp_path / "DTU_S9_001.npz", **arrays, fs=128)
+    np.savez(tmp_path / "DTU_S9_002.npz", eeg=arrays["eeg"], envelope=np.zeros((600, 1)))
+    corpus = open_corpus(tmp_path)
+    assert [r.stimulus for r in corpus.recordings] == ["trial-000"]
+    assert [str(entry.fault) for entry in corpus.faults] == [
+        f"{tmp_path}/DTU_S9_001.npz: fs: 128 Hz, expected 64 Hz, as the corpus declares.\n"
+        "  Declare the rate that the files have; nothing is resampled here.",
+        f"{tmp_path}/DTU_S9_002.npz: envelope: 600 frames beside 640 samples of EEG, expected about 640 frames,"
+        " at the rates of the corpus.\n"
+        "  Lengths may differ by 2 %: is a sampling rate another than declared, or is it another recording?",
+    ]
+
+
+def test_a_tree_without_the_parts_subjects_says_what_can_be_scored(official_split):
+    with pytest.raises(CorpusError) as caught:
+        cut_segments(open_corpus(official_split), load_split("held-out-subjects"), "test", partial=True)
+    assert _message(caught)[0].endswith(
+        "expected recordings of every subject.\n"
+        "  The parts with subjects here: train (2 of 69 subjects), val (1 of 16 subjects). Choose one with"
+        " --part."
+    )
+
+
+def test_the_last_segment_counts_where_a_recording_is_a_whole_number_of_segments(tmp_path):
+    # 640 samples of DTU: two segments of 5 s, the second of which ends with the recording.
+    np.savez(tmp_path / "DTU_S9_000.npz", eeg=np.zeros((640, 64)), envelope=np.zeros((640, 1)))
+    split = replace(load_split("dtu"), segment_seconds=5, parts={"val": ("S9",)})
+    found = cut_segments(open_corpus(tmp_path), split, "val")
+    assert [(segment.start, segment.stop) for segment in found] == [(0, 320), (320, 640)]
 
 
 @pytest.mark.dtu

@@ -1,0 +1,124 @@
+"""`harness data declare`: a draft that is right about the files, and says what it guessed."""
+
+import tomllib
+
+import numpy as np
+import pytest
+from own_corpus import SUBJECTS, make_arrays
+
+from harness.corpus import open_corpus
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    """A folder without a corpus.toml, in the working folder."""
+    make_arrays(tmp_path / "lab", n_channels=12, pitch_rate=50, subjects=SUBJECTS[:3])
+    return tmp_path / "lab"
+
+
+def test_draft_says_what_was_guessed(harness, arrays):
+    code, out, err = harness("data", "declare", "lab")
+    assert (code, err) == (0, "")
+    assert out == (
+        "# A draft by `harness data declare lab`: check every line, above all those marked as guessed.\n"
+        'name = "lab" # guessed: from the name of the folder\n'
+        'title = "lab" # guessed\n'
+        'licence = "unknown" # guessed: say who may use the recordings, and how\n'
+        'citation = "unknown" # guessed: a paper with its DOI, or who to ask\n'
+        'kind = "real" # guessed: "simulated" where nothing was measured on a person\n'
+        "sample_rate_hz = 64 # guessed: no file says it\n"
+        '# default_split = "my-split.json"\n'
+        "\n"
+        "[channels]\n"
+        "count = 12 # guessed: the shorter axis of eeg/P01_story-a.npy, shape (2000, 12)\n"
+        "\n"
+        "[eeg]\n"
+        'files = "eeg/{subject}_{stimulus}.npy" # guessed: 6 files, such as eeg/P01_story-a.npy\n'
+        'axes = "times, channels" # guessed: the longer axis is time\n'
+        "\n"
+        "[features.envelope] # guessed: from features/story-a_envelope.npy\n"
+        'title = "envelope" # guessed\n'
+        "bands = 1 # guessed: the shorter axis of shape (2000, 1)\n"
+        "frame_rate_hz = 64 # guessed: from its length beside the EEG's\n"
+        'files = "features/{stimulus}_envelope.npy" # guessed: 2 files, such as features/story-a_envelope.npy\n'
+        'axes = "times, bands" # guessed\n'
+        "\n"
+        "[features.pitch] # guessed: from features/story-a_pitch.npy\n"
+        'title = "pitch" # guessed\n'
+        "bands = 1 # guessed: the shorter axis of shape (1000, 1)\n"
+        "frame_rate_hz = 32 # guessed: from its length beside the EEG's\n"
+        'files = "features/{stimulus}_pitch.npy" # guessed: 2 files, such as features/story-a_pitch.npy\n'
+        'axes = "times, bands" # guessed\n'
+    )
+
+
+def test_draft_opens_as_it_is(harness, arrays):
+    code, out, err = harness("data", "declare", "lab", "--out", "lab/corpus.toml")
+    assert (code, out) == (0, "draft written to lab/corpus.toml\n")
+    assert err == "next: check every line marked as guessed; then harness data describe lab\n"
+    corpus = open_corpus(arrays)
+    assert (corpus.subjects, len(corpus.recordings)) == (SUBJECTS[:3], 6)
+    assert {name for recording in corpus.recordings for name in recording.feature_series} == {
+        "envelope",
+        "pitch",
+    }
+
+
+def test_a_file_that_is_there_is_never_overwritten(harness, arrays):
+    (arrays / "corpus.toml").write_text("mine")
+    code, out, err = harness("data", "declare", "lab", "--out", "lab/corpus.toml")
+    assert (code, out) == (2, "")
+    assert err == (
+        "error: --out lab/corpus.toml: there already, expected a new file.\n"
+        "  Remove it, or print the draft without --out.\n"
+    )
+    assert (arrays / "corpus.toml").read_text() == "mine"
+
+
+def test_rate_and_members_of_an_npz_are_read(harness, tmp_path):
+    for subject in ("A", "B"):
+        for trial in ("1", "2"):
+            np.savez(
+                tmp_path / f"{subject}_{trial}.npz",
+                data=np.zeros((8, 500)),
+                loudness=np.zeros(500),
+                fs=np.int64(125),
+            )
+    draft = tomllib.loads(harness("data", "declare", tmp_path)[1])
+    assert draft["sample_rate_hz"] == 125
+    assert draft["eeg"] == {
+        "files": "{subject}_{stimulus}.npz",
+        "axes": "channels, times",
+        "member": "data",
+    }
+    assert draft["features"]["loudness"]["member"] == "loudness"
+    assert draft["features"]["loudness"]["files"] == "{subject}_{stimulus}.npz"
+
+
+def test_sessions_and_runs_are_recognised(harness, tmp_path):
+    for subject in ("s1", "s2"):
+        for session in ("ses-1", "ses-2"):
+            for run in ("run-1", "run-2"):
+                path = tmp_path / "rec" / subject / session / f"{subject}_{session}_{run}_eeg.npy"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.save(path, np.zeros((100, 4)))
+    draft = tomllib.loads(harness("data", "declare", tmp_path / "rec")[1])
+    assert draft["eeg"]["files"] == "{subject}/{session}/{subject}_{session}_{run}_eeg.npy"
+    assert [*draft["features"]] == ["envelope"]  # nothing there but EEG: one to be filled in
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "no such folder, expected a folder with .npy or .npz files."),
+        (
+            lambda path: path.mkdir(),
+            "no .npy and no .npz that can be read, expected arrays of EEG and of features.\n"
+            "  Save them with numpy.save, one file a recording, (n_times, n_channels).",
+        ),
+    ],
+)
+def test_nothing_to_draft_from(harness, tmp_path, make, message):
+    make(tmp_path / "empty")
+    code, out, err = harness("data", "declare", "empty")
+    assert (code, out, err) == (1, "", f"error: empty: {message}\n")
