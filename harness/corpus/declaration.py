@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -300,7 +301,14 @@ def _named(entries: list[str]) -> list[str]:
 
 def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
     """What the schema cannot say."""
-    faults: list[Fault] = []
+    rates = {"sample_rate_hz": document["sample_rate_hz"]}
+    for name, entry in document["features"].items():
+        rates[f"features: {name}: frame_rate_hz"] = entry.get("frame_rate_hz", 1)
+    faults = [
+        Fault(f"{where}: {key}", f"{rate}", "a finite number")
+        for key, rate in rates.items()
+        if not math.isfinite(rate)
+    ]
     has_layouts = "layouts" in document
     if has_layouts == ("eeg" in document):
         faults.append(

@@ -62,10 +62,11 @@ class Pattern:
 
 
 def files_below(folder: Path) -> Iterator[str]:
-    """Files below a folder, as sorted relative paths with ``/``.
+    """Everything below a folder that is no folder, as sorted relative paths with ``/``.
 
     Hidden files and folders (``.git``, and the ``._name`` that macOS leaves beside ``name``) are passed over.
-    Links are followed, once each: a link to a folder above leads nowhere.
+    Links are followed, once each: a link to a folder above leads nowhere. A link to a file that is not there
+    is among them, so that whoever reads it says so.
     """
     yield from _walk(folder, "", {folder.resolve()})
 
@@ -76,9 +77,17 @@ def _walk(folder: Path, prefix: str, above: set[Path]) -> Iterator[str]:
     for entry in listed:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
-            real = Path(entry.path).resolve()
-            if real not in above:
-                yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", above | {real})
-        elif entry.is_file():
+        if not _is_folder(entry):
             yield f"{prefix}{entry.name}"
+            continue
+        real = Path(entry.path).resolve()
+        if real not in above:
+            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", above | {real})
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

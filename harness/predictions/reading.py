@@ -29,7 +29,7 @@ from harness.predictions.subject_npz import npy_shape, read_arrays
 
 MAX_LABEL_BYTES = 1 << 30
 """Size of one subject's hidden references as JSON: the challenge's take 50 MB."""
-_SUBJECT_FILE = re.compile(r"[^.].*\.json")
+_SUBJECT_FILE = re.compile(r"[^.].*\d\.json")
 _NAME = re.compile(r"([^/_]+)[/_](.+)", re.DOTALL)
 """``subject/segment_id``, or a segment id that begins with its subject."""
 

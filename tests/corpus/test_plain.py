@@ -70,7 +70,14 @@ def test_walk_passes_over_hidden_files_and_follows_links(tmp_path):
     shutil.move(tmp_path / "tree/elsewhere", tmp_path / "elsewhere")
     (tmp_path / "tree/linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "tree/a/round").symlink_to(tmp_path / "tree")
-    assert list(files_below(tmp_path / "tree")) == ["a/x.npy", "linked/z.npy"]
+    (tmp_path / "tree/a/nowhere.npy").symlink_to(tmp_path / "gone.npy")
+    (tmp_path / "tree/a/itself.npy").symlink_to(tmp_path / "tree/a/itself.npy")
+    assert list(files_below(tmp_path / "tree")) == [
+        "a/itself.npy",
+        "a/nowhere.npy",
+        "a/x.npy",
+        "linked/z.npy",
+    ]
 
 
 def test_segments_hold_the_numbers_of_the_files(lab, three):

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from harness.records.record import read_record
+from harness.records.store import read_record
 from harness.scoring.score import score_subject
 
 SUBJECTS = [f"P{number:02d}" for number in range(13)]
@@ -68,14 +68,14 @@ def test_subjects_are_scored_under_their_own_names(harness, files, danish, refer
         "record written to results/danish-lab/danish/test/envelope/predictions.json\n",
     )
     record = read_record(tmp_path / "results/danish-lab/danish/test/envelope/predictions.json")
-    assert list(record["subjects"]) == SUBJECTS
+    assert list(record.subjects) == SUBJECTS
     own = {name: values for name, values in references.items() if name.startswith("P07_")}
     expected = score_subject(own, {name: files[name] for name in own}).pearson_r
-    assert record["subjects"]["P07"]["pearson_r"] == pytest.approx(expected, abs=1e-12)
-    assert (record["corpus"]["name"], record["corpus"]["kind"]) == ("danish-lab", "real")
-    assert record["split"]["segment_seconds"] == SECONDS
+    assert record.subjects["P07"].pearson_r == pytest.approx(expected, abs=1e-12)
+    assert (record.corpus.name, record.corpus.kind) == ("danish-lab", "real")
+    assert record.split.segment_seconds == SECONDS
     # The least circular shift is one second: 125 frames at either end are left out.
-    assert record["chance"]["circular_shifts"]["scores"] == RATE * SECONDS - 2 * RATE + 1
+    assert record.chance.circular_shifts.scores == RATE * SECONDS - 2 * RATE + 1
 
 
 def test_fingerprint_is_of_the_references(harness, files, danish, tmp_path, references):
