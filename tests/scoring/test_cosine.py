@@ -138,6 +138,12 @@ def test_a_number_that_is_not_finite_is_nan_in_its_own_segment(rng, bad):
         assert np.array_equal(np.isnan(found), [True, False])
 
 
+def test_rounding_never_leaves_the_range(rng):
+    x = rng.standard_normal((2000, 30, 5))
+    assert cosine(x, x).max() == 1
+    assert cosine(x, -x).min() == -1
+
+
 def test_input_is_not_changed(rng):
     x, y = rng.standard_normal((2, 30, 2))
     before = x.copy(), y.copy(), CENTRE.copy()

@@ -98,6 +98,19 @@ def test_a_segment_of_huge_numbers_leaves_its_neighbours_their_bits(rng):
     assert together == pytest.approx(alone, abs=1e-12)
 
 
+def test_huge_numbers_with_an_offset_keep_the_bits_that_a_power_of_two_leaves(rng):
+    y = rng.standard_normal((80, 1))
+    x = 1.5e308 + 1e302 * (y + rng.standard_normal((80, 1)))
+    assert np.ptp(x) > 2.0**1000
+    assert np.array_equal(pearson_r(x, y), pearson_r(x * 2.0**-24, y))
+
+
+def test_rounding_never_leaves_the_range(rng):
+    x = rng.standard_normal((400, 30, 5))
+    assert pearson_r(x, x).max() == 1
+    assert pearson_r(x, -x).min() == -1
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("sample", [0, 7])
 def test_a_number_that_is_not_finite_is_nan_in_its_own_band(rng, bad, sample):
