@@ -169,13 +169,13 @@ def chance(subjects: Mapping[str, SubjectChance], *, frame_rate_hz: float = SAMP
 
 
 def _mismatched(parts: list[SubjectChance]) -> Band | None:
-    if any(part.same.all(axis=1).any() for part in parts):
+    if any(part.same.all() for part in parts):  # one reference equal to all others makes all equal
         return None
     rng = np.random.default_rng(SEED)
     total = np.zeros(DRAWS)
     for part in parts:
         n_others = (~part.same).sum(axis=1)
-        others = np.argsort(part.same, axis=1, kind="stable")  # those that differ first
+        others = np.argsort(part.same, kind="stable")  # those that differ first
         picks = (rng.random((DRAWS, len(n_others))) * n_others).astype(np.int64)
         rows = np.arange(len(n_others))
         total += part.pairs[rows, others[rows, picks]].mean(axis=1, dtype=np.float64)

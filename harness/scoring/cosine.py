@@ -98,7 +98,7 @@ def unit_segments(segments: Sequence[Array] | Array, centre: Array | None = None
     unit = time_last(segments)
     with np.errstate(over="ignore", invalid="ignore"):
         if centre is not None:
-            offset = np.atleast_2d(centre).T.astype(np.float64)  # (n_bands, n_frames) or (n_bands, 1)
+            offset = np.atleast_2d(centre).T  # (n_bands, n_frames) or (n_bands, 1)
             unit -= offset
             if (large := np.isinf(unit).any(axis=(1, 2))).any():
                 unit[large] = time_last(segments)[large] * _SMALLER - offset * _SMALLER

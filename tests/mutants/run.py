@@ -2,7 +2,8 @@
 
     python tests/mutants/run.py scoring tasks          every mutant of these rooms, their own tests only
     python tests/mutants/run.py scoring --only 'harness.scoring.pearson.*'
-    python tests/mutants/run.py scoring --survivors    again those that survived, with the tests of now
+    python tests/mutants/run.py scoring --again        with the code and tests of now, what has changed since
+                                                       the last time, and what survived then
 
 A room is a folder of ``harness/``; its tests are the folder of the same name below ``tests/``. mutmut works on
 a copy below ``build/mutants/``, so the working tree is left as it is. What is known of each survivor stands in
@@ -37,32 +38,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rooms", nargs="*", default=ROOMS, help="folders of harness/; all six by default")
     parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="names of mutants")
-    parser.add_argument("--survivors", action="store_true", help="again those that survived last time")
+    parser.add_argument("--again", action="store_true", help="only what has changed, and what survived")
     parser.add_argument("--jobs", type=int, default=1, help="mutants tested at once")
     asked = parser.parse_args()
     unexplained = 0
     for room in asked.rooms:
         if not (REPOSITORY / "harness" / room).is_dir() or not (REPOSITORY / "tests" / room).is_dir():
             parser.error(f"{room}: no folder harness/{room} with tests in tests/{room}")
-        unexplained += run_room(room, asked.only, asked.survivors, asked.jobs)
+        unexplained += run_room(room, asked.only, asked.again, asked.jobs)
     return int(unexplained > 0)
 
 
-def run_room(room: str, only: list[str], survivors: bool, jobs: int) -> int:
+def run_room(room: str, only: list[str], again: bool, jobs: int) -> int:
     """Run one room and say what survived; returns how many survivors are not explained."""
     folder = BUILD / room
-    names = list(only)
-    if survivors:
-        names += [name for name, code in results(folder).items() if code in (SURVIVED, NO_TESTS)]
-        if not names:
-            print(f"{room}: nothing survived last time", flush=True)
-            return 0
-    copy_tree(folder, room, fresh=not names)
+    copy_tree(folder, room, fresh=not (only or again))
     start = time.monotonic()
-    subprocess.run([MUTMUT, "run", "--max-children", str(jobs), *names], cwd=folder, check=True)
+    mutmut = [MUTMUT, "run", "--max-children", str(jobs)]
+    subprocess.run([*mutmut, *only], cwd=folder, check=True)
+    if again and (alive := survivors(results(folder))):
+        subprocess.run([*mutmut, *alive], cwd=folder, check=True)
     seconds = time.monotonic() - start
     codes = results(folder)
-    alive = [name for name, code in codes.items() if code in (SURVIVED, NO_TESTS)]
+    alive = survivors(codes)
     changes = {name: change(folder, name) for name in alive}
     known = explained()
     strange = [name for name in alive if changes[name] not in known]
@@ -101,7 +99,7 @@ def copy_tree(folder: Path, room: str, *, fresh: bool) -> None:
         if not source.is_file() or (target.is_file() and target.read_bytes() == source.read_bytes()):
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source, target)
+        shutil.copyfile(source, target)  # its time is now, by which mutmut sees a change
     others = sorted({path.name for path in folder.iterdir()} - {"harness", "mutants", "pyproject.toml"})
     lines = [
         "",
@@ -125,6 +123,11 @@ def results(folder: Path) -> dict[str, int | None]:
     for path in sorted((folder / "mutants" / "harness").rglob("*.py.meta")):
         codes |= json.loads(path.read_text())["exit_code_by_key"]
     return codes
+
+
+def survivors(codes: dict[str, int | None]) -> list[str]:
+    """The names of those that no test noticed."""
+    return [name for name, code in codes.items() if code in (SURVIVED, NO_TESTS)]
 
 
 def change(folder: Path, name: str) -> tuple[str, str, str]:

@@ -120,6 +120,8 @@ def test_neither_overflows_nor_vanishes(scale):
     expected = pytest.approx(1 / math.sqrt(2), abs=1e-15)
     assert cosine(reference * scale, prediction) == expected
     assert cosine(reference, prediction * scale) == expected
+    assert -cosine(reference * -scale, prediction) == expected
+    assert -cosine(reference, prediction * -scale) == expected
 
 
 def test_a_centre_far_away_does_not_overflow():
@@ -128,6 +130,11 @@ def test_a_centre_far_away_does_not_overflow():
     found = cosine_centred(segments, np.array([[[1.5e308, 1.5e308]]] * 2), np.array([-1.5e308, 0.0]))
     # (3, 0) and (3, 1.5): 9 over 3 times the root of 11.25; then (1.5, 0) with the same.
     assert found == pytest.approx([3 / math.sqrt(11.25)] * 2, abs=1e-15)
+
+
+def test_a_segment_far_away_leaves_its_neighbours_as_they_are():
+    segments = np.array([[[1.5e308, 0.0]], [[-1.5e308, 1e-320]]])
+    assert cosine_centred(segments, segments, np.array([-1.5e308, 0.0])) == pytest.approx([1, 1], abs=1e-15)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

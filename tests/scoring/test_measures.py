@@ -1,6 +1,7 @@
 """Measures by name, in a score and in its chance."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,6 +109,18 @@ def test_a_further_measure_takes_the_official_means_and_counts_missing_as_zero(s
         assert score.measures[name].bands == subjects["a"].measures[name].bands == ()
         assert score.measures[name].subjects == {s: subjects[s].measures[name] for s in "ab"}
         assert subjects["a"].value(name) == subjects["a"].measures[name].value
+
+
+def test_a_further_measure_may_have_bands(segments, monkeypatch):
+    monkeypatch.setitem(MEASURES, "again", replace(MEASURES["pearson_r"], name="again"))
+    references, predictions, _ = segments
+    subject, chances = score_with_chance(references, predictions, ["again"])
+    assert subject.measures["again"].value == subject.pearson_r
+    assert subject.measures["again"].bands == subject.bands
+    assert np.array_equal(chances.measures["again"].shifted, chances.shifted)
+    score = combine({"a": subject})
+    assert score.measures["again"].bands == score.bands
+    assert [type(band) for band in score.measures["again"].bands] == [float] * N_BANDS
 
 
 def test_a_side_without_a_value_is_flagged_and_counts_zero(rng):
