@@ -121,9 +121,9 @@ def unit_chance(units: Units, same: NDArray[np.bool_]) -> SubjectChance:
     for start in range(0, n_segments, _BLOCK):
         there, here = (rfft(series[start : start + _BLOCK]) for series in (true, made))
         spectrum += np.einsum("sbf,sbf->f", there.conj(), here)
-    shifted = irfft(spectrum, n_frames) / (n_segments * units.products)
+    shifted: NDArray[np.float64] = irfft(spectrum, n_frames) / (n_segments * units.products)
     pairs = made.reshape(n_segments, -1) @ true.reshape(n_segments, -1).T / np.float32(units.products)
-    return SubjectChance(np.asarray(shifted, np.float64), pairs, same)
+    return SubjectChance(shifted, pairs, same)
 
 
 def equal_references(references: Mapping[str, Array]) -> NDArray[np.bool_]:

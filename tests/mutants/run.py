@@ -3,7 +3,7 @@
     python tests/mutants/run.py scoring tasks          every mutant of these rooms, their own tests only
     python tests/mutants/run.py scoring --only 'harness.scoring.pearson.*'
     python tests/mutants/run.py scoring --again        with the code and tests of now, what has changed since
-                                                       the last time, and what survived then
+                                                       the last time, what survived or timed out then
 
 A room is a folder of ``harness/``; its tests are the folder of the same name below ``tests/``. mutmut works on
 a copy below ``build/mutants/``, so the working tree is left as it is. What is known of each survivor stands in
@@ -38,7 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rooms", nargs="*", default=ROOMS, help="folders of harness/; all six by default")
     parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="names of mutants")
-    parser.add_argument("--again", action="store_true", help="only what has changed, and what survived")
+    parser.add_argument("--again", action="store_true", help="only what has changed, survived or timed out")
     parser.add_argument("--jobs", type=int, default=1, help="mutants tested at once")
     asked = parser.parse_args()
     unexplained = 0
@@ -56,8 +56,10 @@ def run_room(room: str, only: list[str], again: bool, jobs: int) -> int:
     start = time.monotonic()
     mutmut = [MUTMUT, "run", "--max-children", str(jobs)]
     subprocess.run([*mutmut, *only], cwd=folder, check=True)
-    if again and (alive := survivors(results(folder))):
-        subprocess.run([*mutmut, *alive], cwd=folder, check=True)
+    if again:
+        late = [name for name, code in results(folder).items() if code in TIMED_OUT]
+        if names := survivors(results(folder)) + late:
+            subprocess.run([*mutmut, *names], cwd=folder, check=True)
     seconds = time.monotonic() - start
     codes = results(folder)
     alive = survivors(codes)
@@ -109,8 +111,8 @@ def copy_tree(folder: Path, room: str, *, fresh: bool) -> None:
         f"also_copy = {json.dumps(others)}",
         f'pytest_add_cli_args_test_selection = ["tests/{room}"]',
         'pytest_add_cli_args = ["-n0", "-p", "no:cacheprovider"]',
-        "timeout_multiplier = 5.0",
-        "timeout_constant = 2.0",
+        "timeout_multiplier = 10.0",  # of the tests' own time: a busy machine is no infinite loop
+        "timeout_constant = 10.0",
         'on_dependency_change = "ignore"',
     ]
     text = (REPOSITORY / "pyproject.toml").read_text()

@@ -37,6 +37,21 @@ def test_every_circular_shift_is_the_score_of_the_rolled_predictions(segments):
         assert found[shift] == pytest.approx(score_subject(references, rolled).pearson_r, abs=1e-6)
 
 
+@pytest.mark.parametrize("n_times", [40, 41])
+def test_circular_shifts_of_many_segments_of_any_length(rng, n_times):
+    references = {f"s{i}": rng.standard_normal((n_times, 2)) for i in range(19)}
+    predictions = {key: value + rng.standard_normal(value.shape) for key, value in references.items()}
+    found = subject_chance(references, predictions).shifted
+    expected = [
+        score_subject(
+            references, {key: np.roll(p, -shift, axis=0) for key, p in predictions.items()}
+        ).pearson_r
+        for shift in range(n_times)
+    ]
+    assert found.dtype == np.float64
+    assert found == pytest.approx(np.array(expected), abs=1e-6)
+
+
 def test_pairs_are_every_prediction_with_every_reference(segments):
     references, predictions = segments
     found = subject_chance(references, predictions)

@@ -9,7 +9,7 @@ from scipy.spatial.distance import cosine as cosine_distance
 
 from harness.errors import ShapeError, SplitError
 from harness.scoring.chance import chance, equal_references, subject_chance
-from harness.scoring.measures import DEFAULT, MEASURES, measure
+from harness.scoring.measures import DEFAULT, MEASURES, compare_with_units, measure
 from harness.scoring.score import SCORER_VERSION, combine, score_subject, score_with_chance
 
 N_FRAMES, N_BANDS = 40, 3
@@ -178,6 +178,14 @@ def test_score_and_chance_together_are_both_apart(segments):
         assert np.array_equal(found.shifted, alone.shifted)
         assert np.array_equal(found.pairs, alone.pairs)
         assert np.array_equal(found.same, np.eye(5, dtype=bool))
+
+
+def test_chance_is_kept_in_half_the_memory(segments):
+    references, predictions, _ = segments
+    units = compare_with_units(measure("pearson_r"), references, predictions).units
+    assert units.references.dtype == units.predictions.dtype == np.float32
+    assert units.references.shape == units.predictions.shape == (5, N_BANDS, N_FRAMES)
+    assert units.products == N_BANDS
 
 
 @pytest.mark.parametrize("name", FURTHER)
