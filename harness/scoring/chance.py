@@ -13,7 +13,6 @@ which is exact enough for a band and no part of any score.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -132,15 +131,9 @@ def equal_references(references: Mapping[str, Array]) -> NDArray[np.bool_]:
     Args:
         references: segment id -> (n_frames, n_bands), all of one shape.
     """
-    arrays = list(references.values())
-    alike: dict[bytes, list[int]] = defaultdict(list)  # by a few frames: most are told apart by these
-    for index, array in enumerate(arrays):
-        alike[array[:: max(1, len(array) // 16)].tobytes()].append(index)
-    same = np.eye(len(arrays), dtype=bool)
-    for indices in alike.values():
-        for i in indices[1:]:
-            for j in indices[: indices.index(i)]:
-                same[i, j] = same[j, i] = arrays[i].tobytes() == arrays[j].tobytes()
+    first: dict[bytes, int] = {}
+    labels = [first.setdefault(array.tobytes(), index) for index, array in enumerate(references.values())]
+    same: NDArray[np.bool_] = np.equal.outer(labels, labels)
     return same
 
 

@@ -211,7 +211,7 @@ def _compare(
     extra = (check_centre(centre, (n_frames, n_bands)),) if by.needs_centre else ()
     ids = list(references)
     values = np.zeros((len(ids), n_bands if by.by_band else 1))
-    nothing = np.zeros((n_frames, n_bands), np.float32)
+    nothing = np.zeros((n_frames, n_bands))
     undefined: list[str] = []
     undefined_reference: list[str] = []
     size = max(1, _BLOCK // (n_frames * n_bands))
@@ -239,8 +239,8 @@ def _undefined(
     """The ids of segments that are all zeros once normalised, in a band or as a whole."""
     defined = unit[..., 0] != 0  # the first frame tells nearly all
     if not defined.all():
-        defined[~defined] = unit[~defined].any(axis=-1)
-    whole = defined.all(axis=-1) if by.by_band else defined.any(axis=-1)
+        defined[~defined] = unit[~defined].any(axis=1)
+    whole = defined.all(axis=1) if by.by_band else defined.any(axis=1)
     return [ids[index] for index in np.flatnonzero(~whole & present).tolist()]
 
 

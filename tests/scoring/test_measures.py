@@ -9,7 +9,7 @@ from scipy.spatial.distance import cosine as cosine_distance
 
 from harness.errors import ShapeError, SplitError
 from harness.scoring.chance import chance, equal_references, subject_chance
-from harness.scoring.measures import DEFAULT, MEASURES, compare_with_units, measure
+from harness.scoring.measures import DEFAULT, MEASURES, compare, compare_with_units, measure
 from harness.scoring.score import SCORER_VERSION, combine, score_subject, score_with_chance
 
 N_FRAMES, N_BANDS = 40, 3
@@ -144,6 +144,19 @@ def test_the_centre_itself_has_no_value(segments):
     assert score.constant == ()
 
 
+def test_flags_are_each_segments_own():
+    silent_first = np.array([[0.0, 0.0], [1.0, 0.0]])
+    segments = {"s0": silent_first, "s1": np.zeros((2, 2)), "s2": silent_first + 1}
+    found = score_subject(segments, segments, ["cosine"]).measures["cosine"]
+    assert found.undefined == found.undefined_reference == ("s1",)
+
+
+def test_a_segment_may_be_one_frame_for_a_measure_that_is_not_over_time():
+    found = compare(measure("cosine"), {"s0": np.array([[3.0, 4.0]])}, {"s0": np.array([[4.0, 3.0]])})
+    assert found.values == pytest.approx(np.array([[0.96]]), abs=1e-15)
+    assert found.undefined == found.undefined_reference == ()
+
+
 def test_zeros_at_the_start_of_a_segment_are_a_value():
     silent_first = np.array([[0.0, 0.0], [1.0, 0.0]])
     score = score_subject({"s0": silent_first}, {"s0": silent_first}, ["cosine"])
@@ -238,7 +251,7 @@ def test_chance_of_further_measures_stands_beside_the_defaults(segments):
 def test_equal_references_are_found_whatever_their_ids(rng):
     first, second = rng.standard_normal((2, N_FRAMES, N_BANDS))
     nearly = first.copy()
-    nearly[1, 0] += 1  # between the frames by which most references are told apart
+    nearly[1, 0] += 1
     found = equal_references({"a": first, "b": second, "c": first.copy(), "d": nearly, "e": first})
     expected = np.eye(5, dtype=bool)
     for i, j in ((0, 2), (0, 4), (2, 4)):

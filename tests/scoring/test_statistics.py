@@ -176,6 +176,11 @@ def test_equal_systems_share_the_lowest_rank():
     assert found == [(1, 1, 1), (1, 1, 1), (3, 3, 3)]
 
 
+def test_equal_systems_share_a_rank_below_the_first_too():
+    found = rank_intervals([[0.2, 0.2], [0.3, 0.3], [0.2, 0.2], [0.1, 0.1]])
+    assert [interval.rank for interval in found] == [2, 1, 2, 4]
+
+
 def test_one_subject_gives_ranks_without_intervals():
     assert rank_intervals([[0.1], [0.3]]) == [(2, 2, 2), (1, 1, 1)]
 
