@@ -156,7 +156,7 @@ def holm(p: ArrayLike) -> Array:
         (n_tests,) in [0, 1], none below its own p.
     """
     values = np.asarray(p, dtype=np.float64)
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)
     steps = values[order] * np.arange(values.size, 0, -1)
     adjusted = np.empty_like(values)
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
