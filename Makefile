@@ -3,6 +3,8 @@
 # make check     format, lint, types, tests: the line that CI runs
 # make docs      fill in what README.md and docs/ quote from the committed records and figures
 # make fuzz      every reader on thousands of broken files (docs/fuzz.md)
+# make mutants   change the code, one thing at a time, and see whether its tests fail: by hand, hours;
+#                one room: make mutants ROOMS=scoring
 # make bench     measure every figure of docs/results.md again
 
 PYTHON ?= python3
@@ -13,7 +15,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: install score check format docs fuzz bench clean
+.PHONY: install score check format docs fuzz mutants bench clean
 
 install: $(STAMP)
 
@@ -49,6 +51,9 @@ fuzz: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+mutants: install
+	$(BIN)/python tests/mutants/run.py $(ROOMS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -13,7 +13,6 @@ which is exact enough for a band and no part of any score.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -121,9 +120,9 @@ def unit_chance(units: Units, same: NDArray[np.bool_]) -> SubjectChance:
     for start in range(0, n_segments, _BLOCK):
         there, here = (rfft(series[start : start + _BLOCK]) for series in (true, made))
         spectrum += np.einsum("sbf,sbf->f", there.conj(), here)
-    shifted = irfft(spectrum, n_frames) / (n_segments * units.products)
+    shifted: NDArray[np.float64] = irfft(spectrum, n_frames) / (n_segments * units.products)
     pairs = made.reshape(n_segments, -1) @ true.reshape(n_segments, -1).T / np.float32(units.products)
-    return SubjectChance(np.asarray(shifted, np.float64), pairs, same)
+    return SubjectChance(shifted, pairs, same)
 
 
 def equal_references(references: Mapping[str, Array]) -> NDArray[np.bool_]:
@@ -132,15 +131,9 @@ def equal_references(references: Mapping[str, Array]) -> NDArray[np.bool_]:
     Args:
         references: segment id -> (n_frames, n_bands), all of one shape.
     """
-    arrays = list(references.values())
-    alike: dict[bytes, list[int]] = defaultdict(list)  # by a few frames: most are told apart by these
-    for index, array in enumerate(arrays):
-        alike[array[:: max(1, len(array) // 16)].tobytes()].append(index)
-    same = np.eye(len(arrays), dtype=bool)
-    for indices in alike.values():
-        for i in indices[1:]:
-            for j in indices[: indices.index(i)]:
-                same[i, j] = same[j, i] = arrays[i].tobytes() == arrays[j].tobytes()
+    first: dict[bytes, int] = {}
+    labels = [first.setdefault(array.tobytes(), index) for index, array in enumerate(references.values())]
+    same: NDArray[np.bool_] = np.equal.outer(labels, labels)
     return same
 
 
@@ -169,13 +162,13 @@ def chance(subjects: Mapping[str, SubjectChance], *, frame_rate_hz: float = SAMP
 
 
 def _mismatched(parts: list[SubjectChance]) -> Band | None:
-    if any(part.same.all(axis=1).any() for part in parts):
+    if any(part.same.all() for part in parts):  # one reference equal to all others makes all equal
         return None
     rng = np.random.default_rng(SEED)
     total = np.zeros(DRAWS)
     for part in parts:
         n_others = (~part.same).sum(axis=1)
-        others = np.argsort(part.same, axis=1, kind="stable")  # those that differ first
+        others = np.argsort(part.same, kind="stable")  # those that differ first
         picks = (rng.random((DRAWS, len(n_others))) * n_others).astype(np.int64)
         rows = np.arange(len(n_others))
         total += part.pairs[rows, others[rows, picks]].mean(axis=1, dtype=np.float64)

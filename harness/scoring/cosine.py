@@ -98,17 +98,14 @@ def unit_segments(segments: Sequence[Array] | Array, centre: Array | None = None
     unit = time_last(segments)
     with np.errstate(over="ignore", invalid="ignore"):
         if centre is not None:
-            offset = np.atleast_2d(centre).T.astype(np.float64)  # (n_bands, n_frames) or (n_bands, 1)
+            offset = np.atleast_2d(centre).T  # (n_bands, n_frames) or (n_bands, 1)
             unit -= offset
             if (large := np.isinf(unit).any(axis=(1, 2))).any():
                 unit[large] = time_last(segments)[large] * _SMALLER - offset * _SMALLER
         largest = np.maximum(unit.max(axis=(1, 2)), -unit.min(axis=(1, 2)))[:, None, None]
-        zero = largest == 0
-        largest[zero] = 1.0
-        unit /= largest  # before squares, which would overflow or vanish
-        norm = np.sqrt(np.einsum("sbt,sbt->s", unit, unit))[:, None, None]
-        norm[zero] = 1.0
-        unit /= norm
+        unit /= largest  # before squares, which would overflow or vanish; 0 / 0 is mended below
+        unit /= np.sqrt(np.einsum("sbt,sbt->s", unit, unit))[:, None, None]
+    unit[largest[:, 0, 0] == 0] = 0.0
     return unit
 
 

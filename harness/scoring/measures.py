@@ -192,9 +192,9 @@ def compare_with_units(
 ) -> ComparedUnits:
     """:func:`compare`, and keep what chance needs: 8 bytes for each number of the references."""
     n_frames, n_bands = _check_shapes(references, predictions)
-    kept = np.empty((2, len(references), n_bands, n_frames), np.float32)
-    compared = _compare(by, references, predictions, centre, kept)
-    return ComparedUnits(compared, Units(kept[0], kept[1], compared.values.shape[1]))
+    true, made = np.empty((2, len(references), n_bands, n_frames), np.float32)
+    compared = _compare(by, references, predictions, centre, (true, made))
+    return ComparedUnits(compared, Units(true, made, compared.values.shape[1]))
 
 
 def _compare(
@@ -202,7 +202,7 @@ def _compare(
     references: Mapping[str, Array],
     predictions: Mapping[str, Array],
     centre: Array | None,
-    kept: NDArray[np.float32] | None,
+    kept: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
 ) -> Compared:
     """:func:`compare`, a few segments at a time; their normalised form goes to ``kept`` if there is one."""
     n_frames, n_bands = next(iter(references.values())).shape
@@ -211,7 +211,7 @@ def _compare(
     extra = (check_centre(centre, (n_frames, n_bands)),) if by.needs_centre else ()
     ids = list(references)
     values = np.zeros((len(ids), n_bands if by.by_band else 1))
-    nothing = np.zeros((n_frames, n_bands), np.float32)
+    nothing = np.zeros((n_frames, n_bands))
     undefined: list[str] = []
     undefined_reference: list[str] = []
     size = max(1, _BLOCK // (n_frames * n_bands))
@@ -227,7 +227,7 @@ def _compare(
         undefined_reference += _undefined(by, block, true, present)
         undefined += _undefined(by, block, made, present)
         if kept is not None:
-            kept[0, rows], kept[1, rows] = true, made
+            kept[0][rows], kept[1][rows] = true, made
     if not np.isfinite(values).all():
         raise ShapeError(*_faults(references, predictions))
     return Compared(values, tuple(undefined), tuple(undefined_reference))
@@ -239,8 +239,8 @@ def _undefined(
     """The ids of segments that are all zeros once normalised, in a band or as a whole."""
     defined = unit[..., 0] != 0  # the first frame tells nearly all
     if not defined.all():
-        defined[~defined] = unit[~defined].any(axis=-1)
-    whole = defined.all(axis=-1) if by.by_band else defined.any(axis=-1)
+        defined[~defined] = unit[~defined].any(axis=1)
+    whole = defined.all(axis=1) if by.by_band else defined.any(axis=1)
     return [ids[index] for index in np.flatnonzero(~whole & present).tolist()]
 
 

@@ -86,19 +86,13 @@ def unit_series(segments: Sequence[Array] | Array) -> NDArray[np.float64]:
             scaled = time_last(segments)[large] * _SMALLER
             unit[large] = scaled - scaled[..., :1]
             largest = _largest(unit)
-        constant = largest == 0
-        any_constant = constant.any()
-        if any_constant:
-            largest[constant] = 1.0
-        # Two steps, since 1 / largest overflows where largest is subnormal.
+        # Two steps, since 1 / largest overflows where largest is subnormal. 0 / 0 is mended below.
         unit /= largest
         unit -= unit.mean(axis=-1, keepdims=True)
-        norm = np.sqrt(np.einsum("...t,...t->...", unit, unit))[..., None]
-        if any_constant:
-            norm[constant] = 1.0
-        unit /= norm
-    if any_constant:
-        unit[constant[..., 0]] = 0.0  # not -0
+        unit /= np.sqrt(np.einsum("...t,...t->...", unit, unit))[..., None]
+    constant = largest[..., 0] == 0
+    if constant.any():
+        unit[constant] = 0.0
     return unit
 
 
@@ -116,8 +110,8 @@ def time_last(segments: Sequence[Array] | Array) -> NDArray[np.float64]:
     """
     n_times, n_bands = segments[0].shape
     copy = np.empty((len(segments), n_bands, n_times))
-    for row, segment in zip(copy, segments, strict=True):
-        row[...] = segment.T
+    for index, segment in enumerate(segments):
+        copy[index] = segment.T
     return copy
 
 

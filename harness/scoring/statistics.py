@@ -151,9 +151,12 @@ def holm(p: ArrayLike) -> Array:
 
     Args:
         p: (n_tests,) in [0, 1].
+
+    Returns:
+        (n_tests,) in [0, 1], none below its own p.
     """
     values = np.asarray(p, dtype=np.float64)
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)
     steps = values[order] * np.arange(values.size, 0, -1)
     adjusted = np.empty_like(values)
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
@@ -161,9 +164,13 @@ def holm(p: ArrayLike) -> Array:
 
 
 def effect_size(differences: ArrayLike) -> float | None:
-    """Mean difference over the standard deviation of the differences (Cohen's d_z).
+    """Mean difference over the standard deviation of the differences (d_z; Cohen 1988, section 2.3.5).
 
-    None with fewer than two subjects, or where all differences are equal.
+    Args:
+        differences: (n_subjects,), one system's score less the other's.
+
+    Returns:
+        In standard deviations; None with fewer than two subjects, or where all differences are equal.
     """
     d = np.asarray(differences, dtype=np.float64)
     if d.size < 2 or np.ptp(d) <= _TIE * np.abs(d).sum():
@@ -172,10 +179,13 @@ def effect_size(differences: ArrayLike) -> float | None:
 
 
 def effect_sizes(scores: ArrayLike) -> Array:
-    """:func:`effect_size` between all pairs of systems, row less column; NaN where there is none.
+    """:func:`effect_size` between all pairs of systems, row less column.
 
     Args:
         scores: (n_systems, n_subjects).
+
+    Returns:
+        (n_systems, n_systems); NaN where there is none, so on the diagonal.
     """
     table = np.asarray(scores, dtype=np.float64)
     n_systems, n_subjects = table.shape
@@ -225,7 +235,7 @@ def _picks(n_subjects: int, draws: int) -> NDArray[np.int64]:
 
 def _ranks(means: Array) -> NDArray[np.int32]:
     """(draws, n_systems) means -> ranks from 1; equal means share the lowest."""
-    order = np.argsort(-means, axis=1, kind="stable")
+    order = np.argsort(-means, axis=1)  # equal means get one rank, in whatever order they come
     inorder = np.take_along_axis(means, order, axis=1)
     fresh = np.ones(means.shape, dtype=bool)
     fresh[:, 1:] = inorder[:, 1:] < inorder[:, :-1]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
+from harness.scoring import chance as chance_module
 from harness.scoring.chance import DRAWS, chance, subject_chance
 from harness.scoring.score import score_subject
 
@@ -34,6 +35,21 @@ def test_every_circular_shift_is_the_score_of_the_rolled_predictions(segments):
     for shift in (0, 1, 17, 80, 159):
         rolled = {key: np.roll(value, -shift, axis=0) for key, value in predictions.items()}
         assert found[shift] == pytest.approx(score_subject(references, rolled).pearson_r, abs=1e-6)
+
+
+@pytest.mark.parametrize("n_times", [40, 41])
+def test_circular_shifts_of_many_segments_of_any_length(rng, n_times):
+    references = {f"s{i}": rng.standard_normal((n_times, 2)) for i in range(19)}
+    predictions = {key: value + rng.standard_normal(value.shape) for key, value in references.items()}
+    found = subject_chance(references, predictions).shifted
+    expected = [
+        score_subject(
+            references, {key: np.roll(p, -shift, axis=0) for key, p in predictions.items()}
+        ).pearson_r
+        for shift in range(n_times)
+    ]
+    assert found.dtype == np.float64
+    assert found == pytest.approx(np.array(expected), abs=1e-6)
 
 
 def test_pairs_are_every_prediction_with_every_reference(segments):
@@ -97,6 +113,35 @@ def test_only_references_that_differ_are_drawn(rng):
     other = pearsonr(two[0][:, 0], two[1][:, 0]).statistic
     band = chance({"sub-001": part}).mismatched_segments
     assert (band.low, band.mean, band.high) == pytest.approx((other, other, other), abs=1e-6)
+
+
+def test_mismatched_segments_are_drawn_by_their_seed(rng, monkeypatch):
+    monkeypatch.setattr(chance_module, "DIGITS", 12)
+    parts = {}
+    for subject, n_segments in (("a", 40), ("b", 3)):
+        references = {f"s{i}": rng.standard_normal((20, 2)) for i in range(n_segments)}
+        references["s2"] = references["s0"].copy()
+        predictions = {key: rng.standard_normal((20, 2)) for key in references}
+        parts[subject] = subject_chance(references, predictions)
+    draws = np.random.default_rng(20240416)
+    scores = np.zeros(1000)
+    for part in parts.values():
+        n_segments = len(part.pairs)
+        others = [[j for j in range(n_segments) if not part.same[i, j]] for i in range(n_segments)]
+        for draw, row in enumerate(draws.random((1000, n_segments))):
+            picked = [own[int(share * len(own))] for share, own in zip(row, others, strict=True)]
+            scores[draw] += np.mean([float(part.pairs[i, j]) for i, j in enumerate(picked)]) / 2
+    found = chance(parts).mismatched_segments
+    low, high = np.quantile(scores, [0.025, 0.975])
+    assert found == pytest.approx((low, scores.mean(), high, 1000), abs=2e-12)
+
+
+def test_bands_are_rounded_to_what_any_processor_holds(segments):
+    found = chance({"sub-001": subject_chance(*segments)})
+    values = [value for band in (found.circular_shifts, found.mismatched_segments) for value in band[:3]]
+    assert [type(value) for value in values] == [float] * 6
+    assert values == [round(value, 6) for value in values]
+    assert values != [round(value, 5) for value in values]
 
 
 def test_missing_and_constant_predictions_count_nothing(segments):

@@ -120,6 +120,8 @@ def test_neither_overflows_nor_vanishes(scale):
     expected = pytest.approx(1 / math.sqrt(2), abs=1e-15)
     assert cosine(reference * scale, prediction) == expected
     assert cosine(reference, prediction * scale) == expected
+    assert -cosine(reference * -scale, prediction) == expected
+    assert -cosine(reference, prediction * -scale) == expected
 
 
 def test_a_centre_far_away_does_not_overflow():
@@ -130,12 +132,23 @@ def test_a_centre_far_away_does_not_overflow():
     assert found == pytest.approx([3 / math.sqrt(11.25)] * 2, abs=1e-15)
 
 
+def test_a_segment_far_away_leaves_its_neighbours_as_they_are():
+    segments = np.array([[[1.5e308, 0.0]], [[-1.5e308, 1e-320]]])
+    assert cosine_centred(segments, segments, np.array([-1.5e308, 0.0])) == pytest.approx([1, 1], abs=1e-15)
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_number_that_is_not_finite_is_nan_in_its_own_segment(rng, bad):
     x, y = rng.standard_normal((2, 2, 30, 2))
     y[0, 3, 1] = bad
     for found in (cosine(x, y), cosine(y, x), cosine_centred(x, y, CENTRE)):
         assert np.array_equal(np.isnan(found), [True, False])
+
+
+def test_rounding_never_leaves_the_range(rng):
+    x = rng.standard_normal((2000, 30, 5))
+    assert cosine(x, x).max() == 1
+    assert cosine(x, -x).min() == -1
 
 
 def test_input_is_not_changed(rng):

@@ -1,6 +1,7 @@
 """Measures by name, in a score and in its chance."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from scipy.spatial.distance import cosine as cosine_distance
 
 from harness.errors import ShapeError, SplitError
 from harness.scoring.chance import chance, equal_references, subject_chance
-from harness.scoring.measures import DEFAULT, MEASURES, measure
+from harness.scoring.measures import DEFAULT, MEASURES, compare, compare_with_units, measure
 from harness.scoring.score import SCORER_VERSION, combine, score_subject, score_with_chance
 
 N_FRAMES, N_BANDS = 40, 3
@@ -110,6 +111,18 @@ def test_a_further_measure_takes_the_official_means_and_counts_missing_as_zero(s
         assert subjects["a"].value(name) == subjects["a"].measures[name].value
 
 
+def test_a_further_measure_may_have_bands(segments, monkeypatch):
+    monkeypatch.setitem(MEASURES, "again", replace(MEASURES["pearson_r"], name="again"))
+    references, predictions, _ = segments
+    subject, chances = score_with_chance(references, predictions, ["again"])
+    assert subject.measures["again"].value == subject.pearson_r
+    assert subject.measures["again"].bands == subject.bands
+    assert np.array_equal(chances.measures["again"].shifted, chances.shifted)
+    score = combine({"a": subject})
+    assert score.measures["again"].bands == score.bands
+    assert [type(band) for band in score.measures["again"].bands] == [float] * N_BANDS
+
+
 def test_a_side_without_a_value_is_flagged_and_counts_zero(rng):
     references = {f"s{i}": 1 + rng.random((N_FRAMES, N_BANDS)) for i in range(4)}
     references["s1"][:] = 0
@@ -129,6 +142,19 @@ def test_the_centre_itself_has_no_value(segments):
     assert score.measures["cosine_centred"].undefined == ("s0",)
     assert score.measures["cosine"].undefined == ()
     assert score.constant == ()
+
+
+def test_flags_are_each_segments_own():
+    silent_first = np.array([[0.0, 0.0], [1.0, 0.0]])
+    segments = {"s0": silent_first, "s1": np.zeros((2, 2)), "s2": silent_first + 1}
+    found = score_subject(segments, segments, ["cosine"]).measures["cosine"]
+    assert found.undefined == found.undefined_reference == ("s1",)
+
+
+def test_a_segment_may_be_one_frame_for_a_measure_that_is_not_over_time():
+    found = compare(measure("cosine"), {"s0": np.array([[3.0, 4.0]])}, {"s0": np.array([[4.0, 3.0]])})
+    assert found.values == pytest.approx(np.array([[0.96]]), abs=1e-15)
+    assert found.undefined == found.undefined_reference == ()
 
 
 def test_zeros_at_the_start_of_a_segment_are_a_value():
@@ -165,6 +191,14 @@ def test_score_and_chance_together_are_both_apart(segments):
         assert np.array_equal(found.shifted, alone.shifted)
         assert np.array_equal(found.pairs, alone.pairs)
         assert np.array_equal(found.same, np.eye(5, dtype=bool))
+
+
+def test_chance_is_kept_in_half_the_memory(segments):
+    references, predictions, _ = segments
+    units = compare_with_units(measure("pearson_r"), references, predictions).units
+    assert units.references.dtype == units.predictions.dtype == np.float32
+    assert units.references.shape == units.predictions.shape == (5, N_BANDS, N_FRAMES)
+    assert units.products == N_BANDS
 
 
 @pytest.mark.parametrize("name", FURTHER)
@@ -217,7 +251,7 @@ def test_chance_of_further_measures_stands_beside_the_defaults(segments):
 def test_equal_references_are_found_whatever_their_ids(rng):
     first, second = rng.standard_normal((2, N_FRAMES, N_BANDS))
     nearly = first.copy()
-    nearly[1, 0] += 1  # between the frames by which most references are told apart
+    nearly[1, 0] += 1
     found = equal_references({"a": first, "b": second, "c": first.copy(), "d": nearly, "e": first})
     expected = np.eye(5, dtype=bool)
     for i, j in ((0, 2), (0, 4), (2, 4)):

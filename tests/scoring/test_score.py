@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import pearsonr
 
 from harness.errors import ShapeError
+from harness.scoring import measures
 from harness.scoring.pearson import pearson_r
 from harness.scoring.score import combine, score_subject
 
@@ -96,6 +97,19 @@ def test_a_segment_of_huge_numbers_leaves_its_neighbours_their_bits(rng):
     together = pearson_r(x, y)
     assert np.array_equal(together[2], alone[2])
     assert together == pytest.approx(alone, abs=1e-12)
+
+
+def test_huge_numbers_with_an_offset_keep_the_bits_that_a_power_of_two_leaves(rng):
+    y = rng.standard_normal((80, 1))
+    x = 1.5e308 + 1e302 * (y + rng.standard_normal((80, 1)))
+    assert np.ptp(x) > 2.0**1000
+    assert np.array_equal(pearson_r(x, y), pearson_r(x * 2.0**-24, y))
+
+
+def test_rounding_never_leaves_the_range(rng):
+    x = rng.standard_normal((400, 30, 5))
+    assert pearson_r(x, x).max() == 1
+    assert pearson_r(x, -x).min() == -1
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -237,8 +251,37 @@ def test_a_series_that_starts_at_its_mean_is_not_constant():
     assert score.pearson_r == pytest.approx(1.0, abs=1e-15)
 
 
+def test_an_id_that_is_not_expected_is_refused_by_itself(rng):
+    x = rng.standard_normal((64, 2))
+    with pytest.raises(ShapeError) as caught:
+        score_subject({"s_0": x}, {"s_0": x, "s_9": x})
+    assert str(caught.value) == "s_9: not an expected segment."
+
+
+def test_a_reference_of_another_shape_is_refused_by_itself(rng):
+    x = rng.standard_normal((64, 2))
+    with pytest.raises(ShapeError) as caught:
+        score_subject({"s_0": x, "s_1": x[:32]}, {"s_0": x})
+    assert str(caught.value) == "s_1: reference: shape (32, 2), expected (64, 2)."
+
+
+@pytest.mark.parametrize("block", [1, 300, 10_000])
+def test_blocks_change_neither_scores_nor_flags(rng, monkeypatch, block):
+    references = {f"s_{i}": rng.standard_normal((64, 2)) for i in range(7)}
+    predictions = {key: rng.standard_normal((64, 2)) for key in reversed(references) if key != "s_4"}
+    for key in ("s_0", "s_6"):
+        predictions[key][:, 1] = 1.0
+        references[key][:, 0] = 1.0
+    expected = score_subject(references, predictions)
+    assert expected.constant == expected.constant_reference == ("s_0", "s_6")
+    monkeypatch.setattr(measures, "_BLOCK", block)
+    assert score_subject(references, predictions) == expected
+
+
 def test_nothing_to_score_is_refused():
-    with pytest.raises(ShapeError, match="no segment"):
+    with pytest.raises(ShapeError) as caught:
         score_subject({}, {})
-    with pytest.raises(ShapeError, match="no subject"):
+    assert str(caught.value) == "score: no segment, expected at least one."
+    with pytest.raises(ShapeError) as caught:
         combine({})
+    assert str(caught.value) == "score: no subject, expected at least one."

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap, permutation_test, ttest_1samp
 
+from harness.scoring import statistics
 from harness.scoring.statistics import (
     SIGN_DRAWS,
     bootstrap_interval,
@@ -175,5 +176,113 @@ def test_equal_systems_share_the_lowest_rank():
     assert found == [(1, 1, 1), (1, 1, 1), (3, 3, 3)]
 
 
+def test_equal_systems_share_a_rank_below_the_first_too():
+    found = rank_intervals([[0.2, 0.2], [0.3, 0.3], [0.2, 0.2], [0.1, 0.1]])
+    assert [interval.rank for interval in found] == [2, 1, 2, 4]
+
+
 def test_one_subject_gives_ranks_without_intervals():
     assert rank_intervals([[0.1], [0.3]]) == [(2, 2, 2), (1, 1, 1)]
+
+
+# The same numbers from plain loops over the documented draws: what a seed, a level or a count changes.
+
+
+def test_the_bootstrap_draws_subjects_by_its_seed(rng):
+    values = rng.normal(0.05, 0.02, 7)
+    picks = np.random.default_rng(20240415).integers(0, 7, size=(10_000, 7))
+    means = [values[pick].mean() for pick in picks]
+    assert bootstrap_interval(values) == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=1e-15)
+    low, high = bootstrap_interval(values, level=0.8, draws=50)
+    few = [values[pick].mean() for pick in np.random.default_rng(20240415).integers(0, 7, size=(50, 7))]
+    assert (low, high) == pytest.approx(np.quantile(few, [0.1, 0.9]), abs=1e-15)
+
+
+def test_two_values_have_an_interval():
+    assert bootstrap_interval([0.0, 1.0]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("block", [2**24, 7])
+def test_rank_intervals_are_quantiles_of_ranks_over_the_same_draws(rng, monkeypatch, block):
+    monkeypatch.setattr(statistics, "_BLOCK", block)
+    scores = rng.normal(0.05, 0.03, (5, 6))
+    scores[4] = scores[0]
+    for level, draws in ((0.95, 10_000), (0.5, 40)):
+        picks = np.random.default_rng(20240415).integers(0, 6, size=(draws, 6))
+        weights = np.array([np.bincount(pick, minlength=6) for pick in picks])
+        means = np.round(weights @ scores.T, 12)
+        ranks = 1 + (means[:, :, None] < means[:, None, :]).sum(axis=2)
+        own = np.round(scores.mean(axis=1), 12)
+        for system, found in enumerate(rank_intervals(scores, level=level, draws=draws)):
+            tails = [(1 - level) / 2, (1 + level) / 2]
+            low, high = np.quantile(ranks[:, system], tails, method="inverted_cdf")
+            assert found == (1 + (own > own[system]).sum(), low, high)
+
+
+def test_two_subjects_have_rank_intervals():
+    assert rank_intervals([[0.0, 1.0], [0.5, 0.4]]) == [(1, 1, 2), (2, 1, 2)]
+
+
+def test_drawn_signs_are_counted_by_their_seed(rng):
+    scores = rng.normal(0.05, 0.02, (3, 25)) + np.array([[0.0], [0.004], [0.008]])
+    signs = np.random.default_rng(20240417).choice(np.array([-1.0, 1.0]), size=(20_000, 25))
+    p = sign_flip_tests(scores)
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        differences = scores[i] - scores[j]
+        reached = np.abs(signs @ differences) >= abs(differences.sum()) - 1e-12
+        assert p[i, j] == p[j, i] == (1 + reached.sum()) / 20_001
+
+
+def test_signs_are_drawn_from_21_subjects_on():
+    for n_subjects, expected in ((20, 2 / 2**20), (21, 1 / 20_001)):
+        assert sign_flip_test(np.ones(n_subjects)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_equal_sums_of_drawn_signs_count_as_reached():
+    # Of 0.1 and its likes every sum is off by rounding; those of the data's own size must be counted.
+    differences = np.array([0.1, 0.2, 0.3] + [0.0] * 20)
+    signs = np.random.default_rng(20240417).choice(np.array([-1.0, 1.0]), size=(20_000, 23))
+    whole = np.abs(signs @ np.array([1, 2, 3] + [0] * 20)) >= 6
+    assert sign_flip_test(differences) == (1 + whole.sum()) / 20_001
+
+
+def test_of_no_subject_no_difference_is_sure():
+    assert sign_flip_test([]) == 1.0
+
+
+@pytest.mark.parametrize("n_subjects", [3, 30])
+def test_float32_is_worked_out_in_float64(rng, n_subjects):
+    single = (1000 + rng.normal(0.0, 0.02, (2, n_subjects))).astype(np.float32)
+    double = single.astype(np.float64)
+    assert bootstrap_interval(single[0]) == bootstrap_interval(double[0])
+    assert np.array_equal(sign_flip_tests(single), sign_flip_tests(double))
+    assert np.array_equal(effect_sizes(single), effect_sizes(double), equal_nan=True)
+    spread = single[0] - single[1]
+    assert effect_size(spread) == effect_size(spread.astype(np.float64))
+    assert detectable(spread) == detectable(spread.astype(np.float64))
+    assert rank_intervals(single) == rank_intervals(double)
+    p = rng.random(n_subjects).astype(np.float32)
+    assert np.array_equal(holm(p), holm(p.astype(np.float64)))
+    assert sign_flip_test(spread) == sign_flip_test(spread.astype(np.float64))
+
+
+def test_two_subjects_have_an_effect_size():
+    # 1 and 3: mean 2, deviation the root of 2.
+    assert effect_size([1.0, 3.0]) == pytest.approx(np.sqrt(2))
+    assert effect_sizes([[1.0, 3.0], [0.0, 0.0]])[0, 1] == pytest.approx(np.sqrt(2))
+
+
+def test_a_system_far_away_leaves_small_effects_between_others():
+    effects = effect_sizes([[1.0, 3.0], [0.0, 0.0], [1e14, 1e14]])
+    assert effects[0, 1] == pytest.approx(np.sqrt(2))
+
+
+@pytest.mark.parametrize(("n_subjects", "level", "power"), [(2, 0.05, 0.8), (5, 0.3, 0.32), (8, 0.01, 0.95)])
+def test_detectable_differences_of_few_subjects_and_other_powers(n_subjects, level, power):
+    from statsmodels.stats.power import TTestPower
+
+    differences = np.arange(n_subjects) * 0.01
+    found = detectable(differences, level=level, power=power)
+    effect = found / differences.std(ddof=1)
+    # Both tails: at a power near the level the far one holds a good part of it.
+    assert TTestPower().power(effect, n_subjects, level, alternative="two-sided") == pytest.approx(power)
