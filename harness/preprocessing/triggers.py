@@ -131,7 +131,7 @@ def pair(
     if places.size == track.size + 1 and places[0] == 0:
         places, note = places[1:], "one at sample 0 left out"
     if places.size == track.size:
-        return Paired(places, note)
+        return Paired(places, _checked(places, rate_hz, track, track_rate_hz) or note)
     if places.size + 1 != track.size or places.size < 2:
         raise CorpusError(_wrong_count(places, rate_hz, track, track_rate_hz))
     expected = np.diff(track) / track_rate_hz * rate_hz
@@ -220,6 +220,23 @@ def _first_samples(active: NDArray[np.bool_]) -> Places:
 def _agree(arrived: NDArray[Any], expected: NDArray[Any]) -> bool:
     tolerance = np.maximum(INTERVAL_TOLERANCE * expected, INTERVAL_TOLERANCE_SAMPLES)
     return bool((np.abs(arrived - expected) <= tolerance).all())
+
+
+def _checked(places: Places, rate_hz: float, track: Places, track_rate_hz: float) -> str:
+    """Refuse triggers whose outer intervals are not the track's; a note on inner ones, which do no harm."""
+    arrived, expected = np.diff(places), np.diff(track) / track_rate_hz * rate_hz
+    differ = [index for index in range(arrived.size) if not _agree(arrived[[index]], expected[[index]])]
+    for index, which in ((0, "first"), (arrived.size - 1, "last")):
+        if index in differ:
+            raise CorpusError(
+                Fault(
+                    "triggers",
+                    f"{arrived[index] / rate_hz:.3f} s between the {which} two",
+                    f"{expected[index] / rate_hz:.3f} s as in the trigger track",
+                    "One is missing and another was recorded that was not played.",
+                )
+            )
+    return f"{len(differ)} inner intervals are not the track's, which does no harm" if differ else ""
 
 
 def _wrong_count(places: Places, rate_hz: float, track: Places, track_rate_hz: float) -> Fault:
