@@ -112,7 +112,9 @@ def write_events(path, rows):
     path.write_text("\n".join(lines) + "\n")
 
 
-def write_recording(root, subject, run, content, rows, *, session="ses-01", suffix=".bdf.gz", task="listening"):
+def write_recording(
+    root, subject, run, content, rows, *, session="ses-01", suffix=".bdf.gz", task="listening"
+):
     """A recording and its events.tsv; gives the recording's path."""
     folder = root / subject / session / "eeg"
     folder.mkdir(parents=True, exist_ok=True)
