@@ -100,13 +100,14 @@ def blinking(rng, n_channels=8, n_times=6400):
 def test_wiener_filter_removes_most_of_a_blink_and_little_else(rng):
     eeg, blinks = blinking(rng, n_channels=32)
     before = eeg - blinks
-    cleaned = steps.wiener_filter(eeg, 64, reference_channels=(0, 1), delay_samples=0)
+    cleaned = steps.wiener_filter(eeg, 64, reference_channels=(0, 1))
     during = blinks[0] > 20
     assert np.linalg.norm((eeg - before)[:, during]) < 0.15 * np.linalg.norm(blinks[:, during])
     far = np.ones(6400, bool)
     for place in np.flatnonzero(during):
         far[max(place - 64, 0) : place + 64] = False
-    assert np.corrcoef(eeg[:, far].ravel(), before[:, far].ravel())[0, 1] > 0.9
+    for cleaned_row, row in zip(eeg, before, strict=True):
+        assert np.corrcoef(cleaned_row[far], row[far])[0, 1] > 0.9
     assert 0.1 < cleaned.artefact_share < 0.2
 
 
