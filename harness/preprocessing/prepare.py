@@ -133,10 +133,14 @@ def prepare(
     """
     import_mne()
     recordings, remarks = find_recordings(root)
-    with _output(out, recipe) as output:
+    with _output(out, recipe) as output, contextlib.ExitStack() as stack:
+        workers = None
+        if jobs > 1 and len(recordings) > 1:
+            workers = _Workers(min(jobs, len(recordings)))
+            stack.callback(workers.close)
         planned, entries = _planned(root, recordings)
         heard = _stimuli(planned, entries)
-        work = _Work(root, output, recipe, jobs, on_progress, len(heard) + len(planned))
+        work = _Work(root, output, recipe, workers, on_progress, len(heard) + len(planned))
         stimuli = work.stimuli(heard, tuple(features))
         entries |= work.recordings(planned, stimuli)
         report = Report(
@@ -217,14 +221,14 @@ class _Work:
         root: Path,
         output: _Output,
         recipe: Recipe,
-        jobs: int,
+        workers: _Workers | None,
         on_progress: Progress | None,
         n_total: int,
     ) -> None:
         self.root = root
         self.output = output
         self.recipe = recipe
-        self.jobs = jobs
+        self.workers = workers
         self.on_progress = on_progress
         self.n_total = n_total
         self.n_done = 0
@@ -357,26 +361,57 @@ class _Work:
         self, tasks: dict[str, tuple[Callable[..., _T], tuple[Any, ...]]]
     ) -> Iterator[tuple[str, _T | _Failed]]:
         """Results as they are made, by name."""
-        if self.jobs == 1 or len(tasks) < 2:
-            for name, (function, arguments) in tasks.items():
-                self._say(0, name)
-                try:
+        try:
+            if self.workers is None:
+                for name, (function, arguments) in tasks.items():
+                    self._say(0, name)
                     yield name, _attempt(function, arguments)
-                except OSError as error:
-                    raise _no_room(self.output.folder, error) from None
-            return
+            else:
+                yield from self.workers.results(tasks)
+        except OSError as error:
+            raise _no_room(self.output.folder, error) from None
+
+    def _say(self, n_more: int, note: str) -> None:
+        self.n_done += n_more
+        if self.on_progress is not None:
+            self.on_progress(self.n_done, self.n_total, note)
+
+
+class _Workers:
+    """Processes that are started when there is something to do, and ended with the call.
+
+    Args:
+        jobs: how many.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        self._executor: Any = None
+
+    def results(
+        self, tasks: dict[str, tuple[Callable[..., _T], tuple[Any, ...]]]
+    ) -> Iterator[tuple[str, _T | _Failed]]:
+        """Results as they are made, by name.
+
+        Raises:
+            CorpusError: a process was ended from outside.
+            OSError: the disk is full.
+        """
         from concurrent.futures import as_completed
 
         from joblib.externals.loky import get_reusable_executor
         from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-        executor = get_reusable_executor(
-            max_workers=min(self.jobs, len(tasks)), initializer=_leave_interrupts_to_the_parent
-        )
+        if not tasks:
+            return
+        if self._executor is None:
+            self._executor = get_reusable_executor(
+                max_workers=self.jobs, initializer=_leave_interrupts_to_the_parent
+            )
+        futures = {self._executor.submit(_attempt, *task): name for name, task in tasks.items()}
         try:
-            futures = {executor.submit(_attempt, *task): name for name, task in tasks.items()}
             for future in as_completed(futures):
-                yield futures.pop(future), future.result()
+                yield futures[future], future.result()
         except TerminatedWorkerError:
             raise CorpusError(
                 Fault(
@@ -385,15 +420,11 @@ class _Work:
                     remedy="Call again with fewer jobs: what is finished is kept.",
                 )
             ) from None
-        except OSError as error:
-            raise _no_room(self.output.folder, error) from None
-        finally:
-            executor.shutdown(wait=True, kill_workers=True)
 
-    def _say(self, n_more: int, note: str) -> None:
-        self.n_done += n_more
-        if self.on_progress is not None:
-            self.on_progress(self.n_done, self.n_total, note)
+    def close(self) -> None:
+        """End the processes, whatever they are doing."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, kill_workers=True)
 
 
 def _attempt(function: Callable[..., _T], arguments: tuple[Any, ...]) -> _T | _Failed:
@@ -565,10 +596,12 @@ def _output(folder: Path, recipe: Recipe) -> Iterator[_Output]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise CorpusError(
                 Fault(str(folder), "another process is preparing it", "one at a time")
             ) from None
+        except OSError:
+            pass  # some network disks have no locks
         _check_recipe(folder, recipe)
         output.write(RECIPE_FILE, recipe.content)
         shutil.rmtree(output.scratch, ignore_errors=True)
