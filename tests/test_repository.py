@@ -32,7 +32,7 @@ LAYERS = [
     ["errors", "files", "conventions", "npy"],
     ["git", "schemas", "features", "predictor"],
     ["corpus", "predictions", "execution", "scoring", "nn"],
-    ["tasks", "records"],
+    ["tasks", "records", "preprocessing"],
     ["submission"],
     ["evaluation", "boards", "training"],
     ["page", "pull_request"],

@@ -82,24 +82,27 @@ def _unzipped(file: IO[bytes]) -> io.BytesIO:
     return io.BytesIO(data)
 
 
-def checked_audio(audio: NDArray[Any], n_least: int, sample_rate_hz: int) -> Audio:
+def checked_audio(
+    audio: NDArray[Any], n_least: int, sample_rate_hz: int, least_rate_hz: int = 2 * MEL_HIGHEST_HZ
+) -> Audio:
     """Audio as float32, checked before a feature is computed from it.
 
     Args:
         audio: (n_samples,), of any type of number.
         n_least: how many samples it must have: one window, or one frame.
         sample_rate_hz: samples a second.
+        least_rate_hz: the rate must be above it.
 
     Raises:
         ShapeError: the audio is not one-dimensional, or has fewer samples.
         CorpusError: it has NaN or infinite samples, or a rate that is too low for the highest band.
     """
-    if sample_rate_hz <= 2 * MEL_HIGHEST_HZ:
+    if sample_rate_hz <= least_rate_hz:
         raise CorpusError(
             Fault(
                 "audio",
                 f"a sample rate of {sample_rate_hz} Hz",
-                f"more than {2 * MEL_HIGHEST_HZ} Hz, for bands up to {MEL_HIGHEST_HZ} Hz",
+                f"more than {least_rate_hz} Hz, for bands up to {least_rate_hz // 2} Hz",
             )
         )
     samples = np.asarray(audio)

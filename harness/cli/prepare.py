@@ -1,0 +1,64 @@
+"""``harness data prepare``: raw recordings in, a corpus out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from harness.cli.data import data
+
+
+@data.command("prepare")
+@click.argument("folder", metavar="BIDS-FOLDER", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--recipe",
+    "recipe_name",
+    metavar="NAME",
+    default="sparrkulee",
+    show_default=True,
+    help="sparrkulee (by its triggers), simple (by events.tsv), or the path of a recipe of your own (.toml).",
+)
+@click.option(
+    "--mel",
+    "mels",
+    metavar="NAME",
+    multiple=True,
+    type=click.Choice(["mel", "mel-28"]),
+    default=("mel",),
+    show_default=True,
+    help="Which mel to make beside the envelope: mel (10 bands, the challenge's), mel-28; may be repeated.",
+)
+@click.option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes; each holds a recording in memory.",
+)
+def data_prepare(folder: Path, out: Path, recipe_name: str, mels: tuple[str, ...], jobs: int) -> None:
+    """Make a corpus in OUT of the raw recordings (BDF, EDF, BrainVision, EEGLAB, FIF) in BIDS-FOLDER.
+
+    A second call goes on where the first one stopped. Needs the extra raw.
+
+    Example: harness data prepare sparrkulee-bids sparrkulee --mel mel --mel mel-28 --jobs 4
+    """
+    from harness.cli.output import answer, progress, remark
+    from harness.preprocessing.prepare import prepare
+    from harness.preprocessing.recipe import load_recipe
+    from harness.preprocessing.report import NAME, summary
+
+    recipe = load_recipe(recipe_name)
+    features = (*dict.fromkeys(mels), "envelope")
+    with progress("preparing") as show:
+        report = prepare(folder, out, recipe, features=features, jobs=jobs, on_progress=show)
+    for entry in report.failed:
+        for reason in entry.reasons:
+            remark(f"error: {entry.label}: {reason}")
+    answer(summary(report))
+    answer(f"corpus in {out}; every recording in {out / NAME}.txt")
+    if report.failed:
+        sys.exit(1)

@@ -1,0 +1,262 @@
+"""A BIDS folder: which recordings it has, and what was heard in each.
+
+``sub-*/[ses-*/]eeg/*_eeg.<suffix>[.gz]`` are recordings; ``*_events.tsv`` says which stimulus was heard when,
+``*_channels.tsv`` which channels are EEG and which of them are bad. Both are looked for beside the recording, and
+then as BIDS inherits them. Stimuli are below ``stimuli/``. Links to folders are followed, hidden files are passed
+over.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from harness.corpus.base import natural_key
+from harness.errors import CorpusError, Fault, raise_all
+from harness.preprocessing.read import SUFFIXES
+
+STIMULI: Final = "stimuli"
+AUDIO_SUFFIXES: Final = (".npz", ".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
+# Names of the output are joined by it.
+SEPARATOR: Final = "_-_"
+_NOTHING: Final = ("", "n/a", "nan")
+_ENTITY: Final = re.compile(r"(sub|ses|task|run|split)-([A-Za-z0-9]+)")
+
+
+@dataclass(frozen=True)
+class RawRecording:
+    """A raw recording's file.
+
+    Attributes:
+        path: the file.
+        subject: as in ``sub-003``.
+        session: as in ``ses-varyingStories01``; empty where BIDS has none.
+        task: as in ``task-listeningActive``; empty where there is none.
+        run: as in ``run-08``; empty where there is none.
+    """
+
+    path: Path
+    subject: str
+    session: str
+    task: str
+    run: str
+
+    @property
+    def name(self) -> str:
+        """The file's name without ``_eeg`` and suffixes."""
+        return self.path.name.split("_eeg.")[0]
+
+    def output(self, stimulus: str) -> str:
+        """Where the EEG for one stimulus goes, relative to the folder of all preprocessed EEG.
+
+        The layout's names have a session and a run: 01 where BIDS has none.
+        """
+        session, run = self.session or "ses-01", self.run or "run-01"
+        parts = (self.subject, session, *([self.task] if self.task else []), run)
+        name = f"{'_'.join(parts)}_desc-preproc-audio-{stimulus}_eeg.npy"
+        return f"{self.subject}/{session}/{name}"
+
+
+@dataclass(frozen=True)
+class Event:
+    """A stimulus that was heard in a recording.
+
+    Attributes:
+        stimulus: its name, the audio file's without suffixes.
+        audio: the audio file, as it is there; None where it is not.
+        track: the trigger track played beside it; None where there is none.
+        onset_seconds: from the start of the recording; None where it is not known.
+        duration_seconds: None where it is not known.
+    """
+
+    stimulus: str
+    audio: Path | None
+    track: Path | None
+    onset_seconds: float | None
+    duration_seconds: float | None
+
+
+def find_recordings(root: Path) -> tuple[list[RawRecording], list[str]]:
+    """Recordings of a BIDS folder in natural order, and remarks on files that were passed over.
+
+    Raises:
+        CorpusError: no folder, or no recording in it.
+    """
+    if not root.is_dir():
+        raise CorpusError(Fault(str(root), "no such folder", "the root of a BIDS data set"))
+    found: dict[tuple[Path, str], RawRecording] = {}
+    remarks = []
+    for path in _files_of_subjects(root):
+        plain = path.with_suffix("") if path.suffix == ".gz" else path
+        if plain.suffix not in SUFFIXES:
+            continue
+        entities = {key: f"{key}-{value}" for key, value in _ENTITY.findall(plain.name)}
+        if not plain.stem.endswith("_eeg") or "sub" not in entities:
+            if plain.suffix != ".set" or path.parent.name == "eeg":
+                remarks.append(
+                    f"{path.relative_to(root)}: not named as BIDS names EEG (sub-..._eeg{plain.suffix})"
+                )
+            continue
+        if entities.get("split", "split-01") not in ("split-01", "split-1"):
+            continue  # mne reads the parts of a FIF file from the first
+        key = (path.parent, plain.stem)
+        if key in found:
+            remarks.append(
+                f"{path.relative_to(root)}: left out, {found[key].path.name} is the same recording"
+            )
+            continue
+        found[key] = RawRecording(
+            path, entities["sub"], *(entities.get(one, "") for one in ("ses", "task", "run"))
+        )
+    if not found:
+        raise CorpusError(
+            Fault(
+                str(root),
+                "no raw recording",
+                f"sub-*/[ses-*/]eeg/*_eeg with one of {', '.join(SUFFIXES)}, gzipped or not",
+                remarks[0] if remarks else "Give the root of the BIDS data set.",
+            )
+        )
+    return sorted(found.values(), key=lambda recording: natural_key(str(recording.path))), remarks
+
+
+def read_events(root: Path, recording: RawRecording) -> list[Event]:
+    """What was heard in a recording, in the order of events.tsv; empty where nothing was.
+
+    Raises:
+        CorpusError: no events.tsv, or everything that is wrong with it.
+    """
+    path = sidecar(root, recording, "events")
+    if path is None:
+        raise CorpusError(
+            Fault(
+                recording.path.name,
+                "no events.tsv",
+                f"{recording.name}_events.tsv with a column stim_file",
+                "A recording without a stimulus needs one as well, with stim_file n/a.",
+            )
+        )
+    events: list[Event] = []
+    faults: list[Fault] = []
+    for number, row in enumerate(_rows(path), start=2):
+        file = _text(row, "stim_file")
+        if not file:
+            continue
+        try:
+            events.append(_event(root, row, file, f"{path.name}: line {number}"))
+        except CorpusError as error:
+            faults += error.faults
+    names = [event.stimulus for event in events]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        faults.append(
+            Fault(path.name, f"the stimulus {name} {names.count(name)} times", "each once in a recording")
+        )
+    raise_all(CorpusError, faults)
+    return events
+
+
+def read_channels(root: Path, recording: RawRecording) -> dict[str, tuple[str, bool]] | None:
+    """Name -> type and whether it is good, as channels.tsv says; None where there is none."""
+    path = sidecar(root, recording, "channels")
+    if path is None:
+        return None
+    return {
+        row["name"]: (_text(row, "type") or "EEG", _text(row, "status").lower() != "bad")
+        for row in _rows(path)
+        if row.get("name")
+    }
+
+
+def sidecar(root: Path, recording: RawRecording, suffix: str) -> Path | None:
+    """The ``.tsv`` that belongs to a recording, by BIDS' inheritance; None where there is none."""
+    beside = recording.path.with_name(f"{recording.name}_{suffix}.tsv")
+    if beside.is_file():
+        return beside
+    from mne_bids import BIDSPath
+
+    values = {
+        key: (value.partition("-")[2] or None) for key, value in vars(recording).items() if key != "path"
+    }
+    name = BIDSPath(root=root, datatype="eeg", suffix="eeg", check=False, **values)
+    found = name.find_matching_sidecar(suffix=suffix, extension=".tsv", on_error="ignore")
+    return None if found is None else Path(found)
+
+
+def stimulus_name(file: str) -> str:
+    """The name of a stimulus: its file's name without suffixes of audio and compression."""
+    name = Path(file).name.removesuffix(".gz")
+    return next((name.removesuffix(suffix) for suffix in AUDIO_SUFFIXES if name.endswith(suffix)), name)
+
+
+def _event(root: Path, row: dict[str, str], file: str, where: str) -> Event:
+    stimulus = stimulus_name(file)
+    if not stimulus or SEPARATOR in stimulus or stimulus.startswith("."):
+        raise CorpusError(Fault(where, f"stim_file {file!r}", f"a name without {SEPARATOR!r}, not hidden"))
+    track = _text(row, "trigger_file")
+    if not track:  # the data set's own name for the track beside a stimulus
+        track = str(Path(file).with_name(f"t_{Path(file).name}"))
+    return Event(
+        stimulus,
+        _stimulus_file(root, file, where),
+        _stimulus_file(root, track, where),
+        _seconds(row, "onset", where),
+        _seconds(row, "duration", where),
+    )
+
+
+def _stimulus_file(root: Path, file: str, where: str) -> Path | None:
+    """A file below stimuli/, compressed or not; None where it is not there."""
+    folder = root / STIMULI
+    if Path(file).is_absolute() or ".." in Path(file).parts:
+        raise CorpusError(Fault(where, f"{file!r}", f"a path below {STIMULI}/"))
+    plain = file.removesuffix(".gz")
+    candidates = (folder / file, folder / plain, folder / f"{plain}.gz")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _seconds(row: dict[str, str], key: str, where: str) -> float | None:
+    text = _text(row, key)
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0:
+        raise CorpusError(Fault(f"{where}: {key}", repr(text), "seconds, or n/a"))
+    return value
+
+
+def _text(row: dict[str, str], key: str) -> str:
+    text = (row.get(key) or "").strip()
+    return "" if text.lower() in _NOTHING else text
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from csv.DictReader(file, delimiter="\t")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(
+            Fault(str(path), f"cannot be read ({error})", "a table, separated by tabs")
+        ) from None
+
+
+def _files_of_subjects(root: Path) -> Iterator[Path]:
+    """Files of all subjects, links followed, each folder once."""
+    seen = set()
+    for subject in sorted(root.glob("sub-*")):
+        for folder, subfolders, files in os.walk(subject, followlinks=True):
+            real = os.path.realpath(folder)
+            if real in seen:
+                subfolders.clear()
+                continue
+            seen.add(real)
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+            yield from (Path(folder, name) for name in sorted(files) if not name.startswith("."))

@@ -1,0 +1,252 @@
+"""One raw recording through mne: BDF, EDF, BrainVision, EEGLAB, FIF, as they are or gzipped.
+
+A file is opened without reading its samples; `read_eeg` then fills one float32 array in blocks, so that a
+recording of 8,192 Hz takes half of what mne's own float64 would. Gzipped files are unpacked into a scratch
+folder first, whole or with an error that says where they end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import re
+import shutil
+import warnings
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import CorpusError, Fault, shorten
+
+SUFFIXES: Final = (".bdf", ".edf", ".vhdr", ".set", ".fif")
+# What a recording's header file needs beside it: BrainVision has three files, EEGLAB may have two.
+COMPANIONS: Final = {".vhdr": (".eeg", ".dat", ".vmrk"), ".set": (".fdt",)}
+MICROVOLT: Final = 1e6  # mne's unit is the volt
+BLOCK_SECONDS: Final = 10.0
+EXTRA: Final = "raw"
+# Channels of BioSemi's amplifier that are no EEG, where no channels.tsv says so.
+_NO_EEG: Final = re.compile(r"(EXG\d+|GSR\d+|Erg\d+|Resp|Plet|Temp|Status)", re.IGNORECASE)
+_TRUNCATED: Final = "Number of records from the header does not match the file size"
+# mne wants names of FIF files to end in raw.fif, where BIDS wants eeg.fif.
+_NAMING: Final = "does not conform to MNE naming conventions"
+
+
+@dataclass(frozen=True)
+class RawEeg:
+    """An opened recording.
+
+    Attributes:
+        name: the file's name, for messages.
+        mne_raw: mne's object; samples are read when they are asked for.
+        eeg_names: names of the EEG channels in the file's order.
+        bad_names: EEG channels that channels.tsv or the file itself calls bad.
+        remarks: what mne warned of.
+    """
+
+    name: str
+    mne_raw: Any
+    eeg_names: tuple[str, ...]
+    bad_names: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def rate_hz(self) -> float:
+        """Samples a second."""
+        return float(self.mne_raw.info["sfreq"])
+
+    @property
+    def n_times(self) -> int:
+        """Samples of every channel."""
+        return int(self.mne_raw.n_times)
+
+    @property
+    def seconds(self) -> float:
+        """How long the recording is."""
+        return self.n_times / self.rate_hz
+
+
+def import_mne() -> Any:
+    """The package mne, or an error that says how to install it.
+
+    Raises:
+        CorpusError: it is not installed.
+    """
+    try:
+        import mne
+        import mne_bids  # noqa: F401 - both or neither
+    except ImportError as error:
+        raise CorpusError(
+            Fault(
+                f"the package {error.name or 'mne'}",
+                "not installed",
+                "mne and mne-bids, which read raw recordings",
+                f"pip install 'eeg-speech-harness[{EXTRA}]'",
+            )
+        ) from None
+    return mne
+
+
+@contextlib.contextmanager
+def opened(
+    path: Path, scratch: Path, channels: dict[str, tuple[str, bool]] | None = None
+) -> Iterator[RawEeg]:
+    """Open a recording; what had to be unpacked is removed at the end.
+
+    Args:
+        path: the recording, one of `SUFFIXES`, with or without ``.gz``.
+        scratch: an existing folder for unpacked files, with room for them.
+        channels: name -> type in BIDS' words and whether it is good, as channels.tsv says; None where there is
+            none.
+
+    Raises:
+        CorpusError: not readable, truncated, or of another format than its name says.
+        OSError: the scratch folder cannot be written.
+    """
+    mne = import_mne()
+    with _unpacked(path, scratch) as plain, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            raw = mne.io.read_raw(plain, preload=False, verbose="WARNING")
+        except Exception as error:  # mne's readers raise whatever their parsing meets
+            raise _unreadable(path, error) from None
+        said = [str(warning.message).strip() for warning in caught]
+        for text in said:
+            if _TRUNCATED in text:
+                raise CorpusError(
+                    Fault(
+                        path.name,
+                        f"another size than its header says, {raw.n_times / raw.info['sfreq']:.1f} s of it are there",
+                        "a whole file",
+                        "It is truncated, or the recording was not stopped: copy it again.",
+                    )
+                )
+        remarks = tuple(dict.fromkeys(text for text in said if _NAMING not in text))
+        try:
+            yield _described(path.name, raw, channels, remarks)
+        finally:
+            raw.close()
+
+
+def read_eeg(raw: RawEeg, names: Sequence[str]) -> NDArray[np.float32]:
+    """EEG channels by name, (n_channels, n_times) float32 microvolts.
+
+    Raises:
+        CorpusError: the file cannot be read to its end, or a number is not finite.
+    """
+    eeg = np.empty((len(names), raw.n_times), np.float32)
+    for start, stop, block in _blocks(raw, list(names)):
+        eeg[:, start:stop] = block * MICROVOLT
+    broken = np.flatnonzero(~np.isfinite(eeg).all(axis=1))
+    if broken.size:
+        raise CorpusError(
+            Fault(
+                raw.name,
+                f"numbers that are not finite in {shorten([names[int(i)] for i in broken])}",
+                "finite ones",
+            )
+        )
+    return eeg
+
+
+def read_status(raw: RawEeg, name: str) -> NDArray[np.int64]:
+    """The trigger channel, (n_times,) whole numbers.
+
+    Raises:
+        CorpusError: the file has no such channel, or cannot be read to its end.
+    """
+    if name not in raw.mne_raw.ch_names:
+        raise CorpusError(
+            Fault(
+                raw.name,
+                f"no channel {name!r} among {shorten(raw.mne_raw.ch_names, 8)}",
+                "the amplifier's trigger channel",
+                "`--recipe simple` cuts by the onsets in events.tsv and needs none.",
+            )
+        )
+    status = np.empty(raw.n_times, np.int64)
+    for start, stop, block in _blocks(raw, [name]):
+        status[start:stop] = np.rint(block[0]).astype(np.int64)
+    return status
+
+
+def _blocks(raw: RawEeg, names: list[str]) -> Iterator[tuple[int, int, NDArray[np.float64]]]:
+    n_block = max(round(BLOCK_SECONDS * raw.rate_hz), 1)
+    for start in range(0, raw.n_times, n_block):
+        stop = min(start + n_block, raw.n_times)
+        try:
+            block = raw.mne_raw.get_data(picks=names, start=start, stop=stop, verbose="ERROR")
+        except Exception as error:  # as above
+            raise _unreadable(Path(raw.name), error) from None
+        yield start, stop, block
+
+
+def _described(
+    name: str, raw: Any, channels: dict[str, tuple[str, bool]] | None, remarks: tuple[str, ...]
+) -> RawEeg:
+    kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
+    if channels:
+        eeg = [one for one in raw.ch_names if one in channels and channels[one][0].upper() == "EEG"]
+        bad = [one for one in eeg if not channels[one][1]]
+    else:
+        eeg = [one for one in raw.ch_names if kinds[one] == "eeg" and not _NO_EEG.fullmatch(one)]
+        bad = [one for one in eeg if one in raw.info["bads"]]
+    if not eeg:
+        raise CorpusError(
+            Fault(name, f"no EEG channel among {shorten(raw.ch_names, 8)}", "some, by file or channels.tsv")
+        )
+    return RawEeg(name, raw, tuple(eeg), tuple(bad), remarks)
+
+
+@contextlib.contextmanager
+def _unpacked(path: Path, scratch: Path) -> Iterator[Path]:
+    """The file without .gz, its companions beside it."""
+    if path.suffix != ".gz":
+        yield path
+        return
+    stem = path.with_suffix("")
+    folder = scratch / stem.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        _unpack(path, folder / stem.name)
+        for suffix in COMPANIONS.get(stem.suffix, ()):
+            beside = stem.with_suffix(suffix)
+            packed = beside.with_name(f"{beside.name}.gz")
+            if packed.is_file():
+                _unpack(packed, folder / beside.name)
+            elif beside.is_file():
+                (folder / beside.name).symlink_to(beside.resolve())
+        yield folder / stem.name
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unpack(source: Path, target: Path) -> None:
+    with target.open("wb") as file:
+        try:
+            with gzip.open(source) as packed:
+                while block := packed.read(1 << 22):
+                    file.write(block)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise CorpusError(
+                Fault(
+                    source.name,
+                    f"a gzip file that cannot be unpacked ({error}), after {file.tell()} bytes",
+                    "a whole one",
+                    "It is truncated or broken: copy it again.",
+                )
+            ) from None
+
+
+def _unreadable(path: Path, error: Exception) -> CorpusError:
+    if isinstance(error, MemoryError):
+        raise error
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return CorpusError(
+        Fault(path.name, f"cannot be read ({reason})", "a recording of the format that its name says")
+    )

@@ -1,0 +1,278 @@
+"""Recipes: the steps from raw EEG to the EEG of a corpus, in order, as data.
+
+A recipe is a TOML file; those that come with the harness are in ``recipes/``. ``name``, ``title`` and ``steps``,
+each step a table whose ``step`` says which and whose other keys are its values, with units in their names. The
+recipe's bytes go with the corpus that was made by it, and their sha256 says whether two corpora were made alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+
+from harness.errors import CorpusError, Fault, did_you_mean, raise_all
+
+FOLDER: Final = Path(__file__).parent / "recipes"
+Positive = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
+Order = Annotated[int, msgspec.Meta(ge=1, le=20)]
+TriggerValue = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
+_T = TypeVar("_T")
+
+
+class _Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="step", kw_only=True):
+    """What all steps share: the key ``step`` says which one it is."""
+
+
+class HighPass(_Step, frozen=True, tag="high_pass"):
+    """`harness.preprocessing.steps.high_pass`."""
+
+    cutoff_hz: Positive
+    order: Order = 1
+
+
+class BandPass(_Step, frozen=True, tag="band_pass"):
+    """`harness.preprocessing.steps.band_pass`."""
+
+    low_hz: Positive
+    high_hz: Positive
+    order: Order = 4
+
+
+class FlattenPeaks(_Step, frozen=True, tag="flatten_peaks"):
+    """`harness.preprocessing.steps.flatten_peaks`."""
+
+    beyond_microvolt: Positive
+
+
+class BridgePeaks(_Step, frozen=True, tag="bridge_peaks"):
+    """`harness.preprocessing.steps.bridge_peaks`."""
+
+    beyond_microvolt: Positive
+
+
+class AlignToTriggers(_Step, frozen=True, tag="align_to_triggers"):
+    """`harness.preprocessing.triggers`: cut the recording at each stimulus, by the clock of the stimulus.
+
+    Attributes:
+        channel: of the triggers.
+        rest_values: the rest value is the most frequent one from the first to the last of these.
+        most_drift_ppm: two clocks that differ by more are no two clocks, but a trigger taken for another.
+    """
+
+    channel: str = "Status"
+    rest_values: tuple[TriggerValue, TriggerValue] = (1, 255)
+    most_drift_ppm: Positive = 500.0
+
+
+class CutAtEvents(_Step, frozen=True, tag="cut_at_events"):
+    """Cut the recording at each stimulus, by onset and duration in events.tsv."""
+
+
+class WienerFilter(_Step, frozen=True, tag="wiener_filter"):
+    """`harness.preprocessing.steps.wiener_filter`; the reference channels by name."""
+
+    reference_channels: tuple[str, ...]
+    beyond_mean_power: Positive = 5.0
+    widen_seconds: Positive = 0.5
+    delay_samples: Annotated[int, msgspec.Meta(ge=0, le=20)] = 3
+
+
+class AverageReference(_Step, frozen=True, tag="average_reference"):
+    """`harness.preprocessing.steps.average_reference`."""
+
+
+class Resample(_Step, frozen=True, tag="resample"):
+    """`harness.preprocessing.steps.resample`."""
+
+    to_hz: Positive
+
+
+Step = (
+    HighPass
+    | BandPass
+    | FlattenPeaks
+    | BridgePeaks
+    | AlignToTriggers
+    | CutAtEvents
+    | WienerFilter
+    | AverageReference
+    | Resample
+)
+_KINDS: Final[dict[str, type[Step]]] = {
+    "high_pass": HighPass,
+    "band_pass": BandPass,
+    "flatten_peaks": FlattenPeaks,
+    "bridge_peaks": BridgePeaks,
+    "align_to_triggers": AlignToTriggers,
+    "cut_at_events": CutAtEvents,
+    "wiener_filter": WienerFilter,
+    "average_reference": AverageReference,
+    "resample": Resample,
+}
+
+
+class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which EEG channels are taken.
+
+    Attributes:
+        names: these, in this order; none for all EEG channels that the first recording has.
+        other_names: what the same channels are called by others, in the same order.
+        by_position: where neither names are in the file, take as many from the first.
+    """
+
+    names: tuple[str, ...] = ()
+    other_names: tuple[str, ...] = ()
+    by_position: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe.
+
+    Attributes:
+        name: as in ``--recipe``, or the stem of the file.
+        title: what it does, in words.
+        channels: which EEG channels are taken.
+        steps: in order.
+        content: the file's bytes.
+    """
+
+    name: str
+    title: str
+    channels: Channels
+    steps: tuple[Step, ...]
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Of the file's bytes, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def rate_hz(self) -> float:
+        """Samples a second of the result."""
+        return next(step.to_hz for step in reversed(self.steps) if isinstance(step, Resample))
+
+    @property
+    def by_triggers(self) -> bool:
+        """Whether a trigger track is needed."""
+        return any(isinstance(step, AlignToTriggers) for step in self.steps)
+
+
+def recipe_names() -> list[str]:
+    """Recipes that come with the harness."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load_recipe(name: str) -> Recipe:
+    """A recipe by name, or by the path of a TOML file.
+
+    Raises:
+        CorpusError: no such recipe, or everything that is wrong with it.
+    """
+    known = recipe_names()
+    path = FOLDER / f"{name}.toml" if name in known else Path(name)
+    if name not in known and path.suffix != ".toml":
+        raise CorpusError(
+            Fault(
+                f"recipe {name}", "unknown", f"{', '.join(known)} or a .toml file", did_you_mean(name, known)
+            )
+        )
+    try:
+        content = path.read_bytes()
+        document = tomllib.loads(content.decode("utf-8"))
+    except OSError as error:
+        raise CorpusError(Fault(str(path), error.strerror or "cannot be read", "a recipe")) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CorpusError(Fault(str(path), f"not readable as TOML ({error})", "a recipe")) from None
+    return _checked(path, document, content)
+
+
+def _checked(path: Path, document: dict[str, Any], content: bytes) -> Recipe:
+    where = path.name
+    keys = ("name", "title", "channels", "steps")
+    faults = [
+        Fault(where, f"unknown key {key!r}", remedy=did_you_mean(key, keys) or f"Known: {', '.join(keys)}.")
+        for key in document
+        if key not in keys
+    ]
+    for key in ("name", "title"):
+        if not isinstance(document.get(key), str) or not document[key]:
+            faults.append(Fault(f"{where}: {key}", f"{document.get(key)!r}", "a text"))
+    channels = _channels(document.get("channels", {}), f"{where}: channels", faults)
+    steps = _steps(document.get("steps"), where, faults)
+    raise_all(CorpusError, faults)
+    raise_all(CorpusError, _order_faults(where, steps))
+    return Recipe(document["name"], document["title"], channels, steps, content)
+
+
+def _channels(table: object, where: str, faults: list[Fault]) -> Channels:
+    channels = _converted(table, Channels, where, faults) or Channels()
+    if channels.other_names and len(channels.other_names) != len(channels.names):
+        faults.append(
+            Fault(
+                f"{where}: other_names",
+                f"{len(channels.other_names)} names",
+                f"{len(channels.names)}, as many as names",
+            )
+        )
+    return channels
+
+
+def _steps(tables: object, where: str, faults: list[Fault]) -> tuple[Step, ...]:
+    if not isinstance(tables, list) or not tables:
+        faults.append(Fault(f"{where}: steps", "none", "one table [[steps]] for each step"))
+        return ()
+    steps = []
+    for index, table in enumerate(tables):
+        place = f"{where}: steps[{index}]"
+        kind = table.get("step") if isinstance(table, dict) else None
+        if kind not in _KINDS:
+            remedy = did_you_mean(str(kind), list(_KINDS))
+            faults.append(Fault(f"{place}: step", f"{kind!r}", f"one of {', '.join(_KINDS)}", remedy))
+            continue
+        step = _converted(table, _KINDS[kind], place, faults)
+        if step is not None:
+            steps.append(step)
+    return tuple(steps)
+
+
+def _converted(table: object, kind: type[_T], where: str, faults: list[Fault]) -> _T | None:
+    """A table as a struct; where it does not fit, None and a fault more."""
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        said = str(error).replace(" - at `$.", " (`").replace("`$`", "the table")
+        faults.append(Fault(where, said + (")" if "(`" in said else "")))
+        return None
+
+
+def _order_faults(where: str, steps: tuple[Step, ...]) -> list[Fault]:
+    """What no single step shows."""
+    cuts = [index for index, step in enumerate(steps) if isinstance(step, AlignToTriggers | CutAtEvents)]
+    rates = [index for index, step in enumerate(steps) if isinstance(step, Resample)]
+    faults = []
+    if len(cuts) != 1:
+        faults.append(
+            Fault(
+                f"{where}: steps",
+                f"{len(cuts)} steps that cut the recording",
+                "one of align_to_triggers and cut_at_events, once",
+            )
+        )
+    if len(rates) != 1:
+        faults.append(Fault(f"{where}: steps", f"{len(rates)} times resample", "once"))
+    if len(cuts) == len(rates) == 1 and rates[0] < cuts[0]:
+        faults.append(
+            Fault(
+                f"{where}: steps",
+                f"resample before {steps[cuts[0]].__struct_config__.tag}",
+                "resample after it",
+            )
+        )
+    return faults

@@ -1,0 +1,115 @@
+"""Features of the stimuli of a BIDS folder, from their audio by the names of `DEFINITIONS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import CorpusError, Fault
+from harness.features.audio import LoadedAudio, load_audio
+from harness.features.catalogue import FEATURE_BANDS, SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True)
+class Definition:
+    """How a feature is made.
+
+    Attributes:
+        n_bands: numbers a frame.
+        title: in words.
+    """
+
+    n_bands: int
+    title: str
+
+
+# Mel definitions by name, and the envelope. All have 64 frames a second.
+DEFINITIONS: Final[Mapping[str, Definition]] = {
+    "mel": Definition(
+        FEATURE_BANDS["mel"], "Mel spectrogram, 10 bands of power up to 5 kHz (the challenge's)"
+    ),
+    "mel-28": Definition(
+        28, "Mel spectrogram, 28 HTK bands, hamming 25 ms, power 0.6 (the public pipeline's)"
+    ),
+    "envelope": Definition(FEATURE_BANDS["envelope"], "Envelope: 28 gammatone bands, power 0.6, summed"),
+}
+MEL_NAMES: Final = ("mel", "mel-28")
+
+
+@dataclass(frozen=True)
+class MadeFeatures:
+    """Features of one stimulus.
+
+    Attributes:
+        seconds: how long the audio is; None where it is not there.
+        features: name -> (n_times, n_bands) float32.
+        remarks: what a user should know of them.
+    """
+
+    seconds: float | None
+    features: Mapping[str, NDArray[np.float32]]
+    remarks: tuple[str, ...]
+
+
+def read_audio(path: Path) -> tuple[LoadedAudio, str]:
+    """Audio of the dataset's kind (``.npz``, ``.npz.gz``) or of a common format; a remark, or an empty one.
+
+    The channels of a stereo file are averaged.
+
+    Raises:
+        CorpusError: not readable, or without samples.
+        ShapeError: an ``.npz`` whose audio has more than one axis.
+    """
+    if path.name.removesuffix(".gz").endswith(".npz"):
+        return load_audio(path), ""
+    import soundfile
+
+    try:
+        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError, RuntimeError) as error:
+        raise CorpusError(
+            Fault(str(path), f"cannot be read ({error})", "an audio file", "Copy it again.")
+        ) from None
+    if not samples.size:
+        raise CorpusError(Fault(str(path), "no samples", "audio"))
+    remark = f"{path.name}: {samples.shape[1]} audio channels averaged" if samples.shape[1] > 1 else ""
+    return LoadedAudio(samples.mean(axis=1, dtype=np.float32), int(rate_hz)), remark
+
+
+def make_features(path: Path, names: tuple[str, ...]) -> MadeFeatures:
+    """Compute features of one stimulus.
+
+    Args:
+        path: the audio.
+        names: of `DEFINITIONS`.
+
+    Raises:
+        CorpusError, ShapeError: the audio cannot be used; the message names the file.
+    """
+    from harness.errors import HarnessError
+    from harness.features.envelope import envelope
+    from harness.features.mel28 import mel_28, n_silent_bands
+    from harness.features.spectrograms import mel
+
+    functions: dict[str, Any] = {"mel": mel, "mel-28": mel_28, "envelope": envelope}
+    (audio, rate_hz), remark = read_audio(path)
+    remarks = [remark] if remark else []
+    if rate_hz % SAMPLE_RATE_HZ:
+        remarks.append(f"{path.name}: {rate_hz} Hz is no multiple of 64, mel frames run a little ahead")
+    if "mel-28" in names and (n_silent := n_silent_bands(rate_hz)):
+        remarks.append(f"{path.name}: {n_silent} bands of mel-28 are silent at {rate_hz} Hz")
+    try:
+        features = {name: functions[name](audio, rate_hz) for name in names}
+    except HarnessError as error:
+        raise type(error)(
+            *(
+                Fault(f"{path.name}: {fault.where}", fault.arrived, fault.expected, fault.remedy)
+                for fault in error.faults
+            )
+        ) from None
+    return MadeFeatures(audio.size / rate_hz, features, tuple(remarks))
