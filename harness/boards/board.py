@@ -22,8 +22,6 @@ from harness.errors import Fault, RecordError, raise_all, shorten
 from harness.records.record import Record, parse_record, record_bytes
 from harness.records.store import read_bytes, record_path
 
-HASH_DIGITS = 12
-
 
 class BoardName(NamedTuple):
     """What chooses a board; ``CORPUS/SPLIT/PART/FEATURE`` in words."""

@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Keep the predictions: .zip (official format) or .npz.",
 )
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Write the record even where another system's, or another file, has its place.",
+)
 def score(
     target: Path,
     split: str | None,
@@ -50,6 +55,7 @@ def score(
     as_json: bool,
     out: Path,
     save_predictions: Path | None,
+    replace: bool,
 ) -> None:
     """Score TARGET: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json)."""
     from harness.cli.output import answer, remark
@@ -63,9 +69,9 @@ def score(
 
     if is_predictions(target):
         _refuse_with_predictions(variant=run.variant, save_predictions=save_predictions)
-    record = _evaluated(target, open_task, run, save_predictions)
+    record = _evaluated(target, open_task, run, save_predictions, None if replace else out)
     try:
-        path, written = write_record(out, record)
+        path, written = write_record(out, record, replace=replace)
     finally:  # a folder that cannot be written must not cost the score
         if as_json:
             click.echo(record_bytes(record), nl=False)
@@ -200,11 +206,19 @@ def verify(record: Path, target: Path | None, data: Path | None, labels: Path | 
 
 
 def _evaluated(
-    target: Path, open_task: Callable[[], Task], run: Run, save_predictions: Path | None = None
+    target: Path,
+    open_task: Callable[[], Task],
+    run: Run,
+    save_predictions: Path | None = None,
+    results: Path | None = None,
 ) -> Record:
-    """The record of a submission folder or of predictions; what a submission prints is passed on."""
+    """The record of a submission folder or of predictions; what a submission prints is passed on.
+
+    Where ``results`` names a folder, a submission that has no place there is refused before it runs.
+    """
     from harness.cli.output import progress, remark
     from harness.evaluation.evaluate import evaluate, evaluate_predictions
+    from harness.evaluation.place import check_place
     from harness.evaluation.predict import grouped
     from harness.predictions import check_destination, is_predictions, write_predictions
     from harness.submission.manifest import load_submission
@@ -215,6 +229,9 @@ def _evaluated(
         check_destination(save_predictions)
     submission = load_submission(target)
     task = open_task()
+    if results is not None:
+        task.check_labels()
+        check_place(results, submission, task, run)
 
     def keep(made: PredictorRun) -> None:
         _remark_output(submission.name, made.output)

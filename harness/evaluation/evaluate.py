@@ -150,7 +150,7 @@ def expected_key(prepared: Prepared, fingerprint: str) -> str:
     """
     task = prepared.task
     return key_of(
-        _system(prepared),
+        system_of(prepared),
         _split_part(task),
         _corpus(task, fingerprint),
         feature=task.feature,
@@ -165,7 +165,7 @@ def _submission_record(prepared: Prepared, made: Predicted, scored: Scored) -> R
     return _record(
         task,
         scored,
-        _system(prepared),
+        system_of(prepared),
         _corpus(task, task.fingerprint(made.eeg, scored.references)),
         prepared.submission.folder,
         prepared.run.seed,
@@ -174,7 +174,7 @@ def _submission_record(prepared: Prepared, made: Predicted, scored: Scored) -> R
     )
 
 
-def _system(prepared: Prepared) -> System:
+def system_of(prepared: Prepared) -> System:
     """What a record says of a submission, and of an ensemble's members."""
     return System(
         name=prepared.submission.name,

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.boards.board import HASH_DIGITS
 from harness.boards.cells import row_cells
 from harness.boards.ranking import Ranking
 from harness.boards.row import Row
-from harness.conventions import DEFAULT_VARIANT, SIMULATED_WORDS
+from harness.conventions import DEFAULT_VARIANT, HASH_DIGITS, SIMULATED_WORDS
 from harness.errors import UsageError
 from harness.files import is_inside, read_regular
 from harness.page.board import board_words
