@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.group import cli
+from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
 from harness.cli.options import DATA_VARIABLE
 
@@ -18,7 +18,7 @@ def data() -> None:
     """Make, fetch and describe corpora."""
 
 
-@data.command("simulate")
+@data.command("simulate", epilog=examples("harness data simulate my-corpus --seed 2"))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Another seed, other data."
@@ -34,7 +34,7 @@ def data_simulate(folder: Path, seed: int) -> None:
     answer(f"simulated corpus (no real EEG) in {folder}")
 
 
-@data.command("fetch")
+@data.command("fetch", epilog=examples("harness data fetch dtu dtu-corpus --subjects S1,S9"))
 @click.argument("name", type=click.Choice(["dtu"]))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--subjects", metavar="LIST", help="Only these, e.g. S1,S9. Default: all with a known sha256.")
@@ -57,7 +57,7 @@ def data_fetch(name: str, folder: Path, subjects: str | None, unverified: bool, 
         remark(line)
 
 
-@data.command("describe")
+@data.command("describe", epilog=examples("harness data describe DIR"))
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the description as JSON.")
 def data_describe(folder: Path | None, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.group import cli
+from harness.cli.group import cli, examples
 from harness.cli.open import open_asked
 from harness.cli.options import DATA_OPTION, JOBS_OPTION, OUT_OPTION, asked_options, run_options
 from harness.errors import Fault, HarnessError, UsageError
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from harness.tasks.task import Task
 
 
-@cli.command()
+@cli.command(
+    epilog=examples(
+        "harness score submissions/catwavenet --part val",
+        "harness score predictions.zip --data DIR --labels LABELS",
+    )
+)
 @click.argument("target", type=click.Path(path_type=Path))
 @asked_options
 @click.option(
@@ -80,7 +85,7 @@ def score(
     remark(f"record {'written to' if written else 'unchanged in'} {path}")
 
 
-@cli.command()
+@cli.command(epilog=examples("harness predict baselines/linear --out predictions.zip"))
 @click.argument("submission", type=click.Path(path_type=Path))
 @click.option(
     "--out",
@@ -124,7 +129,9 @@ def predict(
     )
 
 
-@cli.command()
+@cli.command(
+    epilog=examples("harness check submissions/my-model", "harness check predictions.zip --data DIR")
+)
 @click.argument("target", type=click.Path(path_type=Path))
 @asked_options
 @run_options
@@ -157,7 +164,7 @@ def check(
     answer(f"{target} can be scored")
 
 
-@cli.command()
+@cli.command(epilog=examples("harness verify results/simulated/held-out-subjects/test/mel/linear.json"))
 @click.argument("record", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path), required=False)
 @DATA_OPTION

@@ -447,7 +447,7 @@ def test_a_board_that_is_not_there_and_options_without_a_ref(ranked, harness):
     code, document, _, _ = ranked("--board", BOARD)
     assert (code, len(document["boards"])) == (0, 1)
     code, _, error = harness("rank", "--out", "x.json")
-    assert (code, "--out is for --changed-since" in error) == (2, True)
+    assert (code, "--out: for --changed-since only." in error) == (2, True)
 
 
 def test_one_system_and_one_subject(ranked, fork, upstream):
