@@ -30,8 +30,8 @@ from harness.records.record import (
     System,
     build_record,
 )
-from harness.scoring.chance import Chance, chance, subject_chance
-from harness.scoring.score import SCORER_VERSION, Score, combine, score_subject
+from harness.scoring.chance import Chance, chance
+from harness.scoring.score import SCORER_VERSION, Score, combine, score_with_chance
 from harness.submission.manifest import Submission
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.task import Task
@@ -134,8 +134,7 @@ def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]
     scores, by_chance, seen = {}, {}, Fingerprint()
     for subject, own in predictions:
         references = task.references(subject)
-        scores[subject] = score_subject(references, own)
-        by_chance[subject] = subject_chance(references, own)
+        scores[subject], by_chance[subject] = score_with_chance(references, own)
         for segment_id, reference in references.items():
             seen.add_reference(segment_id, reference)
     return Scored(combine(scores), chance(by_chance), seen)
