@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         "harness score predictions.zip --data DIR --labels LABELS",
     )
 )
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("system", type=click.Path(path_type=Path))
 @asked_options
 @click.option(
     "--labels",
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     help="Write the record even where another system's, or another file, has its place.",
 )
 def score(
-    target: Path,
+    system: Path,
     split: str | None,
     part: str,
     feature: str | None,
@@ -62,7 +62,7 @@ def score(
     save_predictions: Path | None,
     replace: bool,
 ) -> None:
-    """Score TARGET: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json)."""
+    """Score SYSTEM: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json)."""
     from harness.cli.output import answer, remark
     from harness.predictions import is_predictions
     from harness.records.record import record_bytes
@@ -72,9 +72,9 @@ def score(
     def open_task() -> Task:
         return open_asked(data=data, split=split, part=part, feature=feature, labels=labels, partial=partial)
 
-    if is_predictions(target):
+    if is_predictions(system):
         _refuse_with_predictions(variant=run.variant, save_predictions=save_predictions)
-    record = _evaluated(target, open_task, run, save_predictions, None if replace else out)
+    record = _evaluated(system, open_task, run, save_predictions, None if replace else out)
     try:
         path, written = write_record(out, record, replace=replace)
     finally:  # a folder that cannot be written must not cost the score
@@ -132,11 +132,11 @@ def predict(
 @cli.command(
     epilog=examples("harness check submissions/my-model", "harness check predictions.zip --data DIR")
 )
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("system", type=click.Path(path_type=Path))
 @asked_options
 @run_options
 def check(
-    target: Path,
+    system: Path,
     split: str | None,
     part: str,
     feature: str | None,
@@ -152,21 +152,21 @@ def check(
     def open_task() -> Task:
         return open_asked(data=data, split=split, part=part, feature=feature, partial=partial)
 
-    if is_predictions(target):
+    if is_predictions(system):
         _refuse_with_predictions(variant=run.variant, save_predictions=None)
-        faults, checked = check_predictions(target, open_task())
+        faults, checked = check_predictions(system, open_task())
     else:
-        faults, checked = check_submission(target, open_task, run)
+        faults, checked = check_submission(system, open_task, run)
     for line in checked:
         answer(f"ok: {line}")
     if faults:
         raise HarnessError(*faults)
-    answer(f"{target} can be scored")
+    answer(f"{system} can be scored")
 
 
 @cli.command(epilog=examples("harness verify results/simulated/held-out-subjects/test/mel/linear.json"))
 @click.argument("record", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path), required=False)
+@click.argument("system", type=click.Path(path_type=Path), required=False)
 @DATA_OPTION
 @click.option(
     "--labels",
@@ -175,20 +175,20 @@ def check(
     help="References that lie apart from the EEG, as for score.",
 )
 @JOBS_OPTION
-def verify(record: Path, target: Path | None, data: Path | None, labels: Path | None, jobs: int) -> None:
-    """Make RECORD again from TARGET, its submission or stored predictions, and say what differs.
+def verify(record: Path, system: Path | None, data: Path | None, labels: Path | None, jobs: int) -> None:
+    """Make RECORD again from SYSTEM, its submission or stored predictions, and say what differs.
 
-    Without TARGET, the package of the record's name below baselines/ or submissions/ is taken.
+    Without SYSTEM, the submission of the record's name below baselines/ or submissions/ is taken.
     """
     from harness.cli.output import answer
     from harness.execution import Run
     from harness.records.store import read_record
     from harness.records.verify import verification_text
     from harness.records.verify import verify as verified
-    from harness.submission.find import find_package
+    from harness.submission.find import find_submission
 
     recorded = read_record(record)
-    chosen = target or find_package(recorded.submission.name)
+    chosen = system or find_submission(recorded.submission.name)
     if not recorded.simulated and data is None:
         raise UsageError(
             Fault("--data", "not given", f"the {recorded.corpus.name} corpus that the record was scored on")
@@ -213,7 +213,7 @@ def verify(record: Path, target: Path | None, data: Path | None, labels: Path | 
 
 
 def _evaluated(
-    target: Path,
+    system: Path,
     open_task: Callable[[], Task],
     run: Run,
     save_predictions: Path | None = None,
@@ -230,11 +230,11 @@ def _evaluated(
     from harness.predictions import check_destination, is_predictions, write_predictions
     from harness.submission.manifest import load_submission
 
-    if is_predictions(target):
-        return evaluate_predictions(target, open_task(), seed=run.seed)
+    if is_predictions(system):
+        return evaluate_predictions(system, open_task(), seed=run.seed)
     if save_predictions is not None:
         check_destination(save_predictions)
-    submission = load_submission(target)
+    submission = load_submission(system)
     task = open_task()
     if results is not None:
         task.check_labels()
@@ -253,7 +253,7 @@ def _evaluated(
 def _refuse_with_predictions(*, variant: str | None, save_predictions: Path | None) -> None:
     for name, value in (("--variant", variant), ("--save-predictions", save_predictions)):
         if value is not None:
-            raise click.UsageError(f"{name} is for submissions; TARGET is a predictions file.")
+            raise click.UsageError(f"{name} is for submissions; SYSTEM is a predictions file.")
 
 
 def _remark_output(name: str, output: str) -> None:

@@ -9,7 +9,7 @@ from harness.evaluation.evaluate import system_of
 from harness.evaluation.prepare import prepare
 from harness.execution import Run
 from harness.records.store import another_system, record_name, stored_record, system_faults
-from harness.submission.find import package_folder
+from harness.submission.find import submission_folder
 from harness.submission.manifest import Submission
 from harness.tasks.task import Task
 
@@ -39,7 +39,7 @@ def check_place(results: Path, submission: Submission, task: Task, run: Run) -> 
         return
     faults = system_faults(path, there, system)
     raise_all(RecordError, faults)
-    home = package_folder(submission.name, results.resolve().parent)
+    home = submission_folder(submission.name, results.resolve().parent)
     elsewhere = home is not None and home.resolve() != submission.folder
     if elsewhere and there.submission.code_sha256 != system.code_sha256:
         raise RecordError(another_system(path, there.submission, system, str(home), str(submission.folder)))

@@ -18,7 +18,7 @@ from harness.page.names import system_file
 from harness.page.svg import Box, Dot, boxes, dots, runs, ties
 
 HEAT_LEVELS = 9
-# A matrix of more systems is nothing to look at, and millions of cells.
+# Above this the matrix of pairs is left out: too large to read or to load.
 MOST_PAIRS = 60
 # Adjusted p below which a pair's cell is darker.
 P_STEPS = (0.05, 0.01, 0.001)

@@ -400,7 +400,7 @@ def test_odd_file_names_arrive_as_they_are(fork):
     fork.write("submissions/béta\n\t`x`/submission.toml", "")
     fork.commit("Odd")
     changes = changes_since("origin/main", fork.folder / "splits")
-    assert changes.packages() == {"submissions/béta\n\t`x`": "added"}
+    assert changes.submissions() == {"submissions/béta\n\t`x`": "added"}
     assert changes.root == fork.folder
 
 

@@ -69,7 +69,9 @@ def test_a_pipe_in_a_records_place_is_not_waited_for(record, tmp_path):
     os.mkfifo(path)
     with pytest.raises(RecordError, match="a named pipe, not a regular file"):
         read_record(path)
-    assert "a file that is no record of this version is there: a named pipe, not a regular file" in refused(tmp_path, record)
+    assert "a file that is no record of this version is there: a named pipe, not a regular file" in refused(
+        tmp_path, record
+    )
 
 
 def test_missing_record(tmp_path):
