@@ -17,6 +17,8 @@ Progress = Callable[..., None]
 N_EEG_CHANNELS: Final = 64  # BioSemi, 10-20 system
 # What a predictor is told of whose EEG it is, where the split does not say who.
 UNKNOWN_SUBJECT: Final = "unknown"
+# Digits of a hash that people are shown.
+HASH_DIGITS: Final = 12
 # The variant of a submission whose manifest names none.
 DEFAULT_VARIANT: Final = "default"
 # In the root of every simulated corpus; and what opens the name of every simulated stimulus.

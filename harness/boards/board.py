@@ -22,8 +22,6 @@ from harness.errors import Fault, RecordError, raise_all, shorten
 from harness.records.record import Record, parse_record, record_bytes
 from harness.records.store import read_bytes, record_path
 
-HASH_DIGITS = 12
-
 
 class BoardName(NamedTuple):
     """What chooses a board; ``CORPUS/SPLIT/PART/FEATURE`` in words."""
@@ -205,7 +203,7 @@ def board_of(name: BoardName, records: Sequence[BoardRecord]) -> Board:
 
 
 def misplaced(path: Path, results: Path, record: Record) -> Fault:
-    """The fault of a record that does not lie where its contents say."""
+    """The fault of a record that lies in another place than its contents name."""
     return Fault(
         str(path),
         "a record of another board or name",
@@ -215,7 +213,10 @@ def misplaced(path: Path, results: Path, record: Record) -> Fault:
 
 
 def strangers(records: Sequence[BoardRecord]) -> list[Fault]:
-    """What keeps records from being compared. The most common value is taken for the board's."""
+    """Faults of records that cannot be compared with the others.
+
+    The most common split file, scorer, data and subjects are taken for the board's.
+    """
     facts: dict[str, list[object]] = {
         "split file": [one.record.split.sha256 for one in records],
         "scorer version": [one.record.scorer_version for one in records],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.boards.board import HASH_DIGITS, Board, BoardName
+from harness.boards.board import Board, BoardName
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
-from harness.conventions import SIMULATED_WORDS
+from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
 
 CHANCE_WORDS = "indistinguishable from chance"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import numpy as np
 from harness.boards.board import BoardName, BoardRecord, board_names, load_board
 from harness.boards.ranking import rank
 from harness.conventions import SIMULATED_WORDS
-from harness.errors import Fault, RecordError, shorten
+from harness.errors import Fault, RecordError, did_you_mean, shorten
 from harness.scoring.statistics import bootstrap_interval, detectable, effect_size, sign_flip_test
-from harness.submission.find import package_folder
+from harness.submission.find import submission_folder
 from harness.submission.manifest import MANIFEST, Submission, load_submission
 
 # The board that `make score` shows.
@@ -27,7 +26,7 @@ class Comparison:
     Attributes:
         first: one record.
         second: the other.
-        differences: subject -> first's mean r less the second's.
+        differences: subject -> mean r of the first minus that of the second.
         mean: of the differences.
         ci95: its bootstrap interval over subjects; None for one subject.
         p: of the paired sign-flip test over subjects.
@@ -89,11 +88,11 @@ def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
     )
 
 
-def find_record(target: str, results: Path, board: BoardName | None) -> BoardRecord:
+def find_record(named: str, results: Path, board: BoardName | None) -> BoardRecord:
     """The record that a user means.
 
     Args:
-        target: a record's path, a submission folder or its name, which mean its first variant, or a record's
+        named: a record's path, a submission folder or its name, which mean its first variant, or a record's
             name on the board (``vlaai-original``).
         results: the results folder.
         board: where to look for a name or a submission; None for the one board that has it, or else
@@ -103,13 +102,13 @@ def find_record(target: str, results: Path, board: BoardName | None) -> BoardRec
         RecordError: there is none, or more than one.
         SubmissionError: the folder's manifest is not valid.
     """
-    path = Path(target)
+    path = Path(named)
     if path.suffix == ".json" and path.is_file():
         return BoardRecord.read(path)
-    folder = path if (path / MANIFEST).is_file() else package_folder(target)
-    package = load_submission(folder) if folder else None
-    name = package.name if package else target
-    wanted = f"{name} ({package.variants[0]})" if package else name
+    folder = path if (path / MANIFEST).is_file() else submission_folder(named)
+    submission = load_submission(folder) if folder else None
+    name = submission.name if submission else named
+    wanted = f"{name} ({submission.variants[0]})" if submission else name
     here = {
         place: sorted(results.joinpath(*place).glob("*.json"))
         for place in ([board] if board else board_names(results))
@@ -118,37 +117,36 @@ def find_record(target: str, results: Path, board: BoardName | None) -> BoardRec
         place: path
         for place, paths in here.items()
         for path in paths
-        if (_is_first_variant(path, package) if package else path.stem == name)
+        if (_is_first_variant(path, submission) if submission else path.stem == name)
     }
     chosen = found.get(DEFAULT_BOARD) or (next(iter(found.values())) if len(found) == 1 else None)
     if chosen:
         return BoardRecord.read(chosen)
     if not found:
         stems = sorted({p.stem for paths in here.values() for p in paths})
-        near = [stem for stem in stems if stem.startswith(name)] or difflib.get_close_matches(name, stems)
-        remedy = [f"Did you mean {shorten(near)}?"] if near else []
-        remedy += [f"Score it first: harness score {package.folder}"] if package else []
+        longer = [stem for stem in stems if stem.startswith(name)]
+        remedies = [f"Did you mean {shorten(longer)}?" if longer else did_you_mean(name, stems)]
+        if submission:
+            remedies.append(f"Score it first: harness score {submission.folder}")
         raise RecordError(
             Fault(
-                target,
+                named,
                 f"no record of {wanted} on {board or 'any board'}",
                 "a record's path or name, or a submission that is scored there",
-                " ".join(remedy),
+                " ".join(filter(None, remedies)),
             )
         )
     listed = shorten([str(one) for one in found.values()], 6)
     raise RecordError(
-        Fault(
-            target, f"{len(found)} records: {listed}", "one", "Name the record's file, or choose a --board."
-        )
+        Fault(named, f"{len(found)} records: {listed}", "one", "Name the record's file, or choose a --board.")
     )
 
 
-def _is_first_variant(path: Path, package: Submission) -> bool:
-    if not path.stem.startswith(package.name):
+def _is_first_variant(path: Path, submission: Submission) -> bool:
+    if not path.stem.startswith(submission.name):
         return False
     said = BoardRecord.read(path).record.submission
-    wanted = ("submission", package.name, package.variants[0])
+    wanted = ("submission", submission.name, submission.variants[0])
     return (said.kind, said.name, said.variant) == wanted
 
 

@@ -1,6 +1,6 @@
 """A ranking as text, Markdown, CSV, LaTeX, HTML or JSON. The same ranking gives the same bytes.
 
-Every format says which board it is, and, on simulated data, that it is.
+Every format names its board, and says so if the data are simulated.
 """
 
 from __future__ import annotations

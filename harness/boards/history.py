@@ -2,8 +2,8 @@
 
 The history is git itself. A file of events beside the records would be a second home of the same facts,
 which a pull request could edit, and which could disagree with the records; commits of ``results/`` are
-append-only where the branch is protected, carry who and when, and every event is derived from the two
-records before and after it. Only the first parents count: a pull request is one step, however many
+append-only where the branch is protected, and carry who and when. Every event is derived from the record
+before and the record after a commit. Only the first parents count: a pull request is one step, however many
 commits it has.
 """
 

@@ -58,8 +58,8 @@ def tie_groups(tied: NDArray[np.bool_]) -> list[tuple[int, ...]]:
     """Groups of systems, such that two share one exactly where they cannot be told apart.
 
     What a compact letter display shows (Piepho 2004). A group is mostly a run of neighbours, a bar of a
-    critical difference diagram; it has gaps where a difference of means tells two systems apart and a larger
-    one, over subjects who agree less, does not.
+    critical difference diagram; it has gaps where two systems can be told apart although two others with a
+    larger difference, over subjects who agree less, cannot.
 
     Args:
         tied: (n_systems, n_systems), symmetric, whether two cannot be told apart; systems in order of their

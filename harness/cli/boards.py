@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import click
 
-from harness.cli.group import cli
+from harness.cli.group import cli, examples
 from harness.cli.options import BOARD_OPTION, DATA_OPTION, JOBS_OPTION, RESULTS_OPTION, board_option
 from harness.cli.pull_request import rank_changes
 
+# Options of the two ways to rank: committed records, and what changed since a git ref. --board is of both.
+OF_RECORDS = ("form", "sort", "bands", "pairs", "results")
+OF_CHANGES = ("data", "jobs", "out", "records")
 
-@cli.command()
+
+@cli.command(
+    epilog=examples(
+        "harness rank --board simulated/held-out-subjects/test/mel --format md",
+        "harness rank --changed-since origin/main --out ranking.json",
+    )
+)
 @BOARD_OPTION
 @click.option(
     "--format",
@@ -24,11 +34,13 @@ from harness.cli.pull_request import rank_changes
 @click.option("--sort", default="rank", show_default=True, metavar="KEY", help="rank, name or date.")
 @click.option("--bands", is_flag=True, help="r of every mel band too.")
 @click.option("--pairs", is_flag=True, help="Adjusted p of every pair too (text, md).")
+@RESULTS_OPTION
 @click.option(
     "--changed-since",
     "ref",
     metavar="REF",
-    help="Check and score what changed since a git ref, and print the boards with the change in rank.",
+    help="Check and score what changed since a git ref, and print the boards with the change in rank. The"
+    " options below are for this; those above, but for --board, are not.",
 )
 @DATA_OPTION
 @JOBS_OPTION
@@ -36,39 +48,43 @@ from harness.cli.pull_request import rank_changes
     "--out",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="With --changed-since: the ranking as data, for `harness comment`.",
+    help="The ranking as data, for `harness comment`.",
 )
 @click.option(
     "--records",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="With --changed-since: a results folder for the records made.",
+    help="A results folder for the records made.",
 )
-@RESULTS_OPTION
+@click.pass_context
 def rank(
+    context: click.Context,
     board: str | None,
     form: str,
     sort: str,
     bands: bool,
     pairs: bool,
+    results: Path,
     ref: str | None,
     data: Path | None,
     jobs: int,
     out: Path | None,
     records: Path | None,
-    results: Path,
 ) -> None:
     """Rank the committed records of each board: rank intervals, ties, chance."""
+    if ref is None:
+        _refuse_given(context, OF_CHANGES, "for --changed-since only")
+        _rank_records(board, form, sort, bands, pairs, results)
+    else:
+        _refuse_given(context, OF_RECORDS, "for committed records, not for --changed-since")
+        rank_changes(ref, board, jobs, data, out, records)
+
+
+def _rank_records(board: str | None, form: str, sort: str, bands: bool, pairs: bool, results: Path) -> None:
     from harness.boards.board import board_names, load_board, parse_board
     from harness.boards.formats import boards_text
     from harness.boards.ranking import rank as ranked
 
-    if ref is not None:
-        rank_changes(ref, board, jobs, data, out, records)
-        return
-    for name, value in (("--out", out), ("--records", records)):
-        if value is not None:
-            raise click.UsageError(f"{name} is for --changed-since.")
     names = [parse_board(board)] if board else board_names(results)
     rankings = [ranked(load_board(results, name)) for name in names]
     click.echo(
@@ -76,7 +92,19 @@ def rank(
     )
 
 
-@cli.command()
+def _refuse_given(context: click.Context, names: Collection[str], why: str) -> None:
+    """Refuse options that were given on the command line and would change nothing."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names
+        and context.get_parameter_source(parameter.name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"{', '.join(given)}: {why}.")
+
+
+@cli.command(epilog=examples("harness history --board simulated/held-out-subjects/test/mel"))
 @BOARD_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print the events as JSON.")
 def history(board: str | None, as_json: bool) -> None:
@@ -91,7 +119,11 @@ def history(board: str | None, as_json: bool) -> None:
     answer(history_json(events) if as_json else history_text(events))
 
 
-@cli.command()
+@cli.command(
+    epilog=examples(
+        "harness compare catwavenet linear", "harness compare results/dtu/dtu/val/envelope/linear.json"
+    )
+)
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="[B]", required=False)
 @board_option("that of the records, see above")
@@ -119,7 +151,7 @@ def compare(first: str, second: str | None, board: str | None, results: Path) ->
         answer(comparison_text(compared(one, find_record(second, results, chosen))))
 
 
-@cli.command()
+@cli.command(epilog=examples("harness tables ssm2mel", "harness tables official-2024 --format md --bands"))
 @click.argument("paper", required=False)
 @BOARD_OPTION
 @click.option(
@@ -149,7 +181,7 @@ def tables(paper: str | None, board: str | None, form: str, bands: bool, results
     click.echo("\n".join(texts), nl=False)
 
 
-@cli.command()
+@cli.command(epilog=examples("harness page site"))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @RESULTS_OPTION
 def page(out: Path, results: Path) -> None:

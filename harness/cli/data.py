@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.group import cli
+from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
 from harness.cli.options import DATA_VARIABLE
 
@@ -22,7 +22,7 @@ def data() -> None:
     """Make, fetch, declare and describe corpora."""
 
 
-@data.command("simulate")
+@data.command("simulate", epilog=examples("harness data simulate my-corpus --seed 2"))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Another seed, other data."
@@ -38,7 +38,7 @@ def data_simulate(folder: Path, seed: int) -> None:
     answer(f"simulated corpus (no real EEG) in {folder}")
 
 
-@data.command("fetch")
+@data.command("fetch", epilog=examples("harness data fetch dtu dtu-corpus --subjects S1,S9"))
 @click.argument("name", metavar="CORPUS")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--subjects", metavar="LIST", help="Only these, e.g. S1,S9. Default: all with a known sha256.")
@@ -87,7 +87,7 @@ def _to_fetch(name: str) -> Declaration:
     return found
 
 
-@data.command("declare")
+@data.command("declare", epilog=examples("harness data declare DIR --out DIR/corpus.toml"))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "--out",
@@ -96,10 +96,7 @@ def _to_fetch(name: str) -> Declaration:
     help="Write the draft there, e.g. DIR/corpus.toml; a file that is there is never overwritten.",
 )
 def data_declare(folder: Path, out: Path | None) -> None:
-    """Draft a corpus.toml from the arrays in DIR; every guess is marked, for you to check.
-
-    Example: harness data declare my-recordings --out my-recordings/corpus.toml
-    """
+    """Draft a corpus.toml from the arrays in DIR; every guess is marked, for you to check."""
     from harness.cli.output import answer, remark
     from harness.corpus.draft import draft_declaration, write_draft
 
@@ -112,7 +109,7 @@ def data_declare(folder: Path, out: Path | None) -> None:
     remark(f"next: check every line marked as guessed; then harness data describe {folder}")
 
 
-@data.command("describe")
+@data.command("describe", epilog=examples("harness data describe DIR"))
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--split", metavar="FILE", help="A split file whose parts are counted too, beside those of splits/."

@@ -45,7 +45,7 @@ def main() -> None:
             click.echo(f"and {len(error.faults) - MAX_SHOWN} more", err=True)
         code = 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:
-        # The reader of a pipe has gone; stdout is replaced so that closing it says nothing either.
+        # Whoever read our pipe has closed it. stdout is replaced, so that Python does not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:

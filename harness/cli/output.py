@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Without a terminal a long job says where it is this often.
+# Between lines of progress where there is no terminal.
 PLAIN_PROGRESS_SECONDS = 15.0
 
 

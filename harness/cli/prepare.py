@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from harness.cli.data import data
+from harness.cli.group import examples
 
 
-@data.command("prepare")
+@data.command("prepare", epilog=examples("harness data prepare BIDS-FOLDER OUT --recipe sparrkulee --jobs 2"))
 @click.argument("folder", metavar="BIDS-FOLDER", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from harness.cli.group import cli
+from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
 
 
-@cli.command()
+@cli.command(epilog=examples("harness comment ranking.json"))
 @click.argument("file", metavar="DATA", type=click.Path(path_type=Path))
 def comment(file: Path) -> None:
-    """Print the Markdown of DATA, from `rank --changed-since --out`; DATA is validated, never trusted."""
+    """Print the Markdown of DATA, from `rank --changed-since --out`; DATA is checked first."""
     from harness.pull_request.comment import comment_text, load_data
 
     click.echo(comment_text(load_data(file)), nl=False)

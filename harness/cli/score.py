@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.group import cli
+from harness.cli.group import cli, examples
 from harness.cli.open import open_asked
 from harness.cli.options import (
     CORPUS_OPTION,
@@ -28,8 +28,13 @@ if TYPE_CHECKING:
     from harness.tasks.task import Task
 
 
-@cli.command()
-@click.argument("target", type=click.Path(path_type=Path))
+@cli.command(
+    epilog=examples(
+        "harness score submissions/catwavenet --part val",
+        "harness score predictions.zip --data DIR --labels LABELS",
+    )
+)
+@click.argument("system", type=click.Path(path_type=Path))
 @asked_options
 @LABELS_OPTION
 @CORPUS_OPTION
@@ -42,8 +47,13 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Keep the predictions: .zip (official format) or .npz.",
 )
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Write the record even where another system's, or another file, has its place.",
+)
 def score(
-    target: Path,
+    system: Path,
     split: str | None,
     part: str,
     feature: str | None,
@@ -55,8 +65,9 @@ def score(
     as_json: bool,
     out: Path,
     save_predictions: Path | None,
+    replace: bool,
 ) -> None:
-    """Score TARGET: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json).
+    """Score SYSTEM: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json).
 
     Predictions need no recordings: with --labels and without --data, what is asked is what the labels hold.
     """
@@ -75,14 +86,14 @@ def score(
             labels=labels,
             corpus=corpus,
             partial=partial,
-            predictions=is_predictions(target),
+            predictions=is_predictions(system),
         )
 
-    if is_predictions(target):
+    if is_predictions(system):
         _refuse_with_predictions(variant=run.variant, save_predictions=save_predictions)
-    record = _evaluated(target, open_task, run, save_predictions)
+    record = _evaluated(system, open_task, run, save_predictions, None if replace else out)
     try:
-        path, written = write_record(out, record)
+        path, written = write_record(out, record, replace=replace)
     finally:  # a folder that cannot be written must not cost the score
         if as_json:
             click.echo(record_bytes(record), nl=False)
@@ -91,7 +102,7 @@ def score(
     remark(f"record {'written to' if written else 'unchanged in'} {path}")
 
 
-@cli.command()
+@cli.command(epilog=examples("harness predict baselines/linear --out predictions.zip"))
 @click.argument("submission", type=click.Path(path_type=Path))
 @click.option(
     "--out",
@@ -135,14 +146,16 @@ def predict(
     )
 
 
-@cli.command()
-@click.argument("target", type=click.Path(path_type=Path))
+@cli.command(
+    epilog=examples("harness check submissions/my-model", "harness check predictions.zip --data DIR")
+)
+@click.argument("system", type=click.Path(path_type=Path))
 @asked_options
 @LABELS_OPTION
 @CORPUS_OPTION
 @run_options
 def check(
-    target: Path,
+    system: Path,
     split: str | None,
     part: str,
     feature: str | None,
@@ -166,49 +179,49 @@ def check(
             labels=labels,
             corpus=corpus,
             partial=partial,
-            predictions=is_predictions(target),
+            predictions=is_predictions(system),
         )
 
-    if is_predictions(target):
+    if is_predictions(system):
         _refuse_with_predictions(variant=run.variant, save_predictions=None)
-        faults, checked = check_predictions(target, open_task())
+        faults, checked = check_predictions(system, open_task())
     else:
-        faults, checked = check_submission(target, open_task, run)
+        faults, checked = check_submission(system, open_task, run)
     for line in checked:
         answer(f"ok: {line}")
     if faults:
         raise HarnessError(*faults)
-    answer(f"{target} can be scored")
+    answer(f"{system} can be scored")
 
 
-@cli.command()
+@cli.command(epilog=examples("harness verify results/simulated/held-out-subjects/test/mel/linear.json"))
 @click.argument("record", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path), required=False)
+@click.argument("system", type=click.Path(path_type=Path), required=False)
 @DATA_OPTION
 @LABELS_OPTION
 @click.option("--split", metavar="FILE", help="The record's split file, where it is none of splits/.")
 @JOBS_OPTION
 def verify(
     record: Path,
-    target: Path | None,
+    system: Path | None,
     data: Path | None,
     labels: Path | None,
     split: str | None,
     jobs: int,
 ) -> None:
-    """Make RECORD again from TARGET, its submission or stored predictions, and say what differs.
+    """Make RECORD again from SYSTEM, its submission or stored predictions, and say what differs.
 
-    Without TARGET, the package of the record's name below baselines/ or submissions/ is taken.
+    Without SYSTEM, the submission of the record's name below baselines/ or submissions/ is taken.
     """
     from harness.cli.output import answer
     from harness.execution import Run
     from harness.records.store import read_record
     from harness.records.verify import verification_text
     from harness.records.verify import verify as verified
-    from harness.submission.find import find_package
+    from harness.submission.find import find_submission
 
     recorded = read_record(record)
-    chosen = target or find_package(recorded.submission.name)
+    chosen = system or find_submission(recorded.submission.name)
     without_eeg = recorded.submission.kind == "predictions" and labels is not None and data is None
     if not recorded.simulated and data is None and not without_eeg:
         raise UsageError(
@@ -243,21 +256,32 @@ def _split_to_verify(recorded: Record) -> str | None:
 
 
 def _evaluated(
-    target: Path, open_task: Callable[[], Task], run: Run, save_predictions: Path | None = None
+    system: Path,
+    open_task: Callable[[], Task],
+    run: Run,
+    save_predictions: Path | None = None,
+    results: Path | None = None,
 ) -> Record:
-    """The record of a submission folder or of predictions; what a submission prints is passed on."""
+    """The record of a submission folder or of predictions; what a submission prints is passed on.
+
+    Where ``results`` names a folder, a submission that has no place there is refused before it runs.
+    """
     from harness.cli.output import progress, remark
     from harness.evaluation.evaluate import evaluate, evaluate_predictions
+    from harness.evaluation.place import check_place
     from harness.evaluation.predict import grouped
     from harness.predictions import check_destination, is_predictions, write_predictions
     from harness.submission.manifest import load_submission
 
-    if is_predictions(target):
-        return evaluate_predictions(target, open_task(), seed=run.seed)
+    if is_predictions(system):
+        return evaluate_predictions(system, open_task(), seed=run.seed)
     if save_predictions is not None:
         check_destination(save_predictions)
-    submission = load_submission(target)
+    submission = load_submission(system)
     task = open_task()
+    if results is not None:
+        task.check_labels()
+        check_place(results, submission, task, run)
 
     def keep(made: PredictorRun) -> None:
         _remark_output(submission.name, made.output)
@@ -272,7 +296,7 @@ def _evaluated(
 def _refuse_with_predictions(*, variant: str | None, save_predictions: Path | None) -> None:
     for name, value in (("--variant", variant), ("--save-predictions", save_predictions)):
         if value is not None:
-            raise click.UsageError(f"{name} is for submissions; TARGET is a predictions file.")
+            raise click.UsageError(f"{name} is for submissions; SYSTEM is a predictions file.")
 
 
 def _remark_output(name: str, output: str) -> None:

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import click
 
-from harness.cli.group import cli
+from harness.cli.group import cli, examples
 from harness.cli.open import open_asked
 from harness.cli.options import DATA_OPTION, FEATURE_OPTION, SEED_OPTION, VARIANT_OPTION
 
 
-@cli.command()
+@cli.command(
+    epilog=examples(
+        "harness train submissions/my-model",
+        "harness train baselines/vlaai --data DIR --preset paper --variant original --resume",
+    )
+)
 @click.argument("submission", type=click.Path(path_type=Path))
 @click.option(
     "--split",
@@ -99,7 +104,10 @@ def train(
     remark(f"next: {_score_command(submission, data, split, task.feature, variant)}")
 
 
-@cli.command("import-weights")
+@cli.command(
+    "import-weights",
+    epilog=examples("harness import-weights baselines/vlaai vlaai.pt --corpus sparrkulee --feature envelope"),
+)
 @click.argument("submission", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -144,7 +152,7 @@ def import_weights(
     remark(f"next: {_score_command(submission, where, split, feature, variant)}")
 
 
-@cli.command()
+@cli.command(epilog=examples("harness new submissions/my-model"))
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 def new(folder: Path) -> None:
     """Make a submission that works, to start from: harness new submissions/my-model."""

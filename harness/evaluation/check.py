@@ -27,23 +27,23 @@ def check_submission(folder: Path, open_task: Callable[[], Task], run: Run) -> t
         run: variant, seed and limits of the dry run.
 
     Returns:
-        Everything that is wrong, and what was found to be right.
+        Faults, and the lines that say what was checked and is right.
     """
     try:
         submission = load_submission(folder)
     except HarnessError as error:
         return list(error.faults), []
     checked = [f"manifest of {submission.name} {submission.version}"]
-    packages = [submission]
+    members = [submission]
     if submission.is_ensemble:
         try:
-            packages = [member.submission for member in load_members(submission)]
+            members = [member.submission for member in load_members(submission)]
         except HarnessError as error:
             return list(error.faults), checked
-        checked.append(f"{len(packages)} members")
-    faults = [fault for package in packages for fault in weights_faults(package)]
+        checked.append(f"{len(members)} members")
+    faults = [fault for one in members for fault in weights_faults(one)]
     if not faults:
-        listed = sum(len(package.manifest.get("weights", [])) for package in packages)
+        listed = sum(len(one.manifest.get("weights", [])) for one in members)
         checked.append(f"{listed} weights files match their hashes")
     try:
         task = open_task()
@@ -63,7 +63,7 @@ def check_predictions(path: Path, task: Task) -> tuple[list[Fault], list[str]]:
     """Check a predictions file against the segments of a task.
 
     Returns:
-        Everything that is wrong, and what was found to be right.
+        Faults, and the lines that say what was checked and is right.
     """
     found = missing = 0
     try:

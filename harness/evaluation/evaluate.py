@@ -32,8 +32,8 @@ from harness.records.record import (
     System,
     build_record,
 )
-from harness.scoring.chance import Chance, chance, subject_chance
-from harness.scoring.score import SCORER_VERSION, Score, combine, score_subject
+from harness.scoring.chance import Chance, chance
+from harness.scoring.score import SCORER_VERSION, Score, combine, score_with_chance
 from harness.submission.manifest import Submission
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.task import Task
@@ -136,8 +136,7 @@ def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]
     scores, by_chance, seen = {}, {}, Fingerprint()
     for subject, own in predictions:
         references = task.references(subject)
-        scores[subject] = score_subject(references, own)
-        by_chance[subject] = subject_chance(references, own)
+        scores[subject], by_chance[subject] = score_with_chance(references, own)
         for segment_id, reference in references.items():
             seen.add_reference(segment_id, reference)
     return Scored(combine(scores), chance(by_chance, frame_rate_hz=task.frame_rate_hz), seen)
@@ -152,7 +151,7 @@ def expected_key(prepared: Prepared, fingerprint: str) -> str:
     """
     task = prepared.task
     return key_of(
-        _system(prepared),
+        system_of(prepared),
         _split_part(task),
         _corpus(task, fingerprint),
         feature=task.feature,
@@ -167,7 +166,7 @@ def _submission_record(prepared: Prepared, made: Predicted, scored: Scored) -> R
     return _record(
         task,
         scored,
-        _system(prepared),
+        system_of(prepared),
         _corpus(task, task.fingerprint(made.eeg, scored.references)),
         prepared.submission.folder,
         prepared.run.seed,
@@ -176,7 +175,7 @@ def _submission_record(prepared: Prepared, made: Predicted, scored: Scored) -> R
     )
 
 
-def _system(prepared: Prepared) -> System:
+def system_of(prepared: Prepared) -> System:
     """What a record says of a submission, and of an ensemble's members."""
     return System(
         name=prepared.submission.name,

@@ -15,9 +15,9 @@ from harness.tasks.task import Task
 def training_overlap(task: Task, weights: Sequence[Weights | None]) -> Overlap | None:
     """How many of a task's subjects and stimuli any of the weights has seen, by the records of training.
 
-    None where one has no record, or it is not of these weights (its sha256 is another), or does not say
-    what they have seen, as for weights that were imported; and where nobody knows the stimuli of the
-    segments, as in the challenge's test set.
+    None if any weights have no training record, or one of other weights, or one that does not say what was
+    seen (imported weights). None too if the stimuli of the segments are unknown, as in the challenge's test
+    set.
     """
     records = [_training_record(one) for one in weights]
     if any(segment.recording.segment_id for segment in task.segments):
@@ -40,7 +40,7 @@ def training_overlap(task: Task, weights: Sequence[Weights | None]) -> Overlap |
 
 
 class _TrainingRecord(msgspec.Struct):
-    """What is read of the record of a training; packages write these, and no schema binds them."""
+    """What is read of the record of a training; submissions write it themselves, and it has no schema."""
 
     weights_sha256: str
     subjects: list[str]

@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from harness.boards.board import HASH_DIGITS, BoardName
+from harness.boards.board import BoardName
 from harness.boards.cells import board_notes, counted, row_cells, span
 from harness.boards.papers.official import DATA, WHY_UNPAIRED, official_teams
 from harness.boards.ranking import LEVEL, Ranking, tie_groups
 from harness.boards.row import Row
-from harness.conventions import SIMULATED_WORDS
+from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
 from harness.page.names import system_file
 from harness.page.svg import Box, Dot, boxes, dots, runs, ties
 
 HEAT_LEVELS = 9
-# A matrix of more systems is nothing to look at, and millions of cells.
+# Above this the matrix of pairs is left out: too large to read or to load.
 MOST_PAIRS = 60
 # Adjusted p below which a pair's cell is darker.
 P_STEPS = (0.05, 0.01, 0.001)

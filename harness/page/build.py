@@ -1,7 +1,8 @@
 """The folder of pages: every board, every system, the official 2024 leaderboard. ``harness page`` calls it.
 
-Pages are plain files that load nothing but each other: no network, no server. The same records and packages
-give the same bytes. The folder is written whole or not at all, and only over an earlier one of its kind.
+Pages are plain files that load nothing but each other: no network, no server. The same records and
+submissions give the same bytes. The folder is written whole or not at all, and only over an earlier one of
+its kind.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from harness.boards.ranking import Ranking, rank
 from harness.errors import Fault, RecordError, UsageError, raise_all, shorten
 from harness.page.board import board_view, board_words, official_view
 from harness.page.names import board_file, system_file
-from harness.page.system import package_of, system_view, systems_of
+from harness.page.system import submission_of, system_view, systems_of
 
 HERE = Path(__file__).parent
 MARK = '<meta name="generator" content="eeg-speech-harness page">'
@@ -42,13 +43,13 @@ class Built(NamedTuple):
     n_bytes: int
 
 
-def build_page(out: Path, results: Path, packages: Path = Path()) -> Built:
+def build_page(out: Path, results: Path, root: Path = Path()) -> Built:
     """Write the pages of a results folder.
 
     Args:
         out: the folder; made, or put in place of an earlier one of pages.
         results: folder of score records.
-        packages: where ``baselines/`` and ``submissions/`` lie.
+        root: where ``baselines/`` and ``submissions/`` lie.
 
     Raises:
         RecordError: no record, or records that are broken or do not belong together (all boards' at once).
@@ -56,12 +57,12 @@ def build_page(out: Path, results: Path, packages: Path = Path()) -> Built:
         UsageError: ``out`` is there and not a folder of pages.
     """
     _check_out(out)
-    files = pages([rank(board) for board in _boards(results)], packages)
+    files = pages([rank(board) for board in _boards(results)], root)
     _write(out, files)
     return Built(out, len(files), sum(map(len, files.values())))
 
 
-def pages(rankings: Sequence[Ranking], packages: Path = Path()) -> dict[str, bytes]:
+def pages(rankings: Sequence[Ranking], root: Path = Path()) -> dict[str, bytes]:
     """Every file of the site: path -> content."""
     made: dict[str, str] = {}
 
@@ -77,7 +78,7 @@ def pages(rankings: Sequence[Ranking], packages: Path = Path()) -> dict[str, byt
     for ranking in rankings:
         show(board_file(ranking.board.name), "board.html", board_view(ranking))
     for name, places in systems.items():
-        view = system_view(name, places, package_of(name, places, packages), known)
+        view = system_view(name, places, submission_of(name, places, root), known)
         show(system_file(name), "system.html", view)
     files = {path: text.encode() for path, text in made.items()}
     return files | {name: (HERE / name).read_bytes() for name in ASSETS}
@@ -128,7 +129,7 @@ def _templates() -> Any:
 
 
 def _compact(text: str) -> str:
-    """Without indentation and empty lines; no page has preformatted text."""
+    """Remove indentation and empty lines, which is safe since no page has preformatted text."""
     return "\n".join(line.strip() for line in text.splitlines() if line.strip()) + "\n"
 
 

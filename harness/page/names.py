@@ -15,8 +15,8 @@ _URL = re.compile(r"https?://[^\s\"'<>]+")
 def slug(name: str) -> str:
     """A name as part of a file's name: itself where it is lower-case words joined by hyphens.
 
-    Any other name is made plain and gets its hash behind an underscore, which no plain name has, so that
-    two names never share a file, on no file system.
+    Any other name is simplified, and its hash is added after an underscore. No plain name has an
+    underscore, so two names never share a file.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
     return name if name and plain == name else f"{plain}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"

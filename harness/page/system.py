@@ -7,22 +7,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.boards.board import HASH_DIGITS
 from harness.boards.cells import row_cells
 from harness.boards.ranking import Ranking
 from harness.boards.row import Row
-from harness.conventions import DEFAULT_VARIANT, SIMULATED_WORDS
+from harness.conventions import DEFAULT_VARIANT, HASH_DIGITS, SIMULATED_WORDS
 from harness.errors import UsageError
 from harness.files import is_inside, read_regular
 from harness.page.board import board_words
 from harness.page.names import board_file, paper_link, system_file
 from harness.records.record import MOST_RECORD_BYTES
 from harness.schemas.documents import parse_json
-from harness.submission.find import find_package
+from harness.submission.find import find_submission
 from harness.submission.manifest import Submission, load_submission
 
-# A record's name comes from whoever wrote the record; only such a one can be a package's.
-_PACKAGE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# Names that a submission can have. A record's name was written by somebody else, so it is checked before it
+# becomes a path.
+_SUBMISSION_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 MOST_WORDS = 160  # characters of one value of a recipe
 
 Facts = list[tuple[str, str]]
@@ -49,43 +49,43 @@ def systems_of(rankings: Sequence[Ranking]) -> dict[str, list[Place]]:
     return dict(sorted(found.items()))
 
 
-def package_of(name: str, places: Sequence[Place], packages: Path) -> Submission | None:
-    """The package below ``baselines/`` or ``submissions/`` that the records of a name are of.
+def submission_of(name: str, places: Sequence[Place], root: Path) -> Submission | None:
+    """The submission below ``baselines/`` or ``submissions/`` that the records of a name are of.
 
     Raises:
         SubmissionError: its manifest is not valid.
     """
-    if not any(place.row.kind == "submission" for place in places) or not _PACKAGE_NAME.fullmatch(name):
+    if not any(place.row.kind == "submission" for place in places) or not _SUBMISSION_NAME.fullmatch(name):
         return None
     try:
-        folder = find_package(name, packages)
+        folder = find_submission(name, root)
     except UsageError:
         return None
-    package = load_submission(folder)
-    return package if package.name == name else None
+    submission = load_submission(folder)
+    return submission if submission.name == name else None
 
 
 def system_view(
-    name: str, places: Sequence[Place], package: Submission | None, known: Sequence[str]
+    name: str, places: Sequence[Place], submission: Submission | None, known: Sequence[str]
 ) -> dict[str, Any]:
     """What the template of a system's page shows.
 
     Args:
         name: of the system.
         places: its records.
-        package: its package, where there is one.
+        submission: its folder, where there is one.
         known: names of the systems that have pages.
     """
-    manifest = package.manifest if package else {}
+    manifest = submission.manifest if submission else {}
     records = [_record_view(place, known) for place in places]
     hashes = [place.row.hashes["weights"] for place in places if "weights" in place.row.hashes]
-    found = {_weights_key(sha256): training_facts(package, sha256) for sha256 in hashes}
+    found = {_weights_key(sha256): training_facts(submission, sha256) for sha256 in hashes}
     return {
         "title": name,
         "what": manifest.get("title", ""),
         "paper": manifest.get("paper"),
         "paper_link": paper_link(manifest.get("paper", "")),
-        "facts_of_package": _manifest_facts(package) if package else None,
+        "facts_of_submission": _manifest_facts(submission) if submission else None,
         "real": [record for record in records if not record["simulated"]],
         "simulated": [record for record in records if record["simulated"]],
         "simulated_words": SIMULATED_WORDS,
@@ -93,14 +93,14 @@ def system_view(
     }
 
 
-def training_facts(package: Submission | None, sha256: str | None) -> Facts | None:
+def training_facts(submission: Submission | None, sha256: str | None) -> Facts | None:
     """How weights came to be, by the record that lies beside them; None where none is of these weights."""
-    listed = package.manifest.get("weights", []) if package else []
-    files = [entry["training"] for entry in listed if entry["sha256"] == sha256 and "training" in entry]
-    if package is None or not files:
+    listed = submission.manifest.get("weights", []) if submission else []
+    files = [one["training"] for one in listed if one["sha256"] == sha256 and "training" in one]
+    if submission is None or not files:
         return None
-    path = package.folder / files[0]
-    if not is_inside(path, package.folder):
+    path = submission.folder / files[0]
+    if not is_inside(path, submission.folder):
         return None
     try:
         record = parse_json(read_regular(path, MOST_RECORD_BYTES))
@@ -173,8 +173,8 @@ def _provenance(row: Row) -> Facts:
     ]
 
 
-def _manifest_facts(package: Submission) -> Facts:
-    manifest = package.manifest
+def _manifest_facts(submission: Submission) -> Facts:
+    manifest = submission.manifest
     variants = manifest.get("variants", {})
     facts = {
         "authors": ", ".join(manifest["authors"]),
@@ -183,13 +183,13 @@ def _manifest_facts(package: Submission) -> Facts:
         "decodes": ", ".join("any feature" if name == "*" else name for name in manifest["features"]),
         "variants": "; ".join(f"{name}: {one['title']}" for name, one in variants.items()),
         "external data": "; ".join(manifest.get("external_data", [])) or "none",
-        "package": f"{package.folder.parent.name}/{package.folder.name}",
+        "folder": f"{submission.folder.parent.name}/{submission.folder.name}",
     }
     return [(key, value) for key, value in facts.items() if value]
 
 
 def _object(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """A part of a training record; packages write these, and no schema binds them."""
+    """A part of a training record; submissions write it themselves, and it has no schema."""
     value = record.get(key)
     return value if isinstance(value, dict) else {}
 

@@ -18,13 +18,13 @@ from harness.boards.cells import rank_values
 from harness.boards.history import happened
 from harness.boards.ranking import Ranking, rank
 from harness.boards.row import Row
-from harness.conventions import DEFAULT_VARIANT
+from harness.conventions import DEFAULT_VARIANT, Progress
 from harness.errors import HarnessError, RecordError, SubmissionError, shorten
 from harness.evaluation.evaluate import evaluate, expected_key
 from harness.evaluation.prepare import Prepared, prepare
 from harness.execution import Run
 from harness.pull_request.changes import SCORER, Changes, Remark
-from harness.pull_request.submissions import Packages
+from harness.pull_request.submissions import Submissions
 from harness.records.key import record_key
 from harness.records.record import Record
 from harness.records.store import record_path
@@ -33,20 +33,32 @@ from harness.scoring.score import SCORER_VERSION
 from harness.tasks.task import Task
 
 RESULTS = "results"
-Progress = Callable[[str], AbstractContextManager[Callable[..., None]]]
+# Opens a progress bar of a title.
+ProgressBar = Callable[[str], AbstractContextManager[Progress]]
 
 
 @dataclass
 class BoardChange:
-    """One board on its way from the base to the working tree."""
+    """One board on its way from the base to the working tree.
+
+    Attributes:
+        name: of the board.
+        task: its own, with references.
+        changes: what the range changed.
+        submissions: of the working tree.
+        run: seed, jobs and limits of every submission.
+        progress: opens a progress bar of a title.
+        remarks: what a reader should know; complete once the board is ranked.
+        scored: records made here, likewise.
+    """
 
     name: BoardName
+    task: Task
     changes: Changes
-    packages: Packages
+    submissions: Submissions
     run: Run
-    progress: Progress
-    remarks: list[Remark]
-    task: Task = field(init=False)
+    progress: ProgressBar
+    remarks: list[Remark] = field(default_factory=list)
     scored: list[Record] = field(default_factory=list)
 
     def ranked(self) -> dict[str, Any]:
@@ -63,7 +75,7 @@ class BoardChange:
         return _described(before, after, self.task)
 
     def _name_twins(self, records: list[BoardRecord]) -> None:
-        """Say which systems share the place of their record, as the variant x of a, and a-x, would."""
+        """Name systems whose records would have one file name: variant `x` of `a`, and the system `a-x`."""
         systems: dict[Path, list[str]] = {}
         for one in records:
             systems.setdefault(one.path, []).append(one.system)
@@ -103,13 +115,13 @@ class BoardChange:
                 self._remark(True, "record", str(misplaced(path, root / RESULTS, record)))
             elif system.kind == "predictions" or record.flags.partial:
                 yield from self._not_made_again(kept)
-            elif self.packages.has(system.name, system.variant):
+            elif self.submissions.has(system.name, system.variant):
                 wanted[system.name, system.variant or DEFAULT_VARIANT] = kept
             else:
                 text = f"a record without a submission: {self._relative(path)}; not ranked"
                 self._remark(self._edited(path), "record", text)
-        for name in self.packages.changed:
-            for variant in self.packages.variants(name):
+        for name in self.submissions.changed:
+            for variant in self.submissions.variants(name):
                 wanted.setdefault((name, variant), None)
         for (name, variant), stored in sorted(wanted.items(), key=lambda item: item[0]):
             yield from self._record(name, variant, stored, base)
@@ -117,9 +129,9 @@ class BoardChange:
     def _record(
         self, name: str, variant: str, stored: BoardRecord | None, base: Mapping[Path, Record]
     ) -> Iterator[BoardRecord]:
-        if name in self.packages.refused:
+        if name in self.submissions.refused:
             return
-        submission = self.packages.valid[name]
+        submission = self.submissions.valid[name]
         try:
             prepared = prepare(submission, self.task, replace(self.run, variant=variant))
         except SubmissionError as error:
@@ -169,7 +181,7 @@ class BoardChange:
             self._remark(True, "record", f"{text}. Score it again and commit the record, or undo the edit.")
 
     def _not_made_again(self, stored: BoardRecord) -> Iterator[BoardRecord]:
-        """Partial records and those of predictions: shown where nothing touched them or what they rest on."""
+        """A partial record, or one of predictions: shown if neither it nor what changes scores was edited."""
         where, record = self._relative(stored.path), stored.record
         predictions = record.submission.kind == "predictions"
         what = "a record of predictions" if predictions else "a partial record"
@@ -188,7 +200,7 @@ class BoardChange:
             yield stored
 
     def _edited(self, path: Path) -> bool:
-        """Whether a record is not, to the byte, the base's: no link and no ignored file passes for it."""
+        """Whether a record differs from the base's by a byte; a link or an ignored file does too."""
         return self.changes.at_base(self._relative(path)) != path.read_bytes()
 
     def _relative(self, path: Path) -> str:

@@ -1,7 +1,7 @@
 """What a range of a git repository changed: files since a ref, and files as they were at a commit.
 
-The range is from the merge base of the ref and HEAD to the working tree, so commits that the ref gained
-meanwhile are not taken for changes, and files that are not committed yet are. Nothing is checked out, and
+The range is from the merge base of the ref and HEAD to the working tree. Files that are not committed yet
+count as changed. Commits that the ref gained meanwhile do not. Nothing is checked out, and
 no text reaches a shell: git is called with lists of arguments.
 """
 
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from harness.errors import Fault, UsageError, shorten
 from harness.git import git, repository, try_git
-from harness.submission.find import PACKAGE_FOLDERS
+from harness.submission.find import SUBMISSION_FOLDERS
 from harness.submission.manifest import MANIFEST
 
 SCORER = "harness/scoring"
@@ -79,11 +79,11 @@ class Changes:
             if any(path == place or path.startswith(f"{place}/") for place in places)
         }
 
-    def packages(self) -> dict[str, str]:
-        """Package folders with a changed file -> "added", "modified" or "removed"."""
+    def submissions(self) -> dict[str, str]:
+        """Submission folders with a changed file -> "added", "modified" or "removed"."""
         folders = {
             "/".join(PurePosixPath(path).parts[:2])
-            for path in self.below(*PACKAGE_FOLDERS)
+            for path in self.below(*SUBMISSION_FOLDERS)
             if path.count("/") > 1
         }
         kinds = {}
@@ -95,7 +95,7 @@ class Changes:
         return kinds
 
     def moves_scores(self, *, predicted: bool = True) -> bool:
-        """Whether a file changed that scores rest on and no record's hash names.
+        """Whether a file changed that changes scores and is in no record's hash.
 
         Args:
             predicted: whether predictions are made anew; else they are stored ones.
@@ -166,7 +166,7 @@ def changes_since(ref: str, folder: Path = Path()) -> Changes:
 
 
 def edits(changes: Changes) -> list[Remark]:
-    """What else the range edits: splits, the scorer, the rest of the harness, what CI runs, packages."""
+    """What else the range edits: splits, the scorer, the rest of the harness, what CI runs, submissions."""
     remarks = []
     verbs = {"added": "adds", "modified": "edits", "removed": "removes"}
     for path, kind in changes.below("splits").items():
@@ -191,7 +191,7 @@ def edits(changes: Changes) -> list[Remark]:
     ci = list(changes.below(*CI_PATHS))
     if ci:
         remarks.append(Remark(False, "ci", f"edits what CI runs: {_files(ci)}"))
-    for folder, kind in changes.packages().items():
+    for folder, kind in changes.submissions().items():
         if kind == "removed":
             remarks.append(Remark(False, "withdrawn", f"removes the submission {folder}"))
     return remarks

@@ -1,4 +1,4 @@
-"""The comment under a pull request, from data that nobody has to trust.
+"""The comment under a pull request, from data that is not trusted.
 
 A job without permissions runs a pull request's code and leaves data; a job with permissions runs this on
 them. So the data are bounded, valid against the schema ``pull-request``, and only numbers and words of the
@@ -29,7 +29,7 @@ _HEADERS = ("rank", "change", "ties", "system", "mean r", "95 % interval", "chan
 
 
 class _Cut(NamedTuple):
-    """How much of the data is shown: rows no further than this from one that changed, so many in all."""
+    """How much is shown: rows at most ``distance`` places from a changed one, and how many of each."""
 
     distance: int | None = None
     rows: int | None = None

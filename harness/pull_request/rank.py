@@ -15,13 +15,13 @@ from harness.boards.board import BoardName
 from harness.corpus import open_corpus
 from harness.errors import Fault, HarnessError, RecordError, raise_all
 from harness.execution import Run
-from harness.pull_request.board import RESULTS, BoardChange, Progress
+from harness.pull_request.board import RESULTS, BoardChange, ProgressBar
 from harness.pull_request.changes import Changes, Remark, edits
-from harness.pull_request.submissions import Packages
+from harness.pull_request.submissions import Submissions
 from harness.records.record import Record
 from harness.schemas.validate import schema_faults
 from harness.scoring.score import SCORER_VERSION
-from harness.tasks.task import open_task
+from harness.tasks.task import Task, open_task
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Ranked:
 
 
 def rank_changes(
-    changes: Changes, data: Path, run: Run, progress: Progress, *, board: BoardName | None = None
+    changes: Changes, data: Path, run: Run, progress: ProgressBar, *, board: BoardName | None = None
 ) -> Ranked:
     """Check and score what changed, and rank the boards again.
 
@@ -58,27 +58,22 @@ def rank_changes(
         CorpusError: no corpus there.
         RecordError: no board of the corpus.
     """
-    packages = Packages.of(changes)
-    remarks = [*edits(changes), *packages.remarks]
+    submissions = Submissions.of(changes)
+    remarks = [*edits(changes), *submissions.remarks]
     places = []
     for name in _boards(changes, data, board):
-        place = BoardChange(name, changes, packages, run, progress, remarks)
         try:
-            split = changes.root / "splits" / f"{name.split}.json"
-            place.task = open_task(
-                data,
-                split_name=str(split) if split.is_file() else name.split,
-                part=name.part,
-                feature=name.feature,
-            )
-            place.task.check_labels()
+            task = _open(changes, data, name)
         except HarnessError as error:
             remarks.append(Remark(True, "board", f"board {name} cannot be scored: {error}"))
-            continue
-        places.append(place)
-    for package in packages.changed:
-        remarks += packages.check(package, [place.task for place in places], run)
-    boards = [place.ranked() for place in places]
+        else:
+            places.append(BoardChange(name, task, changes, submissions, run, progress))
+    for changed in submissions.changed:
+        remarks += submissions.check(changed, [place.task for place in places], run)
+    boards = []
+    for place in places:
+        boards.append(place.ranked())
+        remarks += place.remarks
     remarks += _beside(changes, [place.name for place in places])
     document = {
         "version": 1,
@@ -95,8 +90,21 @@ def rank_changes(
     return Ranked(document, tuple(record for place in places for record in place.scored))
 
 
+def _open(changes: Changes, data: Path, name: BoardName) -> Task:
+    """A board's task, by the working tree's split where it has one, with its references."""
+    split = changes.root / "splits" / f"{name.split}.json"
+    task = open_task(
+        data,
+        split_name=str(split) if split.is_file() else name.split,
+        part=name.part,
+        feature=name.feature,
+    )
+    task.check_labels()
+    return task
+
+
 def _beside(changes: Changes, ranked: list[BoardName]) -> list[Remark]:
-    """Records that the range removes, and those that it changes where nobody looks."""
+    """Remarks on records that the range removes, and on those that it changes outside the ranked boards."""
     remarks = []
     for path, kind in changes.below(RESULTS).items():
         if kind == "removed":

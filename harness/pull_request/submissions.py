@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.errors import SubmissionError
 from harness.evaluation.check import check_submission
@@ -12,13 +13,13 @@ from harness.evaluation.prepare import prepare
 from harness.execution import Run
 from harness.pull_request.changes import Changes, Remark
 from harness.submission.ensemble import load_members
-from harness.submission.find import PACKAGE_FOLDERS
+from harness.submission.find import SUBMISSION_FOLDERS
 from harness.submission.manifest import MANIFEST, Submission, load_submission, weights_faults
 from harness.tasks.task import Task
 
 
 @dataclass
-class Packages:
+class Submissions:
     """The submissions below baselines/ and submissions/.
 
     Attributes:
@@ -36,28 +37,28 @@ class Packages:
     remarks: list[Remark] = field(default_factory=list)
 
     @classmethod
-    def of(cls, changes: Changes) -> Packages:
-        """Those of a working tree. Of two with one name, the one that the base has stays."""
-        packages = cls(changes.root.resolve())
+    def of(cls, changes: Changes) -> Submissions:
+        """The submissions of a working tree. If two have one name, the one that the base has is kept."""
+        found = cls(changes.root.resolve())
         named: dict[str, list[Submission]] = {}
-        for kind in PACKAGE_FOLDERS:
-            for manifest in sorted(packages.root.glob(f"{kind}/*/{MANIFEST}")):
+        for kind in SUBMISSION_FOLDERS:
+            for manifest in sorted(found.root.glob(f"{kind}/*/{MANIFEST}")):
                 try:
                     submission = load_submission(manifest.parent)
                 except SubmissionError as error:
-                    packages.refused.add(manifest.parent.name)
-                    packages._stop("check", f"{packages._shown(manifest.parent)}: {error}")
+                    found.refused.add(manifest.parent.name)
+                    found._stop("check", f"{found._shown(manifest.parent)}: {error}")
                 else:
                     named.setdefault(submission.name, []).append(submission)
-        for submissions in named.values():
-            packages._take(submissions, changes.tree)
-        touched = set(changes.packages())
-        packages.changed = tuple(
+        for same_name in named.values():
+            found._take(same_name, changes.tree)
+        touched = set(changes.submissions())
+        found.changed = tuple(
             name
-            for name, submission in sorted(packages.valid.items())
-            if touched.intersection(packages._folders(submission))
+            for name, submission in sorted(found.valid.items())
+            if touched.intersection(found._folders(submission))
         )
-        return packages
+        return found
 
     def has(self, name: str, variant: str | None) -> bool:
         """Whether there is such a system; true for one that is refused, which is remarked on already."""
@@ -68,26 +69,22 @@ class Packages:
         return self.valid[name].variants
 
     def check(self, name: str, tasks: Sequence[Task], run: Run) -> list[Remark]:
-        """Check a submission on the first task that it can be run on; refuse it where that fails."""
+        """Check a submission on the first task that it can be run on; refuse it if that fails."""
         submission = self.valid[name]
         where = self._shown(submission.folder)
-        faults = [str(fault) for package in self._packages(submission) for fault in weights_faults(package)]
-        why: list[str] = []
-        for task, one in () if faults else _fitting(submission, tasks, run, why):
-            found, _ = check_submission(submission.folder, lambda task=task: task, one)  # type: ignore[misc]
-            faults = [str(fault) for fault in found]
-            why = []
-            break
+        faults = [fault for one in _with_members(submission) for fault in weights_faults(one)]
+        if not faults:
+            fitting = _fitting(submission, tasks, run)
+            if fitting.task is None:
+                text = f"{where} is on none of these boards: {fitting.why}"
+                return [Remark(False, "check", self._relative(text))] if fitting.why else []
+            task = fitting.task
+            faults, _ = check_submission(submission.folder, lambda: task, fitting.run)
         if faults:
             self.refused.add(name)
-            return [
-                Remark(True, "check", self._relative(f"{where} cannot be scored: {fault}"))
-                for fault in faults
-            ]
-        if why:
-            text = f"{where} is on none of these boards: {why[0]}"
-            return [Remark(False, "check", self._relative(text))]
-        return []
+        return [
+            Remark(True, "check", self._relative(f"{where} cannot be scored: {fault}")) for fault in faults
+        ]
 
     def _take(self, submissions: list[Submission], tree: frozenset[str]) -> None:
         """Keep one of the submissions that have one name, and refuse the others by name."""
@@ -107,21 +104,15 @@ class Packages:
             self._stop("name", text)
             return
         try:
-            self._packages(kept)
+            _with_members(kept)
         except SubmissionError as error:
             self.refused.add(kept.name)
             self._stop("check", f"{self._shown(kept.folder)}: {error}")
             return
         self.valid[kept.name] = kept
 
-    def _packages(self, submission: Submission) -> list[Submission]:
-        """The submission, or an ensemble's members."""
-        if not submission.is_ensemble:
-            return [submission]
-        return [member.submission for member in load_members(submission)]
-
     def _folders(self, submission: Submission) -> set[str]:
-        return {self._shown(one.folder) for one in [submission, *self._packages(submission)]}
+        return {self._shown(one.folder) for one in [submission, *_with_members(submission)]}
 
     def _shown(self, folder: Path) -> str:
         return folder.relative_to(self.root).as_posix() if folder.is_relative_to(self.root) else str(folder)
@@ -133,16 +124,35 @@ class Packages:
         self.remarks.append(Remark(True, kind, self._relative(text)))
 
 
-def _fitting(
-    submission: Submission, tasks: Iterable[Task], run: Run, why: list[str]
-) -> Iterable[tuple[Task, Run]]:
-    """Tasks and variants that a submission has weights for; ``why`` gains the reasons of the others."""
+class _Fitting(NamedTuple):
+    """A task that a submission can be run on, and how; without one, why the first cannot be."""
+
+    task: Task | None
+    run: Run
+    why: str = ""
+
+
+def _fitting(submission: Submission, tasks: Sequence[Task], run: Run) -> _Fitting:
+    """The first task and variant that a submission has weights for."""
+    reasons = []
     for task in tasks:
         for variant in submission.variants:
             one = replace(run, variant=variant)
             try:
                 prepare(submission, task, one)
             except SubmissionError as error:
-                why.append(str(error))
+                reasons.append(str(error))
             else:
-                yield task, one
+                return _Fitting(task, one)
+    return _Fitting(None, run, reasons[0] if reasons else "")
+
+
+def _with_members(submission: Submission) -> list[Submission]:
+    """The submission, or an ensemble's members.
+
+    Raises:
+        SubmissionError: a member that is none.
+    """
+    if not submission.is_ensemble:
+        return [submission]
+    return [member.submission for member in load_members(submission)]

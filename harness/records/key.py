@@ -1,4 +1,4 @@
-"""The content address of a score."""
+"""A hash of what decides a score."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from harness.records.record import CorpusData, Record, SplitPart, System
 
 
 def record_key(record: Record) -> str:
-    """The content address of a score: of everything that decides it but the harness around the scorer."""
+    """Hash of what decides a score: code, weights, members, split, corpus, scorer, variant and seed.
+
+    The harness around the scorer is not in it.
+    """
     return key_of(
         record.submission,
         record.split,

@@ -1,8 +1,8 @@
 """Score records: one system on one board, as a value, and as JSON that says where the number comes from.
 
 A record is valid against ``harness/schemas/score-record.json``; its fields have the schema's names and
-order. JSON is read and written here and nowhere else. Two runs of the same inputs give the same bytes but
-for ``run`` (time and host) and ``git`` (the commit of the repository).
+order. JSON is read and written here and nowhere else. Two runs on the same inputs give the same bytes,
+except ``run`` (time and host) and ``git`` (the commit of the repository).
 
 A field that later versions add is ``UNSET`` where a file does not have it, and is then not written: old
 files keep their bytes.

@@ -1,6 +1,8 @@
 """Records as files: where each lies, and which may take whose place.
 
-A record lies at ``results/<corpus>/<split>/<part>/<feature>/<name>.json``; that folder is a board.
+A record lies at ``results/<corpus>/<split>/<part>/<feature>/<name>.json``; that folder is a board. A record
+takes the place of its own system's earlier one. What else is there is refused, and never lost unless the
+user says ``--replace``.
 """
 
 from __future__ import annotations
@@ -9,9 +11,21 @@ from pathlib import Path
 
 import msgspec
 
-from harness.errors import Fault, RecordError
+from harness.conventions import HASH_DIGITS
+from harness.errors import Fault, RecordError, raise_all
 from harness.files import read_regular, write_atomically
-from harness.records.record import MOST_RECORD_BYTES, VOLATILE, Record, parse_record, record_bytes
+from harness.records.record import (
+    MOST_RECORD_BYTES,
+    VOLATILE,
+    Record,
+    System,
+    parse_record,
+    record_bytes,
+)
+
+REMEDY = (
+    "Rename one of the two, choose another folder with --out, or put this one in its place with --replace."
+)
 
 
 def record_path(results: Path, record: Record) -> Path:
@@ -19,12 +33,13 @@ def record_path(results: Path, record: Record) -> Path:
 
     A variant that has a name stands in the file's name, and so does a partial record.
     """
-    name = record.submission.stem
-    if record.flags.partial:
-        name += ".partial"
-    return results.joinpath(
-        record.corpus.name, record.split.name, record.split.part, record.feature, f"{name}.json"
-    )
+    board = (record.corpus.name, record.split.name, record.split.part, record.feature)
+    return results.joinpath(*board, record_name(record.submission, partial=record.flags.partial))
+
+
+def record_name(system: System, *, partial: bool) -> str:
+    """The name of a record's file."""
+    return f"{system.stem}.partial.json" if partial else f"{system.stem}.json"
 
 
 def read_record(path: Path) -> Record:
@@ -54,26 +69,30 @@ def read_bytes(path: Path) -> bytes:
         ) from None
 
 
-def write_record(results: Path, record: Record) -> tuple[Path, bool]:
+def write_record(results: Path, record: Record, *, replace: bool = False) -> tuple[Path, bool]:
     """Write a record below a results folder, whole or not at all.
 
     A record that is there already and differs only in time, host and commit is left as it is.
+
+    Args:
+        results: the folder.
+        record: to write.
+        replace: whatever is there gives way.
 
     Returns:
         The record's path, and whether it was written.
 
     Raises:
-        RecordError: the folder cannot be written.
+        RecordError: the folder cannot be written, or something else has that place.
     """
     path = record_path(results, record)
-    try:
-        there = read_record(path)
-    except RecordError:
-        pass  # none there, or a broken one: the new one takes its place
-    else:
-        if _same_but_for_time(there, record):
-            return path, False
-        _check_same_board(path, there, record)
+    if not replace:
+        there = stored_record(path)
+        if there is not None:
+            if _same_but_for_time(there, record):
+                return path, False
+            faults = system_faults(path, there, record.submission) + _data_faults(path, there, record)
+            raise_all(RecordError, faults)
     try:
         write_atomically(path, record_bytes(record))
     except OSError as error:
@@ -88,23 +107,85 @@ def write_record(results: Path, record: Record) -> tuple[Path, bool]:
     return path, True
 
 
-def _check_same_board(path: Path, there: Record, record: Record) -> None:
-    """A record replaces its own earlier self, and nothing else."""
+def stored_record(path: Path) -> Record | None:
+    """The record that has a place; None where nothing has.
+
+    Raises:
+        RecordError: what is there is no record that can be read.
+    """
+    if not path.exists() and not path.is_symlink():
+        return None
+    try:
+        return read_record(path)
+    except RecordError as error:
+        fault = error.faults[0]
+        raise RecordError(
+            Fault(
+                fault.where,
+                f"a file that is no record of this version is there: {fault.arrived}",
+                "no file, or the system's earlier record",
+                "Look what it is; then remove it, choose another folder with --out, or say --replace.",
+            )
+        ) from None
+
+
+def system_faults(path: Path, there: Record, system: System) -> list[Fault]:
+    """What is wrong with putting a system's record in a place where a record is.
+
+    Args:
+        path: of the file.
+        there: the record in it.
+        system: whose record is to be written.
+    """
+    old, new = there.submission, system
+    if (old.kind, old.name, old.variant) != (new.kind, new.name, new.variant):
+        return [another_system(path, old, new)]
+    if new.kind == "predictions" and old.predictions_sha256 != new.predictions_sha256:
+        # A file of predictions says nothing of who made it.
+        return [another_system(path, old, new)]
+    return []
+
+
+def another_system(path: Path, old: System, new: System, old_folder: str = "", new_folder: str = "") -> Fault:
+    """The fault of a record whose place another system's has.
+
+    Args:
+        path: of the file.
+        old: whose record is in it.
+        new: whose record is to be written.
+        old_folder: where the submission of the first lies, if that is known.
+        new_folder: where that of the second lies.
+    """
+    return Fault(
+        str(path),
+        f"the record of {_shown(old, old_folder)}",
+        f"none, or one of {_shown(new, new_folder)}",
+        REMEDY,
+    )
+
+
+def _shown(system: System, folder: str) -> str:
+    what = "predictions" if system.kind == "predictions" else "code"
+    sha256 = system.predictions_sha256 if system.kind == "predictions" else system.code_sha256
+    where = f" in {folder}" if folder else ""
+    return f"{system.title}{where} ({what} {(sha256 or 'unknown')[:HASH_DIGITS]})"
+
+
+def _data_faults(path: Path, there: Record, record: Record) -> list[Fault]:
     same = {
-        "kind of target": (there.submission.kind, record.submission.kind),
         "split file": (there.split.sha256, record.split.sha256),
         "corpus data": (there.corpus.fingerprint, record.corpus.fingerprint),
     }
-    other = [name for name, (old, new) in same.items() if old != new]
-    if other:
-        raise RecordError(
-            Fault(
-                str(path),
-                f"a record of another {', another '.join(other)}",
-                "no record, or one of the same board",
-                "The score stands; choose another folder with --out, or remove that record first.",
-            )
+    return [
+        Fault(
+            str(path),
+            f"a record of another {what} ({old[:HASH_DIGITS]})",
+            f"none, or one of the same board ({new[:HASH_DIGITS]})",
+            "The score stands; choose another folder with --out, or replace that record with --replace.",
         )
+        for what, (old, new) in same.items()
+        if old != new
+    ]
 
 
 def _same_but_for_time(one: Record, other: Record) -> bool:

@@ -30,7 +30,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verification:
-    """A record beside one that was made again from the same target.
+    """A record beside one that was made again from the same submission or predictions.
 
     Attributes:
         differences: what is not the same; empty where nothing lasting differs.
@@ -47,7 +47,7 @@ class Verification:
 
 
 def verify(recorded: Record, now: Record) -> Verification:
-    """Compare a record with the same target scored again."""
+    """Compare a record with the one that the same submission or predictions give now."""
     pairs = {
         "code": (recorded.submission.code_sha256, now.submission.code_sha256),
         "weights": (recorded.submission.weights_sha256, now.submission.weights_sha256),
@@ -81,7 +81,7 @@ def verify(recorded: Record, now: Record) -> Verification:
 
 
 def departures(recorded: Record, now: Record) -> list[str]:
-    """Every value of a record that another run of the same target does not give, as "key old, now new".
+    """Every value that differs between a record and another run of the same system, as "key old, now new".
 
     Numbers may differ by ``SAME_R``; time, host, commit and versions are not compared.
     """
@@ -106,7 +106,7 @@ def verification_text(verification: Verification, recorded: Record) -> str:
         verdict = f"NOT REPRODUCED: a subject's r is {verification.largest:.4f} away"
     if not verification.differences:
         return f"{verdict}\ncode, weights, split, corpus, scorer and versions are the record's"
-    rows = [[entry.what, entry.recorded, entry.now] for entry in verification.differences]
+    rows = [[one.what, one.recorded, one.now] for one in verification.differences]
     return f"{verdict}\n\n{tabulate(rows, ['differs', 'record', 'now'], disable_numparse=True)}"
 
 

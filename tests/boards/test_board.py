@@ -200,7 +200,7 @@ def test_rank_and_compare_as_commands(harness, results):
     assert (code, f"nobody: no record of nobody on {BOARD}" in err) == (1, True)
     assert "Did you mean" not in err
     code, _, err = harness("compare", "leadr", "--results", results)
-    assert (code, "Did you mean leader, " in err) == (1, True)
+    assert (code, "Did you mean 'leader'?" in err) == (1, True)
 
 
 def test_a_submission_means_its_first_variant_on_the_board_that_score_fills(

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -377,7 +378,7 @@ def test_describe_says_what_is_broken_and_exits_1(harness, official_split, tmp_p
         (["score", "nowhere"], 1, "nowhere: no such file or folder"),
         (["score", "nowhere", "--part", "train"], 2, "'train' is not one of 'val', 'test'"),
         (["score", "nowhere", "--split-name", "x"], 2, "No such option"),
-        (["score"], 2, "Missing argument 'TARGET'"),
+        (["score"], 2, "Missing argument 'SYSTEM'"),
         (["predict", "nowhere"], 2, "Missing option '--out'"),
         (["data", "describe", "nowhere"], 1, "nowhere: no such folder"),
         (
@@ -404,6 +405,67 @@ def test_every_command_has_help_and_stands_in_the_readme():
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, f"{name} {parameter.name}"
+
+
+def commands(group=cli, path=()):
+    """Every command, with the words that call it."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    list(commands()),
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
+)
+def test_every_commands_help_ends_with_examples_that_parse(path, command):
+    shown = command.get_help(click.Context(command))
+    title, *examples = shown[shown.index("\n  Example") :].strip().splitlines()
+    assert title == ("Example:" if len(examples) == 1 else "Examples:")
+    assert 1 <= len(examples) <= 2
+    for words in map(shlex.split, examples):
+        assert tuple(words[: len(path) + 1]) == ("harness", *path)
+        context = command.make_context(path[-1], words[len(path) + 1 :])
+        assert not context.args
+
+
+RANK_RECORDS = ["--format", "--sort", "--bands", "--pairs", "--results"]
+RANK_CHANGES = ["--data", "--jobs", "--out", "--records"]
+VALUES = {"--format": "nonsense", "--sort": "rank", "--jobs": 7}
+
+
+def given(options):
+    """Options with a value, where they take one."""
+    flags = ("--bands", "--pairs")
+    return [
+        word
+        for name in options
+        for word in ([name] if name in flags else [name, VALUES.get(name, "/nonexistent")])
+    ]
+
+
+@pytest.mark.parametrize("options", [[one] for one in RANK_RECORDS] + [["--format", "--results"]])
+def test_options_of_committed_records_are_wrong_usage_with_changed_since(harness, options):
+    code, out, err = harness("rank", "--changed-since", "HEAD", *given(options))
+    assert (code, out) == (2, "")
+    assert err.endswith(f"\nError: {', '.join(options)}: for committed records, not for --changed-since.\n")
+
+
+@pytest.mark.parametrize("options", [[one] for one in RANK_CHANGES] + [["--data", "--jobs"]])
+def test_options_of_changed_since_are_wrong_usage_without_it(harness, options):
+    code, out, err = harness("rank", *given(options))
+    assert (code, out) == (2, "")
+    assert err.endswith(f"\nError: {', '.join(options)}: for --changed-since only.\n")
+
+
+def test_a_corpus_that_the_environment_names_is_no_wrong_usage(harness, make_record, monkeypatch):
+    make_record("alone", [0.05])
+    monkeypatch.setenv("HARNESS_DATA", "/nonexistent")
+    code, out, _ = harness("rank")
+    assert (code, "1 system, 1 subject" in out) == (0, True)
 
 
 def test_help_imports_nothing_heavy():

@@ -104,7 +104,7 @@ def test_a_systems_page_has_every_subject_and_where_the_record_comes_from(site, 
         assert f"{subject} {r:.4f}" in page.text
     assert f"record {entry.sha256[:12]}" in page.text
     assert "variant original" in page.text
-    assert "No package of this name" in page.text
+    assert "No submission of this name" in page.text
 
 
 def test_packages_give_paper_manifest_and_training(page_results, make_record, make_submission, tmp_path):

@@ -400,7 +400,7 @@ def test_odd_file_names_arrive_as_they_are(fork):
     fork.write("submissions/béta\n\t`x`/submission.toml", "")
     fork.commit("Odd")
     changes = changes_since("origin/main", fork.folder / "splits")
-    assert changes.packages() == {"submissions/béta\n\t`x`": "added"}
+    assert changes.submissions() == {"submissions/béta\n\t`x`": "added"}
     assert changes.root == fork.folder
 
 
@@ -447,7 +447,7 @@ def test_a_board_that_is_not_there_and_options_without_a_ref(ranked, harness):
     code, document, _, _ = ranked("--board", BOARD)
     assert (code, len(document["boards"])) == (0, 1)
     code, _, error = harness("rank", "--out", "x.json")
-    assert (code, "--out is for --changed-since" in error) == (2, True)
+    assert (code, "--out: for --changed-since only." in error) == (2, True)
 
 
 def test_one_system_and_one_subject(ranked, fork, upstream):

@@ -1,5 +1,7 @@
 """Records as files: where they lie, and what takes whose place."""
 
+import os
+
 import pytest
 from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM
 from msgspec.structs import replace
@@ -61,6 +63,17 @@ def test_half_a_record_is_refused(record, tmp_path):
         read_record(path)
 
 
+def test_a_pipe_in_a_records_place_is_not_waited_for(record, tmp_path):
+    path = record_path(tmp_path, record)
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    with pytest.raises(RecordError, match="a named pipe, not a regular file"):
+        read_record(path)
+    assert "a file that is no record of this version is there: a named pipe, not a regular file" in refused(
+        tmp_path, record
+    )
+
+
 def test_missing_record(tmp_path):
     with pytest.raises(RecordError, match="No such file.*expected a score record"):
         read_record(tmp_path / "r.json")
@@ -68,16 +81,82 @@ def test_missing_record(tmp_path):
 
 @pytest.mark.parametrize(
     ("place", "key", "value", "word"),
-    [
-        ("submission", "kind", "predictions", "kind of target"),
-        ("split", "sha256", "3" * 64, "split file"),
-        ("corpus", "fingerprint", "4" * 64, "corpus data"),
-    ],
+    [("split", "sha256", "3" * 64, "split file"), ("corpus", "fingerprint", "4" * 64, "corpus data")],
 )
-def test_record_of_something_else_is_not_overwritten(record, tmp_path, place, key, value, word):
+def test_a_record_of_other_data_is_not_overwritten(record, tmp_path, place, key, value, word):
     path, _ = write_record(tmp_path, record)
     before = path.read_bytes()
     other = replace(record, **{place: replace(getattr(record, place), **{key: value})})
-    with pytest.raises(RecordError, match=f"a record of another {word}"):
-        write_record(tmp_path, other)
+    old = getattr(getattr(record, place), key)
+    assert refused(tmp_path, other) == (
+        f"{path}: a record of another {word} ({old[:12]}), expected none, or one of the same board"
+        f" ({value[:12]}).\n"
+        "  The score stands; choose another folder with --out, or replace that record with --replace."
+    )
     assert path.read_bytes() == before
+
+
+ASKS = (
+    "  Rename one of the two, choose another folder with --out, or put this one in its place with --replace."
+)
+
+
+def test_another_systems_record_is_not_overwritten_until_that_is_said(record, tmp_path):
+    variant = replace(record, submission=replace(SYSTEM, name="foo", variant="bar"))
+    other = replace(SYSTEM, name="foo-bar", code_sha256="a" * 64)
+    path, _ = write_record(tmp_path, variant)
+    before = path.read_bytes()
+    assert refused(tmp_path, replace(record, submission=other)) == (
+        f"{path}: the record of foo (bar) (code 000000000000), expected none, or one of foo-bar (code"
+        f" aaaaaaaaaaaa).\n{ASKS}"
+    )
+    assert path.read_bytes() == before
+    assert write_record(tmp_path, replace(record, submission=other), replace=True) == (path, True)
+    assert read_record(path).submission == other
+
+
+def test_predictions_replace_neither_a_submission_nor_other_predictions(record, tmp_path):
+    none = {"version": None, "variant": None, "code_sha256": None}
+    handed_in = replace(SYSTEM, kind="predictions", predictions_sha256="b" * 64, **none)
+    path, _ = write_record(tmp_path, record)
+    assert refused(tmp_path, replace(record, submission=handed_in)) == (
+        f"{path}: the record of tiny (code 000000000000), expected none, or one of tiny (predictions"
+        f" bbbbbbbbbbbb).\n{ASKS}"
+    )
+    write_record(tmp_path, replace(record, submission=handed_in), replace=True)
+    other = replace(handed_in, predictions_sha256="c" * 64)
+    assert refused(tmp_path, replace(record, submission=other)) == (
+        f"{path}: the record of tiny (predictions bbbbbbbbbbbb), expected none, or one of tiny (predictions"
+        f" cccccccccccc).\n{ASKS}"
+    )
+    assert write_record(tmp_path, replace(record, seed=9, submission=handed_in)) == (path, True)
+
+
+def test_a_submissions_own_earlier_record_gives_way(record, tmp_path):
+    path, _ = write_record(tmp_path, record)
+    changed = replace(record, submission=replace(SYSTEM, code_sha256="a" * 64, version="1.1.0"))
+    assert write_record(tmp_path, changed) == (path, True)
+    assert read_record(path) == changed
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"record_version": 2}', b""])
+def test_a_file_that_is_no_record_of_this_version_is_not_lost(record, tmp_path, content):
+    path = record_path(tmp_path, record)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    message = refused(tmp_path, record)
+    assert message.startswith(f"{path}")
+    assert ": a file that is no record of this version is there: " in message
+    assert message.endswith(
+        "expected no file, or the system's earlier record.\n"
+        "  Look what it is; then remove it, choose another folder with --out, or say --replace."
+    )
+    assert path.read_bytes() == content
+    assert write_record(tmp_path, record, replace=True) == (path, True)
+
+
+def refused(results, record):
+    with pytest.raises(RecordError) as caught:
+        write_record(results, record)
+    (fault,) = caught.value.faults
+    return str(fault)

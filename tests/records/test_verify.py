@@ -27,7 +27,7 @@ def with_split_path(scored, small_split):
     return path
 
 
-def test_the_same_target_reproduces(harness, scored, with_split_path):
+def test_the_same_system_reproduces(harness, scored, with_split_path):
     folder, path, data = scored
     code, out, _ = harness("verify", path, folder, *data)
     assert code == 0
@@ -91,7 +91,7 @@ def test_stored_predictions_are_verified_too(harness, scored, where, with_split_
     assert [line.split()[0] for line in out.splitlines()[4:]] == ["predictions", "score"]
 
 
-def test_without_a_target_the_package_is_looked_for(harness, scored, with_split_path):
+def test_without_a_system_its_submission_is_looked_for(harness, scored, with_split_path):
     _, path, data = scored
     code, out, _ = harness("verify", path, *data)  # submissions/tiny lies in the current folder
     assert (code, out.startswith("reproduced")) == (0, True)
@@ -100,7 +100,7 @@ def test_without_a_target_the_package_is_looked_for(harness, scored, with_split_
     path.write_text(json.dumps(document))
     code, _, err = harness("verify", path, *data)
     assert code == 2
-    assert "no package baselines/gone or submissions/gone here" in err
+    assert "no submission baselines/gone or submissions/gone here" in err
 
 
 def test_real_data_must_be_named(harness, scored):

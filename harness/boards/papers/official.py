@@ -2,7 +2,8 @@
 
 ``official_2024.json`` holds, for each team, the mean, standard deviation and bands of each submission, and
 the 20 subjects' values of the counted one. These are sorted within each team, so nobody can say which of
-two teams' values belong to the same subject: intervals of a mean can be had, a paired test cannot.
+two teams' values belong to the same subject: a mean has an interval, but no paired test can compare two
+teams.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Team:
 
     Attributes:
         name: of the team.
-        submission: the number of the submission that counts, 1 or 2: its last one, better or not.
+        submission: the number of the submission that counts, 1 or 2; the last counts, better or not.
         mean: Pearson r, of the 20 subjects.
         std: over the subjects (divided by 20).
         bands: (10,) means.
@@ -55,16 +56,16 @@ def official_teams() -> tuple[Team, ...]:
     """All 49 teams, best mean first; mean and deviation are computed from the subjects' values."""
     document = json.loads(DATA.read_text("utf-8"))
     teams = []
-    for entry in document["teams"]:
-        subjects = np.array(entry["per_subject_sorted"])
-        counted = max(entry["submissions"], key=lambda one: one["number"])
+    for team in document["teams"]:
+        subjects = np.array(team["per_subject_sorted"])
+        counted = max(team["submissions"], key=lambda one: one["number"])
         interval = bootstrap_interval(subjects.tolist())
-        others = [one["mean"] for one in entry["submissions"] if one is not counted]
+        others = [one["mean"] for one in team["submissions"] if one is not counted]
         if interval is None:
             continue
         teams.append(
             Team(
-                name=entry["team"],
+                name=team["team"],
                 submission=counted["number"],
                 mean=float(subjects.mean()),
                 std=float(subjects.std()),

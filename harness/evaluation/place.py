@@ -1,0 +1,45 @@
+"""Whose place on a board a score would take, found out before hours are spent on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.errors import RecordError, raise_all
+from harness.evaluation.evaluate import system_of
+from harness.evaluation.prepare import prepare
+from harness.execution import Run
+from harness.records.store import another_system, record_name, stored_record, system_faults
+from harness.submission.find import submission_folder
+from harness.submission.manifest import Submission
+from harness.tasks.task import Task
+
+
+def check_place(results: Path, submission: Submission, task: Task, run: Run) -> None:
+    """Refuse a submission whose record would take the place of another system's.
+
+    The record of a submission's own earlier code gives way. Another submission's does not: one of another
+    name or variant whose file has the same name, and one of the same name that has its folder beside the
+    results, ``baselines/<name>`` or ``submissions/<name>``, where this submission lies elsewhere.
+
+    Args:
+        results: the folder that the record is to be written below.
+        submission: to be scored.
+        task: on which it is scored.
+        run: how.
+
+    Raises:
+        RecordError: both names, both hashes, and what to do.
+        SubmissionError: the submission does not fit the task.
+    """
+    system = system_of(prepare(submission, task, run))
+    board = (task.corpus.name, task.split.name, task.part, task.feature)
+    path = results.joinpath(*board, record_name(system, partial=bool(task.subjects_missing)))
+    there = stored_record(path)
+    if there is None:
+        return
+    faults = system_faults(path, there, system)
+    raise_all(RecordError, faults)
+    home = submission_folder(submission.name, results.resolve().parent)
+    elsewhere = home is not None and home.resolve() != submission.folder
+    if elsewhere and there.submission.code_sha256 != system.code_sha256:
+        raise RecordError(another_system(path, there.submission, system, str(home), str(submission.folder)))
