@@ -1,4 +1,4 @@
-"""What keeps a predictor's process away from everything else: which means there are, and what each lets it see.
+"""What keeps a predictor's process away from everything else: the means there are, and what each shows it.
 
 - ``bubblewrap``: its own user, process, network, IPC and host name spaces, and a file system that holds
   nothing but what is listed here. The program ``bwrap`` makes them.
@@ -21,7 +21,6 @@ import site
 import subprocess
 import sys
 from collections.abc import Iterable
-from glob import glob
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,31 +35,13 @@ PROBE_SECONDS = 20
 MAX_LINKS = 40  # as the kernel's
 SHARED_MEMORY_BYTES = 2**28  # /dev/shm of one worker in bubblewrap
 _LOADER = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime")
-_SYSTEM = (
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/nix/store",
-    "/gnu/store",
-    *_LOADER,
-)
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")
 _MACHINE = ("/sys/devices/system/cpu", "/sys/devices/system/node")
 # Landlock cannot make a /proc of its own: its process sees itself, and what is no secret.
-_OWN_PROC = (
-    "/proc/self",
-    "/proc/cpuinfo",
-    "/proc/meminfo",
-    "/proc/stat",
-    "/proc/sys/vm",
-    "/proc/filesystems",
-)
+_OWN_PROC = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-_GPU_DEVICES = ("/dev/nvidia*", "/dev/nvidia-caps/*", "/dev/kfd", "/dev/dri/render*")
-_GPU_FOLDERS = ("/sys/bus/pci", "/sys/devices/pci*", "/sys/module/nvidia*", "/proc/driver/nvidia")
+_GPU_DEVICES = ("dev/nvidia*", "dev/nvidia-caps/*", "dev/kfd", "dev/dri/render*")
+_GPU_FOLDERS = ("sys/bus/pci", "sys/devices/pci*", "sys/module/nvidia*", "proc/driver/nvidia")
 _SET_SECCOMP, _FILTER = 22, 2  # linux/prctl.h
 _EFAULT = 14
 
@@ -160,17 +141,17 @@ def readable_paths() -> tuple[Path, ...]:
         *_links(Path(sys.executable)),
     ]
     packages = [Path(folder) for folder in site.getsitepackages()]
-    wanted = [Path(path) for path in (*_SYSTEM, *_MACHINE)]
+    wanted = [Path(path) for path in (*_SYSTEM, *_LOADER, *_MACHINE)]
     wanted += [*interpreter, *(path.resolve() for path in interpreter), *packages, PACKAGE, *_libraries()]
     if gpu_devices():
-        wanted += [Path(path) for pattern in _GPU_FOLDERS for path in glob(pattern)]
+        wanted += [path for pattern in _GPU_FOLDERS for path in Path("/").glob(pattern)]
     return _outermost(path for path in wanted if path.exists() and path != Path("/"))
 
 
 @functools.cache
 def gpu_devices() -> tuple[Path, ...]:
     """Device files of graphics processors."""
-    return tuple(Path(path) for pattern in _GPU_DEVICES for path in sorted(glob(pattern)))
+    return tuple(path for pattern in _GPU_DEVICES for path in sorted(Path("/").glob(pattern)))
 
 
 def landlock_ruleset(readable: Iterable[Path], writable: Iterable[Path]) -> dict[str, object]:

@@ -280,10 +280,10 @@ def _descendants() -> list[int]:
 
 def _all_processes() -> Iterator[tuple[int, list[bytes]]]:
     """Process ids, and the fields of their status after the name: state, parent, and so on."""
-    for name in os.listdir("/proc"):
-        if name.isdecimal():
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
             with contextlib.suppress(OSError):
-                yield int(name), Path(f"/proc/{name}/stat").read_bytes().rpartition(b") ")[2].split()
+                yield int(folder.name), (folder / "stat").read_bytes().rpartition(b") ")[2].split()
 
 
 def _tasks_of_user() -> int:
@@ -292,7 +292,7 @@ def _tasks_of_user() -> int:
     total = 0
     for pid, fields in _all_processes():
         with contextlib.suppress(OSError):
-            if os.stat(f"/proc/{pid}").st_uid == os.getuid():
+            if Path(f"/proc/{pid}").stat().st_uid == os.getuid():
                 total += int(fields[number_of_threads])
     return total
 
