@@ -92,8 +92,12 @@ class Keeper:
             ready, _, _ = select.select([0, self.bell], [], [], left)
             if 0 in ready:
                 return
-        names = [_name(pid) for pid in _descendants()]
-        _say({"left": sorted(name for name in names if name not in ("", "bwrap"))})
+        names: list[str] = []
+        looks = 0
+        while not names and self._reap() and looks < FAST_LOOKS:  # what starts anew all the time hides
+            names = [name for name in map(_name, _descendants()) if name not in ("", "bwrap")]
+            looks += 1
+        _say({"left": sorted(names)})
 
     def _reap(self) -> bool:
         """Take in every child that has ended; False where none is left."""
