@@ -53,7 +53,7 @@ def rank(
     pairs: bool,
     ref: str | None,
     data: Path | None,
-    jobs: int,
+    jobs: int | None,
     out: Path | None,
     records: Path | None,
     results: Path,

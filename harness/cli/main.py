@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import click
 
-from harness.cli import boards, data, pull_request, score, train  # noqa: F401 - each adds its commands
+from harness.cli import boards, data, doctor, pull_request, score, train  # noqa: F401 - each adds its commands
 from harness.cli.group import cli
 from harness.errors import MAX_SHOWN, HarnessError, UsageError
 

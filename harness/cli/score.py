@@ -162,7 +162,9 @@ def check(
     help="References that lie apart from the EEG, as for score.",
 )
 @JOBS_OPTION
-def verify(record: Path, target: Path | None, data: Path | None, labels: Path | None, jobs: int) -> None:
+def verify(
+    record: Path, target: Path | None, data: Path | None, labels: Path | None, jobs: int | None
+) -> None:
     """Make RECORD again from TARGET, its submission or stored predictions, and say what differs.
 
     Without TARGET, the package of the record's name below baselines/ or submissions/ is taken.

@@ -19,7 +19,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -145,7 +144,7 @@ class Child:
         rules = None
         if place.isolation == isolation.BUBBLEWRAP:
             outer = isolation.bubblewrap_command(
-                shutil.which("bwrap") or "bwrap",
+                isolation.bubblewrap_program() or "bwrap",
                 [*isolation.readable_paths(), *readable],
                 writable,
                 own_user=uid is None,

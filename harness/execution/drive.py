@@ -31,6 +31,7 @@ from harness.execution.spec import PredictorSpec, Run, SegmentInput
 from harness.predictor import Array, OutputFault, check_prediction
 
 BATCHES_AHEAD = 4  # of each worker, on disk: 63 MB with 32 segments of 30 s
+LEAST_BATCHES, LEAST_MEMORY_BYTES = 2, 2**30  # of each worker, where nobody says how many there are
 WATCH_SECONDS = 0.1  # between looks at memory and output
 FIRST_WAIT_SECONDS = 0.0005
 LONGEST_WAIT_SECONDS = 0.01
@@ -76,10 +77,11 @@ class Drive:
         shape = (len(self.segments), setup.n_frames, setup.n_bands)
         self.store: Array = exchange.unnamed_storage(shape)
 
-    def run(self, jobs: int) -> str:
+    def run(self) -> str:
         """Predict everything; return the last lines of output."""
         self.began = self.looked = time.monotonic()
-        jobs = min(jobs, len(self.batches))
+        fitting = fitting_jobs(len(self.batches), self.limits.memory_bytes)
+        jobs = min(self.limits.jobs or fitting, len(self.batches))
         n_threads = threads_asked() or max(1, len(os.sched_getaffinity(0)) // jobs)
         with ExitStack() as stack:
             place = stack.enter_context(prepared_place(self.spec, self.limits, self.isolation))
@@ -290,6 +292,17 @@ def shuffled_batches(subjects: Sequence[str], most: int, seed: str) -> list[list
         batches += [group[start : start + most] for start in range(0, len(group), most)]
     order.shuffle(batches)
     return batches
+
+
+def fitting_jobs(n_batches: int, memory_bytes: int) -> int:
+    """How many workers to share a run among where nobody says: one for each core, or as threads fit.
+
+    Threads of one worker wait for each other at every step, and so for whatever else the machine does;
+    workers of one thread do not. Each loads the submission anew, so that it should have two batches and
+    more, and memory of its own.
+    """
+    cores = len(os.sched_getaffinity(0)) // (threads_asked() or 1)
+    return max(1, min(cores, n_batches // LEAST_BATCHES, memory_bytes // LEAST_MEMORY_BYTES))
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def choose(asked: str) -> str:
 @functools.cache
 def bubblewrap() -> Means:
     """Try bubblewrap, with all that a run asks of it."""
-    program = shutil.which("bwrap")
+    program = bubblewrap_program()
     if program is None:
         return Means(BUBBLEWRAP, False, "the program bwrap is not installed")
     if platform.machine() not in seccomp.ARCHITECTURES:
@@ -112,6 +112,12 @@ def bubblewrap() -> Means:
         return Means(BUBBLEWRAP, False, said[-1] if said else f"exit code {done.returncode}")
     version = subprocess.run([program, "--version"], capture_output=True, text=True, env=environment)
     return Means(BUBBLEWRAP, True, version.stdout.strip())
+
+
+def bubblewrap_program() -> str | None:
+    """Where bwrap is; None where it is not installed."""
+    beside = Path(sys.executable).with_name("bwrap")  # of a conda environment that is not activated
+    return shutil.which("bwrap") or (str(beside) if beside.is_file() else None)
 
 
 @functools.cache

@@ -101,7 +101,7 @@ def predict_segments(
     try:
         with full_disk_explained():
             drive = Drive(spec, segments, read_eeg, run, batch_segments, on_progress, means, order_seed)
-            output = drive.run(run.jobs)
+            output = drive.run()
         predictions.update((segment.id, drive.store[i]) for i, segment in enumerate(segments))
         yield PredictorRun(
             MappingProxyType(predictions),
@@ -132,9 +132,9 @@ def full_disk_explained() -> Iterator[None]:
         raise PredictorError(fault) from error
 
 
-def _check_options(segments: Sequence[SegmentInput], jobs: int, batch_segments: int) -> None:
+def _check_options(segments: Sequence[SegmentInput], jobs: int | None, batch_segments: int) -> None:
     for name, value in (("jobs", jobs), ("batch_segments", batch_segments)):
-        if value < 1:
+        if value is not None and value < 1:
             raise UsageError(Fault(name, f"{value}", "1 or more"))
     ids = [segment.id for segment in segments]
     if len(set(ids)) < len(ids):

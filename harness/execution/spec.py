@@ -19,7 +19,7 @@ class Run:
     Attributes:
         variant: the variant's name; None for the manifest's first.
         seed: of Python's, numpy's and torch's generators in the predictor's process.
-        jobs: processes that share the segments, and the machine's cores.
+        jobs: processes that share the segments, and the machine's cores; None for what fits them.
         seconds: wall clock of the whole run.
         memory_bytes: resident memory of all its processes together.
         cpu_seconds: CPU time of each process; None for the wall clock times the number of cores.
@@ -36,7 +36,7 @@ class Run:
 
     variant: str | None = None
     seed: int = 0
-    jobs: int = 1
+    jobs: int | None = None
     seconds: float = 3600.0
     memory_bytes: int = 8 * 2**30
     cpu_seconds: float | None = None

@@ -705,7 +705,9 @@ def test_error_in_the_body_passes_through(predict, tmp_path):
         raise ZeroDivisionError
 
 
-def test_everything_ends_when_the_harness_is_killed_and_the_next_run_clears_up(predict, means, tmp_path, scratch):
+def test_everything_ends_when_the_harness_is_killed_and_the_next_run_clears_up(
+    predict, means, tmp_path, scratch
+):
     predict(body("open('here', 'w')\ntime.sleep(0.1)\nreturn eeg[:, :, :10]"))  # it works in itself
     (tmp_path / "demo" / "model.py").write_text(body("os.fork()\nprint('here')\ntime.sleep(60)"))
     script = f"""
