@@ -67,7 +67,7 @@ def rank(
     results: Path,
     ref: str | None,
     data: Path | None,
-    jobs: int,
+    jobs: int | None,
     out: Path | None,
     records: Path | None,
 ) -> None:

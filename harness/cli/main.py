@@ -14,7 +14,15 @@ from typing import NoReturn
 
 import click
 
-from harness.cli import boards, data, prepare, pull_request, score, train  # noqa: F401 - each adds its commands
+from harness.cli import (  # noqa: F401 - each adds its commands
+    boards,
+    data,
+    doctor,
+    prepare,
+    pull_request,
+    score,
+    train,
+)
 from harness.cli.group import cli
 from harness.errors import MAX_SHOWN, HarnessError, UsageError
 

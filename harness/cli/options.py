@@ -34,9 +34,8 @@ PARTIAL_OPTION = click.option(
 JOBS_OPTION = click.option(
     "--jobs",
     type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Predictor processes that share the segments.",
+    default=None,
+    help="Predictor processes that share the segments. Default: as many as fit the cores.",
 )
 LABELS_OPTION = click.option(
     "--labels",
@@ -82,19 +81,21 @@ def asked_options(command: Command) -> Command:
 
 
 def run_options(command: Command) -> Command:
-    """Options --variant, --jobs, --seed, --time-limit and --memory-limit, handed on as the Run ``run``."""
+    """Options --variant, --jobs, --seed, limits and --no-isolation, handed on as the Run ``run``."""
 
     @functools.wraps(command)
     def call(
         *,
         variant: str | None,
-        jobs: int,
+        jobs: int | None,
         seed: int,
         time_limit: float,
         memory_limit: float,
+        no_isolation: bool,
         **others: Any,
     ) -> None:
         from harness.execution import Run
+        from harness.execution.isolation import NONE, STRONGEST
 
         run = Run(
             variant=variant,
@@ -102,6 +103,7 @@ def run_options(command: Command) -> Command:
             jobs=jobs,
             seconds=time_limit,
             memory_bytes=int(memory_limit * 2**30),
+            isolation=NONE if no_isolation else STRONGEST,
         )
         command(run=run, **others)
 
@@ -126,6 +128,11 @@ def run_options(command: Command) -> Command:
             show_default=True,
             metavar="GIB",
             help="Memory that the predictor may use.",
+        ),
+        click.option(
+            "--no-isolation",
+            is_flag=True,
+            help="For your own code: let it read whatever you can read; record and board say so.",
         ),
     )
     return _with(call, options)

@@ -21,7 +21,7 @@ def comment(file: Path) -> None:
 
 
 def rank_changes(
-    ref: str, board: str | None, jobs: int, data: Path | None, out: Path | None, records: Path | None
+    ref: str, board: str | None, jobs: int | None, data: Path | None, out: Path | None, records: Path | None
 ) -> None:
     """Check and score what changed since a ref, and print the boards with the change in rank."""
     import json

@@ -207,7 +207,7 @@ def verify(
     data: Path | None,
     labels: Path | None,
     split: str | None,
-    jobs: int,
+    jobs: int | None,
 ) -> None:
     """Make RECORD again from SYSTEM, its submission or stored predictions, and say what differs.
 

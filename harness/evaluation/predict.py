@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -41,16 +42,13 @@ class _Reader:
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self._segments = segments
-        self._last: str | None = None
         self.fingerprint = Fingerprint()
 
     def __call__(self, index: int) -> NDArray[np.float32]:
         """The EEG of a segment, (segment_samples, n_channels)."""
         segment = self._segments[index]
-        if segment.subject != self._last:
-            release_maps()
-            self._last = segment.subject
-        eeg = np.ascontiguousarray(segment.eeg())
+        eeg = np.array(segment.eeg(), order="C")  # a copy: no map of a corpus's file is handed on
+        release_maps()  # segments come from all recordings in turn
         if self.fingerprint.lacks(segment.id, "eeg"):
             self.fingerprint.add_eeg(segment.id, eeg)
         return eeg
@@ -84,7 +82,14 @@ def _one_run(
 ) -> AbstractContextManager[PredictorRun]:
     told = prepared.task.split.told
     inputs = [SegmentInput(segment.id, told(segment.subject)) for segment in segments]
-    return predict_segments(prepared.spec, inputs, read_eeg, prepared.run, on_progress=on_progress)
+    return predict_segments(
+        prepared.spec,
+        inputs,
+        read_eeg,
+        prepared.run,
+        on_progress=on_progress,
+        hidden=[prepared.task.corpus.folder],
+    )
 
 
 def _ensemble_run(
@@ -92,6 +97,7 @@ def _ensemble_run(
 ) -> AbstractContextManager[PredictorRun]:
     """The members in the manifest's order; the time limit is that of all together."""
     began = time.monotonic()
+    order_seed = prepared.run.order_seed or secrets.token_hex(16)
     n_members = len(prepared.members)
 
     def runs() -> Iterator[AbstractContextManager[PredictorRun]]:
@@ -101,9 +107,8 @@ def _ensemble_run(
                 if on_progress:
                     on_progress(number * total + done, n_members * total)
 
-            run: Run = replace(
-                member.run, seconds=max(prepared.run.seconds - (time.monotonic() - began), 0.0)
-            )
+            left = max(prepared.run.seconds - (time.monotonic() - began), 0.0)
+            run: Run = replace(member.run, seconds=left, order_seed=order_seed)
             yield _one_run(replace(member, run=run), segments, read_eeg, show)
 
     shape = (prepared.task.n_frames, prepared.task.n_bands)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from harness.execution import PredictorSpec, Run
 from harness.submission.ensemble import load_members
@@ -22,6 +23,8 @@ class Prepared:
         code_sha256: of everything that decides a prediction but the weights, before it runs.
         weights: verified; None where it has none, and for an ensemble.
         members: of an ensemble, each prepared by itself; else empty.
+        code_hashes: sha256 of each file of the code as ``code_sha256`` holds it: what would run later
+            is refused where it is anything else.
     """
 
     submission: Submission
@@ -31,6 +34,7 @@ class Prepared:
     code_sha256: str
     weights: Weights | None
     members: tuple[Prepared, ...] = ()
+    code_hashes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def spec(self) -> PredictorSpec:
@@ -45,6 +49,9 @@ class Prepared:
                 weights=self.weights.path if self.weights else None,
                 seed=self.run.seed,
             ),
+            listed=self.submission.listed,
+            code_hashes=self.code_hashes,
+            weights_sha256=self.weights.sha256 if self.weights else None,
         )
 
 
@@ -56,11 +63,13 @@ def prepare(submission: Submission, task: Task, run: Run) -> Prepared:
     """
     submission.check_feature(task.feature)
     variant = submission.variant(run.variant)
+    hashes = submission.code_hashes()
+    code_sha256 = submission.code_sha256(hashes)
     if submission.is_ensemble:
         members = tuple(
             prepare(member.submission, task, replace(run, variant=member.variant))
             for member in load_members(submission)
         )
-        return Prepared(submission, task, run, variant, submission.code_sha256(), None, members)
+        return Prepared(submission, task, run, variant, code_sha256, None, members)
     weights = submission.weights(task.corpus.name, task.split, task.feature, variant)
-    return Prepared(submission, task, run, variant, submission.code_sha256(), weights)
+    return Prepared(submission, task, run, variant, code_sha256, weights, code_hashes=hashes)

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
-import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 
-from harness.errors import MAX_SHOWN, Fault, PredictorError, ShapeError, shorten
+from harness.errors import MAX_SHOWN, Fault, PredictorError, ShapeError, SubmissionError, shorten
 from harness.execution import exchange
-from harness.execution.child import GRACE_SECONDS, MAX_LOG_BYTES, MAX_OUTPUT_LINES, Child
+from harness.execution.child import (
+    GRACE_SECONDS,
+    MAX_OUTPUT_LINES,
+    Child,
+    Place,
+    other_group,
+    threads_asked,
+)
+from harness.execution.code import code_files, copy_code, copy_file
+from harness.execution.folder import run_folder
+from harness.execution.isolation import NONE, PACKAGE
 from harness.execution.spec import PredictorSpec, Run, SegmentInput
 from harness.predictor import Array, OutputFault, check_prediction
 
 BATCHES_AHEAD = 4  # of each worker, on disk: 63 MB with 32 segments of 30 s
+LEAST_BATCHES, LEAST_MEMORY_BYTES = 2, 2**30  # of each worker, where nobody says how many there are
 WATCH_SECONDS = 0.1  # between looks at memory and output
 FIRST_WAIT_SECONDS = 0.0005
 LONGEST_WAIT_SECONDS = 0.01
+FREE_DISK_BYTES = 2**29  # below this much, or half of what was free, a run ends: files can hide from a look
 
 
 @dataclass
@@ -35,8 +47,10 @@ class Drive:
         segments: what to predict.
         read_eeg: position of a segment -> (segment_samples, 64) float32.
         limits: of the whole run.
-        batch_segments: segments in one call of ``predict``.
+        batch_segments: most segments in one call of ``predict``.
         on_progress: called with the segments done and their total; may be None.
+        isolation: means in use.
+        order_seed: of the order in which the segments are asked.
         seconds: inside ``predict``, as the workers say.
         wall_seconds: of the run, once it is over.
         store: (n_segments, n_times, n_bands) float32, in a file without a name.
@@ -48,6 +62,8 @@ class Drive:
     limits: Run
     batch_segments: int
     on_progress: Callable[[int, int], None] | None
+    isolation: str
+    order_seed: str
     seconds: float = 0.0
     wall_seconds: float = 0.0
     n_given: int = 0  # batches
@@ -56,25 +72,23 @@ class Drive:
 
     def __post_init__(self) -> None:
         setup = self.spec.setup
-        self.n_batches = -(-len(self.segments) // self.batch_segments)
+        subjects = [segment.subject for segment in self.segments]
+        self.batches = shuffled_batches(subjects, self.batch_segments, self.order_seed)
         shape = (len(self.segments), setup.n_frames, setup.n_bands)
         self.store: Array = exchange.unnamed_storage(shape)
 
-    def run(self, jobs: int) -> str:
+    def run(self) -> str:
         """Predict everything; return the last lines of output."""
         self.began = self.looked = time.monotonic()
-        jobs = min(jobs, self.n_batches)
-        n_threads = max(1, len(os.sched_getaffinity(0)) // jobs)
-        job = _job(self.spec, self.limits)
-        seed = self.spec.setup.seed
+        fitting = fitting_jobs(len(self.batches), self.limits.memory_bytes)
+        jobs = min(self.limits.jobs or fitting, len(self.batches))
+        n_threads = threads_asked() or max(1, len(os.sched_getaffinity(0)) // jobs)
         with ExitStack() as stack:
-            folder = Path(
-                stack.enter_context(
-                    tempfile.TemporaryDirectory(prefix="harness-", ignore_cleanup_errors=True)
-                )
-            )
+            place = stack.enter_context(prepared_place(self.spec, self.limits, self.isolation))
+            self.floor_bytes = min(FREE_DISK_BYTES, _free_bytes(place.folder) // 2)
+            job = _job(self.spec, place)
             for k in range(jobs):
-                child = Child(folder / f"{k}", job, n_threads, seed)
+                child = Child(place, f"{k}", job, n_threads, self.spec.setup.seed)
                 stack.callback(child.close)
                 self.children.append(child)
             wait = FIRST_WAIT_SECONDS
@@ -84,7 +98,7 @@ class Drive:
                 else:
                     time.sleep(wait)
                     wait = min(2 * wait, LONGEST_WAIT_SECONDS)
-                self._watch()
+                self._watch(place.folder)
             self.store.flags.writeable = False
             for child in self.children:
                 child.stop()
@@ -97,14 +111,14 @@ class Drive:
     def _feed(self) -> bool:
         """Give the next batch to the worker that has the fewest; one at a time."""
         child = min(self.children, key=lambda child: len(child.pending))
-        if self.n_given == self.n_batches or len(child.pending) >= BATCHES_AHEAD:
+        if self.n_given == len(self.batches) or len(child.pending) >= BATCHES_AHEAD:
             return False
         batch = self.n_given
-        span = self._span(batch)
-        path = child.folder / "eeg" / f"{batch:06d}.npy"
-        exchange.write_json(path.with_suffix(".json"), [self.segments[i].subject for i in span])
-        shape = (len(span), self.spec.setup.segment_samples, self.spec.setup.n_channels)
-        exchange.write_eeg(path, (self._checked_eeg(i) for i in span), shape)
+        chosen = self.batches[batch]
+        path = child.given / f"{batch:06d}.npy"
+        exchange.write_json(path.with_suffix(".json"), [self.segments[i].subject for i in chosen])
+        shape = (len(chosen), self.spec.setup.segment_samples, self.spec.setup.n_channels)
+        exchange.write_eeg(path, (self._checked_eeg(i) for i in chosen), shape)
         child.pending.append(batch)
         self.n_given += 1
         return True
@@ -128,23 +142,23 @@ class Drive:
         except exchange.UnusableError as error:
             self._fail(child, OutputFault(f"the process wrote something else: {error}", "", ""))
         self.seconds += report.get("seconds", 0.0)
-        eeg = child.folder / "eeg" / f"{name}.npy"
+        eeg = child.given / f"{name}.npy"
         exchange.remove(eeg, eeg.with_suffix(".json"), out / f"{name}.npy", out / f"{name}.json")
         return True
 
     def _take(self, child: Child, path: Path) -> None:
-        span = self._span(child.pending[0])
-        shape = (len(span), *self.store.shape[1:])
-        prediction = exchange.read_prediction(path, (shape[0], shape[1], shape[2]))
-        if faults := check_prediction(prediction, (shape[0], shape[1], shape[2])):
+        chosen = self.batches[child.pending[0]]
+        shape = (len(chosen), self.spec.setup.n_frames, self.spec.setup.n_bands)
+        prediction = exchange.read_prediction(path, shape)
+        if faults := check_prediction(prediction, shape):
             self._fail(child, *faults)
-        self.store[span.start : span.stop] = prediction
+        self.store[chosen] = prediction
         child.pending.popleft()
-        self.n_done += len(span)
+        self.n_done += len(chosen)
         if self.on_progress:
             self.on_progress(self.n_done, len(self.segments))
 
-    def _watch(self) -> None:
+    def _watch(self, folder: Path) -> None:
         """Look for a worker that ended, and at every limit."""
         for child in self.children:
             code = child.exit_code()
@@ -175,12 +189,23 @@ class Drive:
                 ),
             )
         for child in self.children:
-            if child.log_bytes() > MAX_LOG_BYTES:
-                self._fail(
-                    child,
-                    OutputFault(f"printed more than {MAX_LOG_BYTES / 2**20:.0f} MiB", "", "Print less."),
-                )
+            if child.log_bytes() > self.limits.output_bytes:
+                most = f"{self.limits.output_bytes / 2**20:.0f} MiB"
+                self._fail(child, OutputFault(f"printed more than {most}", "", "Print less."))
+            self._check_disk(child, folder)
             self._check_forked(child)
+
+    def _check_disk(self, child: Child, folder: Path) -> None:
+        size, count = child.disk_use(self.limits.files)
+        fault = None
+        if size > self.limits.disk_bytes:
+            fault = f"wrote more than {self.limits.disk_bytes / 2**20:.0f} MiB of files"
+        elif count > self.limits.files:
+            fault = f"made more than {self.limits.files} files and folders"
+        elif _free_bytes(folder) < self.floor_bytes:
+            fault = f"the disk of {folder.parent} was nearly full while it ran"
+        if fault:
+            self._fail(child, OutputFault(fault, "", "Keep in memory what one call of predict needs."))
 
     def _finish(self, child: Child) -> None:
         left = child.finish()
@@ -218,24 +243,19 @@ class Drive:
 
     def _where(self, child: Child, segment: int | None) -> str:
         name = self.spec.name
-        total = len(self.segments)
         if not child.started:
             return f"{name}, starting {self.spec.entry_point}"
         if not child.pending:
             return f"{name}, after its last segment"
-        span = self._span(child.pending[0])
-        if segment is not None and 0 <= segment < len(span):
-            span = span[segment : segment + 1]
-        first, last = self.segments[span.start].id, self.segments[span.stop - 1].id
-        if len(span) == 1:
-            return f"{name}, segment {first} ({span.start + 1} of {total})"
-        return f"{name}, segments {first} .. {last} ({span.start + 1}..{span.stop} of {total})"
+        batch = child.pending[0]
+        ids = [self.segments[i].id for i in self.batches[batch]]
+        if segment is not None and 0 <= segment < len(ids):
+            ids = ids[segment : segment + 1]
+        words = "segment" if len(ids) == 1 else "segments"
+        return f"{name}, batch {batch + 1} of {len(self.batches)}, {words} {shorten(ids, 2)}"
 
     def _busy(self) -> Child:
         return next((c for c in self.children if c.pending or not c.started), self.children[0])
-
-    def _span(self, batch: int) -> range:
-        return range(len(self.segments))[batch * self.batch_segments : (batch + 1) * self.batch_segments]
 
     def _checked_eeg(self, i: int) -> Array:
         eeg = self.read_eeg(i)
@@ -251,14 +271,83 @@ class Drive:
         return eeg
 
 
-def _job(spec: PredictorSpec, limits: Run) -> dict[str, object]:
+def shuffled_batches(subjects: Sequence[str], most: int, seed: str) -> list[list[int]]:
+    """The order in which segments are asked: positions of segments, in batches.
+
+    A batch holds segments of one subject where subjects are told, and of anybody where all are
+    "unknown". Who knows the seed knows the order; nobody else can tell from it which segment is which.
+
+    Args:
+        subjects: what is told of each segment's subject.
+        most: segments in one batch.
+        seed: of the order.
+    """
+    order = random.Random(seed)
+    groups: dict[str, list[int]] = {}
+    for position, subject in enumerate(subjects):
+        groups.setdefault(subject, []).append(position)
+    batches = []
+    for group in groups.values():
+        order.shuffle(group)
+        batches += [group[start : start + most] for start in range(0, len(group), most)]
+    order.shuffle(batches)
+    return batches
+
+
+def fitting_jobs(n_batches: int, memory_bytes: int) -> int:
+    """How many workers to share a run among where nobody says: one for each core, or as threads fit.
+
+    Threads of one worker wait for each other at every step, and so for whatever else the machine does;
+    workers of one thread do not. Each loads the submission anew, so that it should have two batches and
+    more, and memory of its own.
+    """
+    cores = len(os.sched_getaffinity(0)) // (threads_asked() or 1)
+    return max(1, min(cores, n_batches // LEAST_BATCHES, memory_bytes // LEAST_MEMORY_BYTES))
+
+
+@contextmanager
+def prepared_place(spec: PredictorSpec, limits: Run, means: str) -> Iterator[Place]:
+    """The folder of a run, with private copies of the code and the weights.
+
+    Raises:
+        SubmissionError: the submission holds what cannot be copied, or changed since it was looked at.
+    """
+    gid = None if means == NONE else other_group()
+    with run_folder() as (folder, lock):
+        files = code_files(spec.folder, spec.listed)
+        hashes = copy_code(files, folder / "code")
+        changed = sorted(dict(hashes.items() ^ (spec.code_hashes or hashes).items()))
+        (folder / "weights").mkdir()
+        if spec.setup.weights is not None:
+            sha256 = copy_file(spec.setup.weights, folder / "weights" / spec.setup.weights.name)
+            if spec.weights_sha256 not in (None, sha256):
+                changed.append(spec.setup.weights.name)
+        if changed:
+            problem = f"{shorten(changed)} changed while it was being scored"
+            raise SubmissionError(Fault(str(spec.folder), problem, "one state of it", "Score it again."))
+        (folder / "lib").mkdir()
+        (folder / "lib" / PACKAGE.name).symlink_to(PACKAGE)
+        place = Place(folder, lock, means, gid, limits)
+        place.canary.write_text("nobody inside can read this\n")
+        place.canary.chmod(0o644)
+        place.open_to_group()
+        yield place
+
+
+def _job(spec: PredictorSpec, place: Place) -> dict[str, object]:
     weights = spec.setup.weights
+    copied = weights and str(place.folder / "weights" / weights.name)
     return {
-        "submission": str(spec.folder.resolve()),
+        "submission": str(place.folder / "code"),
         "entry_point": spec.entry_point,
-        "setup": {**vars(spec.setup), "weights": weights and str(weights.absolute())},
-        "memory_bytes": limits.memory_bytes,
+        "setup": {**vars(spec.setup), "weights": copied},
+        "memory_bytes": place.limits.memory_bytes,
     }
+
+
+def _free_bytes(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
 
 
 def _ended(code: int) -> OutputFault:

@@ -38,7 +38,7 @@ def write_json(path: Path, content: object) -> None:
     """
     draft = path.with_suffix(".tmp")
     draft.write_text(json.dumps(content, default=as_dict), encoding="utf-8")
-    draft.replace(path)
+    _publish(draft, path)
 
 
 def as_dict(value: object) -> dict[object, object]:
@@ -65,6 +65,11 @@ def write_eeg(path: Path, segments: Iterable[Array], shape: tuple[int, int, int]
         file.write(_header(shape))
         for segment in segments:
             np.ascontiguousarray(segment).tofile(file)
+    _publish(draft, path)
+
+
+def _publish(draft: Path, path: Path) -> None:
+    draft.chmod(0o640)  # the worker is of the folder's group, whatever this user's umask
     draft.replace(path)
 
 

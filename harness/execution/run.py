@@ -3,8 +3,9 @@
 The segments are cut into batches, the same whatever the number of processes. Batches of EEG are
 written ahead of the workers, a few each; predictions come back as files that are checked, copied
 into storage of our own and deleted. A worker is told the subjects of a batch, or "unknown", but neither
-segment ids nor stimuli, and no path that leads to labels. (It runs as the same user: what that user may
-read, code that goes looking for it can read. Keep hidden labels where the user cannot.)
+segment ids nor stimuli, and no path that leads to labels. Nor does the order tell which segment is which:
+it is drawn anew for every run, from a seed that is secret until the run has ended. ``isolation.py`` says
+what else a worker cannot reach, SECURITY.md from whom all this protects.
 
 Whatever happens here, no process and no file is left behind. Errors name the submission, the
 segments in work and the last lines that the submission printed.
@@ -14,15 +15,18 @@ from __future__ import annotations
 
 import errno
 import json
+import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 from harness.errors import Fault, PredictorError, UsageError, raise_all, shorten
 from harness.execution import exchange
 from harness.execution.drive import Drive
+from harness.execution.isolation import NONE, check_hidden, choose
 from harness.execution.spec import DEFAULT_RUN, PredictorSpec, Run, SegmentInput
 from harness.predictor import Array
 
@@ -37,12 +41,16 @@ class PredictorRun:
         seconds: inside ``predict``, over all workers, as they say; at most what is possible.
         wall_seconds: of the whole run, starting processes included.
         output: the last lines that the submission printed.
+        isolation: what kept the process apart: ``bubblewrap``, ``landlock`` or ``none``.
+        order_seed: of the order in which the segments were asked; secret while the run lasts.
     """
 
     predictions: Mapping[str, Array]
     seconds: float
     wall_seconds: float
     output: str
+    isolation: str
+    order_seed: str
 
 
 @contextmanager
@@ -54,6 +62,7 @@ def predict_segments(
     *,
     batch_segments: int = 32,
     on_progress: Callable[[int, int], None] | None = None,
+    hidden: Sequence[Path] = (),
 ) -> Iterator[PredictorRun]:
     """Predict every segment in processes of their own; all have ended when the body begins.
 
@@ -61,37 +70,46 @@ def predict_segments(
         spec: the submission.
         segments: with ids that differ.
         read_eeg: position of a segment -> (segment_samples, 64) float32.
-        run: how many processes share the batches, and what they may use. Variant and seed are the
-            specification's.
-        batch_segments: segments in one call of ``predict``; the last may have fewer.
+        run: how many processes share the batches, what they may use, and how they are kept apart.
+            Variant and seed are the specification's.
+        batch_segments: segments in one call of ``predict``; the last of a subject may have fewer.
         on_progress: called with the segments done and their total.
+        hidden: files and folders that must not be where every predictor may read.
 
     Yields:
         The predictions; an empty run, without a process, where there are no segments.
 
     Raises:
         PredictorError: the submission failed, broke a limit or returned what cannot be scored,
-            or an option of its variant cannot be handed to another process.
+            an option of its variant cannot be handed to another process, no means of isolation works
+            here, or what is hidden lies where predictors may read.
+        SubmissionError: the submission's folder holds what cannot be copied.
         ShapeError: ``read_eeg`` gave another shape or dtype.
         UsageError: ``jobs`` or ``batch_segments`` below 1, or an id twice.
     """
     _check_options(segments, run.jobs, batch_segments)
+    means = choose(run.isolation)
+    order_seed = run.order_seed or secrets.token_hex(16)
     if not segments:
-        yield PredictorRun(MappingProxyType({}), 0.0, 0.0, "")
+        yield PredictorRun(MappingProxyType({}), 0.0, 0.0, "", means, order_seed)
         return
+    if means != NONE:
+        check_hidden([*hidden, Path(tempfile.gettempdir())])
     _check_entry_point(spec)
     _check_variant(spec)
     predictions: dict[str, Array] = {}
     try:
         with full_disk_explained():
-            drive = Drive(spec, segments, read_eeg, run, batch_segments, on_progress)
-            output = drive.run(run.jobs)
+            drive = Drive(spec, segments, read_eeg, run, batch_segments, on_progress, means, order_seed)
+            output = drive.run()
         predictions.update((segment.id, drive.store[i]) for i, segment in enumerate(segments))
         yield PredictorRun(
             MappingProxyType(predictions),
             min(drive.seconds, drive.wall_seconds * len(drive.children)),
             drive.wall_seconds,
             output,
+            means,
+            order_seed,
         )
     finally:
         predictions.clear()  # the storage has no name: it goes with the last array
@@ -114,9 +132,9 @@ def full_disk_explained() -> Iterator[None]:
         raise PredictorError(fault) from error
 
 
-def _check_options(segments: Sequence[SegmentInput], jobs: int, batch_segments: int) -> None:
+def _check_options(segments: Sequence[SegmentInput], jobs: int | None, batch_segments: int) -> None:
     for name, value in (("jobs", jobs), ("batch_segments", batch_segments)):
-        if value < 1:
+        if value is not None and value < 1:
             raise UsageError(Fault(name, f"{value}", "1 or more"))
     ids = [segment.id for segment in segments]
     if len(set(ids)) < len(ids):

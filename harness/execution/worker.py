@@ -1,32 +1,32 @@
 """The child side: a process that holds one submission and predicts the batches it is given.
 
-Started by ``child.py`` with one argument, the job's folder, in which all talk happens by files:
+Started by ``keeper.py`` with one argument, its folder, in which all talk happens by files:
 
-    job.json            entry point, setup, limits; written before the start
-    eeg/000003.npy      batch 3, (n_segments, n_times, 64) float32; appears when it is ready
-    eeg/000003.json     what is told of the subjects of batch 3; appears before the array
-    stop                appears when nothing is left to do
-    out/start.json      ours: the predictor stands, or what went wrong
-    out/000003.npy      ours: the prediction, (n_segments, n_times, n_bands) float32
-    out/000003.json     ours: seconds inside predict, or what went wrong; written last
-    out/forked.json     ours: a copy of this process came back from the submission's code
+    given/job.json       entry point, setup, limits, isolation; written before the start
+    given/000003.npy     batch 3, (n_segments, n_times, 64) float32; appears when it is ready
+    given/000003.json    what is told of the subjects of batch 3; appears before the array
+    given/stop           appears when nothing is left to do
+    out/start.json       ours: the predictor stands, or what went wrong
+    out/000003.npy       ours: the prediction, (n_segments, n_times, n_bands) float32
+    out/000003.json      ours: seconds inside predict, or what went wrong; written last
+    out/forked.json      ours: a copy of this process came back from the submission's code
 
 A file appears by renaming, whole or not at all. The submission's code runs in this process and
 may do to it what it likes, so the parent believes nothing that is written here.
 
+Before it loads the submission it looks whether it is confined as it should be, and ends where it is not.
 It starts quickly: standard library, numpy and ``harness.predictor``, nothing else.
 """
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import importlib
 import inspect
 import json
 import os
 import random
-import resource
-import signal
 import sys
 import time
 import traceback
@@ -38,12 +38,9 @@ import numpy as np
 
 from harness.predictor import Array, OutputFault, Setup, check_prediction
 
-_ROOT = str(Path(__file__).resolve().parents[2])
-if _ROOT not in sys.path:  # a checkout that is not installed
-    sys.path.append(_ROOT)
-MAX_FILE_BYTES = 2**30  # of any one file that the process writes
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+PR_SET_DUMPABLE = 4  # linux/prctl.h
+CLONE_NEWUSER = 0x10000000  # linux/sched.h
+AF_UNIX, SOCK_STREAM = 1, 1  # linux/socket.h
 FIRST_WAIT_SECONDS = 0.0005
 LONGEST_WAIT_SECONDS = 0.005
 T = TypeVar("T")
@@ -61,21 +58,25 @@ class Worker:
     """One submission and the folder it works in.
 
     Args:
-        folder: the job's folder.
+        folder: the worker's folder.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.given, self.out = folder / "given", folder / "out"
         self.pid = os.getpid()
         self.last_batch = -1
-        self.job: dict[str, Any] = json.loads((folder / "job.json").read_text())
+        self.job: dict[str, Any] = json.loads((self.given / "job.json").read_text())
 
     def run(self) -> int:
         """Load the submission, predict until told to stop; return the exit code."""
-        _tie_to_parent(self.job["parent"])
-        _limit(self.job["memory_bytes"])
+        if self.job["isolation"] == "bubblewrap" and self.job["uid"] is not None:
+            _change_user(self.job["uid"], self.job["gid"])
+        os.chdir(os.environ["HOME"])  # bubblewrap starts elsewhere: it may not look in there
+        os.environ.pop("PWD", None)
         faulthandler.enable()
         try:
+            if self.job["isolation"] != "none":
+                _check_confined(Path(self.job["canary"]))
             predict = self._load()
         except FaultsError as failure:
             self._report("start", {"faults": failure.faults})
@@ -135,19 +136,18 @@ class Worker:
     def _next_batch(self) -> int | None:
         wait = FIRST_WAIT_SECONDS
         while True:
-            ready = [int(path.stem) for path in (self.folder / "eeg").glob("*.npy")]
+            ready = [int(path.stem) for path in self.given.glob("*.npy")]
             later = [batch for batch in ready if batch > self.last_batch]
             if later:
                 self.last_batch = min(later)
                 return self.last_batch
-            orphaned = os.getppid() != self.job["parent"] or not self.folder.exists()
-            if orphaned or (self.folder / "stop").exists():
+            if (self.given / "stop").exists() or not self.given.exists():
                 return None
             time.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
     def _predict(self, predict: Callable[[Array, list[str]], object], batch: int) -> float:
-        path = self.folder / "eeg" / f"{batch:06d}.npy"
+        path = self.given / f"{batch:06d}.npy"
         subjects: list[str] = json.loads(path.with_suffix(".json").read_text())
         # A private mapping: should code below numpy write into it, nobody else will see that.
         eeg = np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
@@ -160,7 +160,7 @@ class Worker:
         shape = (len(subjects), setup["n_frames"], setup["n_bands"])
         if faults := check_prediction(prediction, shape):
             raise FaultsError(*faults)
-        target = self.folder / "out" / path.name
+        target = self.out / path.name
         with target.with_suffix(".tmp").open("wb") as file:
             np.save(file, np.ascontiguousarray(prediction))
         target.with_suffix(".tmp").replace(target)
@@ -202,7 +202,7 @@ class Worker:
             os._exit(1)
 
     def _report(self, name: str, content: dict[str, object]) -> None:
-        target = self.folder / "out" / f"{name}.json"
+        target = self.out / f"{name}.json"
         draft = target.with_suffix(f".{os.getpid()}")
         draft.write_text(json.dumps(content))
         draft.replace(target)
@@ -217,28 +217,44 @@ def seed_generators(seed: int) -> None:
         torch.manual_seed(seed)
 
 
-def _tie_to_parent(parent: int) -> None:
-    """Die when the parent dies, and inherit what the submission's processes leave behind."""
-    if sys.platform == "linux":
-        import ctypes
-
-        libc = ctypes.CDLL(None)
-        libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    if os.getppid() != parent:  # it died before we asked
-        os._exit(1)
+def _change_user(uid: int, gid: int) -> None:
+    """Become another user for good: bubblewrap left the right to do so, and the change takes it away."""
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # a process may read about itself in /proc
 
 
-def _limit(memory_bytes: int) -> None:
-    for what, most in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, MAX_FILE_BYTES),
-        (resource.RLIMIT_DATA, memory_bytes),
-    ):
-        hard = resource.getrlimit(what)[1]
-        if hard != resource.RLIM_INFINITY:
-            most = min(most, hard)
-        resource.setrlimit(what, (most, most))
+def _check_confined(canary: Path) -> None:
+    """Try, from the inside, what must fail.
+
+    Raises:
+        FaultsError: it does not fail.
+    """
+    attempts: dict[str, Callable[[], object]] = {
+        "read a file outside": canary.read_bytes,
+        "open a socket": lambda: _call("socket", AF_UNIX, SOCK_STREAM, 0),
+        "make a name space": lambda: _call("unshare", CLONE_NEWUSER),
+    }
+    if os.getppid() != 1:  # else its parent is that of a name space of its own
+        attempts["signal the process that started it"] = lambda: os.kill(os.getppid(), 0)
+    for what, attempt in attempts.items():
+        try:
+            attempt()
+        except OSError:
+            continue
+        raise FaultsError(
+            OutputFault(
+                f"the isolation does not hold: the process could {what}",
+                "a process that cannot",
+                "`harness doctor` says what this machine offers.",
+            )
+        )
+
+
+def _call(name: str, *arguments: int) -> None:
+    if ctypes.CDLL(None, use_errno=True)[name](*arguments) < 0:
+        raise OSError(ctypes.get_errno(), name)
 
 
 def _check_signature(name: str, call: Callable[..., object], expected: str, *arguments: object) -> None:

@@ -84,22 +84,27 @@ def mean_of_runs(
         n_members: how many runs there are.
 
     Yields:
-        The ensemble's run: the mean, the members' seconds added up, and what they printed.
+        The ensemble's run: the mean, the members' seconds added up, and what they printed; their means
+        of isolation and their order, which are the same for all.
     """
     with full_disk_explained():
         total = unnamed_storage((len(ids), *shape))
     seconds = wall_seconds = 0.0
     printed: list[str] = []
+    means, seed = "", ""
     for run in runs:
         with run as made:
             for i, segment in enumerate(ids):
                 total[i] += zscore(made.predictions[segment]) / np.float32(n_members)
             seconds, wall_seconds = seconds + made.seconds, wall_seconds + made.wall_seconds
             printed += made.output.splitlines()
+            means, seed = made.isolation, made.order_seed
     total.flags.writeable = False
     predictions = {segment: np.asarray(total[i]) for i, segment in enumerate(ids)}
     try:
-        yield PredictorRun(MappingProxyType(predictions), seconds, wall_seconds, "\n".join(printed))
+        yield PredictorRun(
+            MappingProxyType(predictions), seconds, wall_seconds, "\n".join(printed), means, seed
+        )
     finally:
         predictions.clear()  # the storage has no name: it goes with the last array
 

@@ -6,7 +6,6 @@ corpus, split, feature and variant, each with its sha256; a file that does not m
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any
 from harness.conventions import DEFAULT_VARIANT
 from harness.corpus.declaration import declared
 from harness.errors import Fault, SubmissionError, did_you_mean, raise_all
+from harness.execution.code import code_files, files_sha256, hash_code
 from harness.files import MOST_WEIGHTS_BYTES, file_sha256, is_inside, read_regular, write_atomically
 from harness.predictor import Setup
 from harness.schemas.documents import parse_toml
@@ -28,11 +28,6 @@ MANIFEST = "submission.toml"
 MOST_MANIFEST_BYTES = 1 << 20
 # What a manifest that decodes every feature names.
 ANY_FEATURE = "*"
-# Not part of what decides a prediction: caches, documents, and weights (which have hashes of their own).
-_NOT_CODE_FOLDERS = {"__pycache__", "weights", ".git"}
-_NOT_CODE_SUFFIXES = {".md", ".pyc", ".partial"}
-# Checkpoints and logs of trainings, below training/.
-_NOT_CODE_IN_TRAINING = {".pt", ".csv"}
 
 
 @dataclass(frozen=True)
@@ -171,33 +166,36 @@ class Submission:
             )
         )
 
-    def code_sha256(self) -> str:
-        """Hash of everything that decides a prediction but the weights.
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The manifest, and the files that it lists with a hash or a use of their own: no code."""
+        entries = self.manifest.get("weights", [])
+        files = (entry[key] for entry in entries for key in ("file", "training") if key in entry)
+        return (MANIFEST, *files)
 
-        Every file of the folder but weights, checkpoints, documents and caches, and the manifest
-        without its list of weights, so that training another set does not change it.
+    def code_hashes(self) -> dict[str, str]:
+        """The sha256 of every file of the folder that counts as code, by its path in the folder.
 
         Raises:
-            SubmissionError: a file that cannot be read.
+            SubmissionError: the folder holds what cannot be code, such as a link that leaves it.
         """
-        whole = hashlib.sha256()
+        return hash_code(code_files(self.folder, self.listed))
+
+    def code_sha256(self, hashes: Mapping[str, str] | None = None) -> str:
+        """Hash of everything that decides a prediction but the weights.
+
+        The code, and the manifest without its list of weights, so that training another set does not
+        change it.
+
+        Args:
+            hashes: as `code_hashes` gives them; None to look at the files now.
+
+        Raises:
+            SubmissionError: as `code_hashes`.
+        """
         manifest = {key: value for key, value in self.manifest.items() if key != "weights"}
-        whole.update(json.dumps(manifest, sort_keys=True, default=str).encode())
-        for path in sorted(self.folder.rglob("*")):
-            relative = path.relative_to(self.folder)
-            if (
-                path.is_file()
-                and relative.as_posix() != MANIFEST
-                and not _NOT_CODE_FOLDERS.intersection(relative.parts)
-                and path.suffix not in _NOT_CODE_SUFFIXES
-                and not (relative.parts[0] == "training" and path.suffix in _NOT_CODE_IN_TRAINING)
-            ):
-                try:
-                    sha256 = file_sha256(path, MOST_WEIGHTS_BYTES)
-                except OSError as error:
-                    raise SubmissionError(Fault(str(path), error.strerror or "cannot be read")) from None
-                whole.update(f"{relative.as_posix()}\0{sha256}\0".encode())
-        return whole.hexdigest()
+        described = json.dumps(manifest, sort_keys=True, default=str).encode()
+        return files_sha256(described, self.code_hashes() if hashes is None else hashes)
 
 
 def load_submission(folder: Path) -> Submission:

@@ -67,11 +67,11 @@ def test_the_data_are_fingerprinted_alike_from_the_run_and_from_the_corpus(submi
 def test_code_is_hashed_before_it_runs(make_submission, task):
     body = (
         "from pathlib import Path\n"
-        "Path(__file__).write_text('# nothing left')\n"
+        "try:\n    Path(__file__).write_text('# nothing left')\nexcept OSError:\n    pass\n"
         "return np.ascontiguousarray(eeg[:, :, :self.n_bands])"
     )
     submission = load_submission(make_submission(predict=body))
     before = submission.code_sha256()
     record = evaluate(submission, task, Run())
-    assert record.submission.code_sha256 == before
+    assert record.submission.code_sha256 == before == submission.code_sha256()
     assert np.isfinite(record.score)

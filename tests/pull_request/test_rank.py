@@ -381,7 +381,7 @@ def test_a_system_that_fails_its_check_is_not_ranked(ranked, fork):
     assert broken.startswith(
         "submissions/delta: submissions/delta/submission.toml: the key 'version' is missing"
     )
-    assert failed.startswith("submissions/gamma cannot be scored: gamma, segments sub-043_audiobook_1_000")
+    assert failed.startswith("submissions/gamma cannot be scored: gamma, batch 1 of 1, segments sub-043_")
     assert "127 frames for 128 EEG samples" in failed
     assert set(rows(document)) == {"alpha", "beta"}
 

@@ -107,7 +107,7 @@ def test_a_member_that_fails_is_named(harness, make_submission, make_ensemble, w
     make_submission("other", "raise ValueError('no way')")
     code, _, err = harness("score", make_ensemble("../one", "../other"), *where)
     assert code == 1
-    assert "error: other, segments sub-043" in err
+    assert "error: other, batch 1 of 1, segments sub-043" in err
     assert "predict raised ValueError: no way" in err
 
 

@@ -1,0 +1,265 @@
+"""What keeps a predictor's process away from everything else: the means there are, and what each shows it.
+
+- ``bubblewrap``: its own user, process, network, IPC and host name spaces, and a file system that holds
+  nothing but what is listed here. The program ``bwrap`` makes them.
+- ``landlock``: the same file system and processes as everybody, most of which it cannot open: Landlock for
+  files and signals, seccomp for sockets and the rest. Needs no privileges and no program.
+- ``none``: for one's own code. Anything that the user can read, it can read.
+
+Both of the first are tried here, not guessed from versions; and the worker tries them again, from the
+inside, before it loads the submission.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import platform
+import shutil
+import site
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.errors import Fault, PredictorError, UsageError
+from harness.execution import landlock, seccomp
+
+BUBBLEWRAP, LANDLOCK, NONE = "bubblewrap", "landlock", "none"
+STRONGEST = "strongest"  # of those that work here
+CHOICES = (STRONGEST, BUBBLEWRAP, LANDLOCK, NONE)
+PACKAGE = Path(__file__).resolve().parents[1]  # harness/
+PROBE_SECONDS = 20
+MAX_LINKS = 40  # as the kernel's
+SHARED_MEMORY_BYTES = 2**28  # /dev/shm of one worker in bubblewrap
+_LOADER = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime")
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")
+_MACHINE = ("/sys/devices/system/cpu", "/sys/devices/system/node")
+# Landlock cannot make a /proc of its own: its process sees itself, and what is no secret.
+_OWN_PROC = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_GPU_DEVICES = ("dev/nvidia*", "dev/nvidia-caps/*", "dev/kfd", "dev/dri/render*")
+_GPU_FOLDERS = ("sys/bus/pci", "sys/devices/pci*", "sys/module/nvidia*", "proc/driver/nvidia")
+_SET_SECCOMP, _FILTER = 22, 2  # linux/prctl.h
+_EFAULT = 14
+
+
+class Means(NamedTuple):
+    """One means of isolation on this machine.
+
+    Attributes:
+        name: of the means.
+        works: whether it was tried with success.
+        detail: its version where it works, else why not.
+    """
+
+    name: str
+    works: bool
+    detail: str
+
+
+def choose(asked: str) -> str:
+    """The means to use: the one asked for, or the strongest that works here.
+
+    Raises:
+        UsageError: no such means.
+        PredictorError: what is asked for does not work here, or nothing does.
+    """
+    if asked not in CHOICES:
+        raise UsageError(Fault("isolation", repr(asked), f"one of {', '.join(CHOICES)}"))
+    if asked == NONE:
+        return NONE
+    tried = [means() for means in (bubblewrap, landlocked)]
+    for means in tried:
+        if means.works and asked in (STRONGEST, means.name):
+            return means.name
+    reasons = "; ".join(
+        f"{means.name}: {means.detail}" for means in tried if asked in (STRONGEST, means.name)
+    )
+    raise PredictorError(
+        Fault(
+            "isolation",
+            f"no means of it works on this machine ({reasons})",
+            "a process that cannot read labels",
+            "`harness doctor` says what to install or allow. For your own code: --no-isolation.",
+        )
+    )
+
+
+@functools.cache
+def bubblewrap() -> Means:
+    """Try bubblewrap, with all that a run asks of it."""
+    program = bubblewrap_program()
+    if program is None:
+        return Means(BUBBLEWRAP, False, "the program bwrap is not installed")
+    if platform.machine() not in seccomp.ARCHITECTURES:
+        return Means(BUBBLEWRAP, False, f"no filter of system calls for {platform.machine()}")
+    command = [
+        *bubblewrap_command(program, readable_paths(), [], own_user=os.geteuid() != 0),
+        *(sys.executable, "-I", "-S", "-c", "import os; assert os.getpid() < 9"),
+    ]
+    environment = {"PATH": os.defpath}
+    try:
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Means(BUBBLEWRAP, False, str(error))
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        return Means(BUBBLEWRAP, False, said[-1] if said else f"exit code {done.returncode}")
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, env=environment)
+    return Means(BUBBLEWRAP, True, version.stdout.strip())
+
+
+def bubblewrap_program() -> str | None:
+    """Where bwrap is; None where it is not installed."""
+    beside = Path(sys.executable).with_name("bwrap")  # of a conda environment that is not activated
+    return shutil.which("bwrap") or (str(beside) if beside.is_file() else None)
+
+
+@functools.cache
+def landlocked() -> Means:
+    """Ask the kernel for Landlock and for filters of system calls."""
+    if platform.machine() not in seccomp.ARCHITECTURES:
+        return Means(LANDLOCK, False, f"no filter of system calls for {platform.machine()}")
+    abi = landlock.version()
+    if abi == 0:
+        return Means(LANDLOCK, False, f"Linux {platform.release()} does not offer Landlock")
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_SET_SECCOMP, _FILTER, 0, 0, 0) == 0 or ctypes.get_errno() != _EFAULT:
+        return Means(LANDLOCK, False, f"Linux {platform.release()} does not offer filters of system calls")
+    return Means(LANDLOCK, True, f"version {abi}, with seccomp")
+
+
+@functools.cache
+def readable_paths() -> tuple[Path, ...]:
+    """What every predictor may read: the system's programs, the interpreter and its packages, this package.
+
+    Paths that lie inside another are left out.
+    """
+    interpreter = [
+        Path(sys.prefix),
+        Path(sys.base_prefix),
+        Path(sys.exec_prefix),
+        *_links(Path(sys.executable)),
+    ]
+    packages = [Path(folder) for folder in site.getsitepackages()]
+    wanted = [Path(path) for path in (*_SYSTEM, *_LOADER, *_MACHINE)]
+    wanted += [*interpreter, *(path.resolve() for path in interpreter), *packages, PACKAGE, *_libraries()]
+    if gpu_devices():
+        wanted += [path for pattern in _GPU_FOLDERS for path in Path("/").glob(pattern)]
+    return _outermost(path for path in wanted if path.exists() and path != Path("/"))
+
+
+@functools.cache
+def gpu_devices() -> tuple[Path, ...]:
+    """Device files of graphics processors."""
+    return tuple(path for pattern in _GPU_DEVICES for path in sorted(Path("/").glob(pattern)))
+
+
+def landlock_ruleset(readable: Iterable[Path], writable: Iterable[Path]) -> dict[str, object]:
+    """What Landlock is asked for: `readable_paths` and these."""
+    own = [Path(path) for path in _OWN_PROC]
+    devices = [*(Path(path) for path in _DEVICES), *gpu_devices()]
+    return landlock.ruleset(
+        [*readable_paths(), *own, *readable], writable, devices, min(landlock.version(), landlock.NEWEST)
+    )
+
+
+def filter_of_calls(name: str) -> bytes:
+    """The program for the kernel that goes with a means of isolation."""
+    alone = name == LANDLOCK
+    signals = landlock.version() >= landlock.SIGNALS_SINCE
+    return seccomp.program(seccomp.rules(landlock=alone, signals_by_landlock=signals))
+
+
+def bubblewrap_command(
+    program: str,
+    readable: Iterable[Path],
+    writable: Iterable[Path],
+    *,
+    own_user: bool,
+    filtered: bool = False,
+) -> list[str]:
+    """The command before the one that is to run inside.
+
+    Args:
+        program: bwrap.
+        readable: what can be read inside, at the same paths.
+        writable: folders that can be written too.
+        own_user: whether to make a user namespace; else the process inside changes its user itself, and
+            keeps the right to do that one thing.
+        filtered: whether "{seccomp}" among the arguments will be replaced by a descriptor.
+    """
+    command = [
+        program, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+        "--hostname", "predictor", "--cap-drop", "ALL",
+    ]  # fmt: skip
+    if own_user:
+        command += ["--unshare-user"]
+    else:
+        command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    command += ["--dev", "/dev", "--proc", "/proc"]
+    for device in gpu_devices():
+        command += ["--dev-bind", str(device), str(device)]
+    command += ["--remount-ro", "/dev", "--perms", "1777", "--size", str(SHARED_MEMORY_BYTES)]
+    command += ["--tmpfs", "/dev/shm"]
+    bound = [("--ro-bind", path) for path in readable] + [("--bind", path) for path in writable]
+    # Else a folder on the way is as closed as what is bound below it.
+    for folder in sorted({folder for _, path in bound for folder in path.parents if folder != Path("/")}):
+        command += ["--dir", str(folder)]
+    for option, path in bound:
+        command += [option, str(path), str(path)]
+    command += ["--remount-ro", "/", "--chdir", "/"]
+    if filtered:
+        command += ["--seccomp", "{seccomp}"]
+    return [*command, "--"]
+
+
+def check_hidden(hidden: Iterable[Path]) -> None:
+    """Refuse to run where what must stay hidden lies in a folder that every predictor may read.
+
+    Raises:
+        PredictorError: it does.
+    """
+    for path in hidden:
+        for folder in readable_paths():
+            if path.resolve().is_relative_to(folder.resolve()):
+                raise PredictorError(
+                    Fault(
+                        str(path),
+                        f"inside {folder}, which a predictor may read (programs and packages)",
+                        "data and labels elsewhere",
+                        "Move them, for example to your home folder.",
+                    )
+                )
+
+
+def _links(path: Path) -> list[Path]:
+    """A program's name, and every link on the way to the program."""
+    found = [path]
+    while path.is_symlink() and len(found) < MAX_LINKS:
+        path = Path(os.path.normpath(path.parent / path.readlink()))
+        found.append(path)
+    return found
+
+
+def _libraries() -> list[Path]:
+    """Folders of the shared libraries that are loaded here, wherever an environment keeps them."""
+    try:
+        lines = Path("/proc/self/maps").read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    files = {line.split(maxsplit=5)[-1] for line in lines if ".so" in line and line.count("/")}
+    return [Path(file).parent for file in files if file.startswith("/")]
+
+
+def _outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
+    kept: list[Path] = []
+    for path in sorted(set(paths), key=lambda path: (len(path.parts), path)):
+        if not any(path.is_relative_to(other) for other in kept):
+            kept.append(path)
+    return tuple(kept)
