@@ -20,6 +20,7 @@ from harness.errors import Fault, SplitError, did_you_mean, raise_all, shorten
 from harness.files import read_regular
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
+from harness.scoring.measures import DEFAULT, measure
 
 MOST_SPLIT_BYTES = 1 << 20
 SPLIT_FOLDER = Path(__file__).parents[2] / "splits"
@@ -28,7 +29,7 @@ Cut = Literal["whole-recordings", "in-time", "given"]
 SubjectIds = Literal["told", "hidden"]
 # Where a split file does not say: of subjects that no training met, a predictor is not told which.
 SUBJECT_IDS: Mapping[Cut, SubjectIds] = {"whole-recordings": "hidden", "in-time": "told", "given": "told"}
-DEFAULT_MEASURES = ("pearson_r",)
+DEFAULT_MEASURES = (DEFAULT,)
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ def load_split(name_or_path: str | Path) -> Split:
     raise_all(SplitError, schema_faults(document, "split", str(path)))
     raise_all(SplitError, _subject_faults(document, str(path)))
     raise_all(SplitError, _time_faults(document, str(path)))
+    for name in document.get("measures", ()):
+        measure(name, f"{path}: measures")
     if document["name"] != path.stem:
         raise SplitError(Fault(f"{path}: name", repr(document["name"]), f"{path.stem!r}, the file's name"))
     _check_own_name(path, data)

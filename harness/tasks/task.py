@@ -27,6 +27,7 @@ from harness.errors import (
     shorten,
 )
 from harness.predictions import Expected, LabelStore
+from harness.scoring.measures import measure
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.segments import Segment, by_subject, check_fit, cut_segments, missing_subjects
 from harness.tasks.sizes import Sizes, sizes
@@ -245,7 +246,8 @@ def open_task(
     if split is None:
         split = load_split(default_split(corpus.declaration, corpus.layout))
     if not split.names_measures:
-        split = replace(split, measures=(corpus.declaration.measure,))
+        usual = corpus.declaration.measure
+        split = replace(split, measures=(measure(usual, f"corpus {corpus.name}: measure").name,))
     check_fit(corpus, split)
     chosen = chosen_feature(split, feature)
     size = sizes(corpus.declaration, split, chosen)

@@ -136,6 +136,18 @@ def test_records_that_do_not_belong_together_are_all_named(results, make_record)
     assert f"{paths['subjects']}: another set of subjects" in text
 
 
+def test_two_corpora_of_one_name_are_never_ranked_together(results, make_record):
+    scores = [0.1] * N_SUBJECTS
+    make_record("a", scores, corpus={"declaration_sha256": "7" * 64})
+    make_record("b", scores, corpus={"declaration_sha256": "7" * 64})
+    load_board(results, BOARD)  # a record made where only references were has no such hash
+    other = make_record("c", scores, corpus={"declaration_sha256": "8" * 64})
+    assert _faults(lambda: load_board(results, BOARD)) == [
+        f"{other}: another declaration of the corpus than the board's other records, expected"
+        f" {'7' * 16}….\n  Score it again, or remove it."
+    ]
+
+
 def test_broken_misplaced_and_renamed_records_are_all_named(results):
     folder = results.joinpath(*BOARD)
     (folder / "broken.json").write_text("{")

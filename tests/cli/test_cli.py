@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 from documents import SMALL_SPLIT
+from own_corpus import SUBJECTS, make_own_corpus, write_split
 
 from harness.cli.group import cli
 from harness.records.store import read_record
@@ -295,6 +296,20 @@ def test_train_then_score(harness, where, tmp_path):
     assert harness("score", "linear", *where)[0] == 0
 
 
+def test_train_on_the_subjects_that_are_there(harness, where, tiny, small_split):
+    document = json.loads(small_split.read_text())
+    document["parts"]["train"]["subjects"] = ["sub-001", "sub-002"]
+    document["parts"]["val"]["subjects"] = ["sub-027", "sub-028"]
+    small_split.write_text(json.dumps(document))
+    folder = tiny().folder
+    options = [*where, "--device", "cpu", "--epochs", 1]
+    code, _, err = harness("train", folder, *options)
+    assert (code, "1 of 2 subjects are not in the corpus: sub-028" in err) == (1, True)
+    assert harness("train", folder, *options, "--partial")[0] == 0
+    record = json.loads((folder / "weights/sparrkulee-small-split-mel.json").read_text())
+    assert record["subjects"] == ["sub-001"]
+
+
 def test_train_a_net_then_score_what_next_says(harness, where, tiny, small_split):
     folder = tiny().folder
     code, out, err = harness("train", folder, *where, "--device", "cpu", "--epochs", 2, "--seed", 5)
@@ -351,6 +366,26 @@ def test_import_weights_then_score(harness, where, make_submission, small_split,
     record = json.loads(harness("score", folder, *where, "--json")[1])
     assert record["overlap"] is None
     assert record["submission"]["weights_sha256"] is not None
+
+
+def test_import_weights_for_a_corpus_of_ones_own(harness, make_submission, tmp_path):
+    lab = make_own_corpus(tmp_path / "lab", n_channels=4, subjects=SUBJECTS[:1])
+    split = write_split(tmp_path / "my-lab.json")
+    folder = make_submission(importer="convert:convert", features=["envelope"])
+    (folder / "convert.py").write_text("def convert(tensors):\n    return tensors, {'config': '{}'}\n")
+    np.savez(tmp_path / "release.npz", w=np.ones(3))
+    command = ["import-weights", folder, tmp_path / "release.npz", "--feature", "envelope", "--split", split]
+    code, _, err = harness(*command, "--corpus", "my-lab")
+    assert (code, err) == (
+        2,
+        "error: --corpus: 'my-lab', expected one of dtu, simulated, sparrkulee.\n"
+        "  For another one, --data names the folder with its corpus.toml.\n",
+    )
+    code, _, err = harness(*command, "--corpus", "sparkulee")
+    assert err.endswith("Did you mean 'sparrkulee'?\n")
+    code, out, _ = harness(*command, "--corpus", "my-lab", "--data", lab)
+    assert code == 0
+    assert "weights/my-lab-my-lab-envelope.safetensors" in out
 
 
 def test_describe_names_corpus_parts_and_labels(harness, official_split):

@@ -398,6 +398,22 @@ def test_the_default_split_may_lie_beside_the_declaration(lab, tmp_path, three):
     assert open_task(lab).split == three
 
 
+def test_the_corpus_says_the_measure_where_the_split_does_not(lab, tmp_path, three):
+    split = tmp_path / "three.json"
+    (lab / "corpus.toml").write_text('measure = "cosine"\n' + (lab / "corpus.toml").read_text())
+    assert open_task(lab, split_name=split).split.measures == ("cosine",)
+    split.write_text(json.dumps({**json.loads(split.read_text()), "measures": ["pearson_r"]}))
+    assert open_task(lab, split_name=split).split.measures == ("pearson_r",)
+    _change(lab, '"cosine"', '"cosin"')
+    split.write_text(json.dumps({k: v for k, v in json.loads(split.read_text()).items() if k != "measures"}))
+    with pytest.raises(SplitError) as caught:
+        open_task(lab, split_name=split)
+    assert str(caught.value) == (
+        "corpus my-lab: measure: 'cosin', expected one of cosine, cosine_centred, pearson_r.\n"
+        "  Did you mean 'cosine'?"
+    )
+
+
 def test_features_may_lie_apart_from_the_eeg(lab, tmp_path, three):
     shutil.move(lab / "features", tmp_path / "hidden/features")
     task = open_task(lab, split_name=tmp_path / "three.json", labels=tmp_path / "hidden")

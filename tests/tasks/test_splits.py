@@ -122,6 +122,13 @@ def _parts(**subjects):
             ],
         ),
         (
+            {"measures": ["cosine", "pearsonr"]},
+            [
+                "{}: measures: 'pearsonr', expected one of cosine, cosine_centred, pearson_r.\n"
+                "  Did you mean 'pearson_r'?"
+            ],
+        ),
+        (
             {"segment_seconds": 2.505},
             [
                 "{}: segment_seconds: 2.505 s at 64 Hz, 160.32 samples, expected a whole number of samples.\n"
@@ -147,6 +154,7 @@ def _parts(**subjects):
         "name",
         "type",
         "words",
+        "measures",
         "broken samples",
         "too much",
         "order",
@@ -156,6 +164,22 @@ def test_bad_split_is_refused(small_split, keys, message):
     with pytest.raises(SplitError) as caught:
         load_split(_change(small_split, **keys))
     assert sorted(map(str, caught.value.faults)) == sorted(line.format(small_split) for line in message)
+
+
+def test_measures_are_the_splits_the_first_ranks(small_split):
+    assert load_split(small_split).measures == ("pearson_r",)
+    _change(small_split, measures=["cosine", "pearson_r"])
+    assert load_split(small_split).measures == ("cosine", "pearson_r")
+
+
+def test_a_rate_may_be_no_whole_number(small_split):
+    _change(small_split, sample_rate_hz=62.5, segment_seconds=2)
+    assert load_split(small_split).segment_samples == 125
+
+
+def test_subjects_of_a_corpus_that_nobody_knows_are_whatever_the_split_says(small_split):
+    _change(small_split, corpora=["my-lab"], parts=_parts(train=["P01"], test=["Anna", "sub-106"]))
+    assert load_split(small_split).subjects("test", ()) == ("Anna", "sub-106")
 
 
 def test_a_split_that_is_not_json(tmp_path):
