@@ -20,8 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import report
-from harness.conventions import N_EEG_CHANNELS
-from harness.features.catalogue import FEATURE_BANDS, SAMPLE_RATE_HZ
+from harness.features.catalogue import N_MEL_BANDS, SAMPLE_RATE_HZ
 from harness.predictor import Setup
 from harness.submission.manifest import Submission, load_submission
 
@@ -89,9 +88,9 @@ def measure(package: Submission, variant: str) -> dict[str, float]:
 def _setup(package: Submission, variant: str, weights: Path | None) -> Setup:
     return Setup(
         feature=FEATURE,
-        n_bands=FEATURE_BANDS[FEATURE],
+        n_bands=N_MEL_BANDS,
         n_frames=SEGMENT_SECONDS * SAMPLE_RATE_HZ,
-        n_channels=N_EEG_CHANNELS,
+        n_channels=64,
         segment_samples=SEGMENT_SECONDS * SAMPLE_RATE_HZ,
         sample_rate_hz=SAMPLE_RATE_HZ,
         variant=variant,

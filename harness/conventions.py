@@ -14,7 +14,6 @@ if TYPE_CHECKING:  # the command starts without numpy
 # Called with what is done, of how much, and a note where there is one.
 Progress = Callable[..., None]
 
-N_EEG_CHANNELS: Final = 64  # BioSemi, 10-20 system
 # What a predictor is told of whose EEG it is, where the split does not say who.
 UNKNOWN_SUBJECT: Final = "unknown"
 # Digits of a hash that people are shown.

@@ -1,11 +1,12 @@
-"""Names, bands and rates of the features that come with the harness."""
+"""What the features computed in this folder have in common: the rate, and the bands of the mel spectrogram.
+
+What a corpus's features are, its declaration says (``harness.corpus.declaration``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
-# EEG and features have one rate; the corpora are distributed at it (SparrKULee, DTU).
+# The corpora are distributed at this rate (SparrKULee, DTU).
 SAMPLE_RATE_HZ: Final = 64
 N_MEL_BANDS: Final = 10
-FEATURE_BANDS: Final[Mapping[str, int]] = {"mel": N_MEL_BANDS, "envelope": 1}

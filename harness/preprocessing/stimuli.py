@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.errors import CorpusError, Fault
 from harness.features.audio import LoadedAudio, load_audio
-from harness.features.catalogue import FEATURE_BANDS, SAMPLE_RATE_HZ
+from harness.features.catalogue import N_MEL_BANDS, SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,11 @@ class Definition:
 
 # Mel definitions by name, and the envelope. All have 64 frames a second.
 DEFINITIONS: Final[Mapping[str, Definition]] = {
-    "mel": Definition(
-        FEATURE_BANDS["mel"], "Mel spectrogram, 10 bands of power up to 5 kHz (the challenge's)"
-    ),
+    "mel": Definition(N_MEL_BANDS, "Mel spectrogram, 10 bands of power up to 5 kHz (the challenge's)"),
     "mel-28": Definition(
         28, "Mel spectrogram, 28 HTK bands, hamming 25 ms, power 0.6 (the public pipeline's)"
     ),
-    "envelope": Definition(FEATURE_BANDS["envelope"], "Envelope: 28 gammatone bands, power 0.6, summed"),
+    "envelope": Definition(1, "Envelope: 28 gammatone bands, power 0.6, summed"),
 }
 MEL_NAMES: Final = ("mel", "mel-28")
 

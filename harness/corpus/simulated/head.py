@@ -13,8 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.conventions import N_EEG_CHANNELS
-
+N_EEG_CHANNELS: Final = 64  # as a BioSemi cap has
 N_PINK_SOURCES: Final = 24
 # How much a subject differs from the shared anatomy.
 LATENCY_JITTER_SECONDS: Final = 0.006

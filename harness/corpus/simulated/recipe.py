@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from harness.conventions import N_EEG_CHANNELS, SIMULATED_PREFIX
+from harness.conventions import SIMULATED_PREFIX
+from harness.corpus.simulated.head import N_EEG_CHANNELS
 from harness.corpus.simulated.speech import SAMPLE_RATE_HZ as AUDIO_RATE_HZ
 from harness.errors import CorpusError, Fault, raise_all, shorten
-from harness.features.catalogue import FEATURE_BANDS, SAMPLE_RATE_HZ
+from harness.features.catalogue import N_MEL_BANDS, SAMPLE_RATE_HZ
 
 SESSION: Final = "ses-simulated01"
 EEG_FOLDER: Final = "derivatives/preprocessed_eeg"
@@ -109,7 +110,7 @@ def expected_bytes(recipe: Recipe) -> int:
     n_times = round(recipe.recording_seconds * SAMPLE_RATE_HZ)
     n_recordings = len(recipe.subjects) * recipe.recordings_per_subject
     float16_eeg = n_recordings * N_EEG_CHANNELS * n_times * 2
-    float32_features = n_times * sum(FEATURE_BANDS.values()) * 4
+    float32_features = n_times * (N_MEL_BANDS + 1) * 4
     int16_audio = round(recipe.recording_seconds * AUDIO_RATE_HZ) * 2
     return float16_eeg + len(recipe.stimuli) * (float32_features + int16_audio)
 
