@@ -1,4 +1,4 @@
-"""Arrays on disk that are read where they lie: ``.npy`` files and uncompressed members of ``.npz``.
+"""Arrays that are read in place: ``.npy`` files and uncompressed members of ``.npz``.
 
 Opening an array reads its header only; the samples are memory-mapped when they are asked for.
 """
@@ -60,7 +60,7 @@ class ArrayFile:
         return hash((self.path, self.member, self.offset))
 
     def __hash__(self) -> int:
-        """Computed once: every crop looks its file's map up by it."""
+        """Computed once, since every crop looks up its file's map."""
         return self._hash
 
     def mapped(self) -> NDArray[np.generic]:

@@ -84,8 +84,8 @@ class Recording:
     Attributes:
         subject: as in ``sub-003``.
         stimulus: the audio's name; empty where nobody says what was heard.
-        part_samples: how many samples the train, val and test parts of a cut in time have; their sum
-            is the recording's length.
+        part_samples: samples of the train, val and test part where the recording is cut in time; their
+            sum is the recording's length.
         eeg_series: (n_times or more, n_channels).
         feature_series: feature -> (n_frames or more, n_bands); a feature without labels is absent.
         segment_id: where the corpus itself comes as segments, the segment's id; else empty.

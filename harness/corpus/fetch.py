@@ -1,7 +1,7 @@
-"""Fetching public corpora: a pinned commit, a sha256 a file, and a second call goes on where one stopped.
+"""Fetch a public corpus, each file checked by its sha256; a second call goes on where the first stopped.
 
-The files are those of a declaration's table ``fetch``. Some have no sha256 there, because nobody who made the
-list had them; they are fetched only on request, and their hashes are printed.
+The files are those of a declaration's table ``fetch``. Some have no sha256 there: they were not available when
+the list was made. These are fetched only on request, and their hashes are printed.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def _open(
 
 
 def _of_layout(layout: str, place: Path, folder: Path) -> Declaration:
-    """The shipped corpus of a layout. Files of the simulated one are simulated wherever they were copied."""
+    """The corpus of a layout among those that come with the harness."""
     simulated = _is_simulated(place, folder)
     for name in declared_names():
         declaration = declared(name)
@@ -145,7 +145,7 @@ def _of_layout(layout: str, place: Path, folder: Path) -> Declaration:
 
 
 def _is_simulated(place: Path, folder: Path) -> bool:
-    """A marker in any folder above, or one simulated stimulus: a copied part is simulated still."""
+    """Whether a marker lies in a folder above, or a stimulus is simulated: so is a part that was copied."""
     roots = (folder, place, place.parent, place.parent.parent)
     if any((root / SIMULATED_MARKER).is_file() for root in roots):
         return True

@@ -14,8 +14,8 @@ class Fingerprint:
     """One sha256 for the EEG and the references of segments: the same data, in whatever layout.
 
     References enter by their sha256. EEG, a gigabyte and more on a test part, enters by its CRC-32,
-    eight times faster: it tells other data from the same data, and no forgery is to be feared in the
-    corpus that the scoring side itself holds. Segments may be added in any order; a thread of its own
+    eight times faster: that is enough to tell other data apart, and nobody forges a corpus that the
+    scoring side holds itself. Segments may be added in any order; a thread of its own
     computes the digests, beside whatever the caller does next.
     """
 
@@ -34,7 +34,7 @@ class Fingerprint:
         self._digests[segment_id, "reference"] = digest
 
     def add_eeg(self, segment_id: str, values: NDArray[np.floating]) -> None:
-        """Add a segment's EEG (n_times, 64), as float32."""
+        """Add a segment's EEG (n_times, n_channels), as float32."""
         data = np.ascontiguousarray(values, dtype="<f4")
         self._digests[segment_id, "eeg"] = self._thread.submit(lambda: f"{zlib.crc32(data.data):08x}")
 

@@ -1,8 +1,8 @@
 """The fixed cuts of a part: what is asked of every system.
 
 A segment's id names subject, stimulus and index, the index last: ``sub-086_audiobook_2_003``. The same
-recording gives the same segments in every layout. What remains at the end of a recording, shorter than
-a segment, is not asked.
+recording gives the same segments in every layout. The rest of a recording that is shorter than a
+segment is left out.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ SPLIT_FOLDER = Path(__file__).parents[2] / "splits"
 PARTS = ("train", "val", "test")
 Cut = Literal["whole-recordings", "in-time", "given"]
 SubjectIds = Literal["told", "hidden"]
-# Where a split file does not say: of subjects that no training met, a predictor is not told which.
+# The default of subject_ids: hidden where the split tests on subjects that no training met.
 SUBJECT_IDS: Mapping[Cut, SubjectIds] = {"whole-recordings": "hidden", "in-time": "told", "given": "told"}
 DEFAULT_MEASURES = (DEFAULT,)
 
@@ -74,7 +74,7 @@ class Split:
         return round(self.segment_seconds * self.sample_rate_hz)
 
     def told(self, subject: str) -> str:
-        """What a predictor is told of whose EEG it is."""
+        """The subject that a predictor is told: the id, or "unknown" where the split hides it."""
         return subject if self.subject_ids == "told" else UNKNOWN_SUBJECT
 
     def subjects(self, part: str, available: Iterable[str]) -> tuple[str, ...]:
@@ -163,7 +163,7 @@ def load_split(name_or_path: str | Path) -> Split:
 
 
 def _check_own_name(path: Path, data: bytes) -> None:
-    """A changed split is another board, and must not pass under the name of a split that comes with us."""
+    """Refuse a split that has the name of one that comes with the harness, and other contents."""
     official = SPLIT_FOLDER / path.name
     if official.is_file() and official.read_bytes() != data:
         raise SplitError(

@@ -51,7 +51,7 @@ class Task:
         segments: in the order in which they are asked.
         subjects_missing: subjects of the part that the corpus lacks (``--partial`` only).
         labels: references by segment id that lie apart from the EEG; None where the corpus has them.
-        labels_apart: whether the references are not the corpus's own, in whatever form they came.
+        labels_apart: whether the references come from elsewhere than the corpus.
     """
 
     corpus: Corpus
@@ -309,5 +309,5 @@ def open_labels(path: Path, n_bands: int, feature: str, subjects: Sequence[str] 
 
 
 def of_labels(error: PredictionsError) -> list[Fault]:
-    """References are read like predictions; their faults say which of the two is meant."""
+    """Say in every fault that it is about the labels, since they are read like predictions."""
     return [replace(fault, where=f"--labels: {fault.where}") for fault in error.faults]
