@@ -237,7 +237,7 @@ def compact(paper: Recipe, **changes: Any) -> Recipe:
 
     Args:
         paper: the recipe of the preset ``paper``.
-        changes: what else differs, mostly how many crops there are and how long (see `SHORT_CROPS`).
+        changes: what else differs, mostly how many crops there are and how long.
     """
     few_epochs: dict[str, Any] = {
         "epochs": 20,
@@ -253,13 +253,20 @@ def compact(paper: Recipe, **changes: Any) -> Recipe:
     return replace(paper, **(few_epochs | changes))
 
 
-# Of compact nets whose weights grow with the square of their window: many short crops.
-SHORT_CROPS: Mapping[str, Any] = {
-    "batch_size": 48,
-    "crop_seconds": 3.0,
-    "crops_per_recording": 10,
-    "gradient_clip": 5.0,
-}
+def compact_in_short_crops(paper: Recipe, **changes: Any) -> Recipe:
+    """As `compact`, in many crops of 3 s: for nets whose weights grow with the square of their window.
+
+    Args:
+        paper: the recipe of the preset ``paper``.
+        changes: what else differs.
+    """
+    short: dict[str, Any] = {
+        "batch_size": 48,
+        "crop_seconds": 3.0,
+        "crops_per_recording": 10,
+        "gradient_clip": 5.0,
+    }
+    return compact(paper, **(short | changes))
 
 
 def chosen_recipe(

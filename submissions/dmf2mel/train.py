@@ -2,7 +2,7 @@
 
 from model import NETS, PRESETS
 
-from harness.training.recipe import SHORT_CROPS, Recipe, compact
+from harness.training.recipe import Recipe, compact_in_short_crops
 from harness.training.system import NetSystem
 
 # The release: the recipe's defaults (Adam at 5e-4, a tenth less every 50 epochs, one random crop of 10 s from
@@ -17,7 +17,6 @@ PAPER = Recipe(
 )
 RECIPES = {
     "paper": PAPER,
-    # Windows of 3 s: many steps for the EEG that they take, where the first ones decide.
-    "compact": compact(PAPER, epochs=28, **SHORT_CROPS),
+    "compact": compact_in_short_crops(PAPER, epochs=28),
 }
 SYSTEM = NetSystem(nets=NETS, configs=dict.fromkeys(NETS, PRESETS), recipes=RECIPES)

@@ -2,7 +2,7 @@
 
 from model import NETS, PRESETS
 
-from harness.training.recipe import SHORT_CROPS, Recipe, compact
+from harness.training.recipe import Recipe, compact_in_short_crops
 from harness.training.system import NetSystem
 
 # The release: the recipe's own defaults (Adam at 5e-4, a tenth less every 50 epochs, -r + 0.2 L1), one
@@ -10,7 +10,7 @@ from harness.training.system import NetSystem
 PAPER = Recipe(epochs=2000, batch_size=32, crop_seconds=10.0, fixed_length=True)
 RECIPES = {
     "paper": PAPER,
-    "compact": compact(PAPER, **SHORT_CROPS),  # windows of 3 s: a net's weights grow with its window's square
+    "compact": compact_in_short_crops(PAPER),
 }
 SYSTEM = NetSystem(
     nets={variant: net for variant, (net, _) in NETS.items()}, configs=PRESETS, recipes=RECIPES

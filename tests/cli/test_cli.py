@@ -210,7 +210,7 @@ def test_partial_part_is_marked(harness, make_submission, official_split, small_
 
 BAD_PREDICTORS = {
     "swapped": ("return np.zeros((len(eeg), 10, eeg.shape[1]), np.float32)", "Axes look swapped"),
-    "short": ("return eeg[:, 15:, :10]", "113 frames for 128 EEG samples"),
+    "short": ("return eeg[:, 15:, :10]", "Return n_frames = 128 frames"),
     "float64": ("return eeg[:, :, :10].astype(float)", "float64 values, expected float32"),
     "nan": ("return eeg[:, :, :10] * np.nan", "are NaN or infinite"),
     "raises": ("raise ValueError('my own fault')", "my own fault"),

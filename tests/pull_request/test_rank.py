@@ -382,7 +382,7 @@ def test_a_system_that_fails_its_check_is_not_ranked(ranked, fork):
         "submissions/delta: submissions/delta/submission.toml: the key 'version' is missing"
     )
     assert failed.startswith("submissions/gamma cannot be scored: gamma, batch 1 of 1, segments sub-043_")
-    assert "127 frames for 128 EEG samples" in failed
+    assert "Return n_frames = 128 frames" in failed
     assert set(rows(document)) == {"alpha", "beta"}
 
 
