@@ -1,7 +1,7 @@
 """The mel spectrogram that SparrKULee's public pipeline makes today: 28 bands, compressed.
 
-It is no feature of the challenge: `harness.features.spectrograms.mel` has ten bands of power. Its frames start
-where their window starts, and all arithmetic avoids threaded matrix products, as there.
+It is no feature of the challenge: `harness.features.spectrograms.mel` has ten bands of power. Its frames
+start where their window starts, and all arithmetic avoids threaded matrix products, as there.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ BLOCK_FRAMES: Final = 4096
 def mel_28(audio: NDArray[Any], sample_rate_hz: int) -> Feature:
     """Mel spectrogram of 28 bands, 64 frames a second.
 
-    The audio loses its mean; symmetric Hamming windows of 25 ms, zero-padded to the next power of two, give the
-    magnitudes of a spectrum, 28 triangles on the HTK scale, each with a peak of 1, sum them, and each sum is
-    raised to the power 0.6. The hop of 1/64 s is cut to whole samples, so at 44.1 kHz frames run ahead by 82 ms
-    in 15 minutes; 16 and 48 kHz do not drift. Bands above half of the audio's rate are 0: `n_silent_bands`.
+    The audio loses its mean; symmetric Hamming windows of 25 ms, zero-padded to the next power of two, give
+    the magnitudes of a spectrum, 28 triangles on the HTK scale, each with a peak of 1, sum them, and each sum
+    is raised to the power 0.6. The hop of 1/64 s is cut to whole samples, so at 44.1 kHz frames run ahead by
+    82 ms in 15 minutes; 16 and 48 kHz do not drift. Bands above half of the audio's rate are 0:
+    `n_silent_bands`.
 
     Args:
         audio: (n_samples,), finite, any scale.

@@ -1,1 +1,1 @@
-"""Raw recordings in, a corpus folder out: recipes of steps that are data, and what is known of each result."""
+"""From raw recordings to a corpus folder: steps, recipes that order them, and reports."""

@@ -1,9 +1,9 @@
 """A BIDS folder: which recordings it has, and what was heard in each.
 
 ``sub-*/[ses-*/]eeg/*_eeg.<suffix>[.gz]`` are recordings; ``*_events.tsv`` says which stimulus was heard when,
-``*_channels.tsv`` which channels are EEG and which of them are bad. Both are looked for beside the recording, and
-then as BIDS inherits them. Stimuli are below ``stimuli/``. Links to folders are followed, hidden files are passed
-over.
+``*_channels.tsv`` which channels are EEG and which of them are bad. Both are looked for beside the recording,
+and then as BIDS inherits them. Stimuli are below ``stimuli/``. Links to folders are followed, hidden files
+are passed over.
 """
 
 from __future__ import annotations

@@ -3,14 +3,16 @@
 The output has SparrKULee's own layout::
 
     derivatives/preprocessed_eeg/<subject>/<session>/..._desc-preproc-audio-<stimulus>_eeg.npy
-                                                           (n_channels, n_times) float32, microvolts
-    derivatives/preprocessed_stimuli/<stimulus>_-_<feature>.npy    (n_times, n_bands) float32, 64 frames a second
-    recipe.toml                                            the recipe, byte for byte
-    prepare-report.json, prepare-report.txt                what became of every recording
-    .prepare/                                              what is finished, so that a second call goes on
+                                               (n_channels, n_times) float32, microvolts
+    derivatives/preprocessed_stimuli/<stimulus>_-_<feature>.npy
+                                               (n_times, n_bands) float32, 64 frames a second
+    recipe.toml                                the recipe, byte for byte
+    prepare-report.json, prepare-report.txt    what became of every recording
+    .prepare/                                  what is finished, so that a second call goes on
 
-Every file is written whole or not at all, and what is finished is noted after its last file. A second call does
-what is missing, changed or failed. The same recordings give the same bytes, whatever the number of processes.
+Every file is written whole or not at all, and what is finished is noted after its last file. A second call
+does what is missing, changed or failed. The same recordings give the same bytes, whatever the number of
+processes.
 """
 
 from __future__ import annotations
@@ -128,8 +130,8 @@ def prepare(
         What became of every recording; it is also in the folder. Whoever failed is named in it.
 
     Raises:
-        CorpusError: no recording, mne is not installed, ``out`` holds something else or is being made by another
-            process, or the disk is full; what was finished before stays.
+        CorpusError: no recording, mne is not installed, ``out`` holds something else or is being made by
+            another process, or the disk is full; what was finished before stays.
     """
     import_mne()
     recordings, remarks = find_recordings(root)
@@ -253,7 +255,8 @@ class _Work:
                     stimulus=name,
                     outcome="failed",
                     reasons=(
-                        f"no audio below {STIMULI}/, and no {' or '.join(missing)} in {' or '.join(_GIVEN_FEATURES)}.",
+                        f"no audio below {STIMULI}/, and no {' or '.join(missing)} in"
+                        f" {' or '.join(_GIVEN_FEATURES)}.",
                     ),
                 )
         self._say(len(entries), "")
@@ -503,7 +506,7 @@ def _planned(
 
 
 def _stimuli(planned: list[_Planned], entries: dict[str, RecordingEntry]) -> dict[str, Event]:
-    """Stimuli by name; a recording fails, and leaves the plan, whose stimulus or output has another's name."""
+    """Stimuli by name; a recording whose stimulus or output has another's name fails, and leaves the plan."""
     heard: dict[str, Event] = {}
     written: dict[str, str] = {}
     for one in list(planned):

@@ -100,8 +100,8 @@ def opened(
     Args:
         path: the recording, one of `SUFFIXES`, with or without ``.gz``.
         scratch: an existing folder for unpacked files, with room for them.
-        channels: name -> type in BIDS' words and whether it is good, as channels.tsv says; None where there is
-            none.
+        channels: name -> type in BIDS' words and whether it is good, as channels.tsv says; None where there
+            is none.
 
     Raises:
         CorpusError: not readable, truncated, or of another format than its name says.
@@ -117,10 +117,11 @@ def opened(
         said = [str(warning.message).strip() for warning in caught]
         for text in said:
             if _TRUNCATED in text:
+                there = raw.n_times / raw.info["sfreq"]
                 raise CorpusError(
                     Fault(
                         path.name,
-                        f"another size than its header says, {raw.n_times / raw.info['sfreq']:.1f} s of it are there",
+                        f"another size than its header says, {there:.1f} s of it are there",
                         "a whole file",
                         "It is truncated, or the recording was not stopped: copy it again.",
                     )

@@ -1,8 +1,9 @@
 """Recipes: the steps from raw EEG to the EEG of a corpus, in order, as data.
 
-A recipe is a TOML file; those that come with the harness are in ``recipes/``. ``name``, ``title`` and ``steps``,
-each step a table whose ``step`` says which and whose other keys are its values, with units in their names. The
-recipe's bytes go with the corpus that was made by it, and their sha256 says whether two corpora were made alike.
+A recipe is a TOML file; those that come with the harness are in ``recipes/``. ``name``, ``title`` and
+``steps``, each step a table whose ``step`` says which and whose other keys are its values, with units in
+their names. The recipe's bytes go with the corpus that was made by it, and their sha256 says whether two
+corpora were made alike.
 """
 
 from __future__ import annotations
@@ -201,9 +202,11 @@ def _checked(path: Path, document: dict[str, Any], content: bytes) -> Recipe:
         for key in document
         if key not in keys
     ]
-    for key in ("name", "title"):
-        if not isinstance(document.get(key), str) or not document[key]:
-            faults.append(Fault(f"{where}: {key}", f"{document.get(key)!r}", "a text"))
+    faults += [
+        Fault(f"{where}: {key}", f"{document.get(key)!r}", "a text")
+        for key in ("name", "title")
+        if not isinstance(document.get(key), str) or not document[key]
+    ]
     channels = _channels(document.get("channels", {}), f"{where}: channels", faults)
     steps = _steps(document.get("steps"), where, faults)
     raise_all(CorpusError, faults)

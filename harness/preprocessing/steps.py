@@ -23,7 +23,8 @@ from harness.errors import CorpusError, Fault
 
 Eeg = NDArray[Any]
 Mask = NDArray[np.bool_]
-# Matlab's filtfilt extends a signal by three times the order of the filter; of a first-order one, by three samples.
+# Matlab's filtfilt extends a signal by three times the order of the filter; of a first-order one, by three
+# samples.
 MATLAB_PADDING_PER_ORDER: Final = 3
 # Work size: it bounds memory, and does not change the result beyond rounding.
 BLOCK_SAMPLES: Final = 16384
@@ -45,9 +46,9 @@ class Cleaned(NamedTuple):
 def high_pass(eeg: Eeg, rate_hz: float, *, cutoff_hz: float, order: int = 1) -> Eeg:
     """Butterworth high-pass, forward and backward, in place; edges by Matlab's rule.
 
-    The ends are extended by an odd reflection of ``3 * order`` samples, where scipy's default would take twice
-    as many. Departs from the public pipeline, which designs the filter for 1,024 Hz whatever the rate is: for
-    a file of 8,192 Hz its 0.5 Hz is 4 Hz. Here the cut-off is what it says.
+    The ends are extended by an odd reflection of ``3 * order`` samples, where scipy's default would take
+    twice as many. Departs from the public pipeline, which designs the filter for 1,024 Hz whatever the rate
+    is: for a file of 8,192 Hz its 0.5 Hz is 4 Hz. Here the cut-off is what it says.
 
     Args:
         eeg: (n_channels, n_times) microvolts.
@@ -157,7 +158,9 @@ def wiener_filter(
     widen_seconds: float = 0.5,
     delay_samples: int = 3,
 ) -> Cleaned:
-    """Multi-channel Wiener filter against eye artefacts, in place (Somers et al. 2018, doi 10.1088/1741-2552/aaac92).
+    """Multi-channel Wiener filter against eye artefacts, in place.
+
+    Somers et al. 2018, A generic EEG artifact removal algorithm, doi 10.1088/1741-2552/aaac92.
 
     An artefact is where the power of the reference channels, summed, is above ``beyond_mean_power`` times its
     mean, widened to both sides. Every EEG channel, delayed by ``-delay_samples`` to ``delay_samples``, is an
@@ -176,8 +179,8 @@ def wiener_filter(
         What the filter did.
 
     Raises:
-        CorpusError: EEG channels depend on each other (a common reference, two equal channels), or there is no
-            more than a moment without artefact.
+        CorpusError: EEG channels depend on each other (a common reference, two equal channels), or there is
+            no more than a moment without artefact.
     """
     kept = [index for index, row in enumerate(eeg) if row.min() < row.max()]
     left_out = tuple(index for index in range(len(eeg)) if index not in kept)

@@ -1,8 +1,8 @@
 """Triggers: where they are in the EEG and in the track that was played, and EEG laid upon that track.
 
 SparrKULee's computer played a second track beside every stimulus: a pulse a second, and a last one where the
-stimulus ends. The amplifier recorded the pulses in its Status channel, by its own clock. So the pulses say where
-the stimulus began, and how much faster one clock runs than the other.
+stimulus ends. The amplifier recorded the pulses in its Status channel, by its own clock. So the pulses say
+where the stimulus began, and how much faster one clock runs than the other.
 """
 
 from __future__ import annotations
@@ -109,11 +109,12 @@ def pair(
 ) -> Paired:
     """Make the EEG's triggers as many as the track's: one may be missing, one at sample 0 too many.
 
-    Where the missing one belongs is told by the intervals between the others; its interval is the track's. Where
-    the intervals are all alike, so that they fit at both ends, the onset from events.tsv decides, and where
-    there is none, it is the last. This departs from the public pipeline, which takes the last where the last two
-    intervals agree, and else the first: on the dataset's own track, whose last interval is shorter than the
-    others, that is the wrong end both times, and a trigger that is missing in the middle counts as the last.
+    Where the missing one belongs is told by the intervals between the others; its interval is the track's.
+    Where the intervals are all alike, so that they fit at both ends, the onset from events.tsv decides, and
+    where there is none, it is the last. This departs from the public pipeline, which takes the last where the
+    last two intervals agree, and else the first: on the dataset's own track, whose last interval is shorter
+    than the others, that is the wrong end both times, and a trigger that is missing in the middle counts as
+    the last.
 
     Args:
         places: (n,) samples of the EEG.
@@ -123,7 +124,8 @@ def pair(
         onset_seconds: when the stimulus began, by the EEG's clock, as far as it is known.
 
     Raises:
-        CorpusError: more than one trigger is missing, or too many are there, or their intervals are not the track's.
+        CorpusError: more than one trigger is missing, or too many are there, or their intervals are not the
+            track's.
     """
     if track.size < 2:
         raise CorpusError(Fault("trigger track", f"{track.size} triggers", "at least two"))
@@ -170,9 +172,10 @@ def pair(
 def align(eeg: Eeg, rate_hz: float, places: Places, track: Places, track_rate_hz: float) -> Aligned:
     """Lay EEG upon the track: from the first trigger on, and as long as the track says.
 
-    EEG from the first trigger (included) to the last (excluded) is interpolated linearly, both ends kept, to as
-    many samples as the track's triggers are apart. What follows begins one sample after the last trigger, and is
-    kept up to a whole number of seconds from the first trigger, at least two past the last, less one sample.
+    EEG from the first trigger (included) to the last (excluded) is interpolated linearly, both ends kept, to
+    as many samples as the track's triggers are apart. What follows begins one sample after the last trigger,
+    and is kept up to a whole number of seconds from the first trigger, at least two past the last, less one
+    sample.
 
     Args:
         eeg: (n_channels, n_times) microvolts.

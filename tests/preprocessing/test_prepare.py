@@ -19,7 +19,6 @@ from bids_tree import (
     AUDIO_RATE_HZ,
     CHANNELS,
     LEAD_SECONDS,
-    RATE_HZ,
     bdf,
     brain,
     listened,
@@ -129,7 +128,7 @@ def test_raw_recordings_become_a_corpus_on_which_the_linear_baseline_trains_and_
     record = json.loads(out)
     assert record["score"] > 0.5
     assert record["score"] > 0.2 + record["chance"]["mismatched_segments"]["high"]
-    assert [subject["subject"] for subject in record["subjects"]] == ["sub-001", "sub-002"]
+    assert list(record["subjects"]) == ["sub-001", "sub-002"]
 
 
 def test_eeg_follows_the_stimulus_at_the_same_lag_from_its_beginning_to_its_end(made):
@@ -213,7 +212,7 @@ def test_the_command_says_what_it_did_and_a_second_call_does_nothing(small, tmp_
 
 
 def test_a_changed_or_removed_file_is_made_again(small, tmp_path):
-    root, path = small
+    root, _ = small
     out = tmp_path / "corpus"
     recipe = load_recipe("sparrkulee")
     prepare(root, out, recipe)
@@ -248,7 +247,7 @@ def test_another_mel_is_added_without_touching_the_eeg(small, tmp_path, monkeypa
 
 
 def test_one_recording_that_fails_is_named_and_does_not_stop_the_others(small, tmp_path, harness):
-    root, path = small
+    root, _ = small
     broken = recording_of(root, run=2)
     broken.write_bytes(gzip.compress(b"no recording"))
     out = tmp_path / "corpus"
@@ -488,7 +487,7 @@ def test_a_recording_that_ends_before_its_stimulus_gives_what_there_is_and_says_
 
 
 def test_two_files_of_one_name_are_not_taken_for_one_stimulus(small, tmp_path):
-    root, path = small
+    root, _ = small
     (root / "stimuli/other").mkdir()
     soundfile.write(root / "stimuli/other/tale.wav", speech(12.4, 6), AUDIO_RATE_HZ)
     write_recording(root, "sub-002", 1, listened(12.4, 5, 51), [(3, 12.4, "other/tale.wav")])

@@ -122,7 +122,7 @@ def test_one_missing_and_one_too_many_show_in_the_outer_intervals():
 
 
 def test_inner_intervals_that_differ_are_named():
-    places = recorded(TRACK) + [0, 0, 0, 30, 0, 0, 0]
+    places = recorded(TRACK) + np.array([0, 0, 0, 30, 0, 0, 0])
     note = pair(places, RATE_HZ, TRACK, TRACK_RATE_HZ).note
     assert note == "2 inner intervals are not the track's, which does no harm"
 
