@@ -15,6 +15,7 @@ from harness.errors import TrainingError
 from harness.scoring.pearson import pearson_r
 from harness.submission.manifest import load_submission
 from harness.tasks.segments import cut_segments
+from harness.tasks.sizes import sizes
 from harness.training import train_submission
 
 TARGET_BANDS = {"mel": 10, "envelope": 1, "mel80": 80, "magnitude": 257}
@@ -331,7 +332,8 @@ def test_trains_and_predicts(cat, official_split, split, tmp_path, variant, feat
     submission, corpus = load_submission(package), open_corpus(root)
     trained = train_submission(submission, corpus, split, feature, variant=variant, device="cpu")
     n_bands = 10 if feature == "mel" else 1
-    setup = load_submission(package).setup(split, feature, variant, weights=trained.path)
+    size = sizes(corpus.declaration, split, feature)
+    setup = load_submission(package).setup(size, variant, weights=trained.path)
     segments = cut_segments(corpus, split, "val", feature=feature)
     predicted = cat.predictor.Decoder(setup).predict(
         np.stack([s.eeg() for s in segments]), ["sub-027"] * len(segments)
