@@ -48,6 +48,7 @@ DECLARATION = "corpus.toml"
 DECLARED_FOLDER = Path(__file__).parent / "declared"
 MOST_DECLARATION_BYTES = 1 << 20
 DEFAULT_MEASURE = "pearson_r"
+_BELOW = "a path below the folder, parts joined by /, none hidden, no '..'"
 _RANGE = re.compile(r"(?P<before>.*?)(?P<first>\d+)\.\.(?P=before)(?P<last>\d+)")
 
 
@@ -347,6 +348,10 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
             continue
         for text in _texts(entry["files"]):
             faults += _pattern_faults(text, f"{place}: files", allowed)
+    fetched = document.get("fetch", {})
+    for name in [*fetched.get("sha256", {}), *fetched.get("unverified", [])]:
+        if not _is_below(name):
+            faults.append(Fault(f"{where}: fetch", repr(name), _BELOW))
     if "default_splits" in document and not has_layouts:
         faults.append(Fault(f"{where}: default_splits", "without layouts", "default_split"))
     return faults
@@ -355,11 +360,8 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
 def _pattern_faults(text: str, where: str, allowed: Sequence[str]) -> list[Fault]:
     faults = []
     of_eeg = len(allowed) == len(PLACEHOLDERS)
-    parts = text.split("/")
-    if text.startswith("/") or "\\" in text or ".." in parts or any(part.startswith(".") for part in parts):
-        faults.append(
-            Fault(where, repr(text), "a path below the folder, parts joined by /, none hidden, no '..'")
-        )
+    if not _is_below(text):
+        faults.append(Fault(where, repr(text), _BELOW))
     for name in Pattern(text).placeholders:
         if name not in allowed:
             known = ", ".join(f"{{{one}}}" for one in allowed)
@@ -374,3 +376,8 @@ def _pattern_faults(text: str, where: str, allowed: Sequence[str]) -> list[Fault
     if not text.endswith((".npy", ".npz")):
         faults.append(Fault(where, repr(text), "names that end in .npy or .npz"))
     return faults
+
+
+def _is_below(path: str) -> bool:
+    """Whether a path leads to a visible file below the folder that it is relative to."""
+    return "\\" not in path and not any(part == "" or part.startswith(".") for part in path.split("/"))

@@ -1,7 +1,7 @@
 """Fetch a public corpus, each file checked by its sha256; a second call goes on where the first stopped.
 
-The files are those of a declaration's table ``fetch``. Some have no sha256 there: they were not available when
-the list was made. These are fetched only on request, and their hashes are printed.
+The files are those of a declaration's table ``fetch``. Some have no sha256 there: they were not available
+when the list was made. These are fetched only on request, and their hashes are printed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from harness.corpus.base import natural_key
 from harness.corpus.declaration import Declaration
@@ -72,7 +73,7 @@ def fetch_corpus(
             present += 1
         else:
             path.unlink(missing_ok=True)
-            _download(base + name, known, folder, name)
+            _download(base + quote(name), known, folder, name)
             downloaded += 1
             if known is None:
                 remarks.append(f"{name}: sha256 {file_sha256(path)} (not on record)")
@@ -127,7 +128,7 @@ def _download(url: str, known: str | None, folder: Path, name: str) -> None:
 
     pooch.get_logger().setLevel("ERROR")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         # pooch writes a temporary file beside, checks the hash, and renames.
         pooch.retrieve(url, known_hash=f"sha256:{known}" if known else None, fname=name, path=folder)
     except requests.exceptions.RequestException as error:

@@ -40,6 +40,15 @@ def open_corpus(folder: Path, *, layout: str | None = None, feature_folder: Path
             Fault(str(folder), arrived, "the folder of a corpus", "Check --data or HARNESS_DATA.")
         )
     declaration = load_declaration(folder)
+    if declaration is not None and not declaration.simulated and _is_simulated(folder, folder):
+        raise CorpusError(
+            Fault(
+                f"{folder / DECLARATION}: kind",
+                f"{declaration.kind!r} beside files of the simulated corpus",
+                "'simulated'",
+                "Simulated data are never taken for real.",
+            )
+        )
     if declaration is not None and declaration.eeg is not None:
         return plain.open_declared(folder, declaration, feature_folder)
     found = dict(_layouts(folder))

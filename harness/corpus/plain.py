@@ -114,9 +114,26 @@ def _eeg_files(folder: Path, declaration: Declaration, eeg: Files, files: Sequen
             found.setdefault(entry.path, entry)
     faults += _shared_with_features(where, declaration, eeg, found)
     faults += _twice(where, folder, list(found.values()))
+    faults += _undeclared(folder, declaration, [entry.values["subject"] for entry in found.values()])
     faults += case_faults([entry.values["subject"] for entry in found.values()], f"{folder}: subjects")
     raise_all(CorpusError, faults)
     return list(found.values())
+
+
+def _undeclared(folder: Path, declaration: Declaration, subjects: Sequence[str]) -> list[Fault]:
+    """Subjects that have files and are not among those that the declaration lists."""
+    listed = declaration.subjects
+    others = [] if listed is None else [one for one in dict.fromkeys(subjects) if one not in listed]
+    if listed is None or not others:
+        return []
+    return [
+        Fault(
+            f"{folder / DECLARATION}: subjects",
+            f"files of {shorten(others)}",
+            f"the {len(listed)} subjects that are listed",
+            did_you_mean(others[0], sorted(listed)) or "List them too, or leave the key out.",
+        )
+    ]
 
 
 def _nothing(where: str, pattern: Pattern, folder: Path, files: Sequence[str]) -> Fault:

@@ -138,7 +138,8 @@ def check_fit(corpus: Corpus, split: Split) -> None:
     """Refuse a split that is not for this corpus.
 
     Raises:
-        SplitError: another corpus, another sample rate, or given segments where there are none.
+        SplitError: another corpus, another sample rate, subjects that the corpus does not list, or given
+            segments where there are none.
     """
     if corpus.name not in split.corpora:
         raise SplitError(
@@ -150,6 +151,18 @@ def check_fit(corpus: Corpus, split: Split) -> None:
             )
         )
     check_rate_of_split(corpus.declaration, split)
+    listed = corpus.declaration.subjects
+    named = dict.fromkeys(name for part in split.parts.values() for name in part or ())
+    unknown = [name for name in named if listed is not None and name not in listed]
+    if unknown and not corpus.declaration.is_shipped:
+        raise SplitError(
+            Fault(
+                f"split {split.name}",
+                f"unknown subjects {shorten(unknown)}",
+                f"subjects that the corpus {corpus.name} lists",
+                did_you_mean(unknown[0], sorted(listed or ())),
+            )
+        )
     if split.cut == "given" and corpus.layout != "challenge":
         raise SplitError(
             Fault(

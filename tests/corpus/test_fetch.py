@@ -7,10 +7,11 @@ import threading
 from dataclasses import replace
 
 import pytest
+from own_corpus import TOML
 
 from harness.corpus import fetch
 from harness.corpus.base import natural_key
-from harness.corpus.declaration import declared
+from harness.corpus.declaration import declared, load_declaration
 from harness.errors import CorpusError, UsageError
 from harness.tasks.splits import load_split
 
@@ -104,6 +105,33 @@ def test_files_without_hashes_need_a_word(served):
     done = fetch.fetch_corpus(dtu, out, subjects=["S3"], unverified=True)
     digest = hashlib.sha256(b"S3 0" * 100).hexdigest()
     assert done.remarks[0] == f"DTU_S3_000.npz: sha256 {digest} (not on record)"
+
+
+def test_a_corpus_of_ones_own_may_be_fetched(served, tmp_path, harness):
+    root, out, _, dtu = served
+    (root / "eeg").mkdir()
+    (root / "eeg/P 1_a.npy").write_bytes(b"numbers")
+    (tmp_path / "corpus.toml").write_text(
+        TOML.format(rate=100, n_channels=4, pitch_rate=100)
+        + f'\n[fetch]\nurl = "{dtu.fetch["url"]}"\n\n[fetch.sha256]\n'
+        + f'"eeg/P 1_a.npy" = "{hashlib.sha256(b"numbers").hexdigest()}"\n'
+    )
+    code, answer, _ = harness("data", "fetch", tmp_path / "corpus.toml", out)
+    assert (code, answer) == (0, f"1 files fetched, 0 were there already, in {out}\n")
+    assert (out / "eeg/P 1_a.npy").read_bytes() == b"numbers"
+
+
+def test_files_that_lead_out_of_the_folder_are_not_fetched(tmp_path):
+    (tmp_path / "corpus.toml").write_text(
+        TOML.format(rate=100, n_channels=4, pitch_rate=100)
+        + f'\n[fetch]\nurl = "http://127.0.0.1:9/"\n\n[fetch.sha256]\n"../x" = "{"0" * 64}"\n'
+    )
+    with pytest.raises(CorpusError) as caught:
+        load_declaration(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}/corpus.toml: fetch: '../x', expected a path below the folder, parts joined by /, none"
+        " hidden, no '..'."
+    )
 
 
 def test_unknown_subject(served):

@@ -386,6 +386,34 @@ def test_a_split_that_does_not_fit_is_refused(lab, three, tmp_path, changes, fea
     assert str(caught.value).replace(str(lab), "lab") == message
 
 
+def test_subjects_that_the_corpus_does_not_list_are_refused(lab, three, tmp_path):
+    head = (lab / "corpus.toml").read_text()
+    (lab / "corpus.toml").write_text('subjects = ["P01..P02"]\n' + head)
+    assert _refused(lab) == [
+        "lab/corpus.toml: subjects: files of P03, expected the 2 subjects that are listed.\n"
+        "  Did you mean 'P02'?"
+    ]
+    (lab / "corpus.toml").write_text('subjects = ["P01..P12"]\n' + head)
+    path = tmp_path / "three.json"
+    path.write_text(path.read_text().replace("P03", "P13"))
+    with pytest.raises(SplitError) as caught:
+        open_task(lab, split_name=path)
+    assert str(caught.value) == (
+        "split three: unknown subjects P13, expected subjects that the corpus my-lab lists.\n"
+        "  Did you mean 'P12'?"
+    )
+
+
+def test_simulated_data_are_never_declared_real(lab):
+    (lab / "simulated.json").write_text("{}")
+    assert _refused(lab) == [
+        "lab/corpus.toml: kind: 'real' beside files of the simulated corpus, expected 'simulated'.\n"
+        "  Simulated data are never taken for real."
+    ]
+    _change(lab, 'kind = "real"', 'kind = "simulated"')
+    assert open_corpus(lab).simulated
+
+
 def test_the_default_split_may_lie_beside_the_declaration(lab, tmp_path, three):
     with pytest.raises(SplitError) as caught:
         open_task(lab)
