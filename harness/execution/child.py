@@ -195,8 +195,11 @@ class Child:
         return total
 
     def disk_use(self, most_files: int) -> tuple[int, int]:
-        """Bytes of the files that it made, and how many files and folders; stops counting past the most."""
-        size = count = 0
+        """Bytes of the files that it made, and how many files and folders; stops counting past the most.
+
+        A file without a name counts while a process has it open.
+        """
+        size, count = self._unnamed_bytes(), 0
         below = [self.folder / "out", self.folder / "home"]
         while below and count <= most_files:
             with suppress(OSError), os.scandir(below.pop()) as entries:
@@ -207,6 +210,18 @@ class Child:
                         if entry.is_dir(follow_symlinks=False):
                             below.append(Path(entry.path))
         return size, count
+
+    def _unnamed_bytes(self) -> int:
+        disk = self.folder.stat().st_dev
+        sizes: dict[int, int] = {}
+        for process in self._seen:
+            with suppress(OSError):
+                for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+                    with suppress(OSError):
+                        found = descriptor.stat()
+                        if found.st_dev == disk and found.st_nlink == 0:
+                            sizes[found.st_ino] = found.st_blocks * 512
+        return sum(sizes.values())
 
     def log_bytes(self) -> int:
         """What it printed so far, in bytes."""
