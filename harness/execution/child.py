@@ -31,11 +31,12 @@ from typing import Any
 
 import psutil
 
-from harness.execution import isolation
+from harness.execution import isolation, landlock
 from harness.execution.exchange import printable, write_json
 from harness.execution.spec import Run
 
 KEEPER = Path(__file__).with_name("keeper.py")
+ENTER = Path(__file__).with_name("enter.py")
 WORKER = Path(__file__).with_name("worker.py")
 MAX_OUTPUT_LINES = 20
 MAX_OUTPUT_BYTES = 4096
@@ -116,7 +117,13 @@ class Child:
         self._seen: set[psutil.Process] = set()
         uid = None if place.gid is None else FIRST_UID + secrets.randbelow(N_UIDS)
         _make_folders(self.folder, uid, place.gid)
-        own = {"isolation": place.isolation, "uid": uid, "gid": place.gid, "canary": str(place.canary)}
+        own = {
+            "isolation": place.isolation,
+            "uid": uid,
+            "gid": place.gid,
+            "canary": str(place.canary),
+            "landlock": landlock.version() > 0,
+        }
         write_json(self.given / "job.json", {**job, **own})
         # Opened here and kept: the child may do with the name what it likes, but not with this file.
         self._log = os.open(self.folder / "log", os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -138,7 +145,7 @@ class Child:
     def _launch(self, place: Place, uid: int | None, environment: dict[str, str]) -> dict[str, Any]:
         # -P and -s keep the caller's folders off the path. Not -I: it would make Python ignore
         # PYTHONHASHSEED, and the environment is ours anyway.
-        command = [sys.executable, "-s", "-P", "-B", "-u", str(WORKER), str(self.folder)]
+        command = [sys.executable, "-s", "-P", "-B", "-u", str(ENTER), str(self.folder)]
         home = self.folder / "home"
         readable, writable = [*place.shared, self.given], [self.folder / "out", home]
         rules = None
@@ -148,6 +155,7 @@ class Child:
                 [*isolation.readable_paths(), *readable],
                 writable,
                 own_user=uid is None,
+                own_init=uid is not None or landlock.version() > 0,
                 filtered=True,
             )
             command = outer + command
@@ -195,8 +203,11 @@ class Child:
         return total
 
     def disk_use(self, most_files: int) -> tuple[int, int]:
-        """Bytes of the files that it made, and how many files and folders; stops counting past the most."""
-        size = count = 0
+        """Bytes of the files that it made, and how many files and folders; stops counting past the most.
+
+        A file without a name counts while a process has it open.
+        """
+        size, count = self._unnamed_bytes(), 0
         below = [self.folder / "out", self.folder / "home"]
         while below and count <= most_files:
             with suppress(OSError), os.scandir(below.pop()) as entries:
@@ -207,6 +218,18 @@ class Child:
                         if entry.is_dir(follow_symlinks=False):
                             below.append(Path(entry.path))
         return size, count
+
+    def _unnamed_bytes(self) -> int:
+        disk = self.folder.stat().st_dev
+        sizes: dict[int, int] = {}
+        for process in self._seen:
+            with suppress(OSError):
+                for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+                    with suppress(OSError):
+                        found = descriptor.stat()
+                        if found.st_dev == disk and found.st_nlink == 0:
+                            sizes[found.st_ino] = found.st_blocks * 512
+        return sum(sizes.values())
 
     def log_bytes(self) -> int:
         """What it printed so far, in bytes."""
@@ -219,7 +242,7 @@ class Child:
         text = os.pread(self._log, size - start, start).decode("utf-8", "replace")
         lines = [printable(ESCAPE_SEQUENCE.sub("", line).replace("\t", "    ")) for line in text.splitlines()]
         # What faulthandler says about us says nothing about the submission.
-        ours = (f'File "{WORKER}"', "Extension modules: ")
+        ours = (f'File "{WORKER}"', f'File "{ENTER}"', 'File "<frozen runpy>"', "Extension modules: ")
         return [line for line in lines if line.strip() and not any(text in line for text in ours)][
             -MAX_OUTPUT_LINES:
         ]

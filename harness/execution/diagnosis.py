@@ -100,7 +100,7 @@ def explained(means: Means, machine: Machine, installed: bool) -> Finding:
         return Finding(means, means.detail, _for_landlock(machine))
     if not installed:
         known = [_INSTALL[system] for system in machine.systems if system in _INSTALL]
-        commands = (*known[:1], "# without root: conda install -c conda-forge bubblewrap")
+        commands = (*known[:1], "# without root: a bwrap that you built, first on PATH, works as well")
         return Finding(means, "the program bwrap is not installed", commands)
     if machine.container:
         allowed = "--security-opt seccomp=unconfined --security-opt apparmor=unconfined"

@@ -32,7 +32,8 @@ from harness.predictor import Array, OutputFault, check_prediction
 
 BATCHES_AHEAD = 4  # of each worker, on disk: 63 MB with 32 segments of 30 s
 LEAST_BATCHES, LEAST_MEMORY_BYTES = 2, 2**30  # of each worker, where nobody says how many there are
-WATCH_SECONDS = 0.1  # between looks at memory and output
+WATCH_SECONDS = 0.1  # between looks at memory, files and output
+MOST_WATCHING = 0.1  # of the time, should there be much to look at
 FIRST_WAIT_SECONDS = 0.0005
 LONGEST_WAIT_SECONDS = 0.01
 FREE_DISK_BYTES = 2**29  # below this much, or half of what was free, a run ends: files can hide from a look
@@ -79,7 +80,7 @@ class Drive:
 
     def run(self) -> str:
         """Predict everything; return the last lines of output."""
-        self.began = self.looked = time.monotonic()
+        self.began = self.next_look = time.monotonic()
         fitting = fitting_jobs(len(self.batches), self.limits.memory_bytes)
         jobs = min(self.limits.jobs or fitting, len(self.batches))
         n_threads = threads_asked() or max(1, len(os.sched_getaffinity(0)) // jobs)
@@ -174,9 +175,8 @@ class Drive:
                     "Make predict faster, or ask for a higher limit.",
                 ),
             )
-        if now - self.looked < WATCH_SECONDS:
+        if now < self.next_look:
             return
-        self.looked = now
         used = [child.memory_bytes() for child in self.children]
         if sum(used) > self.limits.memory_bytes:
             self._fail(
@@ -194,6 +194,8 @@ class Drive:
                 self._fail(child, OutputFault(f"printed more than {most}", "", "Print less."))
             self._check_disk(child, folder)
             self._check_forked(child)
+        taken = time.monotonic() - now
+        self.next_look = now + max(WATCH_SECONDS, taken / MOST_WATCHING)
 
     def _check_disk(self, child: Child, folder: Path) -> None:
         size, count = child.disk_use(self.limits.files)

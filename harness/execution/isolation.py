@@ -182,6 +182,7 @@ def bubblewrap_command(
     writable: Iterable[Path],
     *,
     own_user: bool,
+    own_init: bool = True,
     filtered: bool = False,
 ) -> list[str]:
     """The command before the one that is to run inside.
@@ -192,6 +193,8 @@ def bubblewrap_command(
         writable: folders that can be written too.
         own_user: whether to make a user namespace; else the process inside changes its user itself, and
             keeps the right to do that one thing.
+        own_init: whether bubblewrap's first process stays. It is of the same user and under no filter: only
+            where something else keeps the predictor away from it.
         filtered: whether "{seccomp}" among the arguments will be replaced by a descriptor.
     """
     command = [
@@ -202,6 +205,8 @@ def bubblewrap_command(
         command += ["--unshare-user"]
     else:
         command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    if not own_init:
+        command += ["--as-pid-1"]
     command += ["--dev", "/dev", "--proc", "/proc"]
     for device in gpu_devices():
         command += ["--dev-bind", str(device), str(device)]

@@ -1,6 +1,7 @@
 """The child side: a process that holds one submission and predicts the batches it is given.
 
-Started by ``keeper.py`` with one argument, its folder, in which all talk happens by files:
+Started by ``enter.py``, which confines the process first, with one argument: its folder, in which all talk
+happens by files:
 
     given/job.json       entry point, setup, limits, isolation; written before the start
     given/000003.npy     batch 3, (n_segments, n_times, 64) float32; appears when it is ready
@@ -14,13 +15,11 @@ Started by ``keeper.py`` with one argument, its folder, in which all talk happen
 A file appears by renaming, whole or not at all. The submission's code runs in this process and
 may do to it what it likes, so the parent believes nothing that is written here.
 
-Before it loads the submission it looks whether it is confined as it should be, and ends where it is not.
 It starts quickly: standard library, numpy and ``harness.predictor``, nothing else.
 """
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import importlib
 import inspect
@@ -38,9 +37,6 @@ import numpy as np
 
 from harness.predictor import Array, OutputFault, Setup, check_prediction
 
-PR_SET_DUMPABLE = 4  # linux/prctl.h
-CLONE_NEWUSER = 0x10000000  # linux/sched.h
-AF_UNIX, SOCK_STREAM = 1, 1  # linux/socket.h
 FIRST_WAIT_SECONDS = 0.0005
 LONGEST_WAIT_SECONDS = 0.005
 T = TypeVar("T")
@@ -69,14 +65,8 @@ class Worker:
 
     def run(self) -> int:
         """Load the submission, predict until told to stop; return the exit code."""
-        if self.job["isolation"] == "bubblewrap" and self.job["uid"] is not None:
-            _change_user(self.job["uid"], self.job["gid"])
-        os.chdir(os.environ["HOME"])  # bubblewrap starts elsewhere: it may not look in there
-        os.environ.pop("PWD", None)
         faulthandler.enable()
         try:
-            if self.job["isolation"] != "none":
-                _check_confined(Path(self.job["canary"]))
             predict = self._load()
         except FaultsError as failure:
             self._report("start", {"faults": failure.faults})
@@ -215,46 +205,6 @@ def seed_generators(seed: int) -> None:
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "manual_seed"):
         torch.manual_seed(seed)
-
-
-def _change_user(uid: int, gid: int) -> None:
-    """Become another user for good: bubblewrap left the right to do so, and the change takes it away."""
-    os.setgroups([])
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # a process may read about itself in /proc
-
-
-def _check_confined(canary: Path) -> None:
-    """Try, from the inside, what must fail.
-
-    Raises:
-        FaultsError: it does not fail.
-    """
-    attempts: dict[str, Callable[[], object]] = {
-        "read a file outside": canary.read_bytes,
-        "open a socket": lambda: _call("socket", AF_UNIX, SOCK_STREAM, 0),
-        "make a name space": lambda: _call("unshare", CLONE_NEWUSER),
-    }
-    if os.getppid() != 1:  # else its parent is that of a name space of its own
-        attempts["signal the process that started it"] = lambda: os.kill(os.getppid(), 0)
-    for what, attempt in attempts.items():
-        try:
-            attempt()
-        except OSError:
-            continue
-        raise FaultsError(
-            OutputFault(
-                f"the isolation does not hold: the process could {what}",
-                "a process that cannot",
-                "`harness doctor` says what this machine offers.",
-            )
-        )
-
-
-def _call(name: str, *arguments: int) -> None:
-    if ctypes.CDLL(None, use_errno=True)[name](*arguments) < 0:
-        raise OSError(ctypes.get_errno(), name)
 
 
 def _check_signature(name: str, call: Callable[..., object], expected: str, *arguments: object) -> None:

@@ -1,6 +1,8 @@
 """Manifests, hashes, weights and the scaffold."""
 
 import hashlib
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,8 @@ from harness.errors import SubmissionError
 from harness.submission.manifest import load_submission, register_weights, weights_faults, weights_file
 from harness.submission.new import make_submission as scaffold
 from harness.tasks.splits import load_split
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def _messages(caught):
@@ -165,6 +169,63 @@ def test_code_hash_changes_with_code_and_not_with_weights(make_submission):
     assert load_submission(folder).code_sha256() == before
     (folder / "helper.py").write_text("A = 1\n")
     assert load_submission(folder).code_sha256() != before
+
+
+def test_code_hash_holds_whatever_is_not_listed_with_a_hash_of_its_own(make_submission):
+    folder = _weights(make_submission())
+    seen = {load_submission(folder).code_sha256()}
+    for name in ("weights/evil.py", "training.csv", "net.so", "sitecustomize.py", "weights/w.json"):
+        (folder / name).write_text("A = 1\n")
+        seen.add(load_submission(folder).code_sha256())
+    assert len(seen) == 6
+
+
+def test_code_hash_is_blind_to_what_is_never_there_when_it_runs(make_submission):
+    folder = make_submission()
+    before = load_submission(folder).code_sha256()
+    (folder / "__pycache__").mkdir()
+    (folder / "training").mkdir()
+    for name in (
+        "NOTES.md",
+        "__pycache__/predictor.pyc",
+        "training/x.csv",
+        "x.partial",
+        ".DS_Store",
+        "a.py~",
+    ):
+        (folder / name).write_text("A = 1\n")
+    assert load_submission(folder).code_sha256() == before
+
+
+def test_a_link_that_leaves_the_package_is_refused_when_it_is_hashed(make_submission, tmp_path):
+    folder = make_submission()
+    (tmp_path / "labels").mkdir()
+    (folder / "linked").symlink_to(tmp_path / "labels")
+    with pytest.raises(SubmissionError) as caught:
+        load_submission(folder).code_sha256()
+    assert _messages(caught) == [
+        f"{folder}: linked: a link that leaves the folder (to {tmp_path}/labels), expected a regular file of"
+        " the folder.\n  Remove it, or put what it leads to in its place."
+    ]
+
+
+def test_a_checkout_with_the_line_ends_of_windows_has_the_same_hashes(make_submission, tmp_path):
+    folder = make_submission()
+    _weights(folder, content=b"one\ntwo\r\n")
+    base = folder.parent
+    (base / ".gitattributes").write_bytes((REPOSITORY / ".gitattributes").read_bytes())
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
+        _git(base, *arguments)
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", "-c", "core.autocrlf=true", base, clone], check=True)
+    submission = load_submission(clone / folder.name)
+    assert submission.code_sha256() == load_submission(folder).code_sha256()
+    assert weights_faults(submission) == []
+
+
+def _git(folder, *arguments):
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", "-C", folder, *identity, *arguments], check=True, capture_output=True)
 
 
 def test_code_hash_changes_with_options(make_submission):

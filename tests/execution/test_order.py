@@ -1,0 +1,85 @@
+"""The order in which segments are asked: new for every run, and told by nothing but its seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.execution import PredictorSpec, Run, SegmentInput, predict_segments
+from harness.execution.drive import shuffled_batches
+from harness.predictor import Setup
+
+N = 40
+CODE = """
+import numpy as np
+
+
+class Decoder:
+    def __init__(self, setup):
+        self.asked = 0
+
+    def predict(self, eeg, subjects):
+        out = np.zeros((len(eeg), 8, 1), np.float32)
+        out += np.arange(self.asked, self.asked + len(eeg), dtype=np.float32)[:, None, None]
+        self.asked += len(eeg)
+        return out
+"""
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """Run a package that answers with the position at which it was asked; gives positions by segment."""
+    (tmp_path / "model.py").write_text(CODE)
+    setup = Setup("mel", 1, 8, 64, 8, 64, "default", {}, None, 0)
+    spec = PredictorSpec("asked", tmp_path, "model:Decoder", setup)
+
+    def run(subjects, **how):
+        segments = [SegmentInput(f"{i:02d}", subject) for i, subject in enumerate(subjects)]
+        with predict_segments(
+            spec, segments, lambda i: np.zeros((8, 64), np.float32), Run(jobs=1, **how), batch_segments=8
+        ) as made:
+            return [int(made.predictions[segment.id][0, 0]) for segment in segments], made.order_seed
+
+    return run
+
+
+def test_the_order_is_another_in_every_run_and_its_seed_gives_it_again(asked):
+    first, seed = asked(["unknown"] * N)
+    second, other_seed = asked(["unknown"] * N)
+    again, same_seed = asked(["unknown"] * N, order_seed=seed)
+    assert sorted(first) == sorted(second) == list(range(N))
+    assert first != second
+    assert first != list(range(N))
+    assert (again, same_seed) == (first, seed)
+    assert seed != other_seed
+    assert len(seed) == 32
+
+
+def test_the_order_is_that_of_the_batches(asked):
+    positions, seed = asked(["unknown"] * N)
+    order = [i for batch in shuffled_batches(["unknown"] * N, 8, seed) for i in batch]
+    assert [positions[i] for i in order] == list(range(N))
+
+
+def test_hidden_subjects_are_mixed_within_a_batch():
+    batches = shuffled_batches(["unknown"] * N, 8, "seed")
+    assert [len(batch) for batch in batches] == [8] * 5
+    assert any(max(batch) - min(batch) > 8 for batch in batches)
+
+
+def test_told_subjects_have_batches_of_their_own_in_a_random_order():
+    subjects = [f"sub-{i // 10}" for i in range(N)]
+    batches = shuffled_batches(subjects, 8, "seed")
+    assert sorted(i for batch in batches for i in batch) == list(range(N))
+    assert all(len({subjects[i] for i in batch}) == 1 for batch in batches)
+    assert sorted(len(batch) for batch in batches) == [2] * 4 + [8] * 4
+    orders = {tuple(subjects[batch[0]] for batch in shuffled_batches(subjects, 8, str(k))) for k in range(20)}
+    assert len(orders) > 10
+
+
+def test_every_place_in_the_order_is_equally_likely():
+    counts = np.zeros((6, 6))
+    for seed in range(3000):
+        order = [i for batch in shuffled_batches(["unknown"] * 6, 2, str(seed)) for i in batch]
+        counts[range(6), order] += 1
+    assert abs(counts - 500).max() < 100  # five standard deviations
