@@ -224,7 +224,7 @@ def make_record(tmp_path):
             split=SPLIT_PART,
             corpus=replace(CORPUS_DATA, name="sparrkulee", kind="real") if kind == "real" else CORPUS_DATA,
             **RUN,
-            overlap=Overlap(subjects_seen=0, subjects=12, stimuli_seen=3, stimuli=4),
+            overlap=Overlap(subjects_seen=0, subjects=len(subjects), stimuli_seen=3, stimuli=4),
         )
         document = plain(record)
         for key, value in changes.items():  # whole values, or some keys of an object

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import Fault, RecordError, raise_all, shorten
+from harness.records.consistency import inconsistencies
 from harness.records.record import Record, parse_record, record_bytes
 from harness.records.store import read_bytes, record_path
 
@@ -70,6 +71,17 @@ class BoardRecord:
         return cls.of(path, read_bytes(path))
 
     @classmethod
+    def sound(cls, path: Path) -> BoardRecord:
+        """The record in a file, refused where it contradicts itself.
+
+        Raises:
+            RecordError: it does, or is missing, not JSON, or against the schema.
+        """
+        one = cls.read(path)
+        raise_all(RecordError, inconsistencies(one.record, str(path)))
+        return one
+
+    @classmethod
     def made(cls, results: Path, record: Record) -> BoardRecord:
         """A record that was made just now, where it would lie below a results folder."""
         sha256 = hashlib.sha256(record_bytes(record)).hexdigest()
@@ -100,11 +112,18 @@ class Board:
         name: which board.
         records: complete ones over the same subjects, best mean first.
         partial: records over a part of the subjects; they are not ranked.
+        left_out: what is wrong with each record that is neither.
     """
 
     name: BoardName
     records: tuple[BoardRecord, ...]
     partial: tuple[BoardRecord, ...] = ()
+    left_out: tuple[Fault, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether no record is left."""
+        return not self.records and not self.partial
 
     @property
     def simulated(self) -> bool:
@@ -169,12 +188,13 @@ def parse_board(text: str) -> BoardName:
 def load_board(results: Path, name: BoardName) -> Board:
     """Read a board's records.
 
+    A record that is broken, contradicts itself, lies in the wrong place or under a wrong name, or differs
+    from the others in split file, data, scorer or subjects, is left out; the board says which and why.
+
     Raises:
-        RecordError: no such board; a record that is broken, lies in the wrong place or under a wrong name,
-            or differs from the others in split file, data, scorer or subjects (all faults at once).
+        RecordError: no such board.
     """
-    folder = results.joinpath(*name)
-    paths = sorted(folder.glob("*.json"))
+    paths = sorted(results.joinpath(*name).glob("*.json"))
     if not paths:
         known = shorten([str(board) for board in board_names(results)], 6)
         raise RecordError(Fault(f"board {name}", "no record", f"one of {known}", "Choose it with --board."))
@@ -186,20 +206,30 @@ def load_board(results: Path, name: BoardName) -> Board:
         except RecordError as error:
             faults += error.faults
             continue
+        own = inconsistencies(one.record, str(path))
         if path.resolve() != record_path(results, one.record).resolve():
-            faults.append(misplaced(path, results, one.record))
-            continue
-        records.append(one)
-    faults += strangers(records)
-    raise_all(RecordError, faults)
-    return board_of(name, records)
+            own.append(misplaced(path, results, one.record))
+        faults += own
+        if not own:
+            records.append(one)
+    odd = strangers(records)
+    faults += odd
+    strange = {fault.where for fault in odd}
+    return board_of(name, [one for one in records if str(one.path) not in strange], faults)
 
 
-def board_of(name: BoardName, records: Sequence[BoardRecord]) -> Board:
-    """A board of records that were read before, best mean first, equal means by name."""
+def board_of(name: BoardName, records: Sequence[BoardRecord], left_out: Sequence[Fault] = ()) -> Board:
+    """A board of records that were read before, best mean first, equal means by name.
+
+    Args:
+        name: of the board.
+        records: that belong together.
+        left_out: what is wrong with others.
+    """
     ordered = sorted(records, key=lambda one: (-one.record.score, one.system))
     whole = tuple(one for one in ordered if not one.record.flags.partial)
-    return Board(name, whole, tuple(one for one in ordered if one.record.flags.partial))
+    partial = tuple(one for one in ordered if one.record.flags.partial)
+    return Board(name, whole, partial, tuple(left_out))
 
 
 def misplaced(path: Path, results: Path, record: Record) -> Fault:

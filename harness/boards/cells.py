@@ -32,6 +32,8 @@ def board_notes(ranking: Ranking) -> list[str]:
         f"Not ranked, scored on {len(row.subjects)} subjects only: {row.system} {row.pearson_r:.4f}."
         for row in ranking.partial
     ]
+    if left_out := {fault.where.partition(": ")[0] for fault in ranking.board.left_out}:
+        notes.append(f"Left out, since it does not hold together: {', '.join(sorted(left_out))}.")
     return notes
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.boards.board import BoardName, BoardRecord, board_names, load_board
+from harness.boards.board import Board, BoardName, BoardRecord, board_names
 from harness.boards.ranking import rank
 from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, RecordError, did_you_mean, shorten
@@ -99,12 +99,12 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
             `DEFAULT_BOARD`.
 
     Raises:
-        RecordError: there is none, or more than one.
+        RecordError: there is none, or more than one, or it contradicts itself.
         SubmissionError: the folder's manifest is not valid.
     """
     path = Path(named)
     if path.suffix == ".json" and path.is_file():
-        return BoardRecord.read(path)
+        return BoardRecord.sound(path)
     folder = path if (path / MANIFEST).is_file() else submission_folder(named)
     submission = load_submission(folder) if folder else None
     name = submission.name if submission else named
@@ -121,7 +121,7 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
     }
     chosen = found.get(DEFAULT_BOARD) or (next(iter(found.values())) if len(found) == 1 else None)
     if chosen:
-        return BoardRecord.read(chosen)
+        return BoardRecord.sound(chosen)
     if not found:
         stems = sorted({p.stem for paths in here.values() for p in paths})
         longer = [stem for stem in stems if stem.startswith(name)]
@@ -145,7 +145,10 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
 def _is_first_variant(path: Path, submission: Submission) -> bool:
     if not path.stem.startswith(submission.name):
         return False
-    said = BoardRecord.read(path).record.submission
+    try:
+        said = BoardRecord.read(path).record.submission
+    except RecordError:  # a broken record is nobody's
+        return False
     wanted = ("submission", submission.name, submission.variants[0])
     return (said.kind, said.name, said.variant) == wanted
 
@@ -183,17 +186,20 @@ def comparison_text(comparison: Comparison) -> str:
     return "\n\n".join([title, table, "\n".join(lines)])
 
 
-def against_board_text(one: BoardRecord, results: Path) -> str:
-    """One system beside every other of its board: difference, Holm's p over the board's pairs, effect."""
+def against_board_text(one: BoardRecord, board: Board) -> str:
+    """One system beside every other of its board: difference, Holm's p over the board's pairs, effect.
+
+    Raises:
+        RecordError: the system is not ranked there.
+    """
     from tabulate import tabulate
 
-    ranking = rank(load_board(results, one.board))
-    board = ranking.board.records
-    own = next((place for place, other in enumerate(board) if _same_file(one, other)), None)
+    ranking = rank(board)
+    own = next((place for place, other in enumerate(board.records) if _same_file(one, other)), None)
     if own is None:
         raise RecordError(Fault(str(one.path), "not ranked on its board", "a complete record in --results"))
     rows = []
-    for place, other in enumerate(board):
+    for place, other in enumerate(board.records):
         if place == own:
             continue
         comparison = compare(one, other)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.group import cli, examples
 from harness.cli.options import BOARD_OPTION, DATA_OPTION, JOBS_OPTION, RESULTS_OPTION, board_option
 from harness.cli.pull_request import rank_changes
+
+if TYPE_CHECKING:
+    from harness.boards.board import Board
 
 # Options of the two ways to rank: committed records, and what changed since a git ref. --board is of both.
 OF_RECORDS = ("form", "sort", "bands", "pairs", "results")
@@ -86,10 +90,19 @@ def _rank_records(board: str | None, form: str, sort: str, bands: bool, pairs: b
     from harness.boards.ranking import rank as ranked
 
     names = [parse_board(board)] if board else board_names(results)
-    rankings = [ranked(load_board(results, name)) for name in names]
-    click.echo(
-        boards_text(rankings, form, sort=sort, bands=bands, pairs=pairs, one=board is not None), nl=False
-    )
+    boards = [load_board(results, name) for name in names]
+    rankings = [ranked(one) for one in boards if not one.empty]
+    if rankings:
+        text = boards_text(rankings, form, sort=sort, bands=bands, pairs=pairs, one=board is not None)
+        click.echo(text, nl=False)
+    _name_left_out(boards)
+
+
+def _name_left_out(boards: Sequence[Board]) -> None:
+    """Name every record that a board was shown without, and end with 1 where there is any."""
+    from harness.errors import RecordError, raise_all
+
+    raise_all(RecordError, list(dict.fromkeys(fault for board in boards for fault in board.left_out)))
 
 
 def _refuse_given(context: click.Context, names: Collection[str], why: str) -> None:
@@ -135,7 +148,7 @@ def compare(first: str, second: str | None, board: str | None, results: Path) ->
     vlaai-original. Without --board, the board is that of the record's file, or of the only record; else
     simulated/held-out-subjects/test/mel.
     """
-    from harness.boards.board import parse_board
+    from harness.boards.board import load_board, parse_board
     from harness.boards.compare import against_board_text, comparison_text, find_record
     from harness.boards.compare import compare as compared
     from harness.cli.output import answer
@@ -146,7 +159,9 @@ def compare(first: str, second: str | None, board: str | None, results: Path) ->
     one = find_record(first, results, chosen)
     chosen = chosen or one.board
     if second is None:
-        answer(against_board_text(one, results))
+        own = load_board(results, one.board)
+        answer(against_board_text(one, own))
+        _name_left_out([own])
     else:
         answer(comparison_text(compared(one, find_record(second, results, chosen))))
 
@@ -167,18 +182,21 @@ def compare(first: str, second: str | None, board: str | None, results: Path) ->
 def tables(paper: str | None, board: str | None, form: str, bands: bool, results: Path) -> None:
     """Regenerate the tables of PAPER (catwavenet, ssm2mel, dmf2mel, music, official-2024), or of all."""
     from harness.boards.board import parse_board
-    from harness.boards.papers import PAPERS, official_text, paper_text
+    from harness.boards.papers import PAPERS, load_paper, official_text, paper_tables, tables_text
 
     chosen = parse_board(board) if board else None
-    texts = [
-        official_text(form, bands=bands)
-        if name == "official-2024"
-        else paper_text(name, results, board=chosen, form=form)
-        for name in ([paper] if paper else [*PAPERS, "official-2024"])
-    ]
+    texts, boards = [], []
+    for name in [paper] if paper else [*PAPERS, "official-2024"]:
+        if name == "official-2024":
+            texts.append(official_text(form, bands=bands))
+            continue
+        filled = paper_tables(name, results, chosen)
+        texts.append(tables_text(load_paper(name), filled, form))
+        boards += [table.board for table in filled if table.board]
     if form == "json" and paper is None:
         texts = ["[\n" + ",\n".join(text.rstrip() for text in texts) + "\n]\n"]
     click.echo("\n".join(texts), nl=False)
+    _name_left_out(boards)
 
 
 @cli.command(epilog=examples("harness page site"))
@@ -191,3 +209,4 @@ def page(out: Path, results: Path) -> None:
 
     built = build_page(out, results)
     answer(f"{out / 'index.html'}: {built.n_files} files, {built.n_bytes / 1000:.0f} kB")
+    _name_left_out(built.boards)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
+
+if TYPE_CHECKING:
+    from harness.records.record import Record
 
 
 @cli.command(epilog=examples("harness comment ranking.json"))
@@ -33,7 +38,6 @@ def rank_changes(
     from harness.pull_request.changes import changes_since
     from harness.pull_request.comment import comment_text
     from harness.pull_request.rank import rank_changes
-    from harness.records.store import write_record
 
     changes = changes_since(ref)
     name = parse_board(board) if board else None
@@ -43,7 +47,27 @@ def rank_changes(
         remark(f"data written to {out}")
     click.echo(comment_text(made.document), nl=False)
     if records is not None:
-        for record in made.scored:
-            remark(f"record written to {write_record(records, record)[0]}")
+        _write_all(records, made.scored)
     if made.stopped:
         sys.exit(1)
+
+
+def _write_all(results: Path, records: Sequence[Record]) -> None:
+    """Write records, and name all that have no place there at the end.
+
+    Raises:
+        RecordError: some were not written.
+    """
+    from harness.cli.output import remark
+    from harness.errors import Fault, RecordError, raise_all
+    from harness.records.store import write_record
+
+    faults: list[Fault] = []
+    for record in records:
+        try:
+            path, _ = write_record(results, record)
+        except RecordError as error:
+            faults += error.faults
+        else:
+            remark(f"record written to {path}")
+    raise_all(RecordError, faults)

@@ -211,16 +211,20 @@ def verify(
 ) -> None:
     """Make RECORD again from SYSTEM, its submission or stored predictions, and say what differs.
 
-    Without SYSTEM, the submission of the record's name below baselines/ or submissions/ is taken.
+    Without SYSTEM, the submission of the record's name below baselines/ or submissions/ is taken. A record
+    that contradicts itself is refused before anything runs.
     """
     from harness.cli.output import answer
+    from harness.errors import RecordError, raise_all
     from harness.execution import Run
+    from harness.records.consistency import inconsistencies
     from harness.records.store import read_record
     from harness.records.verify import verification_text
     from harness.records.verify import verify as verified
     from harness.submission.find import find_submission
 
     recorded = read_record(record)
+    raise_all(RecordError, inconsistencies(recorded, str(record)))
     chosen = system or find_submission(recorded.submission.name)
     without_eeg = recorded.submission.kind == "predictions" and labels is not None and data is None
     if not recorded.simulated and data is None and not without_eeg:
@@ -241,9 +245,8 @@ def verify(
         )
 
     run = Run(variant=recorded.submission.variant, seed=recorded.seed, jobs=jobs)
-    made = _evaluated(chosen, open_task, run)
-    verification = verified(recorded, made)
-    answer(verification_text(verification, recorded))
+    verification = verified(recorded, _evaluated(chosen, open_task, run))
+    answer(verification_text(verification))
     if not verification.reproduced:
         sys.exit(1)
 

@@ -107,7 +107,6 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
         CorpusError: references that cannot be read.
     """
     task.check_labels()
-    scored = score_task(task, read_predictions(path, task.expected))
     system = System(
         name=path.stem if path.is_file() else path.resolve().name,
         kind="predictions",
@@ -117,6 +116,7 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
         weights_sha256=None,
         predictions_sha256=predictions_sha256(path),
     )
+    scored = score_task(task, read_predictions(path, task.expected))
     corpus = _corpus(task, task.fingerprint(scored.references))
     return _record(task, scored, system, corpus, path.resolve().parent, seed)
 

@@ -64,7 +64,7 @@ def write_eeg(path: Path, segments: Iterable[Array], shape: tuple[int, int, int]
     with draft.open("wb") as file:
         file.write(_header(shape))
         for segment in segments:
-            np.ascontiguousarray(segment).tofile(file)
+            file.write(np.ascontiguousarray(segment).data)  # tofile says of a full disk neither errno nor why
     _publish(draft, path)
 
 

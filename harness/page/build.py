@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from harness.boards.board import Board, board_names, load_board
 from harness.boards.ranking import Ranking, rank
-from harness.errors import Fault, RecordError, UsageError, raise_all, shorten
+from harness.errors import Fault, UsageError, shorten
 from harness.page.board import board_view, board_words, official_view
 from harness.page.names import board_file, system_file
 from harness.page.system import submission_of, system_view, systems_of
@@ -36,15 +36,19 @@ class Built(NamedTuple):
         folder: where.
         n_files: how many files.
         n_bytes: all of them together.
+        boards: every board, each with what it leaves out.
     """
 
     folder: Path
     n_files: int
     n_bytes: int
+    boards: tuple[Board, ...]
 
 
 def build_page(out: Path, results: Path, root: Path = Path()) -> Built:
     """Write the pages of a results folder.
+
+    A record that is broken or does not belong to its board is left out, and the board's page says so.
 
     Args:
         out: the folder; made, or put in place of an earlier one of pages.
@@ -52,14 +56,15 @@ def build_page(out: Path, results: Path, root: Path = Path()) -> Built:
         root: where ``baselines/`` and ``submissions/`` lie.
 
     Raises:
-        RecordError: no record, or records that are broken or do not belong together (all boards' at once).
+        RecordError: no record.
         SubmissionError: a manifest that is not valid.
         UsageError: ``out`` is there and not a folder of pages.
     """
     _check_out(out)
-    files = pages([rank(board) for board in _boards(results)], root)
+    boards = tuple(load_board(results, name) for name in board_names(results))
+    files = pages([rank(board) for board in boards if not board.empty], root)
     _write(out, files)
-    return Built(out, len(files), sum(map(len, files.values())))
+    return Built(out, len(files), sum(map(len, files.values())), boards)
 
 
 def pages(rankings: Sequence[Ranking], root: Path = Path()) -> dict[str, bytes]:
@@ -82,18 +87,6 @@ def pages(rankings: Sequence[Ranking], root: Path = Path()) -> dict[str, bytes]:
         show(system_file(name), "system.html", view)
     files = {path: text.encode() for path, text in made.items()}
     return files | {name: (HERE / name).read_bytes() for name in ASSETS}
-
-
-def _boards(results: Path) -> list[Board]:
-    boards: list[Board] = []
-    faults: list[Fault] = []
-    for name in board_names(results):
-        try:
-            boards.append(load_board(results, name))
-        except RecordError as error:
-            faults += error.faults
-    raise_all(RecordError, faults)
-    return boards
 
 
 def _index(rankings: Sequence[Ranking]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from harness.evaluation.prepare import Prepared, prepare
 from harness.execution import Run
 from harness.pull_request.changes import SCORER, Changes, Remark
 from harness.pull_request.submissions import Submissions
+from harness.records.consistency import inconsistencies
 from harness.records.key import record_key
 from harness.records.record import Record
 from harness.records.store import record_path
@@ -92,9 +93,15 @@ class BoardChange:
             if not path.startswith(folder) or path.count("/") != 5 or not path.endswith(".json"):
                 continue
             try:
-                records.append(BoardRecord.of(self.changes.root / path, self.changes.at_base(path) or b""))
+                one = BoardRecord.of(self.changes.root / path, self.changes.at_base(path) or b"")
             except RecordError:
                 self._remark(False, "record", f"{path} at the base is not a record; compared without it")
+                continue
+            if inconsistencies(one.record, path):
+                text = f"{path} at the base contradicts itself; compared without it"
+                self._remark(False, "record", text)
+            else:
+                records.append(one)
         odd = {fault.where: fault for fault in strangers(records)}
         for fault in odd.values():
             self._remark(False, "record", f"at the base, compared without it: {fault}")
@@ -141,12 +148,13 @@ class BoardChange:
         key = expected_key(prepared, self.fingerprint)
         edited = stored is not None and self._edited(stored.path)
         same = stored is not None and record_key(stored.record) == key
-        if stored is not None and same and not edited and not self.changes.moves_scores():
+        trusted = same and not edited and not self.changes.moves_scores()
+        if stored is not None and trusted and not inconsistencies(stored.record, ""):
             yield stored
             return
         try:
             record = self._score(prepared)
-        except HarnessError as error:
+        except (HarnessError, OSError) as error:  # one system's trouble is not the others'
             self._remark(True, "check", f"{name} ({variant}) on {self.name}: {error}")
             return
         self.scored.append(record)
@@ -191,7 +199,10 @@ class BoardChange:
             "a harness that the range edits": self.changes.moves_scores(predicted=not predictions),
         }
         of = next((cause for cause, holds in causes.items() if holds), None)
-        if self._edited(stored.path):
+        broken = inconsistencies(record, where)
+        if broken:
+            self._remark(True, "record", f"{what} that contradicts itself, not ranked: {broken[0]}")
+        elif self._edited(stored.path):
             self._remark(True, "record", f"{what} cannot be made again here: {where}; not ranked")
         elif of:
             text = f"{what} of {of}: {where}; not ranked. Score it again where its data are, and commit it."

@@ -1,4 +1,4 @@
-"""Making a record again, and saying what is not as it was."""
+"""Make a record again, and say what differs."""
 
 from __future__ import annotations
 
@@ -11,21 +11,41 @@ from harness.records.record import VOLATILE, Member, Record, plain
 
 # Two runs of the same code on another processor may differ in the last bits of a prediction.
 SAME_R = 1e-6
+# Chance is stored with six digits, the last of which may be another on another processor.
+SAME_CHANCE = 1.5e-6
+# What the score is made from, by its place in the record; all the rest is what it says of the system.
+MADE_FROM = {
+    "submission.name": "name",
+    "submission.version": "version",
+    "submission.variant": "variant",
+    "submission.code_sha256": "code",
+    "submission.weights_sha256": "weights",
+    "submission.predictions_sha256": "predictions",
+    "split.name": "name of the split",
+    "split.sha256": "split",
+    "corpus.fingerprint": "corpus",
+    "scorer_version": "scorer",
+    "seed": "seed",
+}
+_WORDS = {"ci95": "95 % interval"}
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as the record says.
+    """One difference between a record and the one made now.
 
     Attributes:
-        what: code, weights, members, split, corpus, scorer, predictions, versions or score.
+        what: in words; of several values of one kind the first, and how many there are.
         recorded: the record's value, in words.
         now: today's.
+        result: whether it is something that the record says of the system, rather than what the score is
+            made from.
     """
 
     what: str
     recorded: str
     now: str
+    result: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,49 +55,44 @@ class Verification:
     Attributes:
         differences: what is not the same; empty where nothing lasting differs.
         largest: largest difference of any subject's mean r; None where the subjects are others.
+        score: the mean r that was made now.
     """
 
     differences: tuple[Difference, ...]
     largest: float | None
+    score: float
 
     @property
     def reproduced(self) -> bool:
-        """Whether every subject's score is the record's."""
-        return self.largest is not None and self.largest <= SAME_R
+        """Whether everything that the record says of the system is found again."""
+        return not any(difference.result for difference in self.differences)
 
 
 def verify(recorded: Record, now: Record) -> Verification:
-    """Compare a record with the one that the same submission or predictions give now."""
-    pairs = {
-        "code": (recorded.submission.code_sha256, now.submission.code_sha256),
-        "weights": (recorded.submission.weights_sha256, now.submission.weights_sha256),
-        "predictions": (recorded.submission.predictions_sha256, now.submission.predictions_sha256),
-        "split": (recorded.split.sha256, now.split.sha256),
-        "corpus": (recorded.corpus.fingerprint, now.corpus.fingerprint),
-        "scorer": (recorded.scorer_version, now.scorer_version),
-        "seed": (recorded.seed, now.seed),
-    }
-    differences = [
-        Difference(what, _short(old), _short(new)) for what, (old, new) in pairs.items() if old != new
-    ]
-    differences += _members(recorded.submission.members, now.submission.members)
-    versions, today = recorded.environment, now.environment
-    differences += [
-        Difference(f"version of {name}", str(versions.get(name)), str(today.get(name)))
-        for name in sorted({*versions, *today})
-        if versions.get(name) != today.get(name)
-    ]
+    """Compare a record with the one that the same submission or predictions give now.
+
+    Numbers may differ by ``SAME_R``; time, host and commit are not compared.
+    """
+    grouped: dict[str, list[_Departure]] = {}
+    for departure in _departures(_lasting(recorded), _lasting(now), ()):
+        key = ".".join(departure.place)
+        grouped.setdefault(key if key in MADE_FROM else departure.place[0], []).append(departure)
+    differences = []
+    for key, departures in grouped.items():
+        if key in MADE_FROM:
+            differences.append(departures[0].difference(MADE_FROM[key]))
+        elif key == "environment":
+            differences += [one.difference(f"version of {'.'.join(one.place[1:])}") for one in departures]
+        elif departures[0].place[:2] == ("submission", "members"):
+            differences += _members(recorded.submission.members, now.submission.members)
+        else:
+            differences.append(_result(key, departures))
     largest = None
     if list(recorded.subjects) == list(now.subjects):
-        largest = max(
-            abs(old.pearson_r - new.pearson_r)
-            for old, new in zip(recorded.subjects.values(), now.subjects.values(), strict=True)
-        )
-    else:
-        differences.append(Difference("subjects", str(len(recorded.subjects)), str(len(now.subjects))))
-    if largest is not None and largest > SAME_R:
-        differences.append(Difference("score", f"{recorded.score:.6f}", f"{now.score:.6f}"))
-    return Verification(tuple(differences), largest)
+        pairs = zip(recorded.subjects.values(), now.subjects.values(), strict=True)
+        largest = max(abs(old.pearson_r - new.pearson_r) for old, new in pairs)
+    ordered = sorted(differences, key=lambda difference: difference.result)
+    return Verification(tuple(ordered), largest, now.score)
 
 
 def departures(recorded: Record, now: Record) -> list[str]:
@@ -85,69 +100,101 @@ def departures(recorded: Record, now: Record) -> list[str]:
 
     Numbers may differ by ``SAME_R``; time, host, commit and versions are not compared.
     """
-    lasting = [
-        {key: value for key, value in plain(record).items() if key not in (*VOLATILE, "environment")}
-        for record in (recorded, now)
+    return [
+        f"{'.'.join(one.place)} {_brief(one.old)}, now {_brief(one.new)}"
+        for one in _departures(_lasting(recorded), _lasting(now), ())
+        if one.place[0] != "environment"
     ]
-    return list(_departures(lasting[0], lasting[1], ()))
 
 
-def verification_text(verification: Verification, recorded: Record) -> str:
+def verification_text(verification: Verification) -> str:
     """In words: reproduced or not, and what differs."""
     from tabulate import tabulate
 
     if verification.largest is None:
         verdict = "NOT REPRODUCED: other subjects"
     elif verification.reproduced:
-        verdict = f"reproduced: mean r {recorded.score:.4f}"
+        verdict = f"reproduced: mean r {verification.score:.4f}"
         if verification.largest:
             verdict += f", no subject further than {np.format_float_scientific(verification.largest, 1)} away"
-    else:
+    elif verification.largest > SAME_R:
         verdict = f"NOT REPRODUCED: a subject's r is {verification.largest:.4f} away"
+    else:
+        verdict = "NOT REPRODUCED: every subject's r is the record's, but not what else it says"
     if not verification.differences:
         return f"{verdict}\ncode, weights, split, corpus, scorer and versions are the record's"
     rows = [[one.what, one.recorded, one.now] for one in verification.differences]
     return f"{verdict}\n\n{tabulate(rows, ['differs', 'record', 'now'], disable_numparse=True)}"
 
 
-def _departures(old: object, new: object, place: tuple[str, ...]) -> Iterator[str]:
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in dict.fromkeys([*old, *new]):
-            yield from _departures(old.get(key), new.get(key), (*place, str(key)))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from _departures(one, other, (*place, str(index)))
-    else:
-        number = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (old, new))
-        if not (abs(old - new) <= SAME_R if number else old == new):  # type: ignore[operator]
-            yield f"{'.'.join(place)} {_brief(old)}, now {_brief(new)}"
+@dataclass(frozen=True)
+class _Departure:
+    """A value of a record's document that is another in the other's."""
+
+    place: tuple[str, ...]
+    old: object
+    new: object
+
+    def difference(self, what: str, *, result: bool = False) -> Difference:
+        return Difference(what, _brief(self.old), _brief(self.new), result)
 
 
-def _brief(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.6f}"
-    return _short(value) if isinstance(value, str) else str(value)[:60]
+def _result(key: str, departures: list[_Departure]) -> Difference:
+    """What differs in one part of what a record says of the system."""
+    first = departures[0]
+    what = _WORDS.get(key, key)
+    if len(first.place) > 1:
+        what += f": {' '.join(first.place[1:])}"
+    if len(departures) > 1:
+        what += f" and {len(departures) - 1} more"
+    return first.difference(what, result=True)
 
 
 def _members(old: Sequence[Member], new: Sequence[Member]) -> list[Difference]:
     names = [[(member.name, member.variant) for member in members] for members in (old, new)]
     if names[0] != names[1]:
         listed = [", ".join(" ".join(name) for name in members) or "none" for members in names]
-        return [Difference("members", *listed)]
+        return [Difference("members", listed[0], listed[1])]
     differences = []
     for one, other in zip(old, new, strict=True):
         pairs = {
+            "version": (one.version, other.version),
             "code": (one.code_sha256, other.code_sha256),
             "weights": (one.weights_sha256, other.weights_sha256),
         }
         differences += [
-            Difference(f"{what} of {one.name} ({one.variant})", _short(before), _short(after))
+            Difference(f"{what} of {one.title}", _brief(before), _brief(after))
             for what, (before, after) in pairs.items()
             if before != after
         ]
     return differences
 
 
-def _short(value: object) -> str:
+def _lasting(record: Record) -> dict[str, object]:
+    return {key: value for key, value in plain(record).items() if key not in VOLATILE}
+
+
+def _departures(old: object, new: object, place: tuple[str, ...]) -> Iterator[_Departure]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in dict.fromkeys([*old, *new]):
+            yield from _departures(old.get(key), new.get(key), (*place, str(key)))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from _departures(one, other, (*place, str(index)))
+    elif not _same(old, new, SAME_CHANCE if place[0] == "chance" else SAME_R):
+        yield _Departure(place, old, new)
+
+
+def _same(old: object, new: object, tolerance: float) -> bool:
+    if isinstance(old, bool) or isinstance(new, bool):
+        return old is new
+    if isinstance(old, int | float) and isinstance(new, int | float):
+        return abs(old - new) <= tolerance
+    return old == new
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6f}"
     text = str(value)
-    return f"{text[:16]}…" if len(text) == 64 else text
+    return f"{text[:16]}…" if len(text) == 64 else text[:60]

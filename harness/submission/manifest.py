@@ -301,11 +301,6 @@ def _key(entry: Mapping[str, Any], first_variant: str) -> tuple[str, str, str, s
 
 def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
     path = folder / entry["file"]
-    for key in ("file", "training"):
-        if key in entry and not is_inside(folder / entry[key], folder):
-            raise SubmissionError(
-                Fault(f"{folder / MANIFEST}: weights: {key}", entry[key], "a path inside the folder")
-            )
     try:
         sha256 = file_sha256(path, MOST_WEIGHTS_BYTES)
     except OSError as error:
@@ -359,6 +354,11 @@ def _manifest_faults(submission: Submission, where: str) -> list[Fault]:
                 )
             )
     for entry in submission.manifest.get("weights", []):
+        faults += [
+            Fault(f"{where}: weights: {key}", repr(entry[key]), "a path inside the folder")
+            for key in ("file", "training")
+            if key in entry and not is_inside(submission.folder / entry[key], submission.folder)
+        ]
         variant = entry.get("variant", submission.variants[0])
         if variant not in submission.variants:
             faults.append(

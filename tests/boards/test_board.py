@@ -129,7 +129,9 @@ def test_records_that_do_not_belong_together_are_all_named(results, make_record)
         "data": make_record("d", [0.1] * N_SUBJECTS, corpus={"fingerprint": "8" * 64}),
         "subjects": make_record("n", [0.1] * 3),
     }
-    text = "\n".join(_faults(lambda: load_board(results, BOARD)))
+    board = load_board(results, BOARD)
+    assert {one.system for one in board.records} == {"linear", "vlaai (original)", "leader", "noise"}
+    text = "\n".join(map(str, board.left_out))
     assert f"{paths['other split file']}: another split file than the board's other records" in text
     assert f"{paths['scorer']}: another scorer version" in text
     assert f"{paths['data']}: another corpus's data (submission)" in text
@@ -152,10 +154,54 @@ def test_broken_misplaced_and_renamed_records_are_all_named(results):
     folder = results.joinpath(*BOARD)
     (folder / "broken.json").write_text("{")
     (folder / "copy.json").write_bytes((folder / "linear.json").read_bytes())
-    faults = _faults(lambda: load_board(results, BOARD))
+    board = load_board(results, BOARD)
+    assert len(board.records) == 4
+    faults = list(map(str, board.left_out))
     assert len(faults) == 2
     assert faults[0].startswith(f"{folder}/broken.json: not JSON")
     assert faults[1].startswith(f"{folder}/copy.json: a record of another board or name, expected")
+
+
+def edited(path, **changes):
+    """The record of a file with some values changed by hand."""
+    document = json.loads(path.read_text())
+    for key, value in changes.items():
+        document[key] = {**document[key], **value} if isinstance(value, dict) else value
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_one_bad_record_stops_neither_its_board_nor_the_others(harness, results, make_record):
+    make_record("linear", np.full(N_SUBJECTS, 0.05), kind="real")
+    text = harness("rank", "--results", results)[1]
+    forged = edited(make_record("forged", np.full(N_SUBJECTS, 0.1)), score=0.9)
+    broken = forged.with_name("broken.json")
+    broken.write_text("{")
+    code, out, err = harness("rank", "--results", results)
+    assert code == 1
+    note = f"Left out, since it does not hold together: {broken}, {forged}.\n"
+    assert out.replace(note, "") == text
+    assert out.count(note) == 1
+    assert err == (
+        f"error: {broken}: not JSON (Expecting property name enclosed in double quotes: line 1 column 2"
+        " (char 1)), expected a score record.\n"
+        f"error: {forged}: score: 0.900000, expected 0.100000, the mean of its subjects.\n"
+        "  It was edited after it was scored: score it again, or restore it.\n"
+    )
+    assert harness("compare", "leader", "--results", results)[0] == 1
+    code, out, err = harness("compare", "leader", "forged", "--results", results)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: {forged}: score: 0.900000, expected 0.100000")
+
+
+def test_a_board_of_bad_records_alone_is_named_and_left_out(harness, results, make_record):
+    real = make_record("linear", np.full(N_SUBJECTS, 0.05), kind="real")
+    real.write_text("{")
+    code, out, err = harness("rank", "--results", results)
+    assert (code, out) == (1, board_text(rank(load_board(results, BOARD))))
+    assert err.startswith(f"error: {real}: not JSON")
+    code, out, err = harness("rank", "--results", results, "--board", "sparrkulee/held-out-subjects/test/mel")
+    assert (code, out) == (1, "")
 
 
 def test_a_board_that_is_not_there(results, tmp_path):

@@ -101,7 +101,7 @@ def test_predictions_score_like_their_submission(harness, make_submission, where
                 "segment_seconds": 0.5,
                 "parts": {part: {"subjects": "all"} for part in ("train", "val", "test")},
             },
-            "sub-043",
+            "sub-0",  # segments of all subjects, in any order
         ),
     ],
 )
@@ -338,8 +338,9 @@ def test_record_says_what_the_weights_have_seen_where_it_is_on_record(harness, w
     assert overlap()["subjects_seen"] == 1
     path.write_text(json.dumps({**json.loads(whole), "weights_sha256": "0" * 64}))
     assert overlap() is None  # a record of other weights
-    path.write_text("half a")
-    assert overlap() is None
+    for content in ("half a", "[]", "[1]", '{"weights_sha256": 3}', "null"):
+        path.write_text(content)
+        assert overlap() is None
     path.unlink()
     code, out, _ = harness("score", folder, *where)
     assert code == 0

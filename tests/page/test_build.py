@@ -10,7 +10,7 @@ import pytest
 from conftest import REPOSITORY
 from page_fixtures import BOARD, BOARD_PAGE, N_SUBJECTS
 
-from harness.errors import RecordError, UsageError
+from harness.errors import UsageError
 from harness.page import build_page
 from harness.page.names import board_file, paper_link, slug
 
@@ -63,7 +63,13 @@ def test_size_of_50_systems_of_20_subjects_with_packages(make_record, rng, tmp_p
         scores = rng.normal(0.05 - 0.0005 * number, 0.01, 20)
         path = make_record(name, scores, submission={"weights_sha256": "a" * 64})
         record = json.loads(path.read_text())
-        record["bands"] = rng.normal(0.05, 0.01, 10).tolist()
+        offsets = rng.normal(0, 0.01, 10)
+        offsets -= offsets.mean()
+        for values, r in [
+            (record, record["score"]),
+            *((one, one["pearson_r"]) for one in record["subjects"].values()),
+        ]:
+            values["bands"] = (r + offsets).tolist()
         path.write_text(json.dumps(record))
         folder = tmp_path / "submissions" / name
         (folder / "weights").mkdir(parents=True)
@@ -83,18 +89,24 @@ def test_size_of_50_systems_of_20_subjects_with_packages(make_record, rng, tmp_p
     assert built.n_bytes < 300_000
 
 
-def test_faults_of_all_boards_are_named_at_once_and_nothing_is_written(page_results, make_record, tmp_path):
+def test_faults_of_all_boards_are_named_at_once_and_the_pages_do_without(
+    page_results, make_record, tmp_path, harness
+):
     folder = page_results.joinpath(*BOARD)
     (folder / "broken.json").write_text("{")
     (folder / "copy.json").write_bytes((folder / "linear.json").read_bytes())
     other = make_record("other", [0.1] * N_SUBJECTS, kind="real", split={"sha256": "9" * 64})
-    with pytest.raises(RecordError) as caught:
-        build_page(tmp_path / "site", page_results, tmp_path)
-    text = str(caught.value)
-    assert f"{folder}/broken.json: not JSON" in text
-    assert f"{folder}/copy.json: a record of another board or name, expected" in text
-    assert f"{other}: another split file than the board's other records" in text
-    assert not (tmp_path / "site").exists()
+    code, out, text = harness("page", tmp_path / "site", "--results", page_results)
+    assert code == 1
+    assert re.fullmatch(rf"{tmp_path}/site/index\.html: \d+ files, \d+ kB\n", out)
+    assert f"error: {folder}/broken.json: not JSON" in text
+    assert f"error: {folder}/copy.json: a record of another board or name, expected" in text
+    assert f"error: {other}: another split file than the board's other records" in text
+    page = (tmp_path / "site" / BOARD_PAGE).read_text()
+    assert f"Left out, since it does not hold together: {folder}/broken.json, {folder}/copy.json." in page
+    assert "Left out" not in (tmp_path / "site/index.html").read_text()
+    pages = {path.name for path in (tmp_path / "site").rglob("*.html")}
+    assert "other.html" not in pages
 
 
 def test_only_an_earlier_page_is_put_out_of_the_way(site, page_results, make_record, tmp_path, harness):

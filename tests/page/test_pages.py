@@ -174,7 +174,13 @@ def test_hostile_names_are_text(page_results, make_record, tmp_path):
     make_record(
         HOSTILE,
         [0.04] * N_SUBJECTS,
-        submission={"kind": "predictions"},
+        submission={
+            "kind": "predictions",
+            "version": None,
+            "variant": None,
+            "code_sha256": None,
+            "predictions_sha256": "3" * 64,
+        },
         environment={HOSTILE: HOSTILE},
     )
     make_record(

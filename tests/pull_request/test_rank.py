@@ -169,7 +169,10 @@ def test_a_scorer_that_moves_a_stored_score_without_a_new_version_stops(ranked, 
     # The scorer that runs here is the real one, so the record at the base holds what another gave.
     path = upstream.record("alpha")
     record = json.loads(path.read_text())
-    honest, record["score"] = record["score"], 0.5
+    honest = record["score"]
+    for values in (record, *record["subjects"].values()):
+        values["bands"] = [0.5] * 10
+    record["score"] = record["subjects"]["sub-043"]["pearson_r"] = 0.5
     path.write_text(json.dumps(record))
     upstream.commit("Score with an older scorer")
     fork.git("pull", "--quiet", "--rebase", "origin", "main")
@@ -307,6 +310,7 @@ def test_broken_foreign_and_doubled_records_are_all_named(ranked, fork):
     record = json.loads(fork.record("beta").read_text())
     record["submission"] |= {"name": "handed-in", "kind": "predictions"}
     record["submission"] |= {"variant": None, "code_sha256": None, "predictions_sha256": "9" * 64}
+    record["submission"]["version"] = None
     fork.record("handed-in").write_text(json.dumps(record))
     code, document, _, _ = ranked()
     assert code == 1
@@ -338,6 +342,43 @@ def test_records_at_the_base_that_are_broken_or_foreign_are_left_out_with_a_rema
     )
     assert notes[2:] == [f"removes the record results/{BOARD}/{name}.json" for name in ("broken", "other")]
     assert {row["how"] for row in rows(document).values()} == {"from record"}
+
+
+def test_a_record_at_the_base_that_contradicts_itself_is_not_trusted(ranked, fork, upstream):
+    path = upstream.record("alpha")
+    record = json.loads(path.read_text())
+    honest, record["score"] = record["score"], 0.9
+    path.write_text(json.dumps(record))
+    upstream.commit("Forge")
+    fork.git("pull", "--quiet", "--rebase", "origin", "main")
+    code, document, _, _ = ranked()
+    assert code == 1
+    (stop,) = texts(document, True)
+    assert stop.startswith(
+        f"record that this harness no longer makes: results/{BOARD}/alpha.json: score 0.900000, now "
+    )
+    assert texts(document, False) == [
+        f"results/{BOARD}/alpha.json at the base contradicts itself; compared without it"
+    ]
+    row = rows(document)["alpha"]
+    assert (row["how"], row["event"], row["pearson_r"]) == ("scored now", "added", honest)
+
+
+def test_a_record_of_predictions_that_contradicts_itself_is_not_ranked(ranked, fork, upstream):
+    record = json.loads(upstream.record("beta").read_text())
+    record["submission"] |= {"name": "handed-in", "kind": "predictions", "version": None, "variant": None}
+    record["submission"] |= {"code_sha256": None, "predictions_sha256": "9" * 64}
+    upstream.record("handed-in").write_text(json.dumps({**record, "score": 0.9}))
+    upstream.commit("Forge")
+    fork.git("pull", "--quiet", "--rebase", "origin", "main")
+    code, document, _, _ = ranked()
+    assert code == 1
+    (stop,) = texts(document, True)
+    assert stop.startswith(
+        f"a record of predictions that contradicts itself, not ranked: results/{BOARD}/handed-in.json: score:"
+        " 0.900000, expected "
+    )
+    assert set(rows(document)) == {"alpha", "beta"}
 
 
 def test_a_stale_record_that_the_range_did_not_touch_is_scored_again(ranked, fork, upstream):

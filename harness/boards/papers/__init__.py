@@ -1,6 +1,25 @@
 """The papers' tables as data, and the tables regenerated from records."""
 
 from harness.boards.papers.official import Team, official_teams, official_text
-from harness.boards.papers.tables import PAPERS, Cell, fill, load_paper, paper_text
+from harness.boards.papers.tables import (
+    PAPERS,
+    Cell,
+    fill,
+    load_paper,
+    paper_tables,
+    paper_text,
+    tables_text,
+)
 
-__all__ = ["PAPERS", "Cell", "Team", "fill", "load_paper", "official_teams", "official_text", "paper_text"]
+__all__ = [
+    "PAPERS",
+    "Cell",
+    "Team",
+    "fill",
+    "load_paper",
+    "official_teams",
+    "official_text",
+    "paper_tables",
+    "paper_text",
+    "tables_text",
+]

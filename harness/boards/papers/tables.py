@@ -9,12 +9,12 @@ a column measured on simulated data says that it is, and is never subtracted fro
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from harness.boards.board import BoardName, BoardRecord, load_board
+from harness.boards.board import Board, BoardName, BoardRecord, load_board
 from harness.boards.cells import span
 from harness.boards.formats import STYLES
 from harness.conventions import DEFAULT_VARIANT, SIMULATED_WORDS
@@ -63,15 +63,47 @@ def load_paper(name: str) -> dict[str, Any]:
     return document
 
 
-def fill(table: Mapping[str, Any], results: Path, corpus: str | None) -> list[Cell]:
+class PaperTable(NamedTuple):
+    """A table of a paper, and the board that fills it.
+
+    Attributes:
+        table: as the paper's file has it.
+        board: None where there is none.
+    """
+
+    table: Mapping[str, Any]
+    board: Board | None
+
+    @property
+    def corpus(self) -> str | None:
+        """The board's; None likewise."""
+        return self.board.name.corpus if self.board else None
+
+
+def paper_tables(name: str, results: Path, board: BoardName | None = None) -> list[PaperTable]:
+    """A paper's tables, each with the board that fills it.
+
+    Args:
+        name: one of ``PAPERS``.
+        results: the results folder.
+        board: fills the tables in place of each table's own; None for the table's own on SparrKULee or,
+            where no complete record is there, on the simulated corpus.
+
+    Raises:
+        UsageError: no such paper.
+        RecordError: no board of that name.
+    """
+    return [_with_board(table, results, board) for table in load_paper(name)["tables"]]
+
+
+def fill(table: Mapping[str, Any], board: Board | None) -> list[Cell]:
     """The rows of a table, each with the record that fills it.
 
     Args:
         table: of a paper.
-        results: the results folder.
-        corpus: whose board fills it; None where no board can.
+        board: fills it; None where none can.
     """
-    records = _records(table, results, corpus)
+    records = _records(board)
     baseline = table.get("baseline")
     filled = [records.get((row.get("system", ""), row.get("variant"))) for row in table["rows"]]
     base_reported = base_measured = None
@@ -105,22 +137,28 @@ def paper_text(name: str, results: Path, *, board: BoardName | None = None, form
     Args:
         name: one of ``PAPERS``.
         results: the results folder.
-        board: the board that fills the tables in place of each table's own; None for the table's own on
-            SparrKULee or, where there are no records of it, on the simulated corpus.
+        board: as in :func:`paper_tables`.
         form: text, md, latex, html or json.
 
     Raises:
         UsageError: no such paper or format.
-        RecordError: a broken board, or no board of that name.
+        RecordError: no board of that name.
+    """
+    return tables_text(load_paper(name), paper_tables(name, results, board), form)
+
+
+def tables_text(paper: Mapping[str, Any], tables: Sequence[PaperTable], form: str = "text") -> str:
+    """As :func:`paper_text`, of tables whose boards were read before.
+
+    Raises:
+        UsageError: no such format.
     """
     check_form(form)
-    paper = load_paper(name)
-    tables = [_with_board(table, results, board) for table in paper["tables"]]
     if form == "json":
-        document = {**paper, "tables": [_plain(table, results, corpus) for table, corpus in tables]}
+        document = {**paper, "tables": [_plain(table) for table in tables]}
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     parts = [f"{paper['title']}. Source: {paper['source']}."]
-    parts += [_table_text(table, results, corpus, form) for table, corpus in tables]
+    parts += [_table_text(table, form) for table in tables]
     return "\n\n".join(parts) + "\n"
 
 
@@ -134,32 +172,26 @@ def check_form(form: str) -> None:
         raise UsageError(Fault("--format", repr(form), f"one of {', '.join((*STYLES, 'json'))}"))
 
 
-def _with_board(
-    table: Mapping[str, Any], results: Path, board: BoardName | None
-) -> tuple[dict[str, Any], str | None]:
-    """A table with the board that fills it, and that board's corpus."""
+def _with_board(table: Mapping[str, Any], results: Path, board: BoardName | None) -> PaperTable:
     if "board" not in table:
-        return dict(table), None
+        return PaperTable(table, None)
     if board is not None:
-        load_board(results, board)  # an unknown one is refused by name
         own, other = _words(table["board"]), board[1:]
         note = f"Measured on {'/'.join(other)}, where the paper's figures are of {'/'.join(own)}."
         notes = [*table["notes"], *([note] if other != own else [])]
-        return {**table, "board": board._asdict(), "notes": notes}, board.corpus
+        return PaperTable({**table, "board": board._asdict(), "notes": notes}, load_board(results, board))
     for corpus in CORPORA:
-        if any(results.joinpath(corpus, *_words(table["board"])).glob("*.json")):
-            return dict(table), corpus
-    return dict(table), None
+        name = BoardName(corpus, *_words(table["board"]))
+        if any(results.joinpath(*name).glob("*.json")):
+            own_board = load_board(results, name)
+            if own_board.records:  # partial ones fill no table
+                return PaperTable(table, own_board)
+    return PaperTable(table, None)
 
 
-def _records(
-    table: Mapping[str, Any], results: Path, corpus: str | None
-) -> dict[tuple[str, str | None], BoardRecord]:
-    if corpus is None:
-        return {}
-    board = load_board(results, BoardName(corpus, *_words(table["board"])))
+def _records(board: Board | None) -> dict[tuple[str, str | None], BoardRecord]:
     found: dict[tuple[str, str | None], BoardRecord] = {}
-    for one in board.records:
+    for one in board.records if board else ():
         system = one.record.submission
         found[system.name, None if system.variant == DEFAULT_VARIANT else system.variant] = one
     return found
@@ -173,10 +205,11 @@ def _percent(value: float | None, base: float | None) -> float | None:
     return None if value is None or not base else 100 * (value / base - 1)
 
 
-def _table_text(table: Mapping[str, Any], results: Path, corpus: str | None, form: str) -> str:
+def _table_text(filled: PaperTable, form: str) -> str:
     from tabulate import tabulate
 
-    cells = fill(table, results, corpus)
+    table, corpus = filled.table, filled.corpus
+    cells = fill(table, filled.board)
     decimals = 2 if table["measure"] == "accuracy (%)" else 4 if corpus or "board" in table else 2
     percents = any(cell.reported_percent is not None for cell in cells)
     header = ["", f"reported ({table['measure'].replace('pearson_r', 'Pearson r')})"]
@@ -221,8 +254,9 @@ def _inconsistencies(cells: list[Cell]) -> list[str]:
     ]
 
 
-def _plain(table: Mapping[str, Any], results: Path, corpus: str | None) -> dict[str, Any]:
-    cells = fill(table, results, corpus)
+def _plain(filled: PaperTable) -> dict[str, Any]:
+    table, corpus = filled.table, filled.corpus
+    cells = fill(table, filled.board)
     rows = [
         {
             "label": cell.label,

@@ -39,7 +39,7 @@ def test_every_table_of_every_paper_has_its_rows():
 
 def test_percentages_are_computed_again():
     table = load_paper("ssm2mel")["tables"][0]
-    cells = fill(table, Path(), None)
+    cells = fill(table, None)
     assert [round(cell.reported_percent or 0) for cell in cells] == [0, 4, 16, 26, 38]
     assert [cell.printed_percent for cell in cells] == [None, 4, 16, 26, 38]
 
@@ -64,6 +64,19 @@ def test_real_records_come_before_simulated_ones_and_have_a_difference(ssm2mel, 
     assert "-0.0090" in paper_text("ssm2mel", ssm2mel)
 
 
+@pytest.mark.parametrize("kind", ["partial", "broken"])
+def test_a_record_of_another_corpus_that_is_not_ranked_does_not_empty_a_table(ssm2mel, make_record, kind):
+    before = json.loads(paper_text("ssm2mel", ssm2mel, form="json"))
+    flags = {"partial": True, "subjects_missing": ["sub-099"]}
+    path = make_record(
+        "ssm2mel", [0.5], variant="full", kind="real", split={"name": "known-subjects"}, flags=flags
+    )
+    if kind == "broken":
+        path.write_text("{")
+    assert json.loads(paper_text("ssm2mel", ssm2mel, form="json")) == before
+    assert before["tables"][0]["measured_on"] == "simulated"
+
+
 def test_a_board_in_place_of_a_tables_own_fills_it_and_is_noted(make_record, tmp_path):
     make_record("ssm2mel", [0.06, 0.08], variant="no-esm")
     board = BoardName("simulated", "held-out-subjects", "test", "mel")
@@ -84,9 +97,7 @@ def test_inconsistencies_are_notes(ssm2mel):
     table["rows"] = [table["rows"][0], {**table["rows"][1], "reported_percent": 50}]
     from harness.boards.papers.tables import _inconsistencies
 
-    assert _inconsistencies(fill(table, Path(), None)) == [
-        "DMF2Mel: printed as 50 %, the values give 48.0 %."
-    ]
+    assert _inconsistencies(fill(table, None)) == ["DMF2Mel: printed as 50 %, the values give 48.0 %."]
 
 
 @pytest.mark.parametrize("form", ["text", "md", "latex", "html", "json"])

@@ -1,0 +1,156 @@
+"""A record checked against itself: what follows from its subjects must be what it says.
+
+The schema says what a record is made of; this says whether its numbers belong together. A record that was
+edited by hand, or half of it, mostly does not hold together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.errors import Fault
+from harness.records.record import Record
+from harness.scoring.score import SCORER_VERSION
+from harness.scoring.statistics import bootstrap_interval
+
+# Means that are taken again agree to the last bits.
+SAME_MEAN = 1e-9
+REMEDY = "It was edited after it was scored: score it again, or restore it."
+
+
+def inconsistencies(record: Record, where: str) -> list[Fault]:
+    """Everything in which a record contradicts itself.
+
+    Args:
+        record: valid against the schema.
+        where: its file, for the messages.
+
+    Returns:
+        One fault a contradiction; empty where it holds together.
+    """
+    found = [
+        *_means(record),
+        *_interval(record),
+        *_chance(record),
+        *_counts(record),
+        *_overlap(record),
+        *_system(record),
+    ]
+    return [Fault(f"{where}: {place}", arrived, expected, REMEDY) for place, arrived, expected in found]
+
+
+_Found = Iterator[tuple[str, str, str]]  # which key, what it says, what follows from the rest
+
+
+def _means(record: Record) -> _Found:
+    subjects = record.subjects
+    mean = _mean([one.pearson_r for one in subjects.values()])
+    if abs(record.score - mean) > SAME_MEAN:
+        yield "score", f"{record.score:.6f}", f"{mean:.6f}, the mean of its subjects"
+    widths = {name: len(one.bands) for name, one in subjects.items()}
+    for name, width in widths.items():
+        if width != len(record.bands):
+            yield f"subjects: {name}: bands", f"{width}", f"{len(record.bands)}, as the record has"
+    for name, one in subjects.items():
+        own = _mean(one.bands)
+        if abs(one.pearson_r - own) > SAME_MEAN:
+            yield f"subjects: {name}: pearson_r", f"{one.pearson_r:.6f}", f"{own:.6f}, the mean of its bands"
+    if set(widths.values()) == {len(record.bands)}:
+        for number, said in enumerate(record.bands):
+            own = _mean([one.bands[number] for one in subjects.values()])
+            if abs(said - own) > SAME_MEAN:
+                yield f"bands[{number}]", f"{said:.6f}", f"{own:.6f}, the mean of its subjects"
+
+
+def _interval(record: Record) -> _Found:
+    scores = [one.pearson_r for one in record.subjects.values()]
+    if len(scores) == 1 or record.ci95 is None:
+        if (record.ci95 is None) != (len(scores) == 1):
+            yield "ci95", _words(record.ci95), "null for one subject, and an interval for more"
+        return
+    low, high = record.ci95
+    if not min(scores) - SAME_MEAN <= low <= high <= max(scores) + SAME_MEAN:
+        yield (
+            "ci95",
+            _words(record.ci95),
+            f"an interval inside {min(scores):.6f} to {max(scores):.6f}, its subjects",
+        )
+    elif record.scorer_version == SCORER_VERSION:
+        own = bootstrap_interval(scores)
+        if own is not None and max(abs(low - own[0]), abs(high - own[1])) > SAME_MEAN:
+            yield "ci95", _words(record.ci95), f"{_words(own)}, the bootstrap of its subjects"
+
+
+def _chance(record: Record) -> _Found:
+    for kind in ("circular_shifts", "mismatched_segments"):
+        band = getattr(record.chance, kind)
+        if band is not None and not band.low <= band.mean <= band.high:
+            said = f"{band.low:.6f}, {band.mean:.6f}, {band.high:.6f}"
+            yield f"chance: {kind}", said, "low, mean and high in this order"
+
+
+def _counts(record: Record) -> _Found:
+    flags, subjects = record.flags, record.subjects
+    for key, said, own in (
+        ("segments_missing", flags.segments_missing, sum(len(one.missing) for one in subjects.values())),
+        ("segments_constant", flags.segments_constant, sum(len(one.constant) for one in subjects.values())),
+    ):
+        if said != own:
+            yield f"flags: {key}", f"{said}", f"{own}, the sum over its subjects"
+    if flags.partial != bool(flags.subjects_missing):
+        yield "flags: partial", str(flags.partial).lower(), "true where subjects are missing, else false"
+    both = [name for name in flags.subjects_missing if name in subjects]
+    if both:
+        yield "flags: subjects_missing", ", ".join(both), "subjects that have no score"
+    for name, one in subjects.items():
+        listed = [*one.missing, *one.constant]
+        if len(set(listed)) < len(listed) or len(listed) > one.segments:
+            yield (
+                f"subjects: {name}: missing and constant",
+                f"{len(listed)} ids",
+                f"at most {one.segments}, its segments, none of them twice",
+            )
+        elif abs(one.pearson_r) * one.segments > one.segments - len(one.missing) + SAME_MEAN:
+            most = (one.segments - len(one.missing)) / one.segments
+            yield (
+                f"subjects: {name}: pearson_r",
+                f"{one.pearson_r:.6f}",
+                f"at most {most:.6f}, since {len(one.missing)} of {one.segments} segments count 0",
+            )
+
+
+def _overlap(record: Record) -> _Found:
+    overlap = record.overlap
+    if not overlap:
+        return
+    if overlap.subjects != len(record.subjects):
+        yield "overlap: subjects", f"{overlap.subjects}", f"{len(record.subjects)}, those that were scored"
+    for what, seen, every in (
+        ("subjects_seen", overlap.subjects_seen, overlap.subjects),
+        ("stimuli_seen", overlap.stimuli_seen, overlap.stimuli),
+    ):
+        if seen > every:
+            yield f"overlap: {what}", f"{seen}", f"at most {every}"
+
+
+def _system(record: Record) -> _Found:
+    system = record.submission
+    handed_in = system.kind == "predictions"
+    hashes = ("predictions_sha256",) if handed_in else ("code_sha256", "version", "variant")
+    for key in ("code_sha256", "version", "variant", "predictions_sha256"):
+        said = getattr(system, key)
+        if (said is not None) != (key in hashes):
+            expected = "a value" if key in hashes else "null"
+            yield f"submission: {key}", _words(said), f"{expected} for {system.kind}"
+    if handed_in and system.weights_sha256 is not None:
+        yield "submission: weights_sha256", _words(system.weights_sha256), "null for predictions"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _words(value: object) -> str:
+    if value is None:
+        return "null"
+    return " to ".join(f"{end:.6f}" for end in value) if isinstance(value, tuple) else f"{value}"

@@ -1,0 +1,140 @@
+"""Records checked against themselves: what is edited by hand does not hold together, and is named."""
+
+import json
+
+import pytest
+
+from harness.records.consistency import inconsistencies
+from harness.records.record import parse_record, plain
+from harness.records.store import read_record
+
+ASKS = "\n  It was edited after it was scored: score it again, or restore it."
+
+
+@pytest.fixture
+def document(make_record):
+    """A record of three subjects and two bands."""
+    return plain(read_record(make_record("tiny", [0.1, 0.2, 0.3])))
+
+
+def found(document):
+    record = parse_record(json.dumps(document).encode(), "r.json")
+    return [str(fault).removesuffix(ASKS) for fault in inconsistencies(record, "r.json")]
+
+
+def test_a_record_as_it_was_scored_holds_together(document):
+    assert found(document) == []
+
+
+def test_a_score_is_the_mean_of_its_subjects(document):
+    document["score"] = 0.9
+    assert found(document) == ["r.json: score: 0.900000, expected 0.200000, the mean of its subjects."]
+
+
+def test_bands_are_means_and_so_is_a_subjects_score(document):
+    document["bands"][1] = 0.9
+    document["subjects"]["sub-087"]["pearson_r"] = 0.25
+    document["subjects"]["sub-088"]["bands"] = [0.35, 0.25]
+    assert found(document) == [
+        "r.json: score: 0.200000, expected 0.216667, the mean of its subjects.",
+        "r.json: subjects: sub-087: pearson_r: 0.250000, expected 0.200000, the mean of its bands.",
+        "r.json: bands[0]: 0.200000, expected 0.216667, the mean of its subjects.",
+        "r.json: bands[1]: 0.900000, expected 0.183333, the mean of its subjects.",
+    ]
+
+
+def test_every_subject_has_the_records_bands(document):
+    document["subjects"]["sub-086"]["bands"] = [0.1]
+    assert found(document) == ["r.json: subjects: sub-086: bands: 1, expected 2, as the record has."]
+
+
+@pytest.mark.parametrize(
+    ("ci95", "message"),
+    [
+        (
+            [0.1, 0.25],
+            "ci95: 0.100000 to 0.250000, expected 0.100000 to 0.300000, the bootstrap of its subjects.",
+        ),
+        (
+            [0.25, 0.15],
+            "ci95: 0.250000 to 0.150000, expected an interval inside 0.100000 to 0.300000, its subjects.",
+        ),
+        (
+            [0.0, 0.3],
+            "ci95: 0.000000 to 0.300000, expected an interval inside 0.100000 to 0.300000, its subjects.",
+        ),
+        (None, "ci95: null, expected null for one subject, and an interval for more."),
+    ],
+)
+def test_the_interval_is_the_bootstrap_of_its_subjects(document, ci95, message):
+    document["ci95"] = ci95
+    assert found(document) == [f"r.json: {message}"]
+
+
+def test_the_interval_of_another_scorer_is_not_computed_again(document):
+    document["scorer_version"] = 2
+    document["ci95"] = [0.15, 0.25]
+    assert found(document) == []
+
+
+def test_one_subject_has_no_interval(make_record):
+    document = plain(read_record(make_record("alone", [0.1])))
+    assert found(document) == []
+    document["ci95"] = [0.1, 0.1]
+    assert found(document) == [
+        "r.json: ci95: 0.100000 to 0.100000, expected null for one subject, and an interval for more."
+    ]
+
+
+def test_chance_is_in_order(document):
+    document["chance"]["circular_shifts"]["high"] = -0.5
+    assert found(document) == [
+        "r.json: chance: circular_shifts: -0.010000, 0.000000, -0.500000, expected low, mean and high in"
+        " this order."
+    ]
+
+
+def test_counts_are_those_of_its_subjects(document):
+    document["flags"] |= {"segments_missing": 1, "segments_constant": 2, "subjects_missing": ["sub-086"]}
+    assert found(document) == [
+        "r.json: flags: segments_missing: 1, expected 0, the sum over its subjects.",
+        "r.json: flags: segments_constant: 2, expected 0, the sum over its subjects.",
+        "r.json: flags: partial: false, expected true where subjects are missing, else false.",
+        "r.json: flags: subjects_missing: sub-086, expected subjects that have no score.",
+    ]
+
+
+def test_missing_segments_leave_no_room_for_a_high_score(document):
+    subject = document["subjects"]["sub-088"]
+    subject["missing"] = ["a", "b", "c"]
+    document["flags"]["segments_missing"] = 3
+    assert found(document) == [
+        "r.json: subjects: sub-088: pearson_r: 0.300000, expected at most 0.250000, since 3 of 4 segments"
+        " count 0."
+    ]
+    subject["missing"] = ["a", "a", "b", "c", "d"]
+    document["flags"]["segments_missing"] = 5
+    assert found(document) == [
+        "r.json: subjects: sub-088: missing and constant: 5 ids, expected at most 4, its segments, none of"
+        " them twice."
+    ]
+
+
+def test_weights_have_seen_no_more_than_there_is(document):
+    document["overlap"] = {"subjects_seen": 5, "subjects": 4, "stimuli_seen": 9, "stimuli": 4}
+    assert found(document) == [
+        "r.json: overlap: subjects: 4, expected 3, those that were scored.",
+        "r.json: overlap: subjects_seen: 5, expected at most 4.",
+        "r.json: overlap: stimuli_seen: 9, expected at most 4.",
+    ]
+
+
+def test_predictions_have_no_code_and_submissions_have(document):
+    document["submission"] |= {"kind": "predictions", "weights_sha256": "7" * 64}
+    assert found(document) == [
+        f"r.json: submission: code_sha256: {'0' * 64}, expected null for predictions.",
+        "r.json: submission: version: 1.0.0, expected null for predictions.",
+        "r.json: submission: variant: default, expected null for predictions.",
+        "r.json: submission: predictions_sha256: null, expected a value for predictions.",
+        f"r.json: submission: weights_sha256: {'7' * 64}, expected null for predictions.",
+    ]
