@@ -2,7 +2,8 @@
 # make score     score CAT-WaveNet on the simulated corpus (made on first use), and show its board
 # make check     format, lint, types, tests: the line that CI runs
 # make docs      fill in what README.md and docs/ quote from the committed records and figures
-# make fuzz      every reader on thousands of broken files (docs/fuzz.md)
+# make fuzz      every reader on thousands of broken files (docs/faults.md)
+# make kill-test kill -9 every command at random moments, and give it again (docs/faults.md)
 # make mutants   change the code, one thing at a time, and see whether its tests fail: by hand, hours;
 #                one room: make mutants ROOMS=scoring
 # make bench     measure every figure of docs/results.md again
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: install score check format docs fuzz mutants bench clean
+.PHONY: install score check format docs fuzz kill-test mutants bench clean
 
 install: $(STAMP)
 
@@ -48,6 +49,10 @@ docs: install
 FILES ?= 2000
 fuzz: install
 	$(BIN)/python tests/fuzz/long.py $(FILES)
+
+KILLS ?= 102
+kill-test: install
+	$(BIN)/python tests/kills/long.py $(KILLS)
 
 bench: install
 	$(BIN)/python -m benchmarks

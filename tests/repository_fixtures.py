@@ -136,6 +136,18 @@ def fork(upstream, tmp_path):
 
 
 @pytest.fixture
+def pulled(upstream, fork, tmp_path):
+    """Commit the fork's changes where a pull request's commits lie; gives the commit."""
+
+    def make():
+        fork.commit("Change")
+        upstream.git("fetch", "--quiet", str(fork.folder), "feature:refs/pull/1/head")
+        return upstream.git("rev-parse", "refs/pull/1/head")
+
+    return make
+
+
+@pytest.fixture
 def ranked(harness, fork, monkeypatch, tmp_path):
     """Rank what the fork changed since origin/main; gives exit code, document, Markdown and stderr."""
 

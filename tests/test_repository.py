@@ -154,7 +154,7 @@ def test_workflow_runs_the_readmes_command():
 def test_workflows_pin_every_action_and_grant_nothing_by_default():
     for path in sorted((REPOSITORY / ".github/workflows").glob("*.yml")):
         workflow = path.read_text()
-        uses = re.findall(r"uses: (\S+)", workflow)
+        uses = re.findall(r"\buses: (\S+)", workflow)
         assert uses
         for use in uses:
             assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", use), use

@@ -10,14 +10,16 @@ import click
 
 from harness.cli.group import cli, examples
 from harness.cli.options import BOARD_OPTION, DATA_OPTION, JOBS_OPTION, RESULTS_OPTION, board_option
-from harness.cli.pull_request import rank_changes
+from harness.cli.pull_request import predict_changes, rank_changes
 
 if TYPE_CHECKING:
     from harness.boards.board import Board
 
 # Options of the two ways to rank: committed records, and what changed since a git ref. --board is of both.
 OF_RECORDS = ("form", "sort", "bands", "pairs", "results")
-OF_CHANGES = ("data", "jobs", "out", "records")
+OF_CHANGES = ("data", "jobs", "out", "records", "predictions_out", "predictions", "own")
+# Of these, what a job that scores is told, and a job that only predicts is not.
+OF_SCORING = ("out", "records", "predictions", "own")
 
 
 @cli.command(
@@ -60,6 +62,25 @@ OF_CHANGES = ("data", "jobs", "out", "records")
     type=click.Path(path_type=Path),
     help="A results folder for the records made.",
 )
+@click.option(
+    "--predictions-out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Only run the changed submissions, and leave their predictions in DIR.",
+)
+@click.option(
+    "--predictions",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Score the changed submissions from what --predictions-out left; the code that"
+    " runs is the base's, and none of theirs runs.",
+)
+@click.option(
+    "--own",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="With --predictions: what the changed harness itself gave --out, shown beside as its word.",
+)
 @click.pass_context
 def rank(
     context: click.Context,
@@ -74,6 +95,9 @@ def rank(
     jobs: int | None,
     out: Path | None,
     records: Path | None,
+    predictions_out: Path | None,
+    predictions: Path | None,
+    own: Path | None,
 ) -> None:
     """Rank the committed records of each board: rank intervals, ties, chance."""
     if ref is None:
@@ -81,7 +105,13 @@ def rank(
         _rank_records(board, form, sort, bands, pairs, results)
     else:
         _refuse_given(context, OF_RECORDS, "for committed records, not for --changed-since")
-        rank_changes(ref, board, jobs, data, out, records)
+        if predictions_out is not None:
+            _refuse_given(context, OF_SCORING, "not for --predictions-out, which scores nothing")
+            predict_changes(ref, board, jobs, data, predictions_out)
+            return
+        if predictions is None:
+            _refuse_given(context, ("own",), "for --predictions only")
+        rank_changes(ref, board, jobs, data, out, records, predictions, own)
 
 
 def _rank_records(board: str | None, form: str, sort: str, bands: bool, pairs: bool, results: Path) -> None:

@@ -25,8 +25,33 @@ def comment(file: Path) -> None:
     click.echo(comment_text(load_data(file)), nl=False)
 
 
+def predict_changes(ref: str, board: str | None, jobs: int | None, data: Path | None, folder: Path) -> None:
+    """Run the submissions that changed since a ref, and leave what they predict for another job."""
+    from harness.boards.board import parse_board
+    from harness.cli.output import answer, progress, remark
+    from harness.execution import Run
+    from harness.pull_request.changes import changes_since
+    from harness.pull_request.rank import predict_changes
+
+    changes = changes_since(ref)
+    name = parse_board(board) if board else None
+    made = predict_changes(changes, data or simulated_corpus(), Run(jobs=jobs), progress, folder, board=name)
+    n_files = 0
+    for path, reason in made:
+        n_files += not reason
+        remark(f"{path}: {reason}" if reason else f"predictions written to {path}")
+    answer(f"{n_files} files of predictions in {folder}")
+
+
 def rank_changes(
-    ref: str, board: str | None, jobs: int | None, data: Path | None, out: Path | None, records: Path | None
+    ref: str,
+    board: str | None,
+    jobs: int | None,
+    data: Path | None,
+    out: Path | None,
+    records: Path | None,
+    predictions: Path | None = None,
+    own: Path | None = None,
 ) -> None:
     """Check and score what changed since a ref, and print the boards with the change in rank."""
     import json
@@ -41,7 +66,15 @@ def rank_changes(
 
     changes = changes_since(ref)
     name = parse_board(board) if board else None
-    made = rank_changes(changes, data or simulated_corpus(), Run(jobs=jobs), progress, board=name)
+    made = rank_changes(
+        changes,
+        data or simulated_corpus(),
+        Run(jobs=jobs),
+        progress,
+        board=name,
+        predictions=predictions,
+        own=own,
+    )
     if out is not None:
         write_atomically(out, (json.dumps(made.document, indent=1) + "\n").encode())
         remark(f"data written to {out}")

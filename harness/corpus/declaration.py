@@ -49,6 +49,8 @@ DECLARED_FOLDER = Path(__file__).parent / "declared"
 MOST_DECLARATION_BYTES = 1 << 20
 DEFAULT_MEASURE = "pearson_r"
 _BELOW = "a path below the folder, parts joined by /, none hidden, no '..'"
+MOST_SUBJECTS = 10_000
+_MOST_DIGITS = 9
 _RANGE = re.compile(r"(?P<before>.*?)(?P<first>\d+)\.\.(?P=before)(?P<last>\d+)")
 
 
@@ -221,7 +223,7 @@ def load_declaration(folder: Path) -> Declaration | None:
         CorpusError: not TOML, against the schema, or values that contradict each other: all at once.
     """
     path = folder / DECLARATION
-    if not path.is_file():
+    if not (path.exists() or path.is_symlink()):
         return None
     declaration = _declaration(path, folder)
     if declared(declaration.name) is not None:
@@ -286,6 +288,13 @@ def _texts(files: str | list[str]) -> list[str]:
     return [files] if isinstance(files, str) else files
 
 
+def _n_in(found: re.Match[str]) -> int:
+    """How many subjects a range names; more than any corpus has where its numbers are too long to be read."""
+    if max(len(found["first"]), len(found["last"])) > _MOST_DIGITS:
+        return MOST_SUBJECTS + 1
+    return int(found["last"]) - int(found["first"]) + 1
+
+
 def _named(entries: list[str]) -> list[str]:
     """Names, with ranges like ``sub-001..sub-105`` written out."""
     names = []
@@ -309,6 +318,11 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
         Fault(f"{where}: {key}", f"{rate}", "a finite number")
         for key, rate in rates.items()
         if not math.isfinite(rate)
+    ]
+    faults += [
+        Fault(f"{where}: subjects", f"{entry[:60]!r}", f"a range of at most {MOST_SUBJECTS} subjects")
+        for entry in document.get("subjects", ())
+        if (found := _RANGE.fullmatch(entry)) and _n_in(found) > MOST_SUBJECTS
     ]
     has_layouts = "layouts" in document
     if has_layouts == ("eeg" in document):

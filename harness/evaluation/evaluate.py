@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from harness.conventions import Progress
 from harness.evaluation.overlap import training_overlap
-from harness.evaluation.predict import Predicted, grouped, predicted
+from harness.evaluation.predict import grouped, predicted
 from harness.evaluation.prepare import Prepared, prepare
 from harness.execution import PredictorRun, Run
 from harness.git import git_state
@@ -91,7 +91,8 @@ def evaluate(
         elif keep is not None:
             keep(made.run)
         scored = score_task(task, grouped(task, made.run.predictions))
-        return _submission_record(prepared, made, scored)
+        fingerprint = task.fingerprint(made.eeg, scored.references)
+        return _submission_record(prepared, fingerprint, scored, made.run.seconds)
 
 
 def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
@@ -119,6 +120,23 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
     scored = score_task(task, read_predictions(path, task.expected))
     corpus = _corpus(task, task.fingerprint(scored.references))
     return _record(task, scored, system, corpus, path.resolve().parent, seed)
+
+
+def evaluate_stored(prepared: Prepared, path: Path) -> Record:
+    """Make the record of a submission from predictions that it made elsewhere; nothing of it runs here.
+
+    Args:
+        prepared: the submission on its task, with references.
+        path: its predictions: .zip, .npz, or a folder of a JSON file for each subject.
+
+    Raises:
+        PredictionsError: the file is refused.
+        CorpusError: references that cannot be read.
+    """
+    task = prepared.task
+    task.check_labels()
+    scored = score_task(task, read_predictions(path, task.expected))
+    return _submission_record(prepared, task.fingerprint(scored.references), scored)
 
 
 def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]]) -> Scored:
@@ -160,17 +178,19 @@ def expected_key(prepared: Prepared, fingerprint: str) -> str:
     )
 
 
-def _submission_record(prepared: Prepared, made: Predicted, scored: Scored) -> Record:
+def _submission_record(
+    prepared: Prepared, fingerprint: str, scored: Scored, seconds: float | None = None
+) -> Record:
     task = prepared.task
     weights = [one.weights for one in prepared.members or (prepared,)]
     return _record(
         task,
         scored,
         system_of(prepared),
-        _corpus(task, task.fingerprint(made.eeg, scored.references)),
+        _corpus(task, fingerprint),
         prepared.submission.folder,
         prepared.run.seed,
-        seconds=made.run.seconds,
+        seconds=seconds,
         overlap=training_overlap(task, weights),
     )
 

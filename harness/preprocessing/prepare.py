@@ -33,6 +33,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.corpus.array_files import open_npy
 from harness.corpus.base import natural_key
 from harness.errors import CorpusError, Fault, HarnessError
 from harness.files import write_atomically
@@ -458,7 +459,7 @@ def _features(audio: Path | None, given: dict[str, Path], names: tuple[str, ...]
     if audio is not None:
         return make_features(audio, names)
     remarks = (f"no audio: {', '.join(given)} copied as they are",)
-    features = {name: np.load(path, allow_pickle=False).astype(np.float32) for name, path in given.items()}
+    features = {name: open_npy(path).mapped().astype(np.float32) for name, path in given.items()}
     return MadeFeatures(None, features, remarks)
 
 
@@ -541,10 +542,9 @@ def _given_features(root: Path, stimulus: str, names: tuple[str, ...]) -> dict[s
 def _n_bands(path: Path) -> int:
     """Bands of a feature file; 0 where there is none."""
     try:
-        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
-    except (OSError, ValueError, EOFError):
+        return open_npy(path).shape[1]
+    except CorpusError:
         return 0
-    return int(shape[1]) if len(shape) == 2 else 0
 
 
 def _recording_sources(root: Path, planned: _Planned) -> tuple[_Source, ...]:

@@ -9,7 +9,6 @@ corpora were made alike.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -17,7 +16,10 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 
 from harness.errors import CorpusError, Fault, did_you_mean, raise_all
+from harness.files import read_regular
+from harness.schemas.documents import parse_toml
 
+MOST_RECIPE_BYTES: Final = 1 << 20
 FOLDER: Final = Path(__file__).parent / "recipes"
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 Order = Annotated[int, msgspec.Meta(ge=1, le=20)]
@@ -185,11 +187,11 @@ def load_recipe(name: str) -> Recipe:
             )
         )
     try:
-        content = path.read_bytes()
-        document = tomllib.loads(content.decode("utf-8"))
+        content = read_regular(path, MOST_RECIPE_BYTES)
+        document = parse_toml(content)
     except OSError as error:
         raise CorpusError(Fault(str(path), error.strerror or "cannot be read", "a recipe")) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:
         raise CorpusError(Fault(str(path), f"not readable as TOML ({error})", "a recipe")) from None
     return _checked(path, document, content)
 

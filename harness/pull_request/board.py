@@ -7,20 +7,19 @@ scores rest on. A record that is stale or was edited is never trusted: its submi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from harness.boards.board import BoardName, BoardRecord, board_of, misplaced, strangers
 from harness.boards.cells import rank_values
 from harness.boards.history import happened
 from harness.boards.ranking import Ranking, rank
 from harness.boards.row import Row
-from harness.conventions import DEFAULT_VARIANT, Progress
+from harness.conventions import DEFAULT_VARIANT
 from harness.errors import HarnessError, RecordError, SubmissionError, shorten
-from harness.evaluation.evaluate import evaluate, expected_key
+from harness.evaluation.evaluate import expected_key
 from harness.evaluation.prepare import Prepared, prepare
 from harness.execution import Run
 from harness.pull_request.changes import SCORER, Changes, Remark
@@ -28,14 +27,23 @@ from harness.pull_request.submissions import Submissions
 from harness.records.consistency import inconsistencies
 from harness.records.key import record_key
 from harness.records.record import Record
-from harness.records.store import record_path
+from harness.records.store import read_bytes, record_path
 from harness.records.verify import SAME_R, departures
 from harness.scoring.score import SCORER_VERSION
 from harness.tasks.task import Task
 
 RESULTS = "results"
-# Opens a progress bar of a title.
-ProgressBar = Callable[[str], AbstractContextManager[Progress]]
+
+
+class Source(Protocol):
+    """Makes the record of a submission on a board."""
+
+    def record(self, board: BoardName, prepared: Prepared) -> Record:
+        """The record.
+
+        Raises:
+            HarnessError: it cannot be made.
+        """
 
 
 @dataclass
@@ -48,7 +56,8 @@ class BoardChange:
         changes: what the range changed.
         submissions: of the working tree.
         run: seed, jobs and limits of every submission.
-        progress: opens a progress bar of a title.
+        source: makes records.
+        by_base: whether the code that runs here is the base's, whatever the range edits.
         remarks: what a reader should know; complete once the board is ranked.
         scored: records made here, likewise.
     """
@@ -58,7 +67,8 @@ class BoardChange:
     changes: Changes
     submissions: Submissions
     run: Run
-    progress: ProgressBar
+    source: Source
+    by_base: bool = False
     remarks: list[Remark] = field(default_factory=list)
     scored: list[Record] = field(default_factory=list)
 
@@ -67,7 +77,7 @@ class BoardChange:
         base = self._at_base()
         self.fingerprint = self.task.fingerprint()
         before = rank(board_of(self.name, base))
-        records = list(self._records({one.path: one.record for one in base}))
+        records = list(self._records({one.path: one for one in base}))
         self._name_twins(records)
         odd = {fault.where: fault for fault in strangers(records)}
         for fault in odd.values():
@@ -107,7 +117,7 @@ class BoardChange:
             self._remark(False, "record", f"at the base, compared without it: {fault}")
         return [one for one in records if str(one.path) not in odd]
 
-    def _records(self, base: Mapping[Path, Record]) -> Iterator[BoardRecord]:
+    def _records(self, base: Mapping[Path, BoardRecord]) -> Iterator[BoardRecord]:
         """Every row's record: from its file where that can be trusted, else made now."""
         root = self.changes.root
         wanted: dict[tuple[str, str], BoardRecord | None] = {}
@@ -134,7 +144,7 @@ class BoardChange:
             yield from self._record(name, variant, stored, base)
 
     def _record(
-        self, name: str, variant: str, stored: BoardRecord | None, base: Mapping[Path, Record]
+        self, name: str, variant: str, stored: BoardRecord | None, base: Mapping[Path, BoardRecord]
     ) -> Iterator[BoardRecord]:
         if name in self.submissions.refused:
             return
@@ -148,36 +158,54 @@ class BoardChange:
         key = expected_key(prepared, self.fingerprint)
         edited = stored is not None and self._edited(stored.path)
         same = stored is not None and record_key(stored.record) == key
-        trusted = same and not edited and not self.changes.moves_scores()
-        if stored is not None and trusted and not inconsistencies(stored.record, ""):
-            yield stored
-            return
+        old = base.get(self._path(name, variant))
+        whole = stored is not None and not inconsistencies(stored.record, "")
+        if name not in self.submissions.touched and not self._moves_scores():
+            if stored is not None and same and not edited and whole:
+                yield stored
+                return
+            if self.by_base and stored is not None and old is not None:
+                if record_key(old.record) == key:
+                    self._compare(stored, old.record, edited=edited, same=same)
+                else:
+                    self._name_stale(stored, edited=edited)
+                yield old
+                return
         try:
-            record = self._score(prepared)
+            record = self.source.record(self.name, prepared)
         except (HarnessError, OSError) as error:  # one system's trouble is not the others'
             self._remark(True, "check", f"{name} ({variant}) on {self.name}: {error}")
             return
         self.scored.append(record)
         fresh = BoardRecord.made(self.changes.root / RESULTS, record)
-        old = base.get(fresh.path)
-        moved = old is not None and record_key(old) == key and abs(old.score - record.score) > SAME_R
-        if old is not None and moved and self.changes.below(SCORER):
+        before = None if old is None or record_key(old.record) != key else old.record.score
+        if before is not None and abs(before - record.score) > SAME_R and self._edits_scorer():
             text = f"moves a stored score without raising SCORER_VERSION: {name} ({variant}) on {self.name}"
-            self._remark(True, "scorer", f"{text}, {old.score:.6f} becomes {record.score:.6f}")
+            self._remark(True, "scorer", f"{text}, {before:.6f} becomes {record.score:.6f}")
         elif stored is not None:
             self._compare(stored, record, edited=edited, same=same)
         yield fresh
 
-    def _score(self, prepared: Prepared) -> Record:
-        title = f"scoring {prepared.submission.name} ({prepared.variant}) on {self.name}"
-        with self.progress(title) as show:
-            return evaluate(prepared.submission, self.task, prepared.run, on_progress=show)
+    def _path(self, name: str, variant: str) -> Path:
+        """Where the record of a variant lies."""
+        stem = name if variant == DEFAULT_VARIANT else f"{name}-{variant}"
+        return self.changes.root.joinpath(RESULTS, *self.name, f"{stem}.json")
+
+    def _moves_scores(self, *, predicted: bool = True) -> bool:
+        """Whether the code that runs here may give other scores than that which made the base's records."""
+        return not self.by_base and self.changes.moves_scores(predicted=predicted)
+
+    def _edits_scorer(self) -> bool:
+        return not self.by_base and bool(self.changes.below(SCORER))
 
     def _compare(self, stored: BoardRecord, fresh: Record, *, edited: bool, same: bool) -> None:
         where = self._relative(stored.path)
         differ = departures(stored.record, fresh)
         if edited and not differ:
             self._remark(False, "record", f"record reproduced: {where}")
+        elif edited and self.by_base and self.changes.moves_scores():
+            text = f"NOT VERIFIED, a record of the pull request's own harness: {where}: {shorten(differ, 8)}"
+            self._remark(False, "record", text)
         elif edited:
             self._remark(
                 True, "record", f"record edited by hand, or not of this code: {where}: {shorten(differ, 8)}"
@@ -188,6 +216,14 @@ class BoardChange:
             text = f"record that this harness no longer makes: {where}: {shorten(differ, 8)}"
             self._remark(True, "record", f"{text}. Score it again and commit the record, or undo the edit.")
 
+    def _name_stale(self, stored: BoardRecord, *, edited: bool) -> None:
+        """Say that the base's record is shown though it is not of the code: nothing of others runs here."""
+        where = self._relative(stored.path)
+        what = (
+            "of a submission that the range does not change" if edited else "of the base, stale there already"
+        )
+        self._remark(False, "record", f"NOT VERIFIED, a record {what}: {where}: the base's is shown")
+
     def _not_made_again(self, stored: BoardRecord) -> Iterator[BoardRecord]:
         """A partial record, or one of predictions: shown if neither it nor what changes scores was edited."""
         where, record = self._relative(stored.path), stored.record
@@ -196,7 +232,7 @@ class BoardChange:
         causes = {
             "another split": record.split.sha256 != self.task.split.sha256,
             "another scorer": record.scorer_version != SCORER_VERSION,
-            "a harness that the range edits": self.changes.moves_scores(predicted=not predictions),
+            "a harness that the range edits": self._moves_scores(predicted=not predictions),
         }
         of = next((cause for cause, holds in causes.items() if holds), None)
         broken = inconsistencies(record, where)
@@ -212,7 +248,7 @@ class BoardChange:
 
     def _edited(self, path: Path) -> bool:
         """Whether a record differs from the base's by a byte; a link or an ignored file does too."""
-        return self.changes.at_base(self._relative(path)) != path.read_bytes()
+        return self.changes.at_base(self._relative(path)) != read_bytes(path)
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.changes.root).as_posix()

@@ -15,11 +15,13 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from harness.errors import Fault, UsageError, shorten
+from harness.files import read_regular
 from harness.git import git, repository, try_git
 from harness.submission.find import SUBMISSION_FOLDERS
 from harness.submission.manifest import MANIFEST
 
 SCORER = "harness/scoring"
+MOST_SOURCE_BYTES = 1 << 20
 SCORER_VERSION_FILE = f"{SCORER}/score.py"
 # Folders and modules that change a score and are in no hash: where references come from, what is computed of
 # them, and what predictions are made through.
@@ -34,6 +36,26 @@ PREDICTED_WITH = (
 )
 # What CI runs, and with what.
 CI_PATHS = (".github", ".ci", "Makefile", "pyproject.toml", "constraints.txt")
+# What tools find and run, or obey, without being told to.
+RUN_UNASKED = frozenset(
+    (
+        "setup.py",
+        "setup.cfg",
+        "sitecustomize.py",
+        "usercustomize.py",
+        "conftest.py",
+        "pytest.ini",
+        ".pytest.ini",
+        "tox.ini",
+        "noxfile.py",
+        ".python-version",
+        ".pre-commit-config.yaml",
+        ".envrc",
+        ".gitmodules",
+    )
+)
+_RUN_UNASKED_SUFFIXES = (".pth",)
+_HOOK_FOLDERS = frozenset(("hooks", ".githooks", ".husky"))
 _VERSION = re.compile(rb"^SCORER_VERSION\s*(?::[^=\n]*)?=\s*(\d+)", re.M)
 
 
@@ -111,7 +133,10 @@ class Changes:
     def scorer_versions(self) -> tuple[int | None, int | None]:
         """SCORER_VERSION at the base and now; None where the file or the line is missing."""
         now = self.root / SCORER_VERSION_FILE
-        here = now.read_bytes() if now.is_file() else None
+        try:
+            here = read_regular(now, MOST_SOURCE_BYTES)
+        except OSError:
+            here = None
         return _version(self.at_base(SCORER_VERSION_FILE)), _version(here)
 
 
@@ -165,13 +190,21 @@ def changes_since(ref: str, folder: Path = Path()) -> Changes:
     )
 
 
-def edits(changes: Changes) -> list[Remark]:
-    """What else the range edits: splits, the scorer, the rest of the harness, what CI runs, submissions."""
+def edits(changes: Changes, *, by_base: bool = False) -> list[Remark]:
+    """What else the range edits: splits, the scorer, the rest of the harness, what CI runs, submissions.
+
+    Args:
+        changes: since a ref.
+        by_base: whether the base's code ranks, which none of these edits reaches.
+    """
     remarks = []
+    follows = "the rows here are of the base's code" if by_base else "no stored score is taken over"
     verbs = {"added": "adds", "modified": "edits", "removed": "removes"}
     for path, kind in changes.below("splits").items():
         name = PurePosixPath(path).stem
         void = "" if kind == "added" else ": records of it are void, and are scored again or left out"
+        if by_base and kind != "added":
+            void = ": the rows here are of the base's split"
         remarks.append(Remark(False, "split", f"{verbs[kind]} the split {name} ({path}){void}"))
     scorer = changes.below(SCORER)
     if scorer:
@@ -179,15 +212,16 @@ def edits(changes: Changes) -> list[Remark]:
         versions = (
             f"SCORER_VERSION {before} becomes {now}" if before != now else f"SCORER_VERSION stays {now}"
         )
-        text = f"edits the scorer ({shorten(list(scorer))}), {versions}: no stored score is taken over"
+        text = f"edits the scorer ({shorten(list(scorer))}), {versions}: {follows}"
         remarks.append(Remark(False, "scorer", text))
     rests_on = changes.below(*SCORED_WITH, *PREDICTED_WITH)
     if rests_on:
-        text = f"edits what scores rest on, {_files(list(rests_on))}: no stored score is taken over"
+        text = f"edits what scores rest on, {_files(list(rests_on))}: {follows}"
         remarks.append(Remark(False, "harness", text))
     rest = [path for path in changes.below("harness") if path not in scorer and path not in rests_on]
     if rest:
         remarks.append(Remark(False, "harness", f"edits the harness: {_files(rest)}"))
+    remarks += _run_unasked(changes)
     ci = list(changes.below(*CI_PATHS))
     if ci:
         remarks.append(Remark(False, "ci", f"edits what CI runs: {_files(ci)}"))
@@ -195,6 +229,31 @@ def edits(changes: Changes) -> list[Remark]:
         if kind == "removed":
             remarks.append(Remark(False, "withdrawn", f"removes the submission {folder}"))
     return remarks
+
+
+def _run_unasked(changes: Changes) -> list[Remark]:
+    """Files outside the submissions that somebody's tools would run; only tests that are there may change."""
+    remarks = []
+    submissions = changes.below(*SUBMISSION_FOLDERS)
+    for path, kind in changes.paths.items():
+        if path in submissions or kind == "removed" or not _runs_unasked(PurePosixPath(path)):
+            continue
+        stop = not (kind == "modified" and path.startswith("tests/"))
+        verb = "adds" if kind == "added" else "edits"
+        remarks.append(Remark(stop, "ci", f"{verb} {path}, which tools run without being asked"))
+    return remarks
+
+
+def _runs_unasked(path: PurePosixPath) -> bool:
+    at_root = len(path.parts) == 1 and path.suffix == ".py"  # hides a module of that name
+    package_at_root = len(path.parts) == 2 and path.name == "__init__.py" and path.parts[0] != "harness"
+    return (
+        path.name.lower() in RUN_UNASKED
+        or path.suffix.lower() in _RUN_UNASKED_SUFFIXES
+        or not _HOOK_FOLDERS.isdisjoint(path.parts[:-1])
+        or at_root
+        or package_at_root
+    )
 
 
 def _files(paths: list[str]) -> str:

@@ -28,6 +28,22 @@ MOST_SHOWN = 400  # characters of one remark
 _HEADERS = ("rank", "change", "ties", "system", "mean r", "95 % interval", "chance", "how")
 
 
+_MADE_BY = {
+    "base": (
+        "The numbers above were made by the base's code: what the pull request's submissions predicted in"
+        " another job is scored here, and nothing else of that job is read."
+    ),
+    "own": (
+        "The numbers above were made by the code that stands here: where it edits the harness, read that"
+        " first."
+    ),
+}
+_OWN_WORD = (
+    "The pull request edits the harness. Nobody has verified what follows: its own code says it, and could"
+    " say anything. Scores that differ from the base's:"
+)
+
+
 class _Cut(NamedTuple):
     """How much is shown: rows at most ``distance`` places from a changed one, and how many of each."""
 
@@ -103,10 +119,39 @@ def _text(document: Mapping[str, Any], cut: _Cut) -> str:
     parts += [_board(board, cut) for board in document["boards"]]
     parts.append(
         "Systems that share a letter cannot be told apart, those that share none can (paired sign-flip test"
-        f" over subjects, Holm). Scorer version {document['scorer_version']}. These numbers were made by the"
-        " pull request's own code, in a job without permissions: where it edits the harness, read that first."
+        f" over subjects, Holm). Scorer version {document['scorer_version']}. {_MADE_BY[document['code']]}"
     )
+    if document["own"] is not None:
+        parts.append(_own(document["own"], cut))
     return "\n\n".join(parts) + "\n"
+
+
+def _own(own: Mapping[str, Any], cut: _Cut) -> str:
+    """What a pull request's own harness says: apart, and marked as its word."""
+    lines = ["#### The word of the pull request's own code", "", _OWN_WORD]
+    shown = own["remarks"][: 20 if cut.remarks is None else min(cut.remarks, 20)]
+    lines += ["", *(f"- {code(remark['text'])}" for remark in shown)] if shown else []
+    lines += _left_out(len(own["remarks"]) - len(shown), "remark")
+    for board in own["boards"]:
+        rows = board["rows"][: cut.rows]
+        lines += [
+            "",
+            f"{board['corpus']}, split {board['split']}, part {board['part']}, feature {board['feature']}:",
+        ]
+        cells = [
+            (
+                code(row["system"]),
+                "" if row["base"] is None else f"{row['base']:.4f}",
+                f"{row['pearson_r']:.4f}",
+            )
+            for row in rows
+        ]
+        table = [("system", "mean r, the base's code", "mean r, its own word"), ("---",) * 3, *cells]
+        lines += ["", *(f"| {' | '.join(row)} |" for row in table)] if rows else []
+        lines += _left_out(len(board["rows"]) - len(rows), "row")
+    if not own["boards"]:
+        lines += ["", "It moves no score."]
+    return "\n".join(lines)
 
 
 def _board(board: Mapping[str, Any], cut: _Cut) -> str:

@@ -7,6 +7,9 @@ that can be trusted (see ``harness.pull_request.board``). The result is a docume
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +18,20 @@ from harness.boards.board import BoardName
 from harness.corpus import open_corpus
 from harness.errors import Fault, HarnessError, RecordError, raise_all
 from harness.execution import Run
-from harness.pull_request.board import RESULTS, BoardChange, ProgressBar
+from harness.pull_request.board import RESULTS, BoardChange, Source
 from harness.pull_request.changes import Changes, Remark, edits
+from harness.pull_request.comment import load_data
+from harness.pull_request.predictions import ProgressBar, ScoredFromFiles, ScoredHere, predict_changed
 from harness.pull_request.submissions import Submissions
 from harness.records.record import Record
+from harness.records.store import read_record
+from harness.records.verify import SAME_R
 from harness.schemas.validate import schema_faults
 from harness.scoring.score import SCORER_VERSION
 from harness.tasks.task import Task, open_task
+
+# Of what a pull request's own code says: it must not make the data too large for the comment.
+MOST_OWN_BOARDS, MOST_OWN_ROWS, MOST_OWN_REMARKS = 16, 100, 100
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,14 @@ class Ranked:
 
 
 def rank_changes(
-    changes: Changes, data: Path, run: Run, progress: ProgressBar, *, board: BoardName | None = None
+    changes: Changes,
+    data: Path,
+    run: Run,
+    progress: ProgressBar,
+    *,
+    board: BoardName | None = None,
+    predictions: Path | None = None,
+    own: Path | None = None,
 ) -> Ranked:
     """Check and score what changed, and rank the boards again.
 
@@ -53,54 +70,170 @@ def rank_changes(
         run: seed, jobs and limits of every submission.
         progress: opens a progress bar of a title.
         board: only this one; None for all of the corpus.
+        predictions: where :func:`predict_changes` left those of changed submissions, which are then not
+            run here; the code that runs here is the base's, and is trusted. None to run everything here.
+        own: what the pull request's own code wrote, where it edits the harness; its word, and shown as such.
+            None, or no such file, where there is nothing.
 
     Raises:
         CorpusError: no corpus there.
         RecordError: no board of the corpus.
     """
     submissions = Submissions.of(changes)
-    remarks = [*edits(changes), *submissions.remarks]
-    places = []
-    for name in _boards(changes, data, board):
-        try:
-            task = _open(changes, data, name)
-        except HarnessError as error:
-            remarks.append(Remark(True, "board", f"board {name} cannot be scored: {error}"))
-        else:
-            places.append(BoardChange(name, task, changes, submissions, run, progress))
+    by_base = predictions is not None
+    remarks = [*edits(changes, by_base=by_base), *submissions.remarks, *_orphans(changes)]
+    source: Source = ScoredHere(progress)
+    if predictions is not None:
+        source = ScoredFromFiles(predictions, frozenset(submissions.changed))
+    tasks = list(_tasks(changes, data, board, remarks, by_base=by_base))
     for changed in submissions.changed:
-        remarks += submissions.check(changed, [place.task for place in places], run)
+        if by_base:
+            remarks += submissions.weights_faults(changed)
+        else:
+            remarks += submissions.check(changed, [task for _, task in tasks], run)
+    places = [
+        BoardChange(name, task, changes, submissions, run, source, by_base=by_base) for name, task in tasks
+    ]
     boards = []
     for place in places:
         boards.append(place.ranked())
         remarks += place.remarks
     remarks += _beside(changes, [place.name for place in places])
+    word = None if own is None or not own.exists() else own_word(own, boards, remarks)
     document = {
-        "version": 1,
+        "version": 2,
         "base": changes.base,
         "head": changes.head,
+        "code": "base" if by_base else "own",
         "scorer_version": SCORER_VERSION,
-        "remarks": [
-            {**remark._asdict(), "text": remark.text[:2000]}
-            for remark in sorted(dict.fromkeys(remarks), key=lambda remark: not remark.stop)[:1000]
-        ],
+        "remarks": _shown(remarks),
         "boards": boards,
+        "own": word,
     }
     raise_all(RecordError, schema_faults(document, "pull-request", "ranking"))
     return Ranked(document, tuple(record for place in places for record in place.scored))
 
 
-def _open(changes: Changes, data: Path, name: BoardName) -> Task:
-    """A board's task, by the working tree's split where it has one, with its references."""
-    split = changes.root / "splits" / f"{name.split}.json"
-    task = open_task(
-        data,
-        split_name=str(split) if split.is_file() else name.split,
-        part=name.part,
-        feature=name.feature,
-    )
-    task.check_labels()
-    return task
+def predict_changes(
+    changes: Changes,
+    data: Path,
+    run: Run,
+    progress: ProgressBar,
+    folder: Path,
+    *,
+    board: BoardName | None = None,
+) -> Iterator[tuple[Path, str]]:
+    """Run the changed submissions only, and leave their predictions for another job to score.
+
+    Args:
+        changes: since a ref.
+        data: folder of a corpus; the boards of this corpus are predicted.
+        run: seed, jobs and limits of every submission.
+        progress: opens a progress bar of a title.
+        folder: for the predictions.
+        board: only this one; None for all of the corpus.
+
+    Yields:
+        Each file of predictions, and why there are none; empty where there are.
+
+    Raises:
+        CorpusError: no corpus there.
+        RecordError: no board of the corpus.
+    """
+    tasks = list(_tasks(changes, data, board, [], by_base=True))
+    yield from predict_changed(Submissions.of(changes), tasks, run, progress, folder)
+
+
+def own_word(path: Path, boards: list[dict[str, Any]], remarks: list[Remark]) -> dict[str, Any] | None:
+    """What a pull request's own code says beside the base's rows; None where nothing can be read.
+
+    Args:
+        path: the document that the pull request's own code wrote.
+        boards: of the base's code.
+        remarks: takes what is wrong with the file.
+    """
+    try:
+        said = load_data(path)
+    except RecordError as error:
+        remarks.append(
+            Remark(False, "harness", f"what the pull request's own code left is not shown: {error}")
+        )
+        return None
+    rows = {_place(board): {row["system"]: row["pearson_r"] for row in board["rows"]} for board in boards}
+    moved: list[dict[str, Any]] = []
+    for board in said["boards"]:
+        base = rows.get(_place(board), {})
+        own = [
+            {"system": row["system"], "pearson_r": row["pearson_r"], "base": base.get(row["system"])}
+            for row in board["rows"]
+        ]
+        differ = [row for row in own if row["base"] is None or abs(row["base"] - row["pearson_r"]) > SAME_R]
+        if differ:
+            moved.append({key: board[key] for key in BoardName._fields} | {"rows": differ[:MOST_OWN_ROWS]})
+    spoken = [{**remark, "text": remark["text"][:500]} for remark in said["remarks"][:MOST_OWN_REMARKS]]
+    return {
+        "scorer_version": said["scorer_version"],
+        "remarks": spoken,
+        "boards": moved[:MOST_OWN_BOARDS],
+    }
+
+
+def _place(board: Mapping[str, Any]) -> BoardName:
+    return BoardName(*(board[key] for key in BoardName._fields))
+
+
+def _shown(remarks: list[Remark]) -> list[dict[str, Any]]:
+    """Remarks as the document holds them: each once, those that stop first."""
+    ordered = sorted(dict.fromkeys(remarks), key=lambda remark: not remark.stop)
+    return [{**remark._asdict(), "text": remark.text[:2000]} for remark in ordered[:1000]]
+
+
+def _tasks(
+    changes: Changes, data: Path, board: BoardName | None, remarks: list[Remark], *, by_base: bool
+) -> Iterator[tuple[BoardName, Task]]:
+    """The boards that can be scored, and what each asks; a remark for each that cannot."""
+    for name in _boards(changes, data, board):
+        try:
+            with _split(changes, name.split, by_base=by_base) as split:
+                task = open_task(data, split_name=split, part=name.part, feature=name.feature)
+            task.check_labels()
+        except HarnessError as error:
+            remarks.append(Remark(True, "board", f"board {name} cannot be scored: {error}"))
+        else:
+            yield name, task
+
+
+@contextmanager
+def _split(changes: Changes, name: str, *, by_base: bool) -> Iterator[str]:
+    """A split's file: the base's where its code judges and has one, else the working tree's, else ours."""
+    place = f"splits/{name}.json"
+    before = changes.at_base(place) if by_base else None
+    if before is not None:
+        with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+            path = Path(folder) / f"{name}.json"
+            path.write_bytes(before)
+            yield str(path)
+    else:
+        path = changes.root / place
+        yield str(path) if path.is_file() else name
+
+
+def _orphans(changes: Changes) -> list[Remark]:
+    """Records of submissions that the range removes, which would stand on boards without them."""
+    removed = {
+        folder.rpartition("/")[2] for folder, kind in changes.submissions().items() if kind == "removed"
+    }
+    remarks = []
+    for path in sorted(changes.root.glob(f"{RESULTS}/*/*/*/*/*.json")) if removed else ():
+        try:
+            system = read_record(path).submission
+        except RecordError:
+            continue
+        if system.kind == "submission" and system.name in removed:
+            where = path.relative_to(changes.root).as_posix()
+            text = f"removes the submission {system.name} and leaves its record {where}: remove that too"
+            remarks.append(Remark(True, "withdrawn", text))
+    return remarks
 
 
 def _beside(changes: Changes, ranked: list[BoardName]) -> list[Remark]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import SubmissionError
+from harness.errors import Fault, SubmissionError
 from harness.evaluation.check import check_submission
 from harness.evaluation.prepare import prepare
 from harness.execution import Run
@@ -16,6 +16,8 @@ from harness.submission.ensemble import load_members
 from harness.submission.find import SUBMISSION_FOLDERS
 from harness.submission.manifest import MANIFEST, Submission, load_submission, weights_faults
 from harness.tasks.task import Task
+
+DOCUMENT_SUFFIX = ".md"
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Submissions:
         root: of the repository.
         valid: name -> submission whose manifest is valid and whose name is its own.
         changed: names of those that the range changed, or a member of whom it changed.
+        touched: names of those in which it changed more than documents.
         refused: names that are not scored: broken, or their check failed.
         remarks: what is wrong.
     """
@@ -33,6 +36,7 @@ class Submissions:
     root: Path
     valid: dict[str, Submission] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
+    touched: frozenset[str] = frozenset()
     refused: set[str] = field(default_factory=set)
     remarks: list[Remark] = field(default_factory=list)
 
@@ -43,6 +47,11 @@ class Submissions:
         named: dict[str, list[Submission]] = {}
         for kind in SUBMISSION_FOLDERS:
             for manifest in sorted(found.root.glob(f"{kind}/*/{MANIFEST}")):
+                if manifest.parent.resolve() != found.root / kind / manifest.parent.name:
+                    found.refused.add(manifest.parent.name)
+                    text = f"{found._shown(manifest.parent)} is a link: put the folder itself there"
+                    found._stop("name", text)
+                    continue
                 try:
                     submission = load_submission(manifest.parent)
                 except SubmissionError as error:
@@ -52,12 +61,8 @@ class Submissions:
                     named.setdefault(submission.name, []).append(submission)
         for same_name in named.values():
             found._take(same_name, changes.tree)
-        touched = set(changes.submissions())
-        found.changed = tuple(
-            name
-            for name, submission in sorted(found.valid.items())
-            if touched.intersection(found._folders(submission))
-        )
+        found.changed = tuple(found._of_folders(set(changes.submissions())))
+        found.touched = frozenset(found._of_folders(_with_more_than_documents(changes)))
         return found
 
     def has(self, name: str, variant: str | None) -> bool:
@@ -80,8 +85,27 @@ class Submissions:
                 return [Remark(False, "check", self._relative(text))] if fitting.why else []
             task = fitting.task
             faults, _ = check_submission(submission.folder, lambda: task, fitting.run)
-        if faults:
-            self.refused.add(name)
+        return self._refused(submission, faults)
+
+    def weights_faults(self, name: str) -> list[Remark]:
+        """What is wrong with a submission's weights, which are not run; refuse it where something is."""
+        submission = self.valid[name]
+        faults = [fault for one in _with_members(submission) for fault in weights_faults(one)]
+        return self._refused(submission, faults)
+
+    def _of_folders(self, folders: set[str]) -> list[str]:
+        """Names of the submissions that have, or whose members have, one of some folders."""
+        return [
+            name
+            for name, submission in sorted(self.valid.items())
+            if folders.intersection(self._folders(submission))
+        ]
+
+    def _refused(self, submission: Submission, faults: Sequence[Fault]) -> list[Remark]:
+        if not faults:
+            return []
+        self.refused.add(submission.name)
+        where = self._shown(submission.folder)
         return [
             Remark(True, "check", self._relative(f"{where} cannot be scored: {fault}")) for fault in faults
         ]
@@ -122,6 +146,14 @@ class Submissions:
 
     def _stop(self, kind: str, text: str) -> None:
         self.remarks.append(Remark(True, kind, self._relative(text)))
+
+
+def _with_more_than_documents(changes: Changes) -> set[str]:
+    return {
+        folder
+        for folder in changes.submissions()
+        if any(not path.endswith(DOCUMENT_SUFFIX) for path in changes.below(folder))
+    }
 
 
 class _Fitting(NamedTuple):

@@ -207,3 +207,17 @@ def test_the_hash_is_of_what_decides_the_numbers(tmp_path):
     assert _load(tmp_path, GOOD.replace("frame_rate_hz = 50", "frame_rate_hz = 25")).sha256 != first
     assert _load(tmp_path, GOOD.replace("count = 128", "count = 64")).sha256 != first
     assert _load(tmp_path, GOOD.replace("sample_rate_hz = 100", "sample_rate_hz = 64")).sha256 != first
+
+
+@pytest.mark.parametrize("last", ["99999999", "9" * 30])
+def test_a_range_of_more_subjects_than_any_corpus_has_is_refused_at_once(tmp_path, last):
+    entry = f"sub-1..sub-{last}"
+    assert _faults(tmp_path, f'subjects = ["S1..S3", "{entry}"]\n{GOOD}') == [
+        f"corpus.toml: subjects: '{entry}', expected a range of at most 10000 subjects."
+    ]
+
+
+def test_a_subjects_name_is_no_novel(tmp_path):
+    (fault,) = _faults(tmp_path, f'subjects = ["{"1" * 200_000}"]\n{GOOD}')
+    assert fault.startswith("corpus.toml: subjects[0]: '1111")
+    assert len(fault) < 400

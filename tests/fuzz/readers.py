@@ -19,12 +19,14 @@ from documents import CORPUS_DATA, RUN, SMALL_SPLIT, SPLIT_PART, SYSTEM
 from harness import npy
 from harness.corpus import open_corpus
 from harness.corpus.array_files import open_npy, open_npz, release_maps
+from harness.corpus.declaration import load_declaration
 from harness.corpus.simulated.make import read_marker
 from harness.errors import CorpusError, Fault
 from harness.evaluation.overlap import training_overlap
 from harness.features.audio import load_audio
 from harness.page.system import training_facts
 from harness.predictions import Expected, LabelStore, is_predictions, predictions_sha256, read_predictions
+from harness.preprocessing.recipe import load_recipe
 from harness.pull_request.comment import comment_text, load_data
 from harness.records.milestone import parse_milestone
 from harness.records.record import build_record, record_bytes
@@ -227,6 +229,32 @@ MARKER = json.dumps(
     {"simulated": True, "generator_version": 1, "recipe": {}, "sizes": {}, "files": {}}
 ).encode()
 
+CORPUS = """
+name = "my-lab"
+title = "Audiobooks"
+licence = "CC BY 4.0"
+citation = "A. Author 2025"
+kind = "real"
+sample_rate_hz = 100
+default_split = "my-split.json"
+subjects = ["sub-001..sub-012", "S1"]
+
+[channels]
+count = 2
+names = ["Fz", "Cz"]
+
+[eeg]
+files = "eeg/{subject}/{stimulus}.npy"
+axes = "times, channels"
+
+[features.envelope]
+title = "Envelope"
+bands = 1
+frame_rate_hz = 50
+files = ["features/{stimulus}_envelope.npy"]
+"""
+RECIPE = (REPOSITORY / "harness/preprocessing/recipes/simple.toml").read_bytes()
+
 READERS = {
     "predictions zip": Reader(
         "p.zip", _zip({"sub-086.json": JSON}), lambda f: _predictions(f / "p.zip"),
@@ -256,6 +284,8 @@ READERS = {
         "a.npz", _zip({"eeg.npy": NPY}), lambda f: _npz_file(f / "a.npz"),
         lambda member: _zip({"eeg.npy": member, "other.npy": NPY}), NPY,
     ),
+    "corpus declaration": Reader("corpus.toml", CORPUS.encode(), load_declaration),
+    "recipe": Reader("recipe.toml", RECIPE, lambda f: load_recipe(str(f / "recipe.toml"))),
     "challenge mapping": Reader("sub-086_mapping.json", b'{"seg-1": {"eeg": "eeg-1"}}', open_corpus),
     "simulated marker": Reader("simulated.json", MARKER, read_marker),
     "audio": Reader(

@@ -44,12 +44,14 @@ def document(rows, remarks=()):
         "gone": [],
     }
     return {
-        "version": 1,
+        "version": 2,
         "base": "a" * 40,
         "head": "b" * 40,
+        "code": "base",
         "scorer_version": 1,
         "remarks": list(remarks),
         "boards": [board],
+        "own": None,
     }
 
 
@@ -181,6 +183,59 @@ def test_data_that_are_not_there_are_refused(harness, tmp_path):
         error
         == f"error: {tmp_path}/none.json: No such file or directory, expected what `harness rank --changed-since REF --out FILE` writes.\n"
     )
+
+
+def own_word(rows, remarks=()):
+    place = {"corpus": "simulated", "split": "held-out-subjects", "part": "test", "feature": "mel"}
+    boards = [{**place, "rows": list(rows)}] if rows else []
+    return {"scorer_version": 2, "remarks": list(remarks), "boards": boards}
+
+
+def test_the_comment_says_whose_code_made_the_numbers():
+    assert "The numbers above were made by the base's code: " in comment_text(document([row(1)]))
+    own = comment_text({**document([row(1)]), "code": "own"})
+    assert "The numbers above were made by the code that stands here: where it edits the harness," in own
+
+
+def test_what_a_changed_harness_says_stands_apart_as_its_word():
+    data = document([row(1, before={"rank": 1, "ties": "ab", "pearson_r": 0.1})])
+    data["own"] = own_word(
+        [
+            {"system": "system-1", "pearson_r": 0.9, "base": 0.1},
+            {"system": "@someone", "pearson_r": -0.2, "base": None},
+        ],
+        [{"stop": True, "kind": "scorer", "text": "moves a stored score"}],
+    )
+    before, _, word = comment_text(data).partition("#### The word of the pull request's own code\n")
+    assert "0.9" not in before
+    assert "moves a stored score" not in before
+    assert (
+        word
+        == """
+The pull request edits the harness. Nobody has verified what follows: its own code says it, and could say anything. Scores that differ from the base's:
+
+- `moves a stored score`
+
+simulated, split held-out-subjects, part test, feature mel:
+
+| system | mean r, the base's code | mean r, its own word |
+| --- | --- | --- |
+| `system-1` | 0.1000 | 0.9000 |
+| `@someone` |  | -0.2000 |
+"""
+    )
+    data["own"] = own_word([])
+    assert comment_text(data).endswith("Scores that differ from the base's:\n\nIt moves no score.\n")
+
+
+def test_the_longest_word_of_a_changed_harness_makes_a_comment_short_enough(tmp_path):
+    rows = [row(number, how="scored now", system="é" * 200) for number in range(1, 1000)]
+    said = [{"system": "é" * 200, "pearson_r": 0.1, "base": 0.2}] * 500
+    data = document(rows)
+    data["own"] = own_word(said, [{"stop": True, "kind": "check", "text": "é" * 2000}] * 200)
+    data["own"]["boards"] *= 10
+    text = comment_text(load_data(stored(tmp_path, json.dumps(data, ensure_ascii=False))))
+    assert len(text.encode()) <= MOST_BYTES
 
 
 def test_infinite_numbers_are_refused(tmp_path):

@@ -297,7 +297,10 @@ def test_a_record_without_a_submission_is_not_ranked(ranked, fork):
     fork.record("ghost").write_text(json.dumps(record))
     code, document, _, _ = ranked()
     assert code == 1
-    assert texts(document, True) == [f"a record without a submission: results/{BOARD}/ghost.json; not ranked"]
+    assert texts(document, True) == [
+        f"removes the submission beta and leaves its record results/{BOARD}/beta.json: remove that too",
+        f"a record without a submission: results/{BOARD}/ghost.json; not ranked",
+    ]
     assert (
         texts(document, False)[1] == f"a record without a submission: results/{BOARD}/beta.json; not ranked"
     )
@@ -424,6 +427,8 @@ def test_a_system_that_fails_its_check_is_not_ranked(ranked, fork):
     )
     assert failed.startswith("submissions/gamma cannot be scored: gamma, batch 1 of 1, segments sub-043_")
     assert "Return n_frames = 128 frames" in failed
+    assert "127, 64), expected (" in failed
+    assert "128, 10) (n_segments, n_frames, n_bands)" in failed
     assert set(rows(document)) == {"alpha", "beta"}
 
 

@@ -10,21 +10,10 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
-from repository_fixtures import BOARD, EDITOR, OFFICIAL, SYSTEMS, Repository
-from ruamel.yaml import YAML
+from jobs import FILES, FOLDER, run_comment, run_own, run_predict, run_rank, steps, workflow
+from repository_fixtures import BOARD, SYSTEMS
 
 from harness.pull_request.comment import MARKER
-
-FOLDER = REPOSITORY / ".github" / "workflows"
-FILES = sorted(FOLDER.glob("*.yml"))
-
-
-def workflow(name):
-    return YAML(typ="safe", pure=True).load(FOLDER / f"{name}.yml")
-
-
-def steps(name):
-    return [step for job in workflow(name)["jobs"].values() for step in job["steps"]]
 
 
 def tool(*arguments):
@@ -66,83 +55,45 @@ def test_actions_are_pinned_and_no_text_of_others_is_in_a_script(path):
     assert re.findall(r"uses: \S+(?! # v[\d.]+\n)$", path.read_text(), re.M) == []
 
 
-def test_the_job_that_runs_a_pull_requests_code_can_only_read():
+def test_jobs_that_run_a_pull_requests_code_can_only_read():
     document = workflow("rank")
     assert list(document["on"]) == ["pull_request"]
     assert document["permissions"] == {}
-    assert [job["permissions"] for job in document["jobs"].values()] == [{"contents": "read"}]
+    assert [job["permissions"] for job in document["jobs"].values()] == [{"contents": "read"}] * 2
     text = (FOLDER / "rank.yml").read_text()
     assert "secrets" not in text
     assert "token" not in text
 
 
-def test_the_job_that_can_write_runs_no_code_of_a_pull_request():
+def test_jobs_that_score_and_post_run_no_code_of_a_pull_request():
     document = workflow("comment")
     assert list(document["on"]) == ["workflow_run"]
     assert document["on"]["workflow_run"]["workflows"] == [workflow("rank")["name"]]
-    (job,) = document["jobs"].values()
-    assert job["permissions"] == {"actions": "read", "contents": "read", "pull-requests": "write"}
-    (checkout,) = [step for step in steps("comment") if step.get("uses", "").startswith("actions/checkout@")]
-    assert set(checkout["with"]) == {"persist-credentials"}  # no ref: the default branch
-    (download,) = [step for step in steps("comment") if "download-artifact" in step.get("uses", "")]
-    assert download["with"]["path"].startswith("${{ runner.temp }}/")  # never over the code
-    uploads = [step["with"]["name"] for step in steps("rank") if "upload-artifact" in step.get("uses", "")]
-    assert uploads == [download["with"]["name"]]
+    assert {name: job["permissions"] for name, job in document["jobs"].items()} == {
+        "rank": {"actions": "read", "contents": "read"},
+        "comment": {"contents": "read", "pull-requests": "write", "statuses": "write"},
+    }
+    for step in steps("comment"):
+        used, given = step.get("uses", ""), step.get("with", {})
+        if used.startswith("actions/checkout@"):
+            assert "ref" not in given  # the default branch
+        if "download-artifact" in used:
+            assert given["path"].startswith("${{ runner.temp }}/")  # never over the code
+        for name in step.get("run", "").split():
+            assert not name.startswith((".venv/", "pull/"))  # the base's installation only
 
 
-def command(name, what):
-    (found,) = [step for step in steps(name) if what in step.get("run", "")]
-    return found
-
-
-@pytest.fixture
-def merged(upstream, fork, tmp_path):
-    """What the pull request's job checks out: the fork's branch merged into main, nothing else."""
-
-    def make():
-        fork.commit("Change")
-        upstream.git("fetch", "--quiet", str(fork.folder), "feature:pull")
-        folder = tmp_path / "checkout"
-        upstream.git("clone", "--quiet", str(upstream.folder), str(folder))
-        checkout = Repository(folder)
-        checkout.git("checkout", "--quiet", "--detach", "origin/main")
-        checkout.git("merge", "--quiet", "--no-ff", "-m", "Merge", "origin/pull")
-        return checkout
-
-    return make
-
-
-def run_rank(checkout):
-    """The command of rank.yml as it stands there, with the shell that GitHub runs it in."""
-    link = checkout.path(".venv/bin/harness")
-    link.parent.mkdir(parents=True)
-    link.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m harness "$@"\n')
-    link.chmod(0o755)
-    checkout.write(".git/info/exclude", ".venv/\nranking/\n")
-    step = command("rank", "harness rank")
-    assert step["shell"] == "bash"
-    own = {"HARNESS_DATA": str(OFFICIAL), "PYTHONPATH": str(REPOSITORY)}
-    return subprocess.run(
-        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
-        cwd=checkout.folder,
-        env=os.environ | EDITOR | own,
-        capture_output=True,
-        text=True,
+def test_what_one_workflow_leaves_the_other_takes():
+    left = [step["with"]["name"] for step in steps("rank") if "upload-artifact" in step.get("uses", "")]
+    assert left == ["predictions", "own"]
+    taken, ranking = (
+        step["with"] for step in steps("comment") if "download-artifact" in step.get("uses", "")
     )
-
-
-def run_comment(data, tmp_path):
-    """The command of comment.yml, in this repository, on data that lie where the artifact would."""
-    (tmp_path / "runner/ranking").mkdir(parents=True)
-    shutil.copy(data, tmp_path / "runner/ranking/data.json")
-    script = command("comment", "harness comment")["run"].replace("python ", f'"{sys.executable}" ', 1)
-    return subprocess.run(
-        ["bash", "-e", "-c", script],
-        cwd=REPOSITORY,
-        env=os.environ | {"RUNNER_TEMP": str(tmp_path / "runner")},
-        capture_output=True,
-        text=True,
-    )
+    assert taken["pattern"] == f"{{{','.join(left)}}}"
+    (made,) = [step["with"] for step in steps("comment") if "upload-artifact" in step.get("uses", "")]
+    assert ranking["name"] == made["name"] == "ranking"
+    assert "run-id" in taken
+    assert "run-id" not in ranking  # of this run, where nobody else leaves anything
 
 
 def edit_a_record(fork):
@@ -171,12 +122,12 @@ CHANGES = {
     "a split": (
         edit_a_split,
         0,
-        "- `edits the split small-split (splits/small-split.json): records of it are void",
+        "- `edits the split small-split (splits/small-split.json): the rows here are of the base's split`",
     ),
     "the scorer": (
         lambda fork: fork.write("harness/scoring/score.py", "SCORER_VERSION = 2\n"),
         0,
-        "- `edits the scorer (harness/scoring/score.py), SCORER_VERSION 1 becomes 2: no stored score is taken over`",
+        "- `edits the scorer (harness/scoring/score.py), SCORER_VERSION 1 becomes 2: the rows here are of the base's code`",
     ),
     "a name that is taken": (
         lambda fork: fork.add_system("submissions/alpha", "eeg[:, :, : self.n_bands]"),
@@ -187,26 +138,29 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_both_commands_say_what_a_fork_changed(what, merged, fork, tmp_path):
-    change, code, expected = CHANGES[what]
+def test_the_jobs_together_say_what_a_fork_changed(what, upstream, pulled, fork, tmp_path):
+    change, stopped, expected = CHANGES[what]
     change(fork)
-    checkout = merged()
-    ranked = run_rank(checkout)
-    assert ranked.returncode == code, ranked.stderr
-    assert "Traceback" not in ranked.stderr
-    commented = run_comment(checkout.path("ranking/data.json"), tmp_path)
+    commit = pulled()
+    left = {
+        "predictions": run_predict(upstream, commit, tmp_path),
+        "own": run_own(upstream, commit, tmp_path),
+    }
+    assert (left["own"] is not None) == (what == "the scorer")
+    ranking = run_rank(upstream, commit, tmp_path, left)
+    commented = run_comment(ranking, tmp_path)
     assert (commented.returncode, commented.stderr) == (0, "")
     comment = (tmp_path / "runner/comment.md").read_text()
-    assert comment == checkout.path("ranking/boards.md").read_text()
+    assert comment == (ranking / "boards.md").read_text()
     assert expected in comment
-    assert ("**Must be mended**" in comment) == (code == 1)
+    assert ("**Must be mended**" in comment) == bool(stopped)
     assert BOARD.split("/")[1] in comment
+    assert ("#### The word of the pull request's own code" in comment) == (what == "the scorer")
 
 
 def test_data_that_a_hostile_job_left_are_not_posted(tmp_path):
-    data = tmp_path / "data.json"
-    data.write_text('{"version": 1, "body": "@everyone"}')
-    done = run_comment(data, tmp_path)
+    (tmp_path / "data.json").write_text('{"version": 2, "body": "@everyone"}')
+    done = run_comment(tmp_path, tmp_path)
     assert done.returncode == 1
     assert "unknown key 'body'" in done.stderr
     assert (tmp_path / "runner/comment.md").read_text() == ""
@@ -219,6 +173,7 @@ const record = (name) => async (options) => { calls.push([name, options]); };
 const github = {
   rest: {
     pulls: { list: async (options) => { calls.push(['list', options]); return { data: pulls }; } },
+    repos: { createCommitStatus: record('status') },
     issues: { listComments: 'listComments', updateComment: record('update'), createComment: record('create') },
   },
   paginate: async (route, options) => { calls.push([route, options]); return comments; },
@@ -237,19 +192,21 @@ const core = { notice: (text) => calls.push(['notice', text]) };
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="the comment's script is JavaScript; node runs it")
 @pytest.mark.parametrize(
-    ("pulls", "comments", "expected"),
+    ("pulls", "comments", "stop", "expected"),
     [
-        ([(7, "abc")], [], ("create", {"issue_number": 7})),
-        ([(6, "old"), (7, "abc")], [(1, "someone", True), (2, "github-actions[bot]", False)], ("create", {"issue_number": 7})),
-        ([(7, "abc")], [(1, "someone", True), (2, "github-actions[bot]", True)], ("update", {"comment_id": 2})),
-        ([(7, "newer")], [], None),
+        ([(7, "abc")], [], False, ("create", {"issue_number": 7})),
+        ([(6, "old"), (7, "abc")], [(1, "someone", True), (2, "github-actions[bot]", False)], False, ("create", {"issue_number": 7})),
+        ([(7, "abc")], [(1, "someone", True), (2, "github-actions[bot]", True)], True, ("update", {"comment_id": 2})),
+        ([(7, "newer")], [], False, None),
     ],
     ids=["first", "others", "edited in place", "an older commit"],
 )  # fmt: skip
-def test_one_comment_is_posted_and_edited_in_place(pulls, comments, expected, tmp_path):
+def test_one_comment_is_posted_and_edited_in_place(pulls, comments, stop, expected, tmp_path):
     (step,) = [step for step in steps("comment") if "github-script" in step.get("uses", "")]
     assert f"'{MARKER}'" in step["with"]["script"]
     (tmp_path / "comment.md").write_text(f"{MARKER}\nbody")
+    (tmp_path / "ranking").mkdir()
+    (tmp_path / "ranking/data.json").write_text(json.dumps({"remarks": [{"stop": stop}]}))
     program = SCRIPT_TEST % {
         "pulls": json.dumps([{"number": number, "head": {"sha": sha}} for number, sha in pulls]),
         "comments": json.dumps(
@@ -278,3 +235,6 @@ def test_one_comment_is_posted_and_edited_in_place(pulls, comments, expected, tm
     else:
         name, where = expected
         assert posted == [(name, {"owner": "o", "repo": "r", **where, "body": f"{MARKER}\nbody"})]
+        (status,) = [options for called, options in calls if called == "status"]
+        assert (status["sha"], status["context"]) == ("abc", "boards")
+        assert status["state"] == ("failure" if stop else "success")
