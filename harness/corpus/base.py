@@ -289,7 +289,12 @@ def with_frame_rates(
 
 
 def length_fault(
-    where: str, feature: str, n_samples: int, n_frames: int, frames_per_sample: Fraction = Fraction(1)
+    where: str,
+    feature: str,
+    n_samples: int,
+    n_frames: int,
+    frames_per_sample: Fraction = Fraction(1),
+    tail_samples: float = 0,
 ) -> Fault | None:
     """The fault of a feature that is much longer or shorter than its EEG; None where it is not.
 
@@ -299,9 +304,14 @@ def length_fault(
         n_samples: of the EEG.
         n_frames: of the feature.
         frames_per_sample: as declared; 0 where a split decides.
+        tail_samples: how much longer than the feature EEG may always be.
     """
     expected = float(n_samples * frames_per_sample)
-    if not expected or abs(n_frames - expected) <= MOST_LENGTH_DIFFERENCE * max(float(n_frames), expected):
+    if (
+        not expected
+        or 0 <= expected - n_frames <= tail_samples
+        or abs(n_frames - expected) <= MOST_LENGTH_DIFFERENCE * max(float(n_frames), expected)
+    ):
         return None
     return Fault(
         f"{where}: {feature}",

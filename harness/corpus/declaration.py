@@ -130,6 +130,8 @@ class Declaration:
         default_split: a split's name, or the path of a split file, relative to ``folder``.
         default_splits: layout -> split, where it has another default.
         measure: what a split that names no measure is scored by.
+        preprocessing: the recipe by which the EEG was made of raw recordings, its sha256 and the version of
+            the code that applied it; None where that is not known.
         fetch: where the files are served, and their sha256; None where nobody may fetch them.
         folder: where ``corpus.toml`` lies; None for a corpus that comes with the harness.
     """
@@ -150,6 +152,7 @@ class Declaration:
     default_split: str = ""
     default_splits: Mapping[str, str] = field(default_factory=dict)
     measure: str = DEFAULT_MEASURE
+    preprocessing: Mapping[str, Any] | None = None
     fetch: Mapping[str, Any] | None = None
     folder: Path | None = None
 
@@ -184,7 +187,7 @@ class Declaration:
     @cached_property
     def sha256(self) -> str:
         """Hash of what decides the numbers: another hash, other data. Titles and file names do not enter."""
-        facts = {
+        facts: dict[str, Any] = {
             "name": self.name,
             "kind": self.kind,
             "n_channels": self.n_channels,
@@ -195,6 +198,8 @@ class Declaration:
                 for name, feature in sorted(self.features.items())
             },
         }
+        if self.preprocessing is not None:
+            facts["preprocessing"] = dict(self.preprocessing)
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -267,6 +272,7 @@ def _declaration(path: Path, folder: Path | None) -> Declaration:
         default_split=document.get("default_split", ""),
         default_splits=document.get("default_splits", {}),
         measure=document.get("measure", DEFAULT_MEASURE),
+        preprocessing=document.get("preprocessing"),
         fetch=document.get("fetch"),
         folder=folder,
     )

@@ -17,9 +17,19 @@ from harness.corpus.pattern import files_below
 from harness.errors import CorpusError, Fault
 
 _SPARRKULEE_FOLDERS = ("", "derivatives")
+# Folders of preprocessed EEG, and of the features beside: the challenge's, and the public pipeline's.
+_BESIDE = {"preprocessed_eeg": "preprocessed_stimuli", "eeg": "stimuli"}
+_PREPROCESSED_FILES = "sub-*/*/*_desc-preproc-audio-*_eeg.npy"
 _CHALLENGE_FOLDERS = ("", "TASK2_regression", "test_set/TASK2_regression", "test_set")
 _DTU_FOLDERS = ("", "DTU", "dtu", "evaluation_datasets/DTU")
-_FEATURE_FOLDERS = ("", "preprocessed_stimuli", "derivatives/preprocessed_stimuli", "split_data")
+_FEATURE_FOLDERS = (
+    "",
+    "preprocessed_stimuli",
+    "derivatives/preprocessed_stimuli",
+    "split_data",
+    "stimuli",
+    "derivatives/stimuli",
+)
 
 
 def open_corpus(folder: Path, *, layout: str | None = None, feature_folder: Path | None = None) -> Corpus:
@@ -98,13 +108,8 @@ def _nothing(folder: Path, layout: str | None, declaration: Declaration | None) 
 
 
 def _layouts(folder: Path) -> Iterator[tuple[str, Path]]:
-    for base in (folder / sub for sub in _SPARRKULEE_FOLDERS):
-        if (base / "preprocessed_eeg").is_dir() and any((base / "preprocessed_eeg").glob("sub-*/")):
-            yield "preprocessed", base / "preprocessed_eeg"
-            break
-    else:
-        if folder.name == "preprocessed_eeg" and any(folder.glob("sub-*/")):
-            yield "preprocessed", folder
+    if (place := _preprocessed_place(folder)) is not None:
+        yield "preprocessed", place
     for base in (folder, folder / "split_data", folder / "derivatives" / "split_data"):
         if sparrkulee.visible(base, f"*{sparrkulee.SEPARATOR}eeg.npy"):
             yield "split_data", base
@@ -117,6 +122,29 @@ def _layouts(folder: Path) -> Iterator[tuple[str, Path]]:
         if sparrkulee.visible(base, "DTU_S*.npz"):
             yield "trials", base
             break
+
+
+def _preprocessed_place(folder: Path) -> Path | None:
+    """Where preprocessed EEG lies: by the name of its folder, or by the names of its files."""
+    bases = [folder / sub for sub in _SPARRKULEE_FOLDERS]
+    for base in bases:
+        if any((base / "preprocessed_eeg").glob("sub-*/")):
+            return base / "preprocessed_eeg"
+    if folder.name == "preprocessed_eeg" and any(folder.glob("sub-*/")):
+        return folder
+    candidates = [base / "eeg" for base in bases] + sorted((folder / "derivatives").glob("*/")) + [folder]
+    return next((place for place in candidates if any(place.glob(_PREPROCESSED_FILES))), None)
+
+
+def _beside(place: Path, declaration: Declaration) -> Path | None:
+    """The folder of features beside one of EEG; None where there is none."""
+    usual = place.parent / _BESIDE.get(place.name, "stimuli")
+    for folder in (usual, *sorted(place.parent.glob("*/"))):
+        if any(
+            sparrkulee.visible(folder, f"*{sparrkulee.SEPARATOR}{name}.npy") for name in declaration.features
+        ):
+            return folder
+    return usual if usual.is_dir() else None
 
 
 def _open(
@@ -139,8 +167,7 @@ def _open(
         return sparrkulee.open_challenge(place, declaration)
     if layout == "split_data":
         return sparrkulee.open_split_data(place, features, declaration)
-    beside = place.parent / "preprocessed_stimuli"
-    return sparrkulee.open_preprocessed(place, features or (beside if beside.is_dir() else None), declaration)
+    return sparrkulee.open_preprocessed(place, features or _beside(place, declaration), declaration)
 
 
 def _of_layout(layout: str, place: Path, folder: Path) -> Declaration:

@@ -1,7 +1,8 @@
 """SparrKULee (Bollens et al. 2024, doi 10.48804/K3VSND) in its three layouts, read in place.
 
 ``preprocessed``: ``preprocessed_eeg/sub-*/ses-*/*_desc-preproc-audio-<stimulus>_eeg.npy``, (channels,
-n_times), beside ``preprocessed_stimuli/<stimulus>_-_<feature>.npy``, (n_times, n_bands).
+n_times), beside ``preprocessed_stimuli/<stimulus>_-_<feature>.npy``, (n_times, n_bands). The public pipeline
+calls the folders ``eeg`` and ``stimuli``, or as its configuration says, and its 28-band mel ``mel``.
 ``split_data``: ``{train,val,test}_-_<subject>_-_<stimulus>_-_{eeg,mel,envelope}.npy``, (n_times,
 channels): the same recordings cut 80/10/10 in time. The three parts are joined again, and both layouts
 give the same segments.
@@ -44,13 +45,15 @@ UNUSABLE = {
 }
 
 _EEG_NAME = re.compile(
-    r"(?P<subject>sub-\d+)_ses-(?P<session>[^_]+)_.*?run-(?P<run>\d+)_.*?"
+    r"(?P<subject>sub-[A-Za-z0-9]+)_ses-(?P<session>[^_]+)_.*?run-(?P<run>\d+)_.*?"
     r"audio-(?P<stimulus>.+)_eeg\.npy"
 )
 _SPLIT_NAME = re.compile(
     r"(?P<part>train|val|test)_-_(?P<subject>.+?)_-_(?P<stimulus>.+)_-_(?P<what>[a-z0-9-]+)\.npy"
 )
 _MAPPING_SUFFIX = "_mapping.json"
+# The public pipeline keeps EEG up to a whole second, at least two seconds past the last trigger.
+TAIL_SECONDS = 3
 
 
 def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None, declaration: Declaration) -> Corpus:
@@ -85,7 +88,9 @@ def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None, declaration
         except CorpusError as error:
             faults += [SubjectFault(subject, fault) for fault in error.faults]
             continue
-        features, wrong = _of_the_eegs_length(path.name, eeg, stimuli.get(stimulus, {}))
+        features, wrong = _of_the_eegs_length(
+            path.name, eeg, stimuli.get(stimulus, {}), TAIL_SECONDS * declaration.sample_rate_hz
+        )
         faults += [SubjectFault(subject, fault, feature) for feature, fault in wrong.items()]
         faults += [SubjectFault(subject, fault, feature) for feature, fault in broken.get(stimulus, ())]
         if stimuli_folder is not None and stimulus not in stimuli and stimulus not in broken:
@@ -200,7 +205,10 @@ def _mapping(path: Path) -> dict[str, str]:
 def _stimulus_features(
     folder: Path | None, declaration: Declaration
 ) -> tuple[dict[str, dict[str, Series]], dict[str, list[tuple[str, Fault]]]]:
-    """Features by stimulus, and by stimulus what is wrong with which feature."""
+    """Features by stimulus, and by stimulus what is wrong with which feature.
+
+    The public pipeline's mel is called mel whatever it is: the number of bands says which one a file holds.
+    """
     features: dict[str, dict[str, Series]] = defaultdict(dict)
     broken: dict[str, list[tuple[str, Fault]]] = defaultdict(list)
     if folder is None:
@@ -210,20 +218,36 @@ def _stimulus_features(
         for path in visible(folder, f"*{suffix}"):
             stimulus = path.name.removesuffix(suffix)
             try:
-                features[stimulus][feature] = _feature_series((open_npy(path),), feature, declared.n_bands)
+                array = open_npy(path)
+                name = _by_bands(feature, array, declaration)
+                if name == feature:
+                    features[stimulus][name] = _feature_series((array,), name, declared.n_bands)
+                else:  # a file that has the very name of the feature goes before
+                    features[stimulus].setdefault(
+                        name, _feature_series((array,), name, declaration.features[name].n_bands)
+                    )
             except CorpusError as error:
                 broken[stimulus] += [(feature, fault) for fault in error.faults]
     return features, broken
 
 
+def _by_bands(feature: str, array: ArrayFile, declaration: Declaration) -> str:
+    """The feature that a file of this name holds: of mel and mel-28, the one with as many bands."""
+    n_bands = array.shape[1]
+    if declaration.features[feature].n_bands == n_bands:
+        return feature
+    others = (name for name, other in declaration.features.items() if other.n_bands == n_bands)
+    return next((name for name in others if name.startswith(f"{feature}-")), feature)
+
+
 def _of_the_eegs_length(
-    where: str, eeg: Series, features: Mapping[str, Series]
+    where: str, eeg: Series, features: Mapping[str, Series], tail_samples: float
 ) -> tuple[dict[str, Series], dict[str, Fault]]:
     """The features that are about as long as the EEG, and what is wrong with the others."""
     wrong = {
         name: fault
         for name, series in features.items()
-        if (fault := length_fault(where, name, eeg.n_times, series.n_times))
+        if (fault := length_fault(where, name, eeg.n_times, series.n_times, tail_samples=tail_samples))
     }
     return {name: series for name, series in features.items() if name not in wrong}, wrong
 

@@ -7,6 +7,7 @@ The output has SparrKULee's own layout::
     derivatives/preprocessed_stimuli/<stimulus>_-_<feature>.npy
                                                (n_times, n_bands) float32, 64 frames a second
     recipe.toml                                the recipe, byte for byte
+    corpus.toml                                what the corpus is, and the recipe's sha256
     prepare-report.json, prepare-report.txt    what became of every recording
     .prepare/                                  what is finished, so that a second call goes on
 
@@ -35,6 +36,7 @@ from numpy.typing import NDArray
 
 from harness.corpus.array_files import open_npy
 from harness.corpus.base import natural_key
+from harness.corpus.declaration import DECLARATION
 from harness.errors import CorpusError, Fault, HarnessError
 from harness.files import write_atomically
 from harness.preprocessing import report as reports
@@ -48,6 +50,7 @@ from harness.preprocessing.bids import (
     read_events,
     sidecar,
 )
+from harness.preprocessing.declare import declaration_toml
 from harness.preprocessing.process import RecordingResult, process
 from harness.preprocessing.read import COMPANIONS, import_mne, opened
 from harness.preprocessing.recipe import Recipe
@@ -154,9 +157,29 @@ def prepare(
             stimuli=tuple(stimuli[name] for name in sorted(stimuli, key=natural_key)),
             remarks=tuple(remarks),
         )
+        _declare(root, output, recipe, report)
         output.write(f"{reports.NAME}.json", reports.report_json(report))
         output.write(f"{reports.NAME}.txt", reports.report_text(report).encode())
     return report
+
+
+def _declare(root: Path, output: _Output, recipe: Recipe, report: Report) -> None:
+    """Write corpus.toml, or bring one of an earlier call up to date."""
+    made = [entry for entry in report.recordings if entry.outcome == "prepared"]
+    if not made:
+        return
+    path = output.folder / DECLARATION
+    text = declaration_toml(
+        root,
+        recipe,
+        VERSION,
+        made[0].channels,
+        [name for name in DEFINITIONS if any(name in stimulus.frames for stimulus in report.stimuli)],
+        [stimulus.stimulus for stimulus in report.stimuli],
+        path.read_text("utf-8") if path.is_file() else None,
+    )
+    if text is not None:
+        output.write(DECLARATION, text.encode())
 
 
 class _Output:

@@ -51,7 +51,7 @@ def test_known_corpora_are_declared():
     assert facts == {
         "dtu": ("real", 64, 64, 18, ["envelope"]),
         "simulated": ("simulated", 64, 64, 104, ["mel", "envelope"]),
-        "sparrkulee": ("real", 64, 64, 105, ["mel", "envelope"]),
+        "sparrkulee": ("real", 64, 64, 105, ["mel", "mel-28", "envelope"]),
     }
     assert {"sub-001", "sub-099", "sub-105"} < declared("sparrkulee").subjects
     assert declared("dtu").subjects == {f"S{number}" for number in range(1, 19)}

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ from bids_tree import (
 from conftest import REPOSITORY
 
 from harness.corpus import open_corpus
+from harness.corpus.declaration import load_declaration
 from harness.errors import CorpusError
 from harness.files import file_sha256
 from harness.preprocessing import prepare as preparing
@@ -45,7 +47,7 @@ STORIES = {f"story_{number}": 24.4 + number for number in range(3)}
 SPLIT = {
     "name": "two-listeners",
     "title": "for tests",
-    "corpora": ["sparrkulee"],
+    "corpora": ["two-listeners"],
     "features": ["envelope", "mel"],
     "sample_rate_hz": 64,
     "segment_seconds": 2,
@@ -59,6 +61,8 @@ SPLIT = {
 def tree(tmp_path_factory):
     """Two subjects who hear three stories each, at 256 Hz, with clocks 80 ppm apart."""
     root = tmp_path_factory.mktemp("tree")
+    description = {"Name": "Two listeners", "License": "CC0", "Authors": ["A. Nyone"]}
+    (root / "dataset_description.json").write_text(json.dumps(description))
     for number, (story, seconds) in enumerate(STORIES.items()):
         write_stimulus(root, story, speech(seconds, number), track_of(seconds))
         for subject in (1, 2):
@@ -177,6 +181,55 @@ def test_the_recipe_goes_with_the_corpus(made):
     assert (made / "recipe.toml").read_bytes() == load_recipe("sparrkulee").content
 
 
+def test_the_corpus_says_what_it_is_and_how_it_was_made(made):
+    declaration = load_declaration(made)
+    assert (declaration.name, declaration.licence, declaration.citation) == (
+        "two-listeners",
+        "CC0",
+        "A. Nyone",
+    )
+    assert (declaration.n_channels, declaration.channel_names) == (64, CHANNELS)
+    assert {name: one.n_bands for name, one in declaration.features.items()} == {
+        "mel": 10,
+        "mel-28": 28,
+        "envelope": 1,
+    }
+    recipe = load_recipe("sparrkulee")
+    assert declaration.preprocessing == {
+        "recipe": "sparrkulee",
+        "sha256": recipe.sha256,
+        "version": preparing.VERSION,
+    }
+    assert declaration.sha256 != replace(declaration, preprocessing=None).sha256
+    corpus = open_corpus(made)
+    assert (corpus.name, corpus.faults, len(corpus.recordings)) == ("two-listeners", (), 6)
+    assert set(corpus.recordings[0].feature_series) == {"mel", "mel-28", "envelope"}
+
+
+def test_sparrkulee_by_its_own_recipe_is_sparrkulee_and_by_another_is_not(small, tmp_path):
+    root, _ = small
+    (root / "dataset_description.json").write_text('{"Name": "SparrKULee"}')
+    prepare(root, tmp_path / "corpus", load_recipe("sparrkulee"))
+    assert not (tmp_path / "corpus/corpus.toml").exists()
+    assert open_corpus(tmp_path / "corpus").name == "sparrkulee"
+    prepare(root, tmp_path / "other", load_recipe("simple"))
+    assert load_declaration(tmp_path / "other").name == "sparrkulee-simple"
+
+
+def test_what_a_person_changed_in_corpus_toml_stays(small, tmp_path):
+    root, _ = small
+    out = tmp_path / "corpus"
+    prepare(root, out, load_recipe("sparrkulee"))
+    path = out / "corpus.toml"
+    assert load_declaration(out).name == "small"
+    assert load_declaration(out).licence == "not known: ask whoever recorded it"
+    text = path.read_text().replace('"not known: ask whoever recorded it"', '"CC BY 4.0" # asked', 1)
+    path.write_text(text)
+    prepare(root, out, load_recipe("sparrkulee"), features=("mel-28", "envelope"))
+    assert 'licence = "CC BY 4.0" # asked' in path.read_text()
+    assert set(load_declaration(out).features) == {"mel", "mel-28", "envelope"}
+
+
 def test_several_processes_make_the_same_bytes_as_one(tree, made, tmp_path):
     out = tmp_path / "corpus"
     prepare(tree, out, load_recipe("sparrkulee"), features=("mel", "mel-28", "envelope"), jobs=2)
@@ -194,6 +247,7 @@ def test_the_command_says_what_it_did_and_a_second_call_does_nothing(small, tmp_
     assert harness("data", "prepare", root, out) == (0, answer, "")
     before = contents(out)
     assert [path.rpartition("/")[2] for path in before] == [
+        "corpus.toml",
         "sub-001_ses-01_task-listening_run-01_desc-preproc-audio-tale_eeg.npy",
         "tale_-_envelope.npy",
         "tale_-_mel.npy",
