@@ -47,7 +47,7 @@ def row_cells(row: Row, *, bands: bool = False) -> dict[str, str]:
     cells = {
         "rank": _rank(row),
         "ties": row.ties,
-        "system": row.system,
+        "system": row.system if row.is_isolated else f"{row.system} (not isolated)",
         "mean r": f"{row.pearson_r:.4f}",
         "95 % interval": span(row.ci95),
         "chance": CHANCE_WORDS if row.at_chance else span(row.chance),

@@ -92,7 +92,7 @@ def evaluate(
             keep(made.run)
         scored = score_task(task, grouped(task, made.run.predictions))
         fingerprint = task.fingerprint(made.eeg, scored.references)
-        return _submission_record(prepared, fingerprint, scored, made.run.seconds)
+        return _submission_record(prepared, fingerprint, scored, made.run)
 
 
 def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
@@ -179,7 +179,7 @@ def expected_key(prepared: Prepared, fingerprint: str) -> str:
 
 
 def _submission_record(
-    prepared: Prepared, fingerprint: str, scored: Scored, seconds: float | None = None
+    prepared: Prepared, fingerprint: str, scored: Scored, made: PredictorRun | None = None
 ) -> Record:
     task = prepared.task
     weights = [one.weights for one in prepared.members or (prepared,)]
@@ -190,7 +190,7 @@ def _submission_record(
         _corpus(task, fingerprint),
         prepared.submission.folder,
         prepared.run.seed,
-        seconds=seconds,
+        made=made,
         overlap=training_overlap(task, weights),
     )
 
@@ -244,9 +244,10 @@ def _record(
     folder: Path,
     seed: int,
     *,
-    seconds: float | None = None,
+    made: PredictorRun | None = None,
     overlap: Overlap | None = None,
 ) -> Record:
+    seconds = None if made is None else made.seconds
     state, host = git_state(folder), provenance.host()
     return build_record(
         scored.score,
@@ -266,5 +267,7 @@ def _record(
             times_faster_than_real_time=round(task.eeg_seconds / seconds, 1) if seconds else None,
             machine=host.machine,
             processors=host.processors,
+            isolation=UNSET if made is None else made.isolation,
+            order_seed=UNSET if made is None else made.order_seed,
         ),
     )

@@ -24,7 +24,7 @@ from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
 from harness.scoring.chance import Band, Chance
 from harness.scoring.score import SCORER_VERSION, Score
-from harness.scoring.statistics import bootstrap_interval
+from harness.scoring.statistics import STATISTICS_VERSION, bootstrap_interval
 
 RECORD_VERSION = 1
 MOST_RECORD_BYTES = 8 << 20
@@ -209,6 +209,9 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
         times_faster_than_real_time: seconds of EEG for each of these; None likewise.
         machine: system and architecture.
         processors: how many it has.
+        isolation: what kept the predictor apart: ``bubblewrap``, ``landlock`` or ``none``; absent for
+            predictions that were handed in.
+        order_seed: of the order in which segments were asked, secret while the run lasted; absent likewise.
     """
 
     finished: str
@@ -216,6 +219,8 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     times_faster_than_real_time: float | None
     machine: str
     processors: int
+    isolation: str | UnsetType = UNSET
+    order_seed: str | UnsetType = UNSET
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -236,6 +241,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         seed: of the predictor's process.
         overlap: with what the weights were trained on; None where no training record says so.
         scorer_version: of ``harness.scoring``.
+        statistics_version: of the interval and of chance; absent in records older than the number.
         environment: package -> version.
         git: the repository's state; None outside a repository.
         run: time and host.
@@ -255,6 +261,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     overlap: Overlap | UnsetType | None = UNSET
     scorer_version: int
+    statistics_version: int | UnsetType = UNSET
     environment: Mapping[str, str]
     git: GitCommit | None
     run: RunFacts
@@ -263,6 +270,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     def simulated(self) -> bool:
         """Whether the data are simulated."""
         return self.corpus.kind == "simulated"
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether the predictor was kept apart from everything else, or was not run here."""
+        return self.run.isolation != "none"
 
     @property
     def at_chance(self) -> bool:
@@ -341,6 +353,7 @@ def build_record(
         seed=seed,
         overlap=overlap,
         scorer_version=SCORER_VERSION,
+        statistics_version=STATISTICS_VERSION,
         environment=environment,
         git=git,
         run=run,

@@ -95,6 +95,8 @@ def flag_lines(record: Record) -> list[str]:
             f"PARTIAL: {len(flags.subjects_missing)} subjects of the part are not in the corpus:"
             f" {', '.join(flags.subjects_missing)}"
         )
+    if not record.is_isolated:
+        lines.append("NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)")
     if flags.segments_missing:
         lines.append(f"{flags.segments_missing} segments without a prediction count 0")
     if flags.segments_constant:

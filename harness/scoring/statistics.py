@@ -20,6 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+# A change that moves an interval or chance by more than rounding raises this number; scores are not touched.
+STATISTICS_VERSION = 1
+
 BOOTSTRAP_DRAWS = 10_000
 BOOTSTRAP_SEED = 20240415  # fixed, so that the same subjects always give the same interval
 EXACT_SUBJECTS = 20  # 2^20 signs; beyond, they are drawn

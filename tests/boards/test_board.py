@@ -296,3 +296,11 @@ def test_boards_never_mix(results, make_record, harness):
     assert "Boards never mix." in err
     code, _, err = harness("rank", "--results", results, "--format", "csv")
     assert (code, "--format csv: 2 boards, expected one --board of" in err) == (2, True)
+
+
+def test_a_system_that_was_not_isolated_is_marked(make_record, tmp_path):
+    make_record("alpha", [0.1, 0.2, 0.3], run={"isolation": "none"})
+    make_record("beta", [0.1, 0.2, 0.25], run={"isolation": "landlock", "order_seed": "0" * 32})
+    text = board_text(rank(load_board(tmp_path / "results", BOARD)))
+    assert "  alpha (not isolated)  " in text
+    assert "beta (not isolated)" not in text
