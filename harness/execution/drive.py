@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +26,7 @@ from harness.execution.child import (
 from harness.execution.code import code_files, copy_code, copy_file
 from harness.execution.folder import run_folder
 from harness.execution.isolation import NONE, PACKAGE
+from harness.execution.order import shuffled_batches
 from harness.execution.spec import PredictorSpec, Run, SegmentInput
 from harness.predictor import Array, OutputFault, check_prediction
 
@@ -115,7 +115,7 @@ class Drive:
         if self.n_given == len(self.batches) or len(child.pending) >= BATCHES_AHEAD:
             return False
         batch = self.n_given
-        chosen = self.batches[batch]
+        chosen = self.batches[batch].positions
         path = child.given / f"{batch:06d}.npy"
         exchange.write_json(path.with_suffix(".json"), [self.segments[i].subject for i in chosen])
         shape = (len(chosen), self.spec.setup.segment_samples, self.spec.setup.n_channels)
@@ -148,14 +148,14 @@ class Drive:
         return True
 
     def _take(self, child: Child, path: Path) -> None:
-        chosen = self.batches[child.pending[0]]
-        shape = (len(chosen), self.spec.setup.n_frames, self.spec.setup.n_bands)
+        batch = self.batches[child.pending[0]]
+        shape = (len(batch.positions), self.spec.setup.n_frames, self.spec.setup.n_bands)
         prediction = exchange.read_prediction(path, shape)
         if faults := check_prediction(prediction, shape):
             self._fail(child, *faults)
-        self.store[chosen] = prediction
+        self.store[batch.own] = prediction[: batch.n_own]
         child.pending.popleft()
-        self.n_done += len(chosen)
+        self.n_done += batch.n_own
         if self.on_progress:
             self.on_progress(self.n_done, len(self.segments))
 
@@ -250,7 +250,7 @@ class Drive:
         if not child.pending:
             return f"{name}, after its last segment"
         batch = child.pending[0]
-        ids = [self.segments[i].id for i in self.batches[batch]]
+        ids = [self.segments[i].id for i in self.batches[batch].own]
         if segment is not None and 0 <= segment < len(ids):
             ids = ids[segment : segment + 1]
         words = "segment" if len(ids) == 1 else "segments"
@@ -271,29 +271,6 @@ class Drive:
                 )
             )
         return eeg
-
-
-def shuffled_batches(subjects: Sequence[str], most: int, seed: str) -> list[list[int]]:
-    """The order in which segments are asked: positions of segments, in batches.
-
-    A batch holds segments of one subject where subjects are told, and of anybody where all are
-    "unknown". Who knows the seed knows the order; nobody else can tell from it which segment is which.
-
-    Args:
-        subjects: what is told of each segment's subject.
-        most: segments in one batch.
-        seed: of the order.
-    """
-    order = random.Random(seed)
-    groups: dict[str, list[int]] = {}
-    for position, subject in enumerate(subjects):
-        groups.setdefault(subject, []).append(position)
-    batches = []
-    for group in groups.values():
-        order.shuffle(group)
-        batches += [group[start : start + most] for start in range(0, len(group), most)]
-    order.shuffle(batches)
-    return batches
 
 
 def fitting_jobs(n_batches: int, memory_bytes: int) -> int:

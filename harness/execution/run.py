@@ -72,7 +72,7 @@ def predict_segments(
         read_eeg: position of a segment -> (segment_samples, 64) float32.
         run: how many processes share the batches, what they may use, and how they are kept apart.
             Variant and seed are the specification's.
-        batch_segments: segments in one call of ``predict``; the last of a subject may have fewer.
+        batch_segments: most segments in one call of ``predict``.
         on_progress: called with the segments done and their total.
         hidden: files and folders that must not be where every predictor may read.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.execution import PredictorSpec, Run, SegmentInput, predict_segments
-from harness.execution.drive import shuffled_batches
+from harness.execution.order import shuffled_batches
 from harness.predictor import Setup
 
 N = 40
@@ -57,29 +57,45 @@ def test_the_order_is_another_in_every_run_and_its_seed_gives_it_again(asked):
 
 def test_the_order_is_that_of_the_batches(asked):
     positions, seed = asked(["unknown"] * N)
-    order = [i for batch in shuffled_batches(["unknown"] * N, 8, seed) for i in batch]
+    order = [i for batch in shuffled_batches(["unknown"] * N, 8, seed) for i in batch.positions]
     assert [positions[i] for i in order] == list(range(N))
+
+
+def test_what_is_asked_twice_is_answered_once(asked):
+    positions, seed = asked(["unknown"] * 11)
+    batches = shuffled_batches(["unknown"] * 11, 8, seed)
+    assert sorted((len(batch.positions), batch.n_own) for batch in batches) == [(6, 5), (6, 6)]
+    assert sorted(i for batch in batches for i in batch.own) == list(range(11))
+    for number, batch in enumerate(batches):
+        assert [positions[i] for i in batch.own] == list(range(6 * number, 6 * number + batch.n_own))
+        assert len(set(batch.positions)) == 6
 
 
 def test_hidden_subjects_are_mixed_within_a_batch():
     batches = shuffled_batches(["unknown"] * N, 8, "seed")
-    assert [len(batch) for batch in batches] == [8] * 5
-    assert any(max(batch) - min(batch) > 8 for batch in batches)
+    assert [len(batch.positions) for batch in batches] == [8] * 5
+    assert any(max(batch.own) - min(batch.own) > 8 for batch in batches)
 
 
 def test_told_subjects_have_batches_of_their_own_in_a_random_order():
     subjects = [f"sub-{i // 10}" for i in range(N)]
     batches = shuffled_batches(subjects, 8, "seed")
-    assert sorted(i for batch in batches for i in batch) == list(range(N))
-    assert all(len({subjects[i] for i in batch}) == 1 for batch in batches)
-    assert sorted(len(batch) for batch in batches) == [2] * 4 + [8] * 4
-    orders = {tuple(subjects[batch[0]] for batch in shuffled_batches(subjects, 8, str(k))) for k in range(20)}
+    assert sorted(i for batch in batches for i in batch.own) == list(range(N))
+    assert all(len({subjects[i] for i in batch.positions}) == 1 for batch in batches)
+    assert [len(batch.positions) for batch in batches] == [5] * 8
+    orders = {
+        tuple(subjects[batch.own[0]] for batch in shuffled_batches(subjects, 8, str(k))) for k in range(20)
+    }
     assert len(orders) > 10
+
+
+def test_a_single_segment_is_asked_alone():
+    assert shuffled_batches(["sub-001"], 32, "seed") == [([0], 1)]
 
 
 def test_every_place_in_the_order_is_equally_likely():
     counts = np.zeros((6, 6))
     for seed in range(3000):
-        order = [i for batch in shuffled_batches(["unknown"] * 6, 2, str(seed)) for i in batch]
+        order = [i for batch in shuffled_batches(["unknown"] * 6, 2, str(seed)) for i in batch.own]
         counts[range(6), order] += 1
     assert abs(counts - 500).max() < 100  # five standard deviations

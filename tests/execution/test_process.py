@@ -36,7 +36,7 @@ GOOD = """
 
 
 # Of the order in which they are asked: segments as they are named, for n of 2, 3 and 5.
-IN_ORDER = "567"
+IN_ORDER = "1216"
 
 
 @pytest.fixture(autouse=True)
@@ -163,7 +163,7 @@ def test_predictor_sees_eeg_and_subjects_of_each_batch(predict):
     _, run = predict(code + "\n        return eeg[:, :, :10]", n=3)
     assert run.output == (
         "ndarray float32 (2, 64, 64) False ['sub-086', 'sub-086']\n"
-        "ndarray float32 (1, 64, 64) False ['sub-086']"
+        "ndarray float32 (2, 64, 64) False ['sub-086', 'sub-086']"
     )
 
 
@@ -478,7 +478,7 @@ def test_failure_says_where_what_and_how_to_mend_it(predict, name):
 
 
 def test_fault_in_a_later_batch_names_it(predict):
-    code = body("return eeg[:, :, :10] if len(eeg) == 2 else None")
+    code = body(f"return None if eeg[0, 0, 0] == {eeg_of(4)[0, 0]!r} else eeg[:, :, :10]")
     with pytest.raises(PredictorError) as caught:
         predict(code, run=Run(jobs=2))
     assert str(caught.value) == (
