@@ -139,8 +139,7 @@ def sign_flip_tests(scores: ArrayLike) -> Array:
         differences = table[i] - table[i + 1 :]
         observed, size = np.abs(differences.sum(axis=1)), np.abs(differences).sum(axis=1)
         squares = np.square(differences).sum(axis=1)
-        exponent = np.divide(observed**2, 2 * squares, out=np.zeros_like(squares), where=squares > 0)
-        found = 2 * np.exp(-exponent)
+        found = 2 * np.exp(-(observed**2) / np.where(squares > 0, 2 * squares, 1.0))
         least = observed - _TIE * size
         for k in np.flatnonzero(found >= resolved):  # one pair at a time: its sums stay in the cache
             np.abs(np.subtract(flipped[i], flipped[i + 1 + k], out=sums), out=sums)
@@ -253,7 +252,7 @@ def _exact(differences: Array) -> float:
     """P over all 2^n signs. Sums of two halves are counted against each other, not one by one."""
     n = differences.size
     least = abs(differences.sum()) - _TIE * np.abs(differences).sum()
-    if n == 0 or least <= 0:
+    if least <= 0:
         return 1.0
     first, second = _sums(differences[: n // 2]), np.sort(_sums(differences[n // 2 :]))
     above = second.size - np.searchsorted(second, least - first, side="left")

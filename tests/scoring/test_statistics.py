@@ -93,8 +93,9 @@ def test_drawn_signs_agree_with_the_t_test_on_normal_differences(rng):
         assert sign_flip_test(differences) == pytest.approx(p, abs=0.01 + 0.1 * p)
 
 
-def test_beyond_what_draws_resolve_the_bound_takes_over_and_is_never_too_small(rng):
-    differences = np.abs(rng.normal(1.0, 0.5, 60))
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_beyond_what_draws_resolve_the_bound_takes_over_and_is_never_too_small(rng, scale):
+    differences = scale * np.abs(rng.normal(1.0, 0.5, 60))
     p = sign_flip_test(differences)
     assert 2 / 2**60 <= p < 1 / (1 + SIGN_DRAWS)
     assert p == pytest.approx(2 * np.exp(-(differences.sum() ** 2) / (2 * np.square(differences).sum())))
@@ -236,6 +237,14 @@ def test_drawn_signs_are_counted_by_their_seed(rng):
 def test_signs_are_drawn_from_21_subjects_on():
     for n_subjects, expected in ((20, 2 / 2**20), (21, 1 / 20_001)):
         assert sign_flip_test(np.ones(n_subjects)) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("n_subjects", [8, 25])
+def test_a_system_far_away_leaves_the_tests_between_others(rng, n_subjects):
+    scores = rng.normal(0.05, 0.02, (3, n_subjects))
+    scores[2] += 1e14
+    assert sign_flip_tests(scores)[0, 1] == sign_flip_tests(scores[:2])[0, 1] > 0.01
+    assert sign_flip_tests(scores[::-1])[1, 2] == pytest.approx(sign_flip_tests(scores[:2])[0, 1], abs=1e-12)
 
 
 def test_equal_sums_of_drawn_signs_count_as_reached():
