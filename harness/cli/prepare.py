@@ -11,7 +11,10 @@ from harness.cli.data import data
 from harness.cli.group import examples
 
 
-@data.command("prepare", epilog=examples("harness data prepare BIDS-FOLDER OUT --recipe sparrkulee --jobs 2"))
+@data.command(
+    "prepare",
+    epilog=examples("harness data prepare sparrkulee-bids sparrkulee --mel mel --mel mel-28 --jobs 4"),
+)
 @click.argument("folder", metavar="BIDS-FOLDER", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(
@@ -44,8 +47,6 @@ def data_prepare(folder: Path, out: Path, recipe_name: str, mels: tuple[str, ...
     """Make a corpus in OUT of the raw recordings (BDF, EDF, BrainVision, EEGLAB, FIF) in BIDS-FOLDER.
 
     A second call goes on where the first one stopped. Needs the extra raw.
-
-    Example: harness data prepare sparrkulee-bids sparrkulee --mel mel --mel mel-28 --jobs 4
     """
     from harness.cli.output import answer, progress, remark
     from harness.preprocessing.prepare import prepare
