@@ -220,6 +220,13 @@ def test_rank_intervals_are_quantiles_of_ranks_over_the_same_draws(rng, monkeypa
             assert found == (1 + (own > own[system]).sum(), low, high)
 
 
+def test_one_draw_is_an_interval_of_one_rank(rng):
+    scores = rng.normal(0.05, 0.03, (9, 6))
+    pick = np.random.default_rng(20240415).integers(0, 6, size=(1, 6))[0]
+    ranks = (-scores[:, pick].mean(axis=1)).argsort().argsort() + 1
+    assert [interval[1:] for interval in rank_intervals(scores, draws=1)] == [(r, r) for r in ranks]
+
+
 def test_two_subjects_have_rank_intervals():
     assert rank_intervals([[0.0, 1.0], [0.5, 0.4]]) == [(1, 1, 2), (2, 1, 2)]
 
