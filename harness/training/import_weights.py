@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -150,7 +151,9 @@ def _read_safetensors(file: Path) -> Tensors:
 def _read_torch(file: IO[bytes]) -> Tensors:
     import torch
 
-    found = torch.load(file, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd pickles: what is odd is refused
+        found = torch.load(file, map_location="cpu", weights_only=True)
     for name in _NESTED:
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
             found = found[name]

@@ -83,7 +83,7 @@ COMMANDS = {
         ),
         ("data.json", "made"),
     ),
-    "simulate": Command(("simulate.py",), ("corpus",)),
+    "simulate": Command(("scripts/simulate.py",), ("corpus",)),
 }  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def make_stage(folder: Path) -> Path:
     repository.commit("Begin")
     repository.add_system("submissions/beta", "-eeg[:, :, : self.n_bands]")
     np.savez(folder / "release.npz", w=np.arange(6, dtype=np.float32).reshape(2, 3))
-    repository.write("simulate.py", SIMULATE)
+    repository.write("scripts/simulate.py", SIMULATE)
     return folder
 
 
