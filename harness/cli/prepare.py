@@ -44,8 +44,6 @@ def data_prepare(folder: Path, out: Path, recipe_name: str, mels: tuple[str, ...
     """Make a corpus in OUT of the raw recordings (BDF, EDF, BrainVision, EEGLAB, FIF) in BIDS-FOLDER.
 
     A second call goes on where the first one stopped. Needs the extra raw.
-
-    Example: harness data prepare sparrkulee-bids sparrkulee --mel mel --mel mel-28 --jobs 4
     """
     from harness.cli.output import answer, progress, remark
     from harness.preprocessing.prepare import prepare

@@ -396,7 +396,7 @@ def test_describe_names_corpus_parts_and_labels(harness, official_split):
     assert re.search(r"held-out-subjects +val +1 of 16", out)
     assert "6 recordings cut to the shortest" in out
     document = json.loads(harness("data", "describe", official_split, "--json")[1])
-    assert document["features"] == {"mel": 6, "envelope": 6}
+    assert document["features"] == {"mel": 6, "mel-28": 0, "envelope": 6}
 
 
 def test_describe_says_what_is_broken_and_exits_1(harness, official_split, tmp_path):
