@@ -22,6 +22,7 @@ from harness.errors import Fault, RecordError, raise_all, shorten
 from harness.records.consistency import inconsistencies
 from harness.records.record import Record, parse_record, record_bytes
 from harness.records.store import read_bytes, record_path
+from harness.scoring.measures import DEFAULT, Measure, measure
 
 
 class BoardName(NamedTuple):
@@ -100,8 +101,8 @@ class BoardRecord:
 
     @property
     def scores(self) -> list[float]:
-        """Mean Pearson r of each subject, in the board's order."""
-        return [subject.pearson_r for subject in self.record.subjects.values()]
+        """The score of each subject by the measure that ranks, in the board's order."""
+        return list(self.record.ranked.subjects.values())
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Board:
 
     Attributes:
         name: which board.
-        records: complete ones over the same subjects, best mean first.
+        records: complete ones over the same subjects and by the same measures, best mean first.
         partial: records over a part of the subjects; they are not ranked.
         left_out: what is wrong with each record that is neither.
     """
@@ -135,9 +136,21 @@ class Board:
         """Ids of the subjects."""
         return tuple(self.records[0].record.subjects) if self.records else ()
 
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """What its split is scored by; the first ranks."""
+        some = self.records or self.partial
+        names = some[0].record.measure_names if some else (DEFAULT,)
+        return tuple(map(measure, names))
+
+    @property
+    def names_measures(self) -> bool:
+        """Whether it is scored by anything but Pearson r alone."""
+        return [one.name for one in self.measures] != [DEFAULT]
+
     @cached_property
     def scores(self) -> NDArray[np.float64]:
-        """(n_systems, n_subjects) mean Pearson r."""
+        """(n_systems, n_subjects) scores by the measure that ranks."""
         return np.array([one.scores for one in self.records], dtype=np.float64)
 
 
@@ -189,7 +202,8 @@ def load_board(results: Path, name: BoardName) -> Board:
     """Read a board's records.
 
     A record that is broken, contradicts itself, lies in the wrong place or under a wrong name, or differs
-    from the others in split file, data, scorer or subjects, is left out; the board says which and why.
+    from the others in split file, measures, data, scorer or subjects, is left out; the board says which and
+    why.
 
     Raises:
         RecordError: no such board.
@@ -226,10 +240,15 @@ def board_of(name: BoardName, records: Sequence[BoardRecord], left_out: Sequence
         records: that belong together.
         left_out: what is wrong with others.
     """
-    ordered = sorted(records, key=lambda one: (-one.record.score, one.system))
+    ordered = sorted(records, key=_best_first)
     whole = tuple(one for one in ordered if not one.record.flags.partial)
     partial = tuple(one for one in ordered if one.record.flags.partial)
     return Board(name, whole, partial, tuple(left_out))
+
+
+def _best_first(one: BoardRecord) -> tuple[float, str]:
+    ranked = one.record.ranked
+    return -ranked.measure.sign * ranked.value, one.system
 
 
 def misplaced(path: Path, results: Path, record: Record) -> Fault:
@@ -245,10 +264,11 @@ def misplaced(path: Path, results: Path, record: Record) -> Fault:
 def strangers(records: Sequence[BoardRecord]) -> list[Fault]:
     """Faults of records that cannot be compared with the others.
 
-    The most common split file, scorer, data and subjects are taken for the board's.
+    The most common split file, measures, scorer, data and subjects are taken for the board's.
     """
     facts: dict[str, list[object]] = {
         "split file": [one.record.split.sha256 for one in records],
+        "list of measures": [one.record.measure_names for one in records],
         "scorer version": [one.record.scorer_version for one in records],
         "kind of corpus": [one.record.corpus.kind for one in records],
         "declaration of the corpus": [one.record.corpus.declaration_sha256 or None for one in records],

@@ -8,6 +8,8 @@ from harness.boards.board import Board, BoardName
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
+from harness.records.record import Measured
+from harness.scoring.measures import DEFAULT, MEASURES, Measure
 
 CHANCE_WORDS = "indistinguishable from chance"
 
@@ -17,7 +19,13 @@ def board_title(board: Board) -> str:
     name = board.name
     corpus = SIMULATED_WORDS if board.simulated else name.corpus
     sizes = f"{counted(len(board.records), 'system')}, {counted(len(board.subjects), 'subject')}"
-    return f"{corpus}, split {name.split}, part {name.part}, feature {name.feature}: {sizes}"
+    by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
+    return f"{corpus}, split {name.split}, part {name.part}, feature {name.feature}{by}: {sizes}"
+
+
+def ranked_words(by: Measure) -> str:
+    """By what systems are ranked, in words."""
+    return f"ranked by {by.title}" + ("" if by.higher_is_better else " (lower is better)")
 
 
 def board_notes(ranking: Ranking) -> list[str]:
@@ -29,7 +37,7 @@ def board_notes(ranking: Ranking) -> list[str]:
             f" test over subjects, Holm, {LEVEL:g}). Ranks and intervals: bootstrap over subjects, 95 %."
         )
     notes += [
-        f"Not ranked, scored on {len(row.subjects)} subjects only: {row.system} {row.pearson_r:.4f}."
+        f"Not ranked, scored on {len(row.score.subjects)} subjects only: {row.system} {row.score.value:.4f}."
         for row in ranking.partial
     ]
     if left_out := {fault.where.partition(": ")[0] for fault in ranking.board.left_out}:
@@ -42,27 +50,34 @@ def row_cells(row: Row, *, bands: bool = False) -> dict[str, str]:
 
     Args:
         row: of a board.
-        bands: a column for each mel band too.
+        bands: a column for each mel band too, of Pearson r.
     """
+    score = row.score
+    first = "band" if score.measure.name == DEFAULT else f"{MEASURES[DEFAULT].short} of band"
     cells = {
         "rank": _rank(row),
         "ties": row.ties,
         "system": row.system if row.is_isolated else f"{row.system} (not isolated)",
-        "mean r": f"{row.pearson_r:.4f}",
-        "95 % interval": span(row.ci95),
-        "chance": CHANCE_WORDS if row.at_chance else span(row.chance),
+        score.measure.heading: f"{score.value:.4f}",
+        "95 % interval": span(score.ci95),
+        "chance": CHANCE_WORDS if score.at_chance else span(score.chance),
+        **{one.measure.heading: f"{one.value:.4f}" for one in row.further},
         "unseen stimuli": _unseen(row),
         "date": row.finished[:10],
         "record": row.hashes["record"][:HASH_DIGITS],
     }
     if bands:
-        cells |= {f"band {k}": f"{r:.4f}" for k, r in enumerate(row.bands, start=1)}
+        cells |= {f"{first} {k}": f"{r:.4f}" for k, r in enumerate(row.bands, start=1)}
     return cells
 
 
 def row_values(board: BoardName, row: Row) -> dict[str, Any]:
-    """A row's plain values, for programs: the keys of csv, and of json's rows."""
-    ci95, chance, overlap = row.ci95, row.chance, row.overlap
+    """A row's plain values, for programs: the keys of csv, and of json's rows.
+
+    The score stands under the name of the measure that ranks, its interval and chance behind it; those of
+    further measures stand under their own names.
+    """
+    overlap = row.overlap
     return {
         **board._asdict(),
         "corpus_kind": row.corpus_kind,
@@ -72,12 +87,13 @@ def row_values(board: BoardName, row: Row) -> dict[str, Any]:
         "variant": row.variant,
         "version": row.version,
         "kind": row.kind,
-        "pearson_r": row.pearson_r,
-        "ci95_low": ci95[0] if ci95 else None,
-        "ci95_high": ci95[1] if ci95 else None,
-        "chance_low": chance[0] if chance else None,
-        "chance_high": chance[1] if chance else None,
-        "subjects": len(row.subjects),
+        **_measured_values(row.score),
+        **{
+            key if key == one.measure.name else f"{one.measure.name}_{key}": value
+            for one in row.further
+            for key, value in _measured_values(one).items()
+        },
+        "subjects": len(row.score.subjects),
         "subjects_seen": overlap.subjects_seen if overlap else None,
         "stimuli": overlap.stimuli if overlap else None,
         "stimuli_seen": overlap.stimuli_seen if overlap else None,
@@ -100,6 +116,17 @@ def span(ends: tuple[float, float] | None) -> str:
 def counted(number: int, what: str) -> str:
     """A number with its noun: 1 system, 2 systems."""
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _measured_values(one: Measured) -> dict[str, float | None]:
+    ci95, chance = one.ci95 or (None, None), one.chance or (None, None)
+    return {
+        one.measure.name: one.value,
+        "ci95_low": ci95[0],
+        "ci95_high": ci95[1],
+        "chance_low": chance[0],
+        "chance_high": chance[1],
+    }
 
 
 def _rank(row: Row) -> str:

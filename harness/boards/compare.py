@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from harness.boards.board import Board, BoardName, BoardRecord, board_names
+from harness.boards.cells import ranked_words
 from harness.boards.ranking import rank
 from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, RecordError, did_you_mean, shorten
+from harness.records.record import Measured
+from harness.scoring.measures import DEFAULT, Measure
 from harness.scoring.statistics import bootstrap_interval, detectable, effect_size, sign_flip_test
 from harness.submission.find import submission_folder
 from harness.submission.manifest import MANIFEST, Submission, load_submission
@@ -20,15 +24,31 @@ DEFAULT_BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
 
 
 @dataclass(frozen=True)
+class Differences:
+    """Differences of two systems by one measure.
+
+    Attributes:
+        measure: by which.
+        subjects: subject -> score of the first minus that of the second.
+        mean: over subjects.
+        ci95: its bootstrap interval over subjects; None for one subject.
+    """
+
+    measure: Measure
+    subjects: Mapping[str, float]
+    mean: float
+    ci95: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Two systems on the same subjects.
 
     Attributes:
         first: one record.
         second: the other.
-        differences: subject -> mean r of the first minus that of the second.
-        mean: of the differences.
-        ci95: its bootstrap interval over subjects; None for one subject.
+        ranked: differences by the measure that ranks; those below are of these.
+        further: differences by the split's further measures.
         p: of the paired sign-flip test over subjects.
         effect: mean over standard deviation of the differences; None where there is none.
         detectable: the smallest true difference that a test at 0.05 finds in 80 % of repetitions.
@@ -36,9 +56,8 @@ class Comparison:
 
     first: BoardRecord
     second: BoardRecord
-    differences: dict[str, float]
-    mean: float
-    ci95: tuple[float, float] | None
+    ranked: Differences
+    further: tuple[Differences, ...]
     p: float
     effect: float | None
     detectable: float | None
@@ -58,6 +77,7 @@ def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
     pairs = {
         "split": (first.record.split.sha256, second.record.split.sha256),
         "corpus": (first.record.corpus.kind, second.record.corpus.kind),
+        "list of measures": (first.record.measure_names, second.record.measure_names),
     }
     for what, (its, others) in pairs.items():
         if its != others:
@@ -75,16 +95,29 @@ def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
                 "Score both on all.",
             )
         )
-    values = np.subtract(first.scores, second.scores)
+    ranked, *further = (
+        _differences(one, other)
+        for one, other in zip(first.record.measured, second.record.measured, strict=True)
+    )
+    values = list(ranked.subjects.values())
     return Comparison(
         first=first,
         second=second,
-        differences=dict(zip(subjects, values.tolist(), strict=True)),
-        mean=float(values.mean()),
-        ci95=bootstrap_interval(values.tolist()),
+        ranked=ranked,
+        further=tuple(further),
         p=sign_flip_test(values),
         effect=effect_size(values),
         detectable=detectable(values),
+    )
+
+
+def _differences(one: Measured, other: Measured) -> Differences:
+    values = np.subtract(list(one.subjects.values()), list(other.subjects.values())).tolist()
+    return Differences(
+        measure=one.measure,
+        subjects=dict(zip(one.subjects, values, strict=True)),
+        mean=float(np.mean(values)),
+        ci95=bootstrap_interval(values),
     )
 
 
@@ -161,16 +194,15 @@ def comparison_text(comparison: Comparison) -> str:
     names = [first.system, second.system]
     if names[0] == names[1]:
         names = [str(first.path), str(second.path)]
+    ranked, further = comparison.ranked, comparison.further
     rows = [
-        [subject, a, b, f"{a - b:+.4f}"]
-        for subject, a, b in zip(comparison.differences, first.scores, second.scores, strict=True)
+        [subject, a, b, f"{a - b:+.4f}", *(f"{one.subjects[subject]:+.4f}" for one in further)]
+        for subject, a, b in zip(ranked.subjects, first.scores, second.scores, strict=True)
     ]
     board = first.board
     corpus = SIMULATED_WORDS if first.record.simulated else board.corpus
-    lines = [f"mean difference {comparison.mean:+.4f}"]
-    if comparison.ci95:
-        lines[0] += ", 95 % interval {:+.4f} to {:+.4f}".format(*comparison.ci95)
-        lines[0] += f" (bootstrap over {len(rows)} subjects)"
+    names_measures = first.record.measure_names != (DEFAULT,)
+    lines = [_mean_words(one, named=names_measures) for one in (ranked, *further)]
     lines.append(f"paired sign-flip test over subjects: p = {comparison.p:.4g}")
     if comparison.effect is not None:
         lines.append(f"effect size (mean over deviation of the differences): {comparison.effect:+.2f}")
@@ -182,7 +214,10 @@ def comparison_text(comparison: Comparison) -> str:
         f"{names[0]} less {names[1]} on {corpus}, split {board.split}, part {board.part},"
         f" feature {board.feature}"
     )
-    table = tabulate(rows, ["subject", *names, "difference"], floatfmt=".4f", disable_numparse=[0, 3])
+    if names_measures:
+        title += f", {ranked_words(ranked.measure)}"
+    headers = ["subject", *names, "difference", *(f"difference in {one.measure.short}" for one in further)]
+    table = tabulate(rows, headers, floatfmt=".4f", disable_numparse=[0, *range(3, len(headers))])
     return "\n\n".join([title, table, "\n".join(lines)])
 
 
@@ -203,20 +238,31 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
         if place == own:
             continue
         comparison = compare(one, other)
-        low, high = comparison.ci95 or (float("nan"), float("nan"))
+        low, high = comparison.ranked.ci95 or (float("nan"), float("nan"))
         rows.append(
             [
                 other.system,
-                f"{comparison.mean:+.4f}",
+                f"{comparison.ranked.mean:+.4f}",
                 f"{low:+.4f} to {high:+.4f}",
                 f"{ranking.p[own, place]:.4g}",
                 "" if comparison.detectable is None else f"{comparison.detectable:.4f}",
+                *(f"{further.mean:+.4f}" for further in comparison.further),
             ]
         )
     headers = ["other system", "difference", "95 % interval", "p (Holm)", "detectable"]
+    headers += [f"difference in {by.short}" for by in board.measures[1:]]
     its = ranking.rows[own].rank
-    title = f"{one.system} on {one.board}: rank {its.rank if its else 'none'} of {len(ranking.rows)}"
+    by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
+    title = f"{one.system} on {one.board}{by}: rank {its.rank if its else 'none'} of {len(ranking.rows)}"
     return f"{title}\n\n{tabulate(rows, headers, disable_numparse=True)}"
+
+
+def _mean_words(one: Differences, *, named: bool) -> str:
+    words = "mean difference" + (f" in {one.measure.short}" if named else "") + f" {one.mean:+.4f}"
+    if one.ci95:
+        words += ", 95 % interval {:+.4f} to {:+.4f}".format(*one.ci95)
+        words += f" (bootstrap over {len(one.subjects)} subjects)"
+    return words
 
 
 def _same_file(one: BoardRecord, other: BoardRecord) -> bool:

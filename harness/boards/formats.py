@@ -135,10 +135,15 @@ def _json(ranking: Ranking, rows: list[Row]) -> str:
     document = {
         "board": board.name._asdict(),
         "simulated": board.simulated,
+        **({"measures": [one.name for one in board.measures]} if board.names_measures else {}),
         "subjects": list(board.subjects),
         "level": LEVEL,
         "rows": [
-            {**row_values(board.name, row), "bands": row.bands, "per_subject": list(row.subjects.values())}
+            {
+                **row_values(board.name, row),
+                "bands": row.bands,
+                "per_subject": list(row.score.subjects.values()),
+            }
             for row in rows
         ],
         "pairs": [

@@ -16,9 +16,10 @@ from pathlib import Path, PurePosixPath
 
 from harness.errors import Fault, RepositoryError
 from harness.git import git, repository, try_git
-from harness.records.milestone import Milestone, made_of, parse_milestone
+from harness.records.milestone import Milestone, made_of, parse_milestone, ranked_by
 from harness.records.record import Record
 from harness.records.verify import SAME_R
+from harness.scoring.measures import MEASURES
 
 # What can happen to a record. The last is a file that is not a record.
 EVENTS = (
@@ -43,8 +44,8 @@ class Event:
         what: one of ``EVENTS``.
         board: CORPUS/SPLIT/PART/FEATURE.
         name: of the record, its file's without the suffix.
-        before: mean r before; None where there was no record.
-        after: mean r after; likewise.
+        before: the score before, by the measure that ranks; None where there was no record.
+        after: the score after; likewise.
     """
 
     date: str
@@ -62,12 +63,14 @@ def happened(before: Record | Milestone | None, after: Record | Milestone | None
         return None if before is after else "added" if before is None else "withdrawn"
     if before.scorer_version != after.scorer_version:
         return "re-scored: scorer changed"
+    (name, old), (name_now, new) = ranked_by(before), ranked_by(after)
     data = [(one.split.sha256, one.corpus.fingerprint) for one in (before, after)]
-    if data[0] != data[1]:
+    if data[0] != data[1] or name != name_now:
         return "re-scored: split or corpus changed"
-    change = after.score - before.score
+    change = new - old
     if abs(change) > SAME_R:
-        return "improved" if change > 0 else "lowered"
+        lower_is_better = name in MEASURES and not MEASURES[name].higher_is_better
+        return "improved" if (change < 0) == lower_is_better else "lowered"
     return None if made_of(before) == made_of(after) else "made again"
 
 
@@ -119,8 +122,8 @@ def history(folder: Path = Path(), results: str = "results", until: str = "HEAD"
                         what,
                         "/".join(place[:4]),
                         path.stem,
-                        before.score if before else None,
-                        after.score if after else None,
+                        ranked_by(before)[1] if before else None,
+                        ranked_by(after)[1] if after else None,
                     )
                 )
     return events

@@ -49,7 +49,9 @@ def rank(board: Board) -> Ranking:
     letters = tie_letters(adjusted > LEVEL)
     rows = tuple(
         row_of(one, interval, tied)
-        for one, interval, tied in zip(board.records, rank_intervals(scores), letters, strict=True)
+        for one, interval, tied in zip(
+            board.records, rank_intervals(board.measures[0].sign * scores), letters, strict=True
+        )
     )
     return Ranking(board, rows, partial, adjusted, effect_sizes(scores))
 

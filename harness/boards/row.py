@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.boards.board import BoardRecord
-from harness.records.record import Member, Overlap
+from harness.records.record import Measured, Member, Overlap
 from harness.records.text import flag_lines
 from harness.scoring.statistics import RankInterval
 
@@ -24,12 +24,9 @@ class Row:
         members: of an ensemble; else empty.
         rank: by its mean, and the 95 % interval of that; None where it is not ranked (a partial record).
         ties: letters of the groups of systems that it cannot be told apart from; empty where not ranked.
-        pearson_r: mean over subjects.
-        ci95: its 95 % interval; None for one subject.
-        chance: the band that chance gives, from the lowest end to the highest; None where unknown.
-        at_chance: whether the mean is no more than chance gives.
+        score: by the measure that ranks its board: mean, interval, chance, and the mean of each subject.
+        further: the same by the split's further measures, in their order.
         overlap: with what its weights were trained on; None where not on record.
-        subjects: subject -> mean Pearson r.
         bands: (n_bands,) mean Pearson r.
         flags: what a reader must know before trusting the mean, a sentence each.
         corpus_kind: "real" or "simulated".
@@ -51,12 +48,9 @@ class Row:
     members: tuple[Member, ...]
     rank: RankInterval | None
     ties: str
-    pearson_r: float
-    ci95: tuple[float, float] | None
-    chance: tuple[float, float] | None
-    at_chance: bool
+    score: Measured
+    further: tuple[Measured, ...]
     overlap: Overlap | None
-    subjects: Mapping[str, float]
     bands: tuple[float, ...]
     flags: tuple[str, ...]
     corpus_kind: str
@@ -97,12 +91,9 @@ def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -
         members=system.members,
         rank=rank,
         ties=ties,
-        pearson_r=record.score,
-        ci95=record.ci95,
-        chance=record.chance.band,
-        at_chance=record.at_chance,
+        score=record.ranked,
+        further=record.measured[1:],
         overlap=record.overlap or None,
-        subjects={subject: result.pearson_r for subject, result in record.subjects.items()},
         bands=record.bands,
         flags=tuple(flag_lines(record)),
         corpus_kind=record.corpus.kind,

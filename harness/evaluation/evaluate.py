@@ -36,6 +36,7 @@ from harness.scoring.chance import Chance, chance
 from harness.scoring.score import SCORER_VERSION, Score, combine, score_with_chance
 from harness.submission.manifest import Submission
 from harness.tasks.fingerprint import Fingerprint
+from harness.tasks.splits import DEFAULT_MEASURES
 from harness.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -148,13 +149,15 @@ def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]
 
     Raises:
         ShapeError: predictions of other shapes or with numbers that are not finite.
-        CorpusError: references that cannot be read.
+        CorpusError: references that cannot be read, or the training part's where a measure needs its mean.
         PredictionsError: where a predictions file is read on the way and refused.
     """
     scores, by_chance, seen = {}, {}, Fingerprint()
     for subject, own in predictions:
         references = task.references(subject)
-        scores[subject], by_chance[subject] = score_with_chance(references, own)
+        scores[subject], by_chance[subject] = score_with_chance(
+            references, own, task.split.measures, task.centre
+        )
         for segment_id, reference in references.items():
             seen.add_reference(segment_id, reference)
     return Scored(combine(scores), chance(by_chance, frame_rate_hz=task.frame_rate_hz), seen)
@@ -221,7 +224,11 @@ def system_of(prepared: Prepared) -> System:
 def _split_part(task: Task) -> SplitPart:
     split = task.split
     return SplitPart(
-        name=split.name, sha256=split.sha256, part=task.part, segment_seconds=split.segment_seconds
+        name=split.name,
+        sha256=split.sha256,
+        part=task.part,
+        segment_seconds=split.segment_seconds,
+        measures=UNSET if split.measures == DEFAULT_MEASURES else split.measures,
     )
 
 

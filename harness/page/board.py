@@ -16,6 +16,7 @@ from harness.boards.row import Row
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
 from harness.page.names import system_file
 from harness.page.svg import Box, Dot, boxes, dots, runs, ties
+from harness.scoring.measures import DEFAULT, MEASURES
 
 HEAT_LEVELS = 9
 # Above this the matrix of pairs is left out: too large to read or to load.
@@ -49,6 +50,7 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
     names = [row.system for row in ranking.rows]
     some = (board.records or board.partial)[0].record
     rows = [{**row_cells(row), "link": system_file(row.name)} for row in ranking.rows]
+    by, *further = board.measures
     return {
         "title": board_words(board.name),
         "data": SIMULATED_WORDS if board.simulated else f"real EEG: {board.name.corpus}",
@@ -59,11 +61,15 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
         "segment_seconds": f"{some.split.segment_seconds:g}",
         "split_sha256": some.split.sha256[:HASH_DIGITS],
         "scorer_version": some.scorer_version,
+        "by": by,
+        "further": further,
         "rows": rows,
         "dots_picture": _board_dots(ranking.rows) if rows else None,
         "ties": _board_ties(ranking, names) if 1 < len(names) <= MOST_PAIRS else None,
         "bands": heat([(row.system, row.bands) for row in ranking.rows]),
-        "boxes_picture": _boxes([Box(row.system, list(row.subjects.values())) for row in ranking.rows]),
+        "boxes_picture": _boxes(
+            [Box(row.system, list(row.score.subjects.values())) for row in ranking.rows], by.title
+        ),
         "pairs": _pairs(ranking, names) if 1 < len(names) <= MOST_PAIRS else None,
         "left_out": len(names) > MOST_PAIRS,
         "level": f"{LEVEL:g}",
@@ -97,7 +103,7 @@ def official_view() -> dict[str, Any]:
             "Mean Pearson r of each team, with its 95 % interval",
             f"{len(teams)} teams from the best mean down. The same numbers stand in the table above.",
         ),
-        "boxes_picture": _boxes([Box(team.name, team.subjects) for team in teams]),
+        "boxes_picture": _boxes([Box(team.name, team.subjects) for team in teams], MEASURES[DEFAULT].title),
         "bands": heat([(team.name, team.bands) for team in teams]),
     }
 
@@ -123,14 +129,14 @@ def heat(systems: Sequence[tuple[str, Sequence[float]]]) -> list[Band] | None:
 
 
 def _board_dots(rows: Sequence[Row]) -> Markup:
-    systems = [Dot(row.system, row.pearson_r, row.ci95, row.chance) for row in rows]
+    systems = [Dot(row.system, row.score.value, row.score.ci95, row.score.chance) for row in rows]
     best = rows[0]
     return dots(
         systems,
         "dots",
-        "Mean Pearson r of each system, with its 95 % interval and its band of chance",
+        f"Mean {best.score.measure.title} of each system, with its 95 % interval and its band of chance",
         f"{len(systems)} systems from the best mean down; the best is {best.system} with"
-        f" {best.pearson_r:.4f}. The same numbers stand in the table above.",
+        f" {best.score.value:.4f}. The same numbers stand in the table above.",
     )
 
 
@@ -155,13 +161,13 @@ def _places(group: Sequence[int]) -> str:
     return ", ".join(start if start == end else f"{start} to {end}" for start, end in ends)
 
 
-def _boxes(systems: Sequence[Box]) -> Markup | None:
+def _boxes(systems: Sequence[Box], measure: str) -> Markup | None:
     if not systems or len(systems[0].values) < 2:
         return None
     return boxes(
         systems,
         "boxes",
-        "Pearson r of every subject, one box a system",
+        f"{measure[:1].upper()}{measure[1:]} of every subject, one box a system",
         "Median, quartiles, lowest and highest subject, and a point for each subject.",
     )
 

@@ -21,6 +21,7 @@ from harness.errors import Fault, UsageError, shorten
 from harness.page.board import board_view, board_words, official_view
 from harness.page.names import board_file, system_file
 from harness.page.system import submission_of, system_view, systems_of
+from harness.scoring.measures import DEFAULT, Measure
 
 HERE = Path(__file__).parent
 MARK = '<meta name="generator" content="eeg-speech-harness page">'
@@ -73,10 +74,13 @@ def pages(rankings: Sequence[Ranking], root: Path = Path()) -> dict[str, bytes]:
 
     def show(path: str, template: str, view: Mapping[str, Any]) -> None:
         root = "../" * path.count("/")
-        made[path] = _compact(templates.get_template(template).render(root=root, mark=MARK, **view))
+        made[path] = _compact(
+            templates.get_template(template).render(root=root, mark=MARK, by_others=by_others, **view)
+        )
 
     templates = _templates()
     systems = systems_of(rankings)
+    by_others = _by_others(rankings)
     known = list(systems)
     show("index.html", "index.html", _index(rankings))
     show(OFFICIAL, "official.html", official_view())
@@ -87,6 +91,11 @@ def pages(rankings: Sequence[Ranking], root: Path = Path()) -> dict[str, bytes]:
         show(system_file(name), "system.html", view)
     files = {path: text.encode() for path, text in made.items()}
     return files | {name: (HERE / name).read_bytes() for name in ASSETS}
+
+
+def _other(by: Measure) -> str:
+    """The measure, where it is none that a reader takes for granted."""
+    return "" if by.name == DEFAULT else f" ({by.title})"
 
 
 def _index(rankings: Sequence[Ranking]) -> dict[str, Any]:
@@ -102,10 +111,15 @@ def _index(rankings: Sequence[Ranking]) -> dict[str, Any]:
                 "systems": len(ranking.rows),
                 "subjects": len(board.subjects),
                 "best": best.system if best else "none",
-                "r": f"{best.pearson_r:.4f}" if best else "",
+                "score": f"{best.score.value:.4f}{_other(best.score.measure)}" if best else "",
             }
         )
     return {"title": "Leaderboards", "real": rows[False], "simulated": rows[True], "official": OFFICIAL}
+
+
+def _by_others(rankings: Sequence[Ranking]) -> bool:
+    """Whether a board is ranked by another measure than Pearson r."""
+    return any(ranking.board.measures[0].name != DEFAULT for ranking in rankings)
 
 
 @lru_cache(maxsize=1)

@@ -139,7 +139,10 @@ def _record_view(place: Place, known: Sequence[str]) -> dict[str, Any]:
         "simulated": board.simulated,
         "facts": _score_facts(place),
         "flags": row.flags,
-        "subjects": [{"name": subject, "r": f"{r:.4f}"} for subject, r in row.subjects.items()],
+        "by": row.score.measure,
+        "subjects": [
+            {"name": subject, "score": f"{value:.4f}"} for subject, value in row.score.subjects.items()
+        ],
         "provenance": _provenance(row),
         "members": [
             {
@@ -154,12 +157,13 @@ def _record_view(place: Place, known: Sequence[str]) -> dict[str, Any]:
 
 def _score_facts(place: Place) -> Facts:
     cells = row_cells(place.row)
+    mean, *further = (one.measure.heading for one in (place.row.score, *place.row.further))
     if place.row.rank is None:
-        return [(key, cells[key]) for key in ("rank", "mean r")]
+        return [(key, cells[key]) for key in ("rank", mean, *further)]
     facts = [("rank", f"{cells['rank']} of {len(place.ranking.rows)}")]
     if len(place.ranking.rows) > 1:
         facts.append(("tie groups", cells["ties"]))
-    facts += [(key, cells[key]) for key in ("mean r", "95 % interval", "chance", "unseen stimuli")]
+    facts += [(key, cells[key]) for key in (mean, "95 % interval", "chance", *further, "unseen stimuli")]
     return [(key, value) for key, value in facts if value]
 
 

@@ -7,7 +7,7 @@ scores rest on. A record that is stale or was edited is never trusted: its submi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +16,6 @@ from harness.boards.board import BoardName, BoardRecord, board_of, misplaced, st
 from harness.boards.cells import rank_values
 from harness.boards.history import happened
 from harness.boards.ranking import Ranking, rank
-from harness.boards.row import Row
 from harness.conventions import DEFAULT_VARIANT
 from harness.errors import HarnessError, RecordError, SubmissionError, shorten
 from harness.evaluation.evaluate import expected_key
@@ -29,6 +28,7 @@ from harness.records.key import record_key
 from harness.records.record import Record
 from harness.records.store import read_bytes, record_path
 from harness.records.verify import SAME_R, departures
+from harness.scoring.measures import DEFAULT, MEASURES, Measure, measure
 from harness.scoring.score import SCORER_VERSION
 from harness.tasks.task import Task
 
@@ -178,10 +178,10 @@ class BoardChange:
             return
         self.scored.append(record)
         fresh = BoardRecord.made(self.changes.root / RESULTS, record)
-        before = None if old is None or record_key(old.record) != key else old.record.score
-        if before is not None and abs(before - record.score) > SAME_R and self._edits_scorer():
+        moved = _moved(old.record, record) if old is not None and record_key(old.record) == key else ""
+        if moved and self._edits_scorer():
             text = f"moves a stored score without raising SCORER_VERSION: {name} ({variant}) on {self.name}"
-            self._remark(True, "scorer", f"{text}, {before:.6f} becomes {record.score:.6f}")
+            self._remark(True, "scorer", f"{text}, {moved}")
         elif stored is not None:
             self._compare(stored, record, edited=edited, same=same)
         yield fresh
@@ -231,6 +231,7 @@ class BoardChange:
         what = "a record of predictions" if predictions else "a partial record"
         causes = {
             "another split": record.split.sha256 != self.task.split.sha256,
+            "other measures": record.measure_names != self.task.split.measures,
             "another scorer": record.scorer_version != SCORER_VERSION,
             "a harness that the range edits": self._moves_scores(predicted=not predictions),
         }
@@ -258,29 +259,50 @@ class BoardChange:
         self.remarks.append(Remark(stop, kind, text))
 
 
+def _moved(old: Record, new: Record) -> str:
+    """The first score of two records of one key that differs, in words; empty where none does."""
+    for name in filter(old.has, dict.fromkeys((DEFAULT, *new.measure_names))):
+        before, after = old.by(name).value, new.by(name).value
+        if abs(before - after) > SAME_R:
+            what = "" if name == DEFAULT else f"{MEASURES[name].title} "
+            return f"{what}{before:.6f} becomes {after:.6f}"
+    return ""
+
+
 def _described(before: Ranking, after: Ranking, task: Task) -> dict[str, Any]:
     """A board of the document."""
     old_rows = {row.system: row for row in before.rows}
+    measures = after.board.measures if after.rows else tuple(map(measure, task.split.measures))
+    by = measures[0].name
+    value = "pearson_r" if by == DEFAULT else "value"  # the key says what the number is
     old_records = {one.system: one.record for one in before.board.records}
     rows = []
     for row, one in zip(after.rows, after.board.records, strict=True):
-        old = old_rows.get(row.system)
+        before_row, old = old_rows.get(row.system), old_records.get(row.system)
         rows.append(
             {
                 "system": row.system,
                 **rank_values(row),
                 "ties": row.ties,
-                "pearson_r": row.pearson_r,
-                "ci95": None if row.ci95 is None else list(row.ci95),
-                "chance": None if row.chance is None else list(row.chance),
+                value: row.score.value,
+                "ci95": None if row.score.ci95 is None else list(row.score.ci95),
+                "chance": None if row.score.chance is None else list(row.score.chance),
+                **({"further": [one.value for one in row.further]} if row.further else {}),
                 "how": "scored now" if row.fresh else "from record",
-                "event": happened(old_records.get(row.system), one.record),
-                "before": None if old is None else _before(old),
+                "event": happened(old, one.record),
+                "before": None
+                if before_row is None or old is None
+                else {
+                    "rank": rank_values(before_row)["rank"],
+                    "ties": before_row.ties,
+                    **({value: old.by(by).value} if old.has(by) else {}),
+                },
             }
         )
     now = {row.system for row in after.rows}
     return {
         **after.board.name._asdict(),
+        **({} if [one.name for one in measures] == [DEFAULT] else {"measures": _shown(measures)}),
         "simulated": task.corpus.simulated,
         "subjects": len(task.by_subject),
         "rows": rows,
@@ -289,5 +311,8 @@ def _described(before: Ranking, after: Ranking, task: Task) -> dict[str, Any]:
     }
 
 
-def _before(row: Row) -> dict[str, Any]:
-    return {"rank": rank_values(row)["rank"], "ties": row.ties, "pearson_r": row.pearson_r}
+def _shown(measures: Sequence[Measure]) -> list[dict[str, Any]]:
+    """What a reader is told of a board's measures."""
+    return [
+        {"title": by.title, "short": by.short, "higher_is_better": by.higher_is_better} for by in measures
+    ]

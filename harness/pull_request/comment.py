@@ -25,8 +25,8 @@ MARKER = "<!-- eeg-speech-harness ranking -->"
 MOST_BYTES = 60_000
 MOST_DATA_BYTES = 5_000_000
 MOST_SHOWN = 400  # characters of one remark
-_HEADERS = ("rank", "change", "ties", "system", "mean r", "95 % interval", "chance", "how")
-
+# How a board is ranked that does not say it.
+_PEARSON_R = {"title": "Pearson r", "short": "r", "higher_is_better": True}
 
 _MADE_BY = {
     "base": (
@@ -94,6 +94,12 @@ def comment_text(document: Mapping[str, Any], most_bytes: int = MOST_BYTES) -> s
     return text
 
 
+def score_of(row: Mapping[str, Any]) -> float:
+    """A row's score by the measure that ranks its board."""
+    score: float = row["value"] if "value" in row else row["pearson_r"]
+    return score
+
+
 @lru_cache(maxsize=4096)  # every cut shows the same texts again
 def code(text: str) -> str:
     """Text of others as a code span on one line, without anything that could end it or hide in it."""
@@ -136,17 +142,23 @@ def _own(own: Mapping[str, Any], cut: _Cut) -> str:
         rows = board["rows"][: cut.rows]
         lines += [
             "",
-            f"{board['corpus']}, split {board['split']}, part {board['part']}, feature {board['feature']}:",
+            f"{board['corpus']}, split {board['split']}, part {board['part']}, feature {board['feature']}"
+            f"{_ranked_by(board)}:",
         ]
+        short = _measures(board)[0]["short"]
         cells = [
             (
                 code(row["system"]),
                 "" if row["base"] is None else f"{row['base']:.4f}",
-                f"{row['pearson_r']:.4f}",
+                f"{score_of(row):.4f}",
             )
             for row in rows
         ]
-        table = [("system", "mean r, the base's code", "mean r, its own word"), ("---",) * 3, *cells]
+        table = [
+            ("system", f"mean {short}, the base's code", f"mean {short}, its own word"),
+            ("---",) * 3,
+            *cells,
+        ]
         lines += ["", *(f"| {' | '.join(row)} |" for row in table)] if rows else []
         lines += _left_out(len(board["rows"]) - len(rows), "row")
     if not own["boards"]:
@@ -162,15 +174,17 @@ def _board(board: Mapping[str, Any], cut: _Cut) -> str:
         for number, what in ((n_rows, "system"), (board["subjects"], "subject"))
     ]
     title = (
-        f"**{corpus}, split {board['split']}, part {board['part']}, feature {board['feature']}:"
-        f" {', '.join(sizes)}**"
+        f"**{corpus}, split {board['split']}, part {board['part']}, feature {board['feature']}"
+        f"{_ranked_by(board)}: {', '.join(sizes)}**"
     )
     if not (any(map(_changed, board["rows"])) or board["gone"] or board["partial"]):
         return f"{title} as before."
     rows = _kept(board["rows"], cut)
     lines = [title]
     if rows:
-        table = [_HEADERS, ["---"] * len(_HEADERS), *(_cells(row) for row in rows)]
+        first, *further = (f"mean {measure['short']}" for measure in _measures(board))
+        headers = ["rank", "change", "ties", "system", first, "95 % interval", "chance", *further, "how"]
+        table = [headers, ["---"] * len(headers), *(_cells(row, len(further)) for row in rows)]
         lines += ["", *(f"| {' | '.join(cells)} |" for cells in table)]
     lines += _left_out(n_rows - len(rows), "row")
     for words, systems in (("No longer ranked", board["gone"]), ("Not ranked, partial", board["partial"])):
@@ -179,6 +193,20 @@ def _board(board: Mapping[str, Any], cut: _Cut) -> str:
             more = f" and {len(systems) - len(shown)} more" if len(systems) > len(shown) else ""
             lines += ["", f"{words}: {', '.join(map(code, shown))}{more}."]
     return "\n".join(lines)
+
+
+def _measures(board: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What a board is scored by; the first ranks."""
+    measures: Sequence[Mapping[str, Any]] = board.get("measures", (_PEARSON_R,))
+    return measures
+
+
+def _ranked_by(board: Mapping[str, Any]) -> str:
+    """By what a board is ranked, where that is not Pearson r alone."""
+    if "measures" not in board:
+        return ""
+    first = board["measures"][0]
+    return f", ranked by {first['title']}" + ("" if first["higher_is_better"] else " (lower is better)")
 
 
 def _kept(rows: Sequence[Mapping[str, Any]], cut: _Cut) -> list[Mapping[str, Any]]:
@@ -197,15 +225,17 @@ def _changed(row: Mapping[str, Any]) -> bool:
     return row["how"] == "scored now" or row["event"] is not None
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def _cells(row: Mapping[str, Any], n_further: int) -> list[str]:
     before = row["before"]
     low, high = row["rank_low"], row["rank_high"]
-    score = f"{row['pearson_r']:.4f}"
+    score = f"{score_of(row):.4f}"
     ties = row["ties"]
     if before is not None:
-        difference = row["pearson_r"] - before["pearson_r"]
-        score += f" ({difference:+.4f})" if abs(difference) >= 0.00005 else ""
+        if "value" in before or "pearson_r" in before:
+            difference = score_of(row) - score_of(before)
+            score += f" ({difference:+.4f})" if abs(difference) >= 0.00005 else ""
         ties = f"{before['ties']} → {ties}" if before["ties"] != ties else ties
+    further = [f"{value:.4f}" for value in row.get("further", ())][:n_further]
     how = row["how"] if row["event"] is None else f"{row['how']}, {row['event']}"
     return [
         f"{row['rank']}" if low == high else f"{row['rank']} ({low} to {high})",
@@ -214,6 +244,8 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         code(row["system"]),
         score,
         *("" if pair is None else "{:.4f} to {:.4f}".format(*pair) for pair in (row["ci95"], row["chance"])),
+        *further,
+        *[""] * (n_further - len(further)),
         how,
     ]
 

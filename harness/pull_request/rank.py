@@ -20,7 +20,7 @@ from harness.errors import Fault, HarnessError, RecordError, raise_all
 from harness.execution import Run
 from harness.pull_request.board import RESULTS, BoardChange, Source
 from harness.pull_request.changes import Changes, Remark, edits
-from harness.pull_request.comment import load_data
+from harness.pull_request.comment import load_data, score_of
 from harness.pull_request.predictions import ProgressBar, ScoredFromFiles, ScoredHere, predict_changed
 from harness.pull_request.submissions import Submissions
 from harness.records.record import Record
@@ -159,17 +159,24 @@ def own_word(path: Path, boards: list[dict[str, Any]], remarks: list[Remark]) ->
             Remark(False, "harness", f"what the pull request's own code left is not shown: {error}")
         )
         return None
-    rows = {_place(board): {row["system"]: row["pearson_r"] for row in board["rows"]} for board in boards}
+    shown = {_place(board): board for board in boards}
     moved: list[dict[str, Any]] = []
     for board in said["boards"]:
-        base = rows.get(_place(board), {})
+        measures = {key: board[key] for key in ("measures",) if key in board}
+        same = shown.get(_place(board), {})
+        base = {row["system"]: score_of(row) for row in same.get("rows", ()) if _by(same) == _by(board)}
         own = [
-            {"system": row["system"], "pearson_r": row["pearson_r"], "base": base.get(row["system"])}
+            {
+                "system": row["system"],
+                "value" if "value" in row else "pearson_r": score_of(row),
+                "base": base.get(row["system"]),
+            }
             for row in board["rows"]
         ]
-        differ = [row for row in own if row["base"] is None or abs(row["base"] - row["pearson_r"]) > SAME_R]
+        differ = [row for row in own if row["base"] is None or abs(row["base"] - score_of(row)) > SAME_R]
         if differ:
-            moved.append({key: board[key] for key in BoardName._fields} | {"rows": differ[:MOST_OWN_ROWS]})
+            place = {key: board[key] for key in BoardName._fields}
+            moved.append({**place, **measures, "rows": differ[:MOST_OWN_ROWS]})
     spoken = [{**remark, "text": remark["text"][:500]} for remark in said["remarks"][:MOST_OWN_REMARKS]]
     return {
         "scorer_version": said["scorer_version"],
@@ -180,6 +187,12 @@ def own_word(path: Path, boards: list[dict[str, Any]], remarks: list[Remark]) ->
 
 def _place(board: Mapping[str, Any]) -> BoardName:
     return BoardName(*(board[key] for key in BoardName._fields))
+
+
+def _by(board: Mapping[str, Any]) -> str | None:
+    """The title of the measure that ranks; None for Pearson r alone."""
+    title: str | None = board["measures"][0]["title"] if "measures" in board else None
+    return title
 
 
 def _shown(remarks: list[Remark]) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.errors import Fault
-from harness.records.record import Record
+from harness.records.record import ChanceBands, MeasureResult, Record
+from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.score import SCORER_VERSION
 from harness.scoring.statistics import bootstrap_interval
 
@@ -30,8 +31,9 @@ def inconsistencies(record: Record, where: str) -> list[Fault]:
     """
     found = [
         *_means(record),
-        *_interval(record),
-        *_chance(record),
+        *_interval(record, "", record.ci95, [one.pearson_r for one in record.subjects.values()]),
+        *_chance("chance", record.chance),
+        *_measures(record),
         *_counts(record),
         *_overlap(record),
         *_system(record),
@@ -62,31 +64,83 @@ def _means(record: Record) -> _Found:
                 yield f"bands[{number}]", f"{said:.6f}", f"{own:.6f}, the mean of its subjects"
 
 
-def _interval(record: Record) -> _Found:
-    scores = [one.pearson_r for one in record.subjects.values()]
-    if len(scores) == 1 or record.ci95 is None:
-        if (record.ci95 is None) != (len(scores) == 1):
-            yield "ci95", _words(record.ci95), "null for one subject, and an interval for more"
+def _interval(
+    record: Record, inside: str, ci95: tuple[float, float] | None, scores: Sequence[float]
+) -> _Found:
+    """What is wrong with an interval; ``inside`` is the key that it lies below, with a colon, or nothing."""
+    place = f"{inside}ci95"
+    if len(scores) == 1 or ci95 is None:
+        if (ci95 is None) != (len(scores) == 1):
+            yield place, _words(ci95), "null for one subject, and an interval for more"
         return
-    low, high = record.ci95
+    low, high = ci95
     if not min(scores) - SAME_MEAN <= low <= high <= max(scores) + SAME_MEAN:
         yield (
-            "ci95",
-            _words(record.ci95),
+            place,
+            _words(ci95),
             f"an interval inside {min(scores):.6f} to {max(scores):.6f}, its subjects",
         )
     elif record.scorer_version == SCORER_VERSION:
         own = bootstrap_interval(scores)
         if own is not None and max(abs(low - own[0]), abs(high - own[1])) > SAME_MEAN:
-            yield "ci95", _words(record.ci95), f"{_words(own)}, the bootstrap of its subjects"
+            yield place, _words(ci95), f"{_words(own)}, the bootstrap of its subjects"
 
 
-def _chance(record: Record) -> _Found:
+def _chance(place: str, chance: ChanceBands) -> _Found:
     for kind in ("circular_shifts", "mismatched_segments"):
-        band = getattr(record.chance, kind)
+        band = getattr(chance, kind)
         if band is not None and not band.low <= band.mean <= band.high:
             said = f"{band.low:.6f}, {band.mean:.6f}, {band.high:.6f}"
-            yield f"chance: {kind}", said, "low, mean and high in this order"
+            yield f"{place}: {kind}", said, "low, mean and high in this order"
+
+
+def _measures(record: Record) -> _Found:
+    names = record.measure_names
+    if record.split.measures and names == (DEFAULT,):
+        yield "split: measures", DEFAULT, f"no such key for {DEFAULT} alone"
+    for name in names:
+        if name not in MEASURES:
+            yield "split: measures", name, f"one of {', '.join(sorted(MEASURES))}"
+    results = record.measures or {}
+    further = [name for name in names if name != DEFAULT]
+    if set(results) != set(further):
+        said = ", ".join(results) or "none"
+        yield "measures", said, f"{', '.join(further) or 'none'}, the split's but {DEFAULT}"
+    for name, result in results.items():
+        if name in MEASURES:
+            yield from _measure(record, MEASURES[name], result)
+
+
+def _measure(record: Record, by: Measure, result: MeasureResult) -> _Found:
+    place = f"measures: {by.name}"
+    if set(result.subjects) != set(record.subjects):
+        odd = sorted(set(result.subjects) ^ set(record.subjects))
+        yield f"{place}: subjects", f"other subjects ({', '.join(odd)})", "those of the record"
+        return
+    values = [result.subjects[name] for name in record.subjects]
+    mean = _mean(values)
+    if abs(result.value - mean) > SAME_MEAN:
+        yield f"{place}: value", f"{result.value:.6f}", f"{mean:.6f}, the mean of its subjects"
+    yield from _interval(record, f"{place}: ", result.ci95, values)
+    yield from _chance(f"{place}: chance", result.chance)
+    present = 0
+    for name, one in record.subjects.items():
+        there = one.segments - len(one.missing)
+        present += there
+        low, high = (min(by.range[0], 0) * there, max(by.range[1], 0) * there)
+        if not low - SAME_MEAN <= result.subjects[name] * one.segments <= high + SAME_MEAN:
+            yield (
+                f"{place}: subjects: {name}",
+                f"{result.subjects[name]:.6f}",
+                f"{low / one.segments:.6f} to {high / one.segments:.6f}, since {len(one.missing)} of"
+                f" {one.segments} segments count 0",
+            )
+    if result.segments_undefined > present:
+        yield (
+            f"{place}: segments_undefined",
+            f"{result.segments_undefined}",
+            f"at most {present}, the segments with a prediction",
+        )
 
 
 def _counts(record: Record) -> _Found:

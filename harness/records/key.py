@@ -27,7 +27,7 @@ def key_of(
     system: System, split: SplitPart, corpus: CorpusData, *, feature: str, scorer_version: int, seed: int
 ) -> str:
     """As :func:`record_key`, of a score that is not made yet."""
-    decides = {
+    decides: dict[str, object] = {
         "submission": [system.name, system.kind, system.variant],
         "made of": [system.code_sha256, system.weights_sha256, system.predictions_sha256],
         "members": [
@@ -39,4 +39,6 @@ def key_of(
         "scorer": scorer_version,
         "seed": seed,
     }
+    if split.measures:  # a corpus may declare them for its splits, whose files then do not say so
+        decides["measures"] = list(split.measures)
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from harness.records.record import Record
 from harness.schemas.documents import parse_json
+from harness.scoring.measures import DEFAULT
 
 
 class _Split(msgspec.Struct, frozen=True):
     sha256: str
+    measures: tuple[str, ...] = ()
+
+
+class _Result(msgspec.Struct, frozen=True):
+    value: float
 
 
 class _Corpus(msgspec.Struct, frozen=True):
@@ -33,6 +40,7 @@ class Milestone(msgspec.Struct, frozen=True):
     split: _Split
     corpus: _Corpus
     submission: _System
+    measures: Mapping[str, _Result] = {}
 
 
 def parse_milestone(content: bytes) -> Milestone | None:
@@ -41,6 +49,13 @@ def parse_milestone(content: bytes) -> Milestone | None:
         return msgspec.convert(parse_json(content), Milestone)
     except (ValueError, msgspec.ValidationError):
         return None
+
+
+def ranked_by(record: Record | Milestone) -> tuple[str, float]:
+    """The name of the measure that ranks, and the score by it; Pearson r where the record does not say."""
+    name = (record.split.measures or (DEFAULT,))[0]
+    result = (record.measures or {}).get(name)
+    return (DEFAULT, record.score) if result is None else (name, result.value)
 
 
 def made_of(record: Record | Milestone) -> tuple[object, ...]:

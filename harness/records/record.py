@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -23,7 +24,8 @@ from harness.errors import Fault, RecordError, raise_all
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
 from harness.scoring.chance import Band, Chance
-from harness.scoring.score import SCORER_VERSION, Score
+from harness.scoring.measures import DEFAULT, Measure, measure
+from harness.scoring.score import SCORER_VERSION, MeasureScore, Score
 from harness.scoring.statistics import STATISTICS_VERSION, bootstrap_interval
 
 RECORD_VERSION = 1
@@ -83,6 +85,57 @@ class SubjectResult(msgspec.Struct, frozen=True, kw_only=True):
     segments: int
     missing: tuple[str, ...]
     constant: tuple[str, ...]
+
+
+class MeasureResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The score by a measure other than Pearson r.
+
+    Attributes:
+        value: mean over subjects.
+        ci95: its 95 % interval (bootstrap over subjects); None for one subject.
+        chance: what the predictions score by chance.
+        subjects: subject -> mean over segments.
+        segments_undefined: how many segments have no value, in the prediction or in the reference; each
+            counts 0, as do those without a prediction, which are not among these.
+    """
+
+    value: float
+    ci95: tuple[float, float] | None
+    chance: ChanceBands
+    subjects: Mapping[str, float]
+    segments_undefined: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a record says by one measure, Pearson r or another.
+
+    Attributes:
+        measure: its title, and which way is better.
+        value: mean over subjects.
+        ci95: its 95 % interval; None for one subject.
+        chances: both kinds of chance.
+        subjects: subject -> mean over segments, in the record's order.
+    """
+
+    measure: Measure
+    value: float
+    ci95: tuple[float, float] | None
+    chances: ChanceBands
+    subjects: Mapping[str, float]
+
+    @property
+    def chance(self) -> tuple[float, float] | None:
+        """The band that chance gives; None where unknown."""
+        return self.chances.band
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether the value is no better than chance gives."""
+        if self.chance is None:
+            return False
+        low, high = self.chance
+        return self.value <= high if self.measure.higher_is_better else self.value >= low
 
 
 class Flags(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,12 +213,14 @@ class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
         sha256: of the split.
         part: train, val or test.
         segment_seconds: length of a segment.
+        measures: what the split is scored by, the first ranks; absent for Pearson r alone.
     """
 
     name: str
     sha256: str
     part: str
     segment_seconds: int | float
+    measures: tuple[str, ...] | UnsetType = UNSET
 
 
 class CorpusData(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,7 +286,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         score: mean Pearson r over subjects.
         ci95: its 95 % interval (bootstrap over subjects); None for one subject.
         chance: what the predictions score by chance.
-        bands: (n_bands,) means over subjects.
+        bands: (n_bands,) mean Pearson r over subjects.
+        measures: name of the split's every measure but Pearson r -> the score by it; absent without any.
         subjects: subject -> its score.
         flags: what is missing or constant.
         submission: what was scored.
@@ -252,6 +308,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     ci95: tuple[float, float] | None
     chance: ChanceBands
     bands: tuple[float, ...]
+    measures: Mapping[str, MeasureResult] | UnsetType = UNSET
     subjects: Mapping[str, SubjectResult]
     flags: Flags
     submission: System
@@ -277,10 +334,38 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return self.run.isolation != "none"
 
     @property
+    def measure_names(self) -> tuple[str, ...]:
+        """What the split is scored by; the first ranks."""
+        return self.split.measures or (DEFAULT,)
+
+    @property
+    def ranked(self) -> Measured:
+        """What the record says by the measure that ranks."""
+        return self.by(self.measure_names[0])
+
+    @property
+    def measured(self) -> tuple[Measured, ...]:
+        """What it says by each of the split's measures, in their order."""
+        return tuple(map(self.by, self.measure_names))
+
+    @property
     def at_chance(self) -> bool:
-        """Whether the score is no more than chance gives."""
-        band = self.chance.band
-        return band is not None and self.score <= band[1]
+        """Whether the score by the measure that ranks is no better than chance gives."""
+        return self.ranked.at_chance
+
+    def has(self, name: str) -> bool:
+        """Whether there is a score by the measure of this name; there always is one by Pearson r."""
+        return name == DEFAULT or name in (self.measures or {})
+
+    def by(self, name: str) -> Measured:
+        """What the record says by a measure that it has."""
+        by = measure(name, "score record: measures")
+        if name == DEFAULT:
+            values = {subject: result.pearson_r for subject, result in self.subjects.items()}
+            return Measured(by, self.score, self.ci95, self.chance, values)
+        own = (self.measures or {})[name]
+        values = {subject: own.subjects[subject] for subject in self.subjects}
+        return Measured(by, own.value, own.ci95, own.chance, values)
 
 
 def build_record(
@@ -322,11 +407,10 @@ def build_record(
         record_version=RECORD_VERSION,
         score=score.pearson_r,
         ci95=bootstrap_interval([subject.pearson_r for subject in subjects.values()]),
-        chance=ChanceBands(
-            circular_shifts=_band(chance.circular_shifts),
-            mismatched_segments=_band(chance.mismatched_segments),
-        ),
+        chance=_bands(chance),
         bands=score.bands,
+        measures={name: _measure_result(one, chance.measures[name]) for name, one in score.measures.items()}
+        or UNSET,
         subjects={
             name: SubjectResult(
                 pearson_r=subject.pearson_r,
@@ -398,6 +482,26 @@ def parse_record(content: bytes, where: str) -> Record:
 
 def _title(name: str, variant: str | None) -> str:
     return name if variant in (None, DEFAULT_VARIANT) else f"{name} ({variant})"
+
+
+def _measure_result(score: MeasureScore, chance: Chance) -> MeasureResult:
+    subjects = score.subjects.values()
+    return MeasureResult(
+        value=score.value,
+        ci95=bootstrap_interval([subject.value for subject in subjects]),
+        chance=_bands(chance),
+        subjects={name: subject.value for name, subject in score.subjects.items()},
+        segments_undefined=sum(
+            len({*subject.undefined, *subject.undefined_reference}) for subject in subjects
+        ),
+    )
+
+
+def _bands(chance: Chance) -> ChanceBands:
+    return ChanceBands(
+        circular_shifts=_band(chance.circular_shifts),
+        mismatched_segments=_band(chance.mismatched_segments),
+    )
 
 
 def _band(band: Band | None) -> ChanceBand | None:

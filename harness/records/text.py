@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from harness.conventions import SIMULATED_WORDS
-from harness.records.record import CorpusData, Record, SubjectResult
+from harness.records.record import CorpusData, Measured, Record, SubjectResult
+from harness.scoring.measures import measure
 
 
 def record_text(record: Record) -> str:
     """A score record as a table: subjects, bands, mean with interval, flags."""
     from tabulate import tabulate
 
+    measured = record.measured
     rows = [
-        [subject, result.pearson_r, result.segments, _subject_flags(result)]
+        [subject, *(one.subjects[subject] for one in measured), result.segments, _subject_flags(result)]
         for subject, result in record.subjects.items()
     ]
-    flagged = any(row[3] for row in rows)
+    headers = ["subject", *(one.measure.title for one in measured), "segments", "flags"]
+    flagged = any(row[-1] for row in rows)
     subjects = tabulate(
-        [row if flagged else row[:3] for row in rows],
-        headers=["subject", "Pearson r", "segments", "flags"][: 4 if flagged else 3],
+        [row if flagged else row[:-1] for row in rows],
+        headers=headers if flagged else headers[:-1],
         floatfmt=".4f",
-        disable_numparse=[0, 3] if flagged else [0],
+        disable_numparse=[0, len(headers) - 1] if flagged else [0],
     )
     parts = [
         f"{record.submission.title} on {corpus_text(record.corpus)}, split {record.split.name},"
@@ -29,7 +32,16 @@ def record_text(record: Record) -> str:
     if len(record.bands) > 1:
         header = ["mel band", *map(str, range(1, len(record.bands) + 1))]
         parts.append(tabulate([["Pearson r", *record.bands]], headers=header, floatfmt=".4f"))
-    parts.append("\n".join([mean_text(record), *chance_lines(record), *overlap_lines(record)]))
+    parts.append(
+        "\n".join(
+            [
+                mean_text(record),
+                *chance_lines(record.ranked),
+                *(line for one in measured[1:] for line in (_mean_line(record, one), *chance_lines(one))),
+                *overlap_lines(record),
+            ]
+        )
+    )
     flags = flag_lines(record)
     if flags:
         parts.append("\n".join(flags))
@@ -42,37 +54,29 @@ def corpus_text(corpus: CorpusData) -> str:
 
 
 def mean_text(record: Record) -> str:
-    """The mean with its interval and resampling unit, and the speed where it was measured."""
-    n_subjects = len(record.subjects)
-    line = f"mean r {record.score:.4f}"
-    if record.ci95 is None:
-        line += " (one subject: no interval)"
-    else:
-        low, high = record.ci95
-        line += f", 95 % interval {low:.4f} to {high:.4f} (bootstrap over {n_subjects} subjects)"
-    if record.simulated:
-        line += ", simulated"
+    """The mean that ranks, with its interval and resampling unit, and the speed where it was measured."""
+    line = _mean_line(record, record.ranked)
     seconds, faster = record.run.seconds, record.run.times_faster_than_real_time
     if seconds is not None and faster is not None:
         line += f"\npredicted in {seconds:.1f} s, {faster:,.0f} times faster than real time"
     return line
 
 
-def chance_lines(record: Record) -> list[str]:
-    """What the predictions would score by chance, and whether the score is no more than that."""
-    band = record.chance.band
+def chance_lines(measured: Measured) -> list[str]:
+    """What the predictions would score by chance, and whether the score is no better than that."""
+    band = measured.chance
     if band is None:
         return []
     kinds = [
         f"{kind.scores:,} {words}"
         for words, kind in (
-            ("circular shifts", record.chance.circular_shifts),
-            ("mismatched segments", record.chance.mismatched_segments),
+            ("circular shifts", measured.chances.circular_shifts),
+            ("mismatched segments", measured.chances.mismatched_segments),
         )
         if kind is not None
     ]
     line = f"chance {band[0]:.4f} to {band[1]:.4f} (95 % of {' and of '.join(kinds)})"
-    return [line + (": INDISTINGUISHABLE FROM CHANCE" if record.at_chance else "")]
+    return [line + (": INDISTINGUISHABLE FROM CHANCE" if measured.at_chance else "")]
 
 
 def overlap_lines(record: Record) -> list[str]:
@@ -103,7 +107,22 @@ def flag_lines(record: Record) -> list[str]:
         lines.append(f"{flags.segments_constant} segments with a constant prediction count 0")
     if flags.references_constant:
         lines.append(f"{len(flags.references_constant)} segments with a constant reference count 0")
+    for name, result in (record.measures or {}).items():
+        if result.segments_undefined:
+            title = measure(name).title
+            lines.append(f"{result.segments_undefined} segments without a value by the {title} count 0")
     return lines
+
+
+def _mean_line(record: Record, measured: Measured) -> str:
+    line = f"{measured.measure.heading} {measured.value:.4f}"
+    if measured.ci95 is None:
+        line += " (one subject: no interval)"
+    else:
+        low, high = measured.ci95
+        n_subjects = len(measured.subjects)
+        line += f", 95 % interval {low:.4f} to {high:.4f} (bootstrap over {n_subjects} subjects)"
+    return line + (", simulated" if record.simulated else "")
 
 
 def _subject_flags(result: SubjectResult) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.records.record import VOLATILE, Member, Record, plain
+from harness.scoring.measures import DEFAULT, Measure
 
 # Two runs of the same code on another processor may differ in the last bits of a prediction.
 SAME_R = 1e-6
@@ -23,6 +24,7 @@ MADE_FROM = {
     "submission.predictions_sha256": "predictions",
     "split.name": "name of the split",
     "split.sha256": "split",
+    "split.measures": "measures",
     "corpus.fingerprint": "corpus",
     "scorer_version": "scorer",
     "seed": "seed",
@@ -54,13 +56,15 @@ class Verification:
 
     Attributes:
         differences: what is not the same; empty where nothing lasting differs.
-        largest: largest difference of any subject's mean r; None where the subjects are others.
-        score: the mean r that was made now.
+        largest: largest difference of any subject's score; None where the subjects are others.
+        score: the mean over subjects that was made now.
+        measure: by which both are; the first of the record's that was made now too.
     """
 
     differences: tuple[Difference, ...]
     largest: float | None
     score: float
+    measure: Measure
 
     @property
     def reproduced(self) -> bool:
@@ -75,7 +79,7 @@ def verify(recorded: Record, now: Record) -> Verification:
     """
     grouped: dict[str, list[_Departure]] = {}
     for departure in _departures(_lasting(recorded), _lasting(now), ()):
-        key = ".".join(departure.place)
+        key = ".".join(departure.place[:2])
         grouped.setdefault(key if key in MADE_FROM else departure.place[0], []).append(departure)
     differences = []
     for key, departures in grouped.items():
@@ -88,11 +92,12 @@ def verify(recorded: Record, now: Record) -> Verification:
         else:
             differences.append(_result(key, departures))
     largest = None
+    both = [name for name in recorded.measure_names if name in now.measure_names]
+    old, new = (one.by(both[0] if both else DEFAULT) for one in (recorded, now))
     if list(recorded.subjects) == list(now.subjects):
-        pairs = zip(recorded.subjects.values(), now.subjects.values(), strict=True)
-        largest = max(abs(old.pearson_r - new.pearson_r) for old, new in pairs)
+        largest = max(abs(value - new.subjects[subject]) for subject, value in old.subjects.items())
     ordered = sorted(differences, key=lambda difference: difference.result)
-    return Verification(tuple(ordered), largest, now.score)
+    return Verification(tuple(ordered), largest, new.value, new.measure)
 
 
 def departures(recorded: Record, now: Record) -> list[str]:
@@ -111,16 +116,17 @@ def verification_text(verification: Verification) -> str:
     """In words: reproduced or not, and what differs."""
     from tabulate import tabulate
 
+    short = verification.measure.short
     if verification.largest is None:
         verdict = "NOT REPRODUCED: other subjects"
     elif verification.reproduced:
-        verdict = f"reproduced: mean r {verification.score:.4f}"
+        verdict = f"reproduced: {verification.measure.heading} {verification.score:.4f}"
         if verification.largest:
             verdict += f", no subject further than {np.format_float_scientific(verification.largest, 1)} away"
     elif verification.largest > SAME_R:
-        verdict = f"NOT REPRODUCED: a subject's r is {verification.largest:.4f} away"
+        verdict = f"NOT REPRODUCED: a subject's {short} is {verification.largest:.4f} away"
     else:
-        verdict = "NOT REPRODUCED: every subject's r is the record's, but not what else it says"
+        verdict = f"NOT REPRODUCED: every subject's {short} is the record's, but not what else it says"
     if not verification.differences:
         return f"{verdict}\ncode, weights, split, corpus, scorer and versions are the record's"
     rows = [[one.what, one.recorded, one.now] for one in verification.differences]
@@ -181,8 +187,12 @@ def _departures(old: object, new: object, place: tuple[str, ...]) -> Iterator[_D
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from _departures(one, other, (*place, str(index)))
-    elif not _same(old, new, SAME_CHANCE if place[0] == "chance" else SAME_R):
+    elif not _same(old, new, SAME_CHANCE if _of_chance(place) else SAME_R):
         yield _Departure(place, old, new)
+
+
+def _of_chance(place: tuple[str, ...]) -> bool:
+    return place[0] == "chance" or (place[0] == "measures" and place[2:3] == ("chance",))
 
 
 def _same(old: object, new: object, tolerance: float) -> bool:

@@ -33,7 +33,8 @@ class Measure:
 
     Attributes:
         name: as splits and records write it.
-        title: as tables head it.
+        title: in words: letters, spaces and hyphens.
+        short: as columns head it, after "mean".
         range: lowest and highest value there is.
         higher_is_better: which way is better.
         chance: what a system without the brain scores, in a sentence.
@@ -49,6 +50,7 @@ class Measure:
 
     name: str
     title: str
+    short: str
     range: tuple[float, float]
     higher_is_better: bool
     chance: str
@@ -59,6 +61,16 @@ class Measure:
     normalise: Callable[..., NDArray[np.float64]]
     product: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
+    @property
+    def heading(self) -> str:
+        """What heads a column of means."""
+        return f"mean {self.short}" + (f" ({self.unit})" if self.unit else "")
+
+    @property
+    def sign(self) -> int:
+        """1, or -1 where lower is better: a value times this is better where it is higher."""
+        return 1 if self.higher_is_better else -1
+
 
 MEASURES: Mapping[str, Measure] = {
     measure.name: measure
@@ -66,6 +78,7 @@ MEASURES: Mapping[str, Measure] = {
         Measure(
             name="pearson_r",
             title="Pearson r",
+            short="r",
             range=(-1.0, 1.0),
             higher_is_better=True,
             chance="0 on average; a constant prediction counts 0",
@@ -79,6 +92,7 @@ MEASURES: Mapping[str, Measure] = {
         Measure(
             name="cosine",
             title="cosine",
+            short="cosine",
             range=(-1.0, 1.0),
             higher_is_better=True,
             chance="far above 0 where features are positive: the mean of all references already scores high",
@@ -92,6 +106,7 @@ MEASURES: Mapping[str, Measure] = {
         Measure(
             name="cosine_centred",
             title="centred cosine",
+            short="centred cosine",
             range=(-1.0, 1.0),
             higher_is_better=True,
             chance="near 0, if the scored part's mean is near the training part's; that mean itself counts 0",

@@ -28,7 +28,7 @@ from harness.predictions import LabelStore, first_label_shape
 from harness.schemas.validate import schema
 from harness.tasks.segments import Segment
 from harness.tasks.sizes import Sizes, check_rate_of_split
-from harness.tasks.splits import DEFAULT_MEASURES, Split, load_split
+from harness.tasks.splits import DEFAULT_MEASURES, Split, load_split, with_usual_measures
 from harness.tasks.task import LABELS_LAYOUT, Task, chosen_feature, of_labels, open_labels
 
 # The name of the split of references that come without one.
@@ -114,6 +114,7 @@ def open_labels_task(
         n_frames = _frames(split, declaration, chosen)
     if declaration is None:
         declaration = _undeclared(name, chosen, n_bands, split, n_frames)
+    split = with_usual_measures(split, declaration)
     _check_subjects(found, split, part, labels, partial)
     _check_shapes(found, (n_frames, n_bands), split)
     asked = split.subjects(part, found.ids)

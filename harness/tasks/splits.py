@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,6 +51,7 @@ class Split:
         time_fractions: part -> its share of every recording, for the cut ``in-time``.
         measures: what the split is scored by; the first ranks.
         names_measures: whether the file names them, or they are the default.
+        folder: where the file lies, and the file of ``training_split``, if that is none of ``splits/``.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Split:
     time_fractions: Mapping[str, float] = field(default_factory=lambda: dict(TIME_FRACTIONS))
     measures: tuple[str, ...] = DEFAULT_MEASURES
     names_measures: bool = False
+    folder: Path = field(default=SPLIT_FOLDER, compare=False)
 
     @property
     def segment_samples(self) -> int:
@@ -159,7 +161,32 @@ def load_split(name_or_path: str | Path) -> Split:
         time_fractions=document.get("time_fractions", dict(TIME_FRACTIONS)),
         measures=tuple(document.get("measures", DEFAULT_MEASURES)),
         names_measures="measures" in document,
+        folder=path.parent,
     )
+
+
+def training_split(split: Split) -> Split:
+    """The split whose training part serves this one: itself where it has a training part.
+
+    Raises:
+        SplitError: no such split, neither beside this one's file nor in ``splits/``.
+    """
+    if "train" in split.parts:
+        return split
+    beside = split.folder / f"{split.training_split}.json"
+    return load_split(beside if beside.is_file() else split.training_split)
+
+
+def with_usual_measures(split: Split, declaration: Declaration) -> Split:
+    """The split, scored by what its corpus declares where it names no measures.
+
+    Raises:
+        SplitError: the corpus declares a measure that there is not.
+    """
+    if split.names_measures:
+        return split
+    usual = measure(declaration.measure, f"corpus {declaration.name}: measure")
+    return replace(split, measures=(usual.name,))
 
 
 def _check_own_name(path: Path, data: bytes) -> None:

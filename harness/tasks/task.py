@@ -28,14 +28,17 @@ from harness.errors import (
 )
 from harness.predictions import Expected, LabelStore
 from harness.scoring.measures import measure
+from harness.tasks.centre import training_centre
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.segments import Segment, by_subject, check_fit, cut_segments, missing_subjects
 from harness.tasks.sizes import Sizes, sizes
-from harness.tasks.splits import Split, default_split, load_split
+from harness.tasks.splits import Split, default_split, load_split, with_usual_measures
 
 Array = NDArray[np.floating]
 # The layout of a corpus of which only references are here.
 LABELS_LAYOUT = "labels"
+# Under this the centre enters the fingerprint of the data; no segment has such an id.
+CENTRE_ID = "/centre"
 
 
 @dataclass(frozen=True)
@@ -114,12 +117,32 @@ class Task:
         """Segments by subject."""
         return by_subject(self.segments)
 
+    @cached_property
+    def centre(self) -> NDArray[np.float64] | None:
+        """The mean segment of the training part, (n_frames, n_bands); None where no measure needs it.
+
+        Raises:
+            CorpusError: references of the training part are not here, or cannot be read.
+            SplitError: its split is not there, or not for this corpus.
+        """
+        needing = [by for name in self.split.measures if (by := measure(name)).needs_centre]
+        if not needing:
+            return None
+        return training_centre(self.corpus, self.split, self.feature, needing[0].title)
+
     def check_labels(self) -> None:
         """Refuse a task without references, before any predictor runs.
 
         Raises:
-            CorpusError: recordings without the feature, or labels without some subjects or segments.
+            CorpusError: recordings without the feature, or labels without some subjects or segments; or the
+                training part is not here, and a measure needs its mean.
+            SplitError: the split of that training part is not there, or not for this corpus.
         """
+        self._check_references()
+        _ = self.centre
+
+    def _check_references(self) -> None:
+        """Refuse a task of which references are missing."""
         if self.labels is None:
             lacking = [s.id for s in self.segments if self.feature not in s.recording.feature_series]
             if lacking and self.feature in self.corpus.absent:
@@ -182,7 +205,8 @@ class Task:
 
         A simulated corpus is made anew on every machine, and processors differ in the last bits; its
         fingerprint is that of its recipe (its files were checked when the task was opened). References
-        that are not the corpus's own always enter by their numbers.
+        that are not the corpus's own always enter by their numbers. Where a measure needs the training
+        part's mean, that enters too: another mean gives other scores.
 
         Args:
             seen: what went through the predictor and the scorer already, to read nothing twice.
@@ -205,6 +229,8 @@ class Task:
                 if digest.lacks(segment.id, "eeg"):
                     digest.add_eeg(segment.id, segment.eeg())
             release_maps()
+        if self.centre is not None:
+            digest.add_reference(CENTRE_ID, self.centre)
         return digest.hexdigest()
 
 
@@ -245,9 +271,7 @@ def open_task(
     corpus = open_corpus(data, layout=layout, feature_folder=feature_folder)
     if split is None:
         split = load_split(default_split(corpus.declaration, corpus.layout))
-    if not split.names_measures:
-        usual = corpus.declaration.measure
-        split = replace(split, measures=(measure(usual, f"corpus {corpus.name}: measure").name,))
+    split = with_usual_measures(split, corpus.declaration)
     check_fit(corpus, split)
     chosen = chosen_feature(split, feature)
     size = sizes(corpus.declaration, split, chosen)

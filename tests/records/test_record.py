@@ -131,15 +131,15 @@ def test_chance_stands_in_the_record_and_in_words(record):
         "circular_shifts": {"low": -0.01, "mean": 0.0, "high": 0.01, "scores": 33},
         "mismatched_segments": None,
     }
-    assert chance_lines(record) == ["chance -0.0100 to 0.0100 (95 % of 33 circular shifts)"]
+    assert chance_lines(record.ranked) == ["chance -0.0100 to 0.0100 (95 % of 33 circular shifts)"]
     wide = ChanceBand(low=-0.02, mean=0.0, high=0.5, scores=1000)
     both = replace(record, score=0.4, chance=replace(record.chance, mismatched_segments=wide))
-    assert chance_lines(both) == [
+    assert chance_lines(both.ranked) == [
         "chance -0.0200 to 0.5000 (95 % of 33 circular shifts and of 1,000 mismatched segments):"
         " INDISTINGUISHABLE FROM CHANCE"
     ]
     none = ChanceBands(circular_shifts=None, mismatched_segments=None)
-    assert chance_lines(replace(record, chance=none)) == []
+    assert chance_lines(replace(record, chance=none).ranked) == []
 
 
 def test_fields_and_their_order_are_the_schemas():
