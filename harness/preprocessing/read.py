@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import logging
 import re
 import shutil
 import warnings
@@ -111,7 +112,8 @@ def opened(
     with _unpacked(path, scratch) as plain, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            raw = mne.io.read_raw(plain, preload=False, verbose="WARNING")
+            with _without_log():
+                raw = mne.io.read_raw(plain, preload=False, verbose="WARNING")
         except Exception as error:  # mne's readers raise whatever their parsing meets
             raise _unreadable(path, error) from None
         said = [str(warning.message).strip() for warning in caught]
@@ -201,6 +203,21 @@ def _described(
             Fault(name, f"no EEG channel among {shorten(raw.ch_names, 8)}", "some, by file or channels.tsv")
         )
     return RawEeg(name, raw, tuple(eeg), tuple(bad), remarks)
+
+
+@contextlib.contextmanager
+def _without_log() -> Iterator[None]:
+    """Keep mne from printing its warnings on stdout; they are caught as Python's."""
+
+    def nothing(_record: logging.LogRecord) -> bool:
+        return False
+
+    logger = logging.getLogger("mne")
+    logger.addFilter(nothing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(nothing)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -679,3 +680,24 @@ def test_unknown_mel_and_missing_folder_are_usage_and_data_errors(tmp_path, harn
         f"error: {tmp_path}/none: no such folder, expected the root of a BIDS data set.\n",
     )
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["Newtest17-256.bdf", "Newtest17-2048.bdf.gz"])
+def test_real_biosemi_files_go_through_the_recipe_simple(tmp_path, name):
+    folder = os.environ.get("HARNESS_TEST_REAL")
+    if not folder:
+        pytest.skip("HARNESS_TEST_REAL does not name a folder of real recordings")
+    root = tmp_path / "bids"
+    content = Path(folder, "bdf", name).read_bytes()
+    suffix = name.partition(".")[2]
+    path = write_recording(root, "sub-01", 1, b"", [(5.0, 33.62, "OSR.wav")], suffix=f".{suffix}")
+    path.write_bytes(content)
+    (root / "stimuli").mkdir()
+    shutil.copy(Path(folder, "audio", "OSR_us_000_0010_8k.wav"), root / "stimuli" / "OSR.wav")
+    report = prepare(root, tmp_path / "corpus", load_recipe("simple"), features=("mel-28",))
+    assert report.failed == []
+    assert report.stimuli[0].remarks == ("OSR.wav: 2 bands of mel-28 are silent at 8000 Hz",)
+    corpus = open_corpus(tmp_path / "corpus")
+    assert corpus.faults == ()
+    assert corpus.recordings[0].eeg_series.n_channels == 16
+    assert corpus.recordings[0].feature("mel-28", 0, 2150).shape == (2150, 28)

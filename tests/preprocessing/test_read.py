@@ -111,6 +111,16 @@ def test_a_truncated_bdf_is_refused_and_not_read_as_far_as_it_goes(written, tmp_
         pass
 
 
+def test_what_mne_warns_of_is_a_remark_and_not_printed(eeg, tmp_path, capfd):
+    content = bytearray(bdf(eeg, None, names=NAMES))
+    content[168:176] = b"99.99.99"  # the header's date
+    (tmp_path / "b_eeg.bdf").write_bytes(content)
+    with opened(tmp_path / "b_eeg.bdf", tmp_path) as raw:
+        assert raw.remarks == ("Invalid measurement date encountered in the header.",)
+        read_eeg(raw, NAMES)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_gzip_that_ends_early_is_refused_and_leaves_nothing(written, tmp_path):
     packed = gzip.compress(written[".bdf"].read_bytes())
     path = tmp_path / "b_eeg.bdf.gz"
