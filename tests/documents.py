@@ -1,6 +1,7 @@
 """Documents that several tests begin from."""
 
 from harness.records.record import CorpusData, RunFacts, SplitPart, System
+from harness.scoring.statistics import bootstrap_interval
 
 SMALL_SPLIT = {
     "name": "small-split",
@@ -42,3 +43,19 @@ RUN = {
         processors=2,
     ),
 }
+
+
+def with_measures(document, names, **scores):
+    """A record's document with measures of its split, and the scores of each subject by those but Pearson r."""
+    band = {"low": -0.01, "mean": 0.0, "high": 0.01, "scores": 100}
+    measures = {
+        name: {
+            "value": sum(values) / len(values),
+            "ci95": list(bootstrap_interval(values)) if len(values) > 1 else None,
+            "chance": {"circular_shifts": band, "mismatched_segments": None},
+            "subjects": dict(zip(document["subjects"], values, strict=True)),
+            "segments_undefined": 0,
+        }
+        for name, values in scores.items()
+    }
+    return {**document, "split": {**document["split"], "measures": list(names)}, "measures": measures}

@@ -24,7 +24,7 @@ MADE_FROM = {
     "submission.predictions_sha256": "predictions",
     "split.name": "name of the split",
     "split.sha256": "split",
-    "split.measures": "measures",
+    "split.measures": "measures of the split",
     "corpus.fingerprint": "corpus",
     "scorer_version": "scorer",
     "seed": "seed",

@@ -210,7 +210,7 @@ def detectable(differences: ArrayLike, *, level: float = 0.05, power: float = 0.
         power: share of repetitions in which it is found.
 
     Returns:
-        In units of Pearson r; None with fewer than two subjects.
+        In the unit of the scores; None with fewer than two subjects.
     """
     from scipy.optimize import brentq
     from scipy.stats import nct, t

@@ -139,7 +139,7 @@ class Task:
             SplitError: the split of that training part is not there, or not for this corpus.
         """
         self._check_references()
-        _ = self.centre
+        _ = self.centre  # refused now, and kept for the score
 
     def _check_references(self) -> None:
         """Refuse a task of which references are missing."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness.errors import RecordError
 from harness.pull_request.comment import MARKER, MOST_BYTES, code, comment_text, load_data
+from harness.scoring.measures import MEASURES
 
 
 def row(number, *, how="from record", event=None, before=None, system=None):
@@ -163,6 +164,8 @@ def broken(change):
         (broken(lambda d: d.update(html="<b>")), "unknown key 'html'"),
         (broken(lambda d: d.update(base="main")), "'main', expected a commit's full hash"),
         (broken(lambda d: d["boards"][0]["rows"][0].update(pearson_r=1.5)), "1.5 is greater"),
+        (broken(lambda d: d["boards"][0]["rows"][0].update(value=1e7)), "10000000.0 is greater"),
+        (broken(lambda d: d["boards"][0]["rows"][0].pop("pearson_r")), r"boards\[0\]: rows\[0\]: .*valid under any"),
         (broken(lambda d: d["boards"][0]["rows"][0].update(ties="[x](y)")), "expected letters"),
         (broken(lambda d: d["boards"][0]["rows"][0].update(ties="a\n")), "expected letters"),
         (broken(lambda d: d["boards"][0]["rows"][0].update(how="trust me")), "expected one of from record"),
@@ -174,6 +177,63 @@ def broken(change):
 def test_data_against_the_schema_are_refused(tmp_path, value, message):
     with pytest.raises(RecordError, match=message):
         load_data(stored(tmp_path, value))
+
+
+LEVEL = {"title": "level distance", "short": "level", "higher_is_better": False}
+R = {"title": "Pearson r", "short": "r", "higher_is_better": True}
+
+
+def measured(number, value, *further, before=None):
+    made = {**row(number, before=before), "value": value}
+    del made["pearson_r"]
+    return {**made, "further": list(further)} if further else made
+
+
+def test_a_board_of_other_measures_names_them_and_shows_the_further_ones(tmp_path):
+    before = {"rank": 1, "ties": "ab", "value": 2.5}
+    data = document(
+        [
+            {**measured(1, 2.0, 0.1, before=before), "event": "improved"},
+            measured(2, 3.0, before={"rank": 2, "ties": "ab"}),
+        ]
+    )
+    data["boards"][0]["measures"] = [LEVEL, R]
+    text = comment_text(load_data(stored(tmp_path, data)))
+    assert "feature mel, ranked by level distance (lower is better): 2 systems, 12 subjects**" in text
+    assert "| system | mean level | 95 % interval | chance | mean r | how |" in text
+    assert [cells[4:8] for cells in table(text)] == [
+        ["2.0000 (-0.5000)", "0.0500 to 0.1500", "-0.0100 to 0.0100", "0.1000"],
+        ["3.0000", "0.0500 to 0.1500", "-0.0100 to 0.0100", ""],
+    ]
+
+
+def test_the_word_of_a_changed_harness_names_the_measure(tmp_path):
+    data = document([row(1)])
+    data["own"] = own_word([{"system": "system-1", "value": 4.0, "base": 2.0}])
+    data["own"]["boards"][0]["measures"] = [LEVEL]
+    text = comment_text(load_data(stored(tmp_path, data)))
+    assert "feature mel, ranked by level distance (lower is better):" in text
+    assert "| system | mean level, the base's code | mean level, its own word |" in text
+    assert "| `system-1` | 2.0000 | 4.0000 |" in text
+
+
+@pytest.mark.parametrize(
+    "text", ["@someone", "[x](http://x)", "<b>", "GH-1", "a|b", "a`", "r\n", "", "x" * 41]
+)
+def test_a_title_that_could_be_more_than_words_is_refused(tmp_path, text):
+    data = document([measured(1, 2.0, 0.1)])
+    data["boards"][0]["measures"] = [{**LEVEL, "title": text}, R]
+    with pytest.raises(RecordError, match=r"boards\[0\]: measures\[0\]: title: "):
+        load_data(stored(tmp_path, data))
+
+
+def test_every_measures_words_can_stand_in_a_comment(tmp_path):
+    data = document([measured(1, 2.0, 0.1)])
+    data["boards"][0]["measures"] = [
+        {"title": one.title, "short": one.short, "higher_is_better": one.higher_is_better}
+        for one in MEASURES.values()
+    ]
+    assert load_data(stored(tmp_path, data)) == data
 
 
 def test_data_that_are_not_there_are_refused(harness, tmp_path):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from documents import with_measures
 
 from harness.records.consistency import inconsistencies
 from harness.records.record import parse_record, plain
@@ -137,4 +138,65 @@ def test_predictions_have_no_code_and_submissions_have(document):
         "r.json: submission: variant: default, expected null for predictions.",
         "r.json: submission: predictions_sha256: null, expected a value for predictions.",
         f"r.json: submission: weights_sha256: {'7' * 64}, expected null for predictions.",
+    ]
+
+
+@pytest.fixture
+def measured(document):
+    """The same record by two measures, of which the cosine ranks."""
+    return with_measures(document, ["cosine", "pearson_r"], cosine=[0.5, 0.6, 0.7])
+
+
+def test_a_record_with_further_measures_holds_together(measured):
+    assert found(measured) == []
+
+
+def test_measures_are_those_of_the_split(measured):
+    measured["split"]["measures"] = ["cosine_centred", "cosine"]
+    assert found(measured) == [
+        "r.json: measures: cosine, expected cosine_centred, cosine, the split's but pearson_r."
+    ]
+    measured["split"]["measures"] = ["mse", "cosine"]
+    assert found(measured)[0] == (
+        "r.json: split: measures: mse, expected one of cosine, cosine_centred, pearson_r."
+    )
+    del measured["split"]["measures"]
+    assert found(measured) == ["r.json: measures: cosine, expected none, the split's but pearson_r."]
+    del measured["measures"]
+    measured["split"]["measures"] = ["pearson_r"]
+    assert found(measured) == [
+        "r.json: split: measures: pearson_r, expected no such key for pearson_r alone."
+    ]
+
+
+def test_a_measures_numbers_follow_from_its_subjects(measured):
+    own = measured["measures"]["cosine"]
+    own["value"], own["ci95"] = 0.9, [0.1, 0.2]
+    own["chance"]["circular_shifts"]["mean"] = 0.5
+    assert found(measured) == [
+        "r.json: measures: cosine: value: 0.900000, expected 0.600000, the mean of its subjects.",
+        "r.json: measures: cosine: ci95: 0.100000 to 0.200000, expected an interval inside 0.500000 to"
+        " 0.700000, its subjects.",
+        "r.json: measures: cosine: chance: circular_shifts: -0.010000, 0.500000, 0.010000, expected low,"
+        " mean and high in this order.",
+    ]
+
+
+def test_a_measure_has_the_records_subjects(measured):
+    subjects = measured["measures"]["cosine"]["subjects"]
+    subjects["sub-099"] = subjects.pop("sub-086")
+    assert found(measured) == [
+        "r.json: measures: cosine: subjects: other subjects (sub-086, sub-099), expected those of the record."
+    ]
+
+
+def test_segments_that_count_zero_bound_a_measure_too(document):
+    document["subjects"]["sub-086"]["missing"] = ["a", "b", "c"]
+    document["flags"]["segments_missing"] = 3
+    measured = with_measures(document, ["cosine"], cosine=[0.5, 0.6, 0.7])
+    measured["measures"]["cosine"]["segments_undefined"] = 10
+    assert found(measured) == [
+        "r.json: measures: cosine: subjects: sub-086: 0.500000, expected -0.250000 to 0.250000, since 3 of 4"
+        " segments count 0.",
+        "r.json: measures: cosine: segments_undefined: 10, expected at most 9, the segments with a prediction.",
     ]

@@ -1,14 +1,17 @@
 """Score records: values, schema, bytes."""
 
+import dataclasses
 import json
 
 import msgspec
+import numpy as np
 import pytest
 from conftest import REPOSITORY
-from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM
+from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM, with_measures
 from msgspec.structs import replace
 
 from harness.errors import RecordError
+from harness.records.key import record_key
 from harness.records.record import (
     ChanceBand,
     ChanceBands,
@@ -18,9 +21,10 @@ from harness.records.record import (
     plain,
     record_bytes,
 )
-from harness.records.text import chance_lines
-from harness.scoring.chance import Band, Chance
-from harness.scoring.score import combine, score_subject
+from harness.records.text import chance_lines, flag_lines
+from harness.scoring.chance import Band, Chance, chance
+from harness.scoring.measures import MEASURES
+from harness.scoring.score import combine, score_subject, score_with_chance
 
 COMMITTED = sorted((REPOSITORY / "results").rglob("*.json"))
 
@@ -140,6 +144,47 @@ def test_chance_stands_in_the_record_and_in_words(record):
     ]
     none = ChanceBands(circular_shifts=None, mismatched_segments=None)
     assert chance_lines(replace(record, chance=none).ranked) == []
+
+
+def test_what_a_record_says_by_each_measure(record):
+    assert record.measure_names == ("pearson_r",)
+    assert (record.ranked.value, record.ranked.ci95) == (record.score, record.ci95)
+    assert record.ranked.subjects == {name: one.pearson_r for name, one in record.subjects.items()}
+    assert record.measured == (record.ranked,)
+    document = with_measures(plain(record), ["cosine", "pearson_r"], cosine=[0.25, 0.75])
+    own = parse_record(json.dumps(document).encode(), "r.json")
+    assert [one.measure.name for one in own.measured] == ["cosine", "pearson_r"]
+    assert (own.ranked.value, own.ranked.subjects) == (0.5, {"a": 0.25, "b": 0.75})
+    assert own.measured[1] == record.ranked
+    assert (own.has("pearson_r"), own.has("cosine"), own.has("cosine_centred")) == (True, True, False)
+    assert record_key(own) != record_key(record)
+    assert b'"measures": [\n   "cosine",\n   "pearson_r"\n  ]' in record_bytes(own)
+
+
+def test_where_lower_is_better_chance_is_beaten_from_above(record, monkeypatch):
+    distance = dataclasses.replace(MEASURES["cosine"], name="distance", higher_is_better=False)
+    monkeypatch.setitem(MEASURES, "distance", distance)
+    for scores, at_chance in (([-0.02, -0.02], False), ([-0.01, -0.01], True), ([0.5, 0.5], True)):
+        document = with_measures(plain(record), ["distance"], distance=scores)
+        assert parse_record(json.dumps(document).encode(), "r.json").at_chance is at_chance
+
+
+def test_segments_without_a_value_by_a_measure_are_counted_and_named(rng):
+    references = {f"s{i}": rng.standard_normal((8, 1)) for i in range(4)}
+    references["s3"] = np.zeros((8, 1))
+    predictions = {name: reference + 1 for name, reference in references.items() if name != "s2"}
+    predictions["s0"] = np.zeros((8, 1))
+    scored = score_with_chance(references, predictions, ["cosine"])
+    own = build_record(
+        combine({"a": scored.score}),
+        chance=chance({"a": scored.chance}),
+        submission=SYSTEM,
+        split=replace(SPLIT_PART, measures=("cosine",)),
+        corpus=CORPUS_DATA,
+        **RUN,
+    )
+    assert own.measures["cosine"].segments_undefined == 2
+    assert flag_lines(own)[-1] == "2 segments without a value by the cosine count 0"
 
 
 def test_fields_and_their_order_are_the_schemas():

@@ -42,9 +42,11 @@ def test_the_measures_and_what_they_are():
         assert found.range == (-1.0, 1.0)
         assert found.higher_is_better
         assert found.unit == ""
+        assert found.sign == 1
         assert found.title
         assert found.chance
     assert [found.by_band for found in MEASURES.values()] == [True, False, False]
+    assert [found.heading for found in MEASURES.values()] == ["mean r", "mean cosine", "mean centred cosine"]
     assert [found.needs_centre for found in MEASURES.values()] == [False, False, True]
 
 
