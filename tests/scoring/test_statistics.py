@@ -227,6 +227,15 @@ def test_one_draw_is_an_interval_of_one_rank(rng):
     assert [interval[1:] for interval in rank_intervals(scores, draws=1)] == [(r, r) for r in ranks]
 
 
+def test_the_ends_of_a_rank_interval_are_ranks_that_were_drawn(rng):
+    scores = rng.normal(0.05, 0.03, (9, 6))
+    picks = np.random.default_rng(20240415).integers(0, 6, size=(4, 6))
+    ranks = np.array([(-scores[:, pick].mean(axis=1)).argsort().argsort() + 1 for pick in picks])
+    drawn = np.sort(ranks, axis=0)  # half of four draws lie between the first and the third
+    found = [interval[1:] for interval in rank_intervals(scores, level=0.5, draws=4)]
+    assert found == list(zip(drawn[0], drawn[2], strict=True))
+
+
 def test_two_subjects_have_rank_intervals():
     assert rank_intervals([[0.0, 1.0], [0.5, 0.4]]) == [(1, 1, 2), (2, 1, 2)]
 
@@ -244,6 +253,13 @@ def test_drawn_signs_are_counted_by_their_seed(rng):
 def test_signs_are_drawn_from_21_subjects_on():
     for n_subjects, expected in ((20, 2 / 2**20), (21, 1 / 20_001)):
         assert sign_flip_test(np.ones(n_subjects)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_bound_of_a_pair_is_its_own(rng):
+    scores = np.abs(rng.normal(1.0, 0.3, (3, 60))) * np.array([[0.0], [1.0], [3.0]])
+    p = sign_flip_tests(scores)
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        assert p[i, j] == sign_flip_test(scores[j] - scores[i]) < 1e-6
 
 
 @pytest.mark.parametrize("n_subjects", [8, 25])
