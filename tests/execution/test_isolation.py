@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -9,7 +10,16 @@ import numpy as np
 import pytest
 
 from harness.errors import PredictorError, SubmissionError, UsageError
-from harness.execution import PredictorSpec, Run, SegmentInput, isolation, landlock, predict_segments
+from harness.execution import (
+    PredictorSpec,
+    Run,
+    SegmentInput,
+    isolation,
+    landlock,
+    predict_segments,
+    seccomp,
+)
+from harness.execution.drive import fitting_jobs
 from harness.execution.isolation import BUBBLEWRAP, LANDLOCK, NONE, Means, choose
 from harness.predictor import Setup
 
@@ -119,8 +129,6 @@ def test_a_run_is_refused_where_a_file_outside_can_be_read(monkeypatch, run):
 
 def test_a_run_is_refused_where_calls_are_not_filtered(monkeypatch, run):
     needs(isolation.landlocked())
-    from harness.execution import seccomp
-
     monkeypatch.setattr(isolation, "filter_of_calls", lambda name: seccomp.program([]))
     with pytest.raises(
         PredictorError, match="the isolation does not hold: the process could open a socket and make"
@@ -206,3 +214,34 @@ def test_links_out_of_the_package_stop_the_run(run, tmp_path):
     with pytest.raises(SubmissionError, match="labels: a link that leaves the folder"):
         run()
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("threads", "cores", "batches", "gib", "jobs"),
+    [
+        (None, 8, 40, 16, 8),
+        (None, 8, 40, 4, 4),  # each has memory of its own
+        (None, 8, 6, 16, 3),  # each has two batches and more
+        (None, 8, 1, 16, 1),
+        ("4", 8, 40, 16, 2),
+        ("16", 8, 40, 16, 1),
+        ("many", 8, 40, 16, 8),
+        (None, 1, 40, 16, 1),
+    ],
+)
+def test_jobs_fit_the_cores_the_batches_and_the_memory(monkeypatch, threads, cores, batches, gib, jobs):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if threads:
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    assert fitting_jobs(batches, gib * 2**30) == jobs
+
+
+def test_the_command_line_s_no_isolation_reaches_the_run(harness, make_submission, where, monkeypatch):
+    having(monkeypatch)
+    folder = make_submission()
+    code, _, err = harness("score", folder, *where)
+    assert code == 1
+    assert "isolation: no means of it works on this machine" in err
+    code, out, _ = harness("score", folder, *where, "--no-isolation", "--json")
+    assert (code, json.loads(out)["run"]["isolation"]) == (0, "none")
