@@ -11,16 +11,16 @@ if TYPE_CHECKING:  # the command starts without numpy
 
     # Numbers in an array, whatever their width; import it under TYPE_CHECKING too.
     Array = NDArray[np.floating[Any]]
-# Called with what is done, of how much, and a note where there is one.
+# Called with how much is done, how much there is in all, and sometimes a note.
 Progress = Callable[..., None]
 
-# What a predictor is told of whose EEG it is, where the split does not say who.
+# The subject that a predictor is told where the split hides it.
 UNKNOWN_SUBJECT: Final = "unknown"
 # Digits of a hash that people are shown.
 HASH_DIGITS: Final = 12
 # The variant of a submission whose manifest names none.
 DEFAULT_VARIANT: Final = "default"
-# In the root of every simulated corpus; and what opens the name of every simulated stimulus.
+# The file in the root of every simulated corpus, and the start of every simulated stimulus's name.
 SIMULATED_MARKER: Final = "simulated.json"
 SIMULATED_PREFIX: Final = "simulated"
 # What every output on simulated data says of it.

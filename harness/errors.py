@@ -1,6 +1,6 @@
 """Every error that the harness raises on purpose.
 
-    HarnessError                 something a user can mend; the command exits 1
+    HarnessError                 something a user can fix; the command exits 1
     ├── SplitError               a split file, or a split that does not fit the corpus
     ├── CorpusError              EEG, stimuli or labels: missing, broken, of the wrong layout
     ├── SubmissionError          a submission folder: manifest, hashes, entry point, weights
@@ -13,7 +13,7 @@
     └── UsageError               options that contradict each other; the command exits 2
 
 An error carries one or more faults, and all faults of one kind are reported at once: the reader
-mends a list, not a chain of surprises. Only ``harness/cli/main.py`` catches these.
+fixes a list, not a chain of surprises. Only ``harness/cli/main.py`` catches these.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Fault:
 
 
 class HarnessError(Exception):
-    """Something that a user can mend.
+    """Something that a user can fix.
 
     Args:
         faults: what is wrong, one entry a thing.

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 MOST_WEIGHTS_BYTES = 16 << 30
-"""Of a file of weights."""
+"""The largest weights file that is read."""
 
 _CHUNK_BYTES = 1 << 20
 _DRAFT_SUFFIX = ".partial"
-# A draft that nobody has locked is being made, or its writer was killed; this long after its last byte
-# nobody is about to lock it.
+# A draft without a lock is either just being made, or its writer was killed. This long after the draft's last
+# byte, its writer was killed.
 _STALE_SECONDS = 60
-_MOST_NAME_CHARS = 40  # of a file's name in its draft's, which must not be too long for the disk
+_MOST_NAME_CHARS = 40  # of a file's name in the name of its draft: the disk refuses names that are too long
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -56,9 +56,9 @@ def open_regular(path: Path, most_bytes: int | None = None) -> BinaryIO:
         OSError: missing, or no permission.
     """
     try:
-        # Neither a pipe without a writer nor a terminal may make us wait or become ours.
+        # A pipe without a writer must not make us wait, and a terminal must not become ours.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except ValueError:  # a NUL in it, or what the file system's encoding has not
+    except ValueError:  # a NUL in it, or a character that the file system's encoding lacks
         raise UnfitFileError(path, "a name that no file can have") from None
     except OSError as error:
         if error.errno == errno.ENXIO:  # a socket, or a device that is not there

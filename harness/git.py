@@ -1,8 +1,8 @@
 """git, called with lists of arguments: no text reaches a shell, and nothing is checked out.
 
 This is the one place that runs it. What a user has set (colours, signatures in logs, pagers, other diffs,
-hooks, watchers, ``GIT_DIR``) changes no answer. What git refuses it says in its own sentence, with its
-remedy: a clone that somebody else owns is no missing repository.
+hooks, watchers, ``GIT_DIR``) changes no answer. Where git refuses, its own sentence and remedy are passed on:
+a clone that somebody else owns is not called a missing repository.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from harness.errors import Fault, RepositoryError
 _GIT_SECONDS = 120
 _NO_REPOSITORY = "not a git repository"
 
-# The user's settings still hold for what they are there for: safe.directory, and how a partial clone fetches.
-# These hold in their place, since they change what the commands here print, or run something.
+# Settings that replace the user's own, because these change what the commands here print, or run something.
+# The user's other settings hold, such as safe.directory and how a partial clone fetches.
 _SETTINGS = {
     "color.ui": "false",
     "color.diff": "false",
@@ -44,7 +44,7 @@ _SETTINGS = {
     "status.showUntrackedFiles": "normal",
     "status.submoduleSummary": "false",
 }
-# Of the environment's GIT_*: the user's settings, how far git looks for a repository, and how it fetches.
+# The GIT_* variables that are kept: the user's settings, how far git looks for a repository, how it fetches.
 # The others name another repository, index or tree, or change what is printed.
 _KEPT = ("GIT_CONFIG", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY", "GIT_EXEC_PATH", "GIT_ASKPASS", "GIT_SSH")
 
@@ -121,7 +121,7 @@ def git_state(folder: Path) -> GitState | None:
 
 
 def _run(root: Path, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
-    # Locks are for those who write.
+    # No optional locks: nothing is written here.
     command = ["git", "--no-pager", "--no-optional-locks", "--no-replace-objects", "-C", str(root)]
     for name, value in _SETTINGS.items():
         command += ["-c", f"{name}={value}"]
@@ -148,7 +148,7 @@ def _environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if name.startswith(_KEPT) or not name.startswith("GIT_")
     }
-    return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}  # its sentences are looked at, in English
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}  # its messages are compared, in English
 
 
 def _said(done: subprocess.CompletedProcess[bytes]) -> str:

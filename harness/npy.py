@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 SUFFIX = ".npy"
 MAX_HEADER_BYTES = 10_000
-"""Of a header's text, which for a plain array takes 118 bytes; numpy reads no more either."""
+"""The longest text of a header that is read, as in numpy; that of a plain array takes 118 bytes."""
 _MAX_AXIS = 2**62
 _MAX_AXES = 32
-# Version of the format -> bytes that a header's length takes, and who parses it.
+# Version of the format -> bytes that a header's length takes, and its parser.
 _VERSIONS = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}
 
 DAMAGED = (
@@ -46,7 +46,7 @@ DAMAGED = (
     lzma.LZMAError,
     zipfile.BadZipFile,
 )
-"""What numpy and zipfile raise on damaged or hostile bytes, but for OSError."""
+"""What numpy and zipfile raise on damaged or hostile bytes, besides OSError."""
 
 
 class Header(NamedTuple):
@@ -72,7 +72,7 @@ def read_header(file: IO[bytes]) -> Header:
     """Read a header; the file then stands at the first number.
 
     Raises:
-        ValueError: it is none, or of a shape that no array has.
+        ValueError: there is no header, or its shape is one that no array has.
         OSError: the file cannot be read.
     """
     start = file.read(npy.MAGIC_LEN)
@@ -108,7 +108,7 @@ def read_npz(file: IO[bytes], most_bytes: int, only: str | None = None) -> dict[
     Args:
         file: the archive.
         most_bytes: of all arrays together, unpacked.
-        only: the one that is read, and the others are not looked at; None for all.
+        only: name of the one array to read; None for all.
 
     Returns:
         Name -> array, in the archive's order.

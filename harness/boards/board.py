@@ -58,7 +58,7 @@ class BoardRecord:
         """The record in a file's bytes.
 
         Raises:
-            RecordError: not JSON, or against the schema.
+            RecordError: not JSON, or not valid by its schema.
         """
         return cls(path, parse_record(content, str(path)), hashlib.sha256(content).hexdigest())
 
@@ -67,7 +67,7 @@ class BoardRecord:
         """The record in a file.
 
         Raises:
-            RecordError: missing, not JSON, or against the schema.
+            RecordError: missing, not JSON, or not valid by its schema.
         """
         return cls.of(path, read_bytes(path))
 
@@ -76,7 +76,7 @@ class BoardRecord:
         """The record in a file, refused where it contradicts itself.
 
         Raises:
-            RecordError: it does, or is missing, not JSON, or against the schema.
+            RecordError: it does, or is missing, not JSON, or not valid by its schema.
         """
         one = cls.read(path)
         raise_all(RecordError, inconsistencies(one.record, str(path)))
@@ -90,7 +90,7 @@ class BoardRecord:
 
     @property
     def board(self) -> BoardName:
-        """The board that it is of."""
+        """The board that the record's contents name."""
         record = self.record
         return BoardName(record.corpus.name, record.split.name, record.split.part, record.feature)
 
@@ -128,12 +128,12 @@ class Board:
 
     @property
     def simulated(self) -> bool:
-        """Whether the data are simulated."""
+        """Whether the records are of simulated data."""
         return any(one.record.simulated for one in self.records or self.partial)
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Ids of the subjects."""
+        """Ids of the subjects, in the order of every record; empty where no record is ranked."""
         return tuple(self.records[0].record.subjects) if self.records else ()
 
     @property
@@ -276,7 +276,7 @@ def strangers(records: Sequence[BoardRecord]) -> list[Fault]:
             None if one.record.flags.partial else tuple(one.record.subjects) for one in records
         ],
     }
-    # Predictions that are handed in are scored without EEG, so their fingerprint of the data is another.
+    # Predictions that are handed in are scored without EEG, so their fingerprint of the data differs.
     for kind in dict.fromkeys(one.record.submission.kind for one in records):
         facts[f"corpus's data ({kind})"] = [
             one.record.corpus.fingerprint if one.record.submission.kind == kind else None for one in records

@@ -24,7 +24,7 @@ def board_title(board: Board) -> str:
 
 
 def ranked_words(by: Measure) -> str:
-    """By what systems are ranked, in words."""
+    """What systems are ranked by, in words."""
     return f"ranked by {by.title}" + ("" if by.higher_is_better else " (lower is better)")
 
 
@@ -74,8 +74,8 @@ def row_cells(row: Row, *, bands: bool = False) -> dict[str, str]:
 def row_values(board: BoardName, row: Row) -> dict[str, Any]:
     """A row's plain values, for programs: the keys of csv, and of json's rows.
 
-    The score stands under the name of the measure that ranks, its interval and chance behind it; those of
-    further measures stand under their own names.
+    The score by the measure that ranks has that measure's name as its key, and ``ci95_low`` and so on follow.
+    Keys of further measures begin with the measure's name.
     """
     overlap = row.overlap
     return {

@@ -211,7 +211,7 @@ def comparison_text(comparison: Comparison) -> str:
             f"smallest difference these subjects could show (0.05, 80 % power): {comparison.detectable:.4f}"
         )
     title = (
-        f"{names[0]} less {names[1]} on {corpus}, split {board.split}, part {board.part},"
+        f"{names[0]} minus {names[1]} on {corpus}, split {board.split}, part {board.part},"
         f" feature {board.feature}"
     )
     if names_measures:

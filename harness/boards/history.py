@@ -1,10 +1,9 @@
 """What happened to the records of the boards: added, improved, withdrawn, re-scored.
 
-The history is git itself. A file of events beside the records would be a second home of the same facts,
-which a pull request could edit, and which could disagree with the records; commits of ``results/`` are
-append-only where the branch is protected, and carry who and when. Every event is derived from the record
-before and the record after a commit. Only the first parents count: a pull request is one step, however many
-commits it has.
+The history is git itself. A file of events would say the same facts a second time: it could disagree with
+the records, and a pull request could edit it. Commits of ``results/`` say who and when, and cannot be changed
+where the branch is protected. Every event is derived from the record before and the record after a commit.
+Only the first parents count: a pull request is one step, however many commits it has.
 """
 
 from __future__ import annotations

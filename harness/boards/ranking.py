@@ -23,8 +23,8 @@ class Ranking:
         rows: of the records, best mean first.
         partial: rows of the records that are not ranked.
         p: (n_systems, n_systems) of the paired sign-flip tests, Holm over all pairs; ones on the diagonal.
-        effect: (n_systems, n_systems), row less column, mean over deviation of the differences; NaN where
-            it has none.
+        effect: (n_systems, n_systems), row minus column, mean over deviation of the differences; NaN where
+            there is none.
     """
 
     board: Board
@@ -57,7 +57,7 @@ def rank(board: Board) -> Ranking:
 
 
 def tie_groups(tied: NDArray[np.bool_]) -> list[tuple[int, ...]]:
-    """Groups of systems, such that two share one exactly where they cannot be told apart.
+    """Groups of systems; two systems share a group if they cannot be told apart, and only then.
 
     What a compact letter display shows (Piepho 2004). A group is mostly a run of neighbours, a bar of a
     critical difference diagram; it has gaps where two systems can be told apart although two others with a
@@ -82,7 +82,7 @@ def tie_groups(tied: NDArray[np.bool_]) -> list[tuple[int, ...]]:
                     fitting &= tied[place]
             shared[np.ix_(members, members)] += 1
             groups.append(tuple(sorted(members)))
-    for group in sorted(groups, key=len):  # what later groups have made superfluous
+    for group in sorted(groups, key=len):  # remove groups whose pairs all share another group too
         if (shared[np.ix_(group, group)] > 1).all():
             shared[np.ix_(group, group)] -= 1
             groups.remove(group)
@@ -90,7 +90,7 @@ def tie_groups(tied: NDArray[np.bool_]) -> list[tuple[int, ...]]:
 
 
 def tie_letters(tied: NDArray[np.bool_]) -> list[str]:
-    """Letters for systems in order of their means: two share one exactly where they cannot be told apart.
+    """Letters for systems in order of their means; two share one if they cannot be told apart, and only then.
 
     Args:
         tied: as in :func:`tie_groups`.

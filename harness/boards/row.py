@@ -22,7 +22,7 @@ class Row:
         version: of the submission; None likewise.
         kind: "submission" or "predictions".
         members: of an ensemble; else empty.
-        rank: by its mean, and the 95 % interval of that; None where it is not ranked (a partial record).
+        rank: by its mean, with its 95 % interval; None where it is not ranked (a partial record).
         ties: letters of the groups of systems that it cannot be told apart from; empty where not ranked.
         score: by the measure that ranks its board: mean, interval, chance, and the mean of each subject.
         further: the same by the split's further measures, in their order.

@@ -15,10 +15,10 @@ from harness.cli.pull_request import predict_changes, rank_changes
 if TYPE_CHECKING:
     from harness.boards.board import Board
 
-# Options of the two ways to rank: committed records, and what changed since a git ref. --board is of both.
+# Options of the two ways to rank: committed records, and what changed since a git ref. --board is for both.
 OF_RECORDS = ("form", "sort", "bands", "pairs", "results")
 OF_CHANGES = ("data", "jobs", "out", "records", "predictions_out", "predictions", "own")
-# Of these, what a job that scores is told, and a job that only predicts is not.
+# Those of OF_CHANGES that only a job that scores takes, not one that only predicts.
 OF_SCORING = ("out", "records", "predictions", "own")
 
 

@@ -64,7 +64,7 @@ def main() -> None:
 
 
 class _StoppedError(KeyboardInterrupt):
-    """A signal that ends the command as Ctrl-C does: no code of others takes it for an error or an exit."""
+    """A signal that ends the command as Ctrl-C does; libraries do not catch it as an error or an exit."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -72,18 +72,18 @@ class _StoppedError(KeyboardInterrupt):
 
 
 def _plain(text: str) -> str:
-    """A fault for a terminal: no text of a stranger's file moves the cursor or colours the line."""
+    """A fault for a terminal, without characters that move the cursor or colour the line."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def _stopped(number: int, _frame: object) -> NoReturn:
-    for other in _ENDING:  # a second one must not cut the clearing up short
+    for other in _ENDING:  # a second signal must not interrupt the clearing up
         signal.signal(other, signal.SIG_IGN)
     raise _StoppedError(number)
 
 
 def _interrupted(interrupt: BaseException | None) -> int:
     click.echo("interrupted: nothing half-written is left behind", err=True)
-    for note in getattr(interrupt, "__notes__", []):  # what whoever was interrupted has to add
+    for note in getattr(interrupt, "__notes__", []):  # such as how to resume a training
         click.echo(note, err=True)
     return 128 + (interrupt.number if isinstance(interrupt, _StoppedError) else signal.SIGINT)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Between lines of progress where there is no terminal.
+# Seconds between lines of progress where there is no terminal.
 PLAIN_PROGRESS_SECONDS = 15.0
 
 
@@ -57,9 +57,7 @@ def progress(title: str) -> Iterator[Callable[..., None]]:
 
 def _plain_progress(title: str) -> Callable[..., None]:
     shown = time.monotonic()
-    first: tuple[float, int] | None = (
-        None  # when something was done first, and how much: a resumed job's start
-    )
+    first: tuple[float, int] | None = None  # time and amount of the first call: a resumed job starts above 0
 
     def show(done: int, total: int, note: str = "") -> None:
         nonlocal shown, first

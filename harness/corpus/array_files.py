@@ -25,7 +25,7 @@ RATE_MEMBERS = ("fs", "sr", "sample_rate", "sample_rate_hz", "sfreq")
 COMPRESSED = -1
 """The offset of an array that is compressed and cannot be mapped."""
 MOST_UNPACKED_BYTES = 4 << 30
-"""Of one compressed array, which is read whole."""
+"""The largest compressed array that is read; it is read whole."""
 _MOST_RATE_BYTES = 1 << 16
 _LOCAL_HEADER_BYTES = 30  # fixed part of a zip member's local header (PKWARE APPNOTE 4.3.7)
 
@@ -87,7 +87,7 @@ def open_npy(path: Path) -> ArrayFile:
 
 
 def open_npz(path: Path, member: str = "") -> dict[str, ArrayFile]:
-    """Read the headers of the arrays in an ``.npz`` file, but of those that say a rate.
+    """Read the headers of the arrays in an ``.npz`` file, except of those that say a rate.
 
     Args:
         path: the file.
@@ -150,7 +150,7 @@ def check_rate(path: Path, declared_hz: float) -> None:
 
 
 def said_rates(path: Path) -> dict[str, NDArray[np.generic]]:
-    """What an ``.npz`` says of its sampling rate: member -> its value, mostly none.
+    """What an ``.npz`` says of its sampling rate: member -> its value; most files say nothing.
 
     Raises:
         OSError, or one of ``npy.DAMAGED``: the file cannot be read.

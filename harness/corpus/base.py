@@ -25,8 +25,8 @@ from harness.errors import CorpusError, Fault
 
 # The dataset's own division of every recording in time (SparrKULee, split_data).
 TIME_FRACTIONS: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
-# EEG and features of one recording may differ in length by this share of the longer: more is another rate,
-# or another recording.
+# EEG and features of one recording may differ in length by this share of the longer. Beyond it, one has
+# another rate or is of another recording.
 MOST_LENGTH_DIFFERENCE = 0.02
 
 
@@ -83,7 +83,7 @@ class Recording:
 
     Attributes:
         subject: as in ``sub-003``.
-        stimulus: the audio's name; empty where nobody says what was heard.
+        stimulus: the audio's name; empty where it is not known what was heard.
         part_samples: samples of the train, val and test part where the recording is cut in time; their
             sum is the recording's length.
         eeg_series: (n_times or more, n_channels).
@@ -112,7 +112,7 @@ class Recording:
 
     @property
     def n_times(self) -> int:
-        """Samples in the recording."""
+        """EEG samples of the three parts together."""
         return sum(self.part_samples)
 
     def bounds(self, part: str, fractions: Mapping[str, float] = TIME_FRACTIONS) -> tuple[int, int]:
@@ -322,7 +322,7 @@ def length_fault(
 
 
 def case_faults(subjects: Iterable[str], where: str) -> list[Fault]:
-    """Names that differ only in case: one name on many disks, and two in nobody's head."""
+    """Faults of names that differ only in case, which many disks take for one name."""
     groups: dict[str, list[str]] = {}
     for subject in sorted(set(subjects)):
         groups.setdefault(subject.casefold(), []).append(subject)

@@ -2,7 +2,7 @@
 
 Corpora that everybody has (SparrKULee, DTU, the simulated one) are declared in ``harness/corpus/declared/``
 and need no file in their folder; any other folder says what it is in a ``corpus.toml`` of its own. Either is
-valid against ``harness/schemas/corpus.json``. A minute of reading::
+valid against ``harness/schemas/corpus.json``. An example::
 
     name = "my-lab"
     title = "Audiobooks at My Lab"
@@ -90,7 +90,7 @@ class FeatureDeclaration:
     files: Files | None = None
 
     def frames(self, segment_seconds: float) -> Fraction:
-        """How many frames a segment has; a rate may give a broken number, which no split may ask for."""
+        """How many frames a segment has; where a rate gives no whole number, no split may ask for it."""
         if self.frame_rate_hz is None:
             return Fraction(self.frames_per_segment or 0)
         return exact(self.frame_rate_hz) * exact(segment_seconds)
@@ -126,7 +126,7 @@ class Declaration:
         more_channels: whether files may hold further channels, which are not read.
         eeg: how EEG files are named; None where a layout's reader knows.
         layouts: readers that know how files are named; none where ``eeg`` says it.
-        subjects: who exists at all; None for whoever has a file.
+        subjects: all subjects of the corpus; None for those that have files.
         default_split: a split's name, or the path of a split file, relative to ``folder``.
         default_splits: layout -> split, where it has another default.
         measure: what a split that names no measure is scored by.
@@ -186,7 +186,7 @@ class Declaration:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of what decides the numbers: another hash, other data. Titles and file names do not enter."""
+        """Hash of what decides the numbers; titles and file names are not in it."""
         facts: dict[str, Any] = {
             "name": self.name,
             "kind": self.kind,
@@ -204,7 +204,7 @@ class Declaration:
 
 
 def exact(number: float) -> Fraction:
-    """A number as it is written: 0.1 is a tenth, and no nearest binary number."""
+    """A number as it is written: 0.1 is exactly a tenth."""
     return Fraction(str(number))
 
 
@@ -225,7 +225,7 @@ def load_declaration(folder: Path) -> Declaration | None:
     """What the ``corpus.toml`` of a folder says; None where there is none.
 
     Raises:
-        CorpusError: not TOML, against the schema, or values that contradict each other: all at once.
+        CorpusError: not TOML, not valid by its schema, or values that contradict each other: all at once.
     """
     path = folder / DECLARATION
     if not (path.exists() or path.is_symlink()):

@@ -150,7 +150,7 @@ def _placeholders(paths: Sequence[str]) -> dict[tuple[str, ...], str]:
 
 
 def _pattern(paths: Sequence[str], known: Mapping[tuple[str, ...], str]) -> str:
-    """Names as a pattern. A word of a feature is what the EEG's names have among their values."""
+    """Names as a pattern. A feature's words get the placeholder that has these values in the EEG's names."""
     pieces = []
     for values in zip(*map(_pieces, paths), strict=True):
         if len(set(values)) == 1 and not any(len(paths) == 1 and values[0] in one for one in known):

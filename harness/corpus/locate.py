@@ -181,7 +181,10 @@ def _of_layout(layout: str, place: Path, folder: Path) -> Declaration:
 
 
 def _is_simulated(place: Path, folder: Path) -> bool:
-    """Whether a marker lies in a folder above, or a stimulus is simulated: so is a part that was copied."""
+    """Whether a marker lies in a folder above, or a stimulus is simulated.
+
+    A part that was copied out of a simulated corpus is simulated too.
+    """
     roots = (folder, place, place.parent, place.parent.parent)
     if any((root / SIMULATED_MARKER).is_file() for root in roots):
         return True

@@ -1,9 +1,9 @@
-"""Patterns of file names: ``eeg/{subject}/{session}_{stimulus}.npy`` says who is heard where.
+"""Patterns of file names: ``eeg/{subject}/{session}_{stimulus}.npy`` says what each name means.
 
 A pattern is a path below a folder, parts joined by ``/``. ``{subject}``, ``{session}``, ``{run}`` and
-``{stimulus}`` stand for one or more characters but ``/``, ``*`` for any number of them. Where a name can be
-read in two ways, each placeholder ends as early as it can: ``{subject}_{stimulus}.npy`` reads ``P01_a_b.npy``
-as the subject ``P01`` and the stimulus ``a_b``.
+``{stimulus}`` stand for one or more characters other than ``/``, ``*`` for any number of them. Where a name
+can be read in two ways, each placeholder ends as early as it can: ``{subject}_{stimulus}.npy`` reads
+``P01_a_b.npy`` as the subject ``P01`` and the stimulus ``a_b``.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class Pattern:
 
 
 def files_below(folder: Path) -> Iterator[str]:
-    """Everything below a folder that is no folder, as sorted relative paths with ``/``.
+    """Every file below a folder, as sorted relative paths with ``/``.
 
     Hidden files and folders (``.git``, and the ``._name`` that macOS leaves beside ``name``) are passed over.
-    Links are followed, once each: a link to a folder above leads nowhere. A link to a file that is not there
-    is among them, so that whoever reads it says so.
+    Links are followed, but not to a folder above. A link to a file that is not there is listed too, so that
+    reading it reports the fault.
     """
     yield from _walk(folder, "", {folder.resolve()})
 

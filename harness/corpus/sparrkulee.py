@@ -222,7 +222,7 @@ def _stimulus_features(
                 name = _by_bands(feature, array, declaration)
                 if name == feature:
                     features[stimulus][name] = _feature_series((array,), name, declared.n_bands)
-                else:  # a file that has the very name of the feature goes before
+                else:  # a file that is named after the feature itself is preferred
                     features[stimulus].setdefault(
                         name, _feature_series((array,), name, declaration.features[name].n_bands)
                     )

@@ -42,7 +42,7 @@ from harness.tasks.task import Task
 if TYPE_CHECKING:
     from harness.conventions import Array
 
-# What is done with predictions before they are scored: written to this file, or handed to this function.
+# What happens to predictions before they are scored: they are written to a file, or handed to a function.
 Keep = Path | Callable[[PredictorRun], None]
 
 
@@ -145,7 +145,7 @@ def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]
 
     Args:
         task: with references.
-        predictions: subject and its predictions, segment id -> (n_times, n_bands).
+        predictions: subject and its predictions, segment id -> (n_frames, n_bands).
 
     Raises:
         ShapeError: predictions of other shapes or with numbers that are not finite.

@@ -1,4 +1,4 @@
-"""Whose place on a board a score would take, found out before hours are spent on it."""
+"""Whether another system's record has the place of a score, checked before hours are spent on scoring."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_place(results: Path, submission: Submission, task: Task, run: Run) -> 
         results: the folder that the record is to be written below.
         submission: to be scored.
         task: on which it is scored.
-        run: how.
+        run: variant, seed and limits.
 
     Raises:
         RecordError: both names, both hashes, and what to do.

@@ -18,13 +18,13 @@ class Prepared:
     Attributes:
         submission: whose manifest is valid.
         task: what it is run on.
-        run: how.
+        run: variant, seed and limits.
         variant: the variant that is run.
         code_sha256: of everything that decides a prediction but the weights, before it runs.
         weights: verified; None where it has none, and for an ensemble.
         members: of an ensemble, each prepared by itself; else empty.
-        code_hashes: sha256 of each file of the code as ``code_sha256`` holds it: what would run later
-            is refused where it is anything else.
+        code_hashes: file of the code -> its sha256, as in ``code_sha256``; a file that has changed when
+            the code runs is refused.
     """
 
     submission: Submission

@@ -50,7 +50,7 @@ def load_audio(path: Path) -> LoadedAudio:
     """
     try:
         with open_regular(path) as file:
-            # An archive is read from its end, which a compressed stream cannot reach but by reading it all.
+            # An archive is read from its end, so a compressed stream must be unpacked whole first.
             content = _unzipped(file) if path.suffix == ".gz" else file
             arrays = npy.read_npz(content, MOST_AUDIO_BYTES)
         missing = [key for key in ("audio", "fs") if key not in arrays]

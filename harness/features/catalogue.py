@@ -1,6 +1,6 @@
 """What the features computed in this folder have in common: the rate, and the bands of the mel spectrogram.
 
-What a corpus's features are, its declaration says (``harness.corpus.declaration``).
+The features of a corpus stand in its declaration (``harness.corpus.declaration``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The mel spectrogram that SparrKULee's public pipeline makes today: 28 bands, compressed.
 
-It is no feature of the challenge: `harness.features.spectrograms.mel` has ten bands of power. Its frames
-start where their window starts, and all arithmetic avoids threaded matrix products, as there.
+It is no feature of the challenge, whose mel has ten bands of power (`harness.features.spectrograms.mel`). As
+there, a frame starts where its window starts, and no threaded matrix product is used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the packages with a torch net share: their weights files, and prediction from them."""
+"""What submissions with a torch net share: layers, their weights files, and prediction from them."""
 
 from harness.nn.inference import NetPredictor, predict_blocks
 from harness.nn.weights import Loaded, load_net, metadata

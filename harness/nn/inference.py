@@ -1,6 +1,6 @@
 """Prediction with a torch net: arrays in, arrays out, in blocks that fit memory.
 
-`NetPredictor` is the whole predictor of a package with a net; `predict_blocks` is the part that meets torch.
+`NetPredictor` is the whole predictor of a submission with a net; `predict_blocks` is what calls torch.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def pages(rankings: Sequence[Ranking], root: Path = Path()) -> dict[str, bytes]:
 
 
 def _other(by: Measure) -> str:
-    """The measure, where it is none that a reader takes for granted."""
+    """The measure in brackets, unless it is Pearson r, which a reader takes for granted."""
     return "" if by.name == DEFAULT else f" ({by.title})"
 
 

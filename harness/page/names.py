@@ -33,7 +33,7 @@ def system_file(name: str) -> str:
 
 
 def paper_link(paper: str) -> str | None:
-    """Where a citation leads: itself where it is a URL, else its DOI or arXiv number; http(s) only."""
+    """The link of a citation: itself if it is a URL, else that of its DOI or arXiv number; else None."""
     if _URL.fullmatch(paper.strip()):
         return paper.strip()
     if found := _DOI.search(paper):

@@ -59,7 +59,7 @@ class Scale(NamedTuple):
     high: float
 
     def x(self, value: float) -> str:
-        """Where a value lies."""
+        """The x coordinate of a value, as SVG writes it."""
         return _short(LEFT + (value - self.low) / (self.high - self.low) * (RIGHT - LEFT))
 
     def ticks(self) -> list[float]:
@@ -171,7 +171,7 @@ def runs(places: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _lanes(groups: Sequence[Sequence[int]], x: Callable[[float], float]) -> tuple[list[str], list[str], int]:
-    """Of the groups of two and more bars, the lines across their gaps, and in how many lanes they fit."""
+    """Bars of the groups of two and more, lines across their gaps, and the number of lanes that they take."""
     ends: list[int] = []
     bars, links = [], []
     for group in groups:

@@ -94,7 +94,7 @@ def system_view(
 
 
 def training_facts(submission: Submission | None, sha256: str | None) -> Facts | None:
-    """How weights came to be, by the record that lies beside them; None where none is of these weights."""
+    """How weights were trained, by the record beside them; None where there is no record of these weights."""
     listed = submission.manifest.get("weights", []) if submission else []
     files = [one["training"] for one in listed if one["sha256"] == sha256 and "training" in one]
     if submission is None or not files:

@@ -1,8 +1,8 @@
 """Where predictions files lie: in a zip archive (npz is one), or in a folder.
 
-A container lists its members and reads one, never more than it is told to. It is opened on files
-that strangers made: links, encryption, unusual compression and sizes beyond what is expected are
-refused before anything is unpacked, and nothing is ever written.
+A container lists its members and reads one at a time, up to a given size. The files come from
+strangers: links, encryption, unusual compression and unexpected sizes are refused before anything
+is unpacked, and nothing is ever written.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def is_archive(path: Path) -> bool:
 
 
 def subject_files(container: Container) -> Iterator[tuple[str, str]]:
-    """List a container's files as a subject's file would be named: (plain name, stored name).
+    """A container's files: name without folder, and name as stored.
 
     The files of a zip lie at its top or all inside one folder; what macOS adds is passed over.
 

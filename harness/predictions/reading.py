@@ -46,8 +46,8 @@ def is_predictions(path: Path) -> bool:
 def read_predictions(path: Path, expected: Expected) -> Iterator[tuple[str, dict[str, Array]]]:
     """Read predictions subject by subject.
 
-    Nothing that was yielded counts before the iteration has ended: a fault in a later subject
-    refuses the whole file.
+    Use what was yielded only when the iteration has ended: a fault in a later subject refuses the
+    whole file.
 
     Args:
         path: a zip, an npz or a folder.

@@ -125,7 +125,7 @@ def _split(
     except (ValueError, RecursionError) as error:  # msgspec's errors and UnicodeDecodeError too
         faults.add("unreadable files", _file_fault(data, file, error))
         return {}
-    if n_quotes != 2 * len(raw):  # as many quotation marks as names need: none is repeated
+    if n_quotes != 2 * len(raw):  # else there are two for each name, so no name is repeated
         for name, times in _repeated(data).items():
             arrived = f"segment '{show(name)}' occurs {times} times"
             faults.add("repeated segments", Fault(file, arrived, "each id once"))
@@ -178,7 +178,7 @@ def _segment(raw: msgspec.Raw, where: str, form: SegmentForm, faults: FaultList)
         faults.add(kind, wrong if rows else empty)
         return None
     flat = np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * form.n_bands)
-    if not np.isfinite(flat).all():  # msgspec refuses these today; the rule does not hang on it
+    if not np.isfinite(flat).all():  # msgspec refuses these today; this check does not depend on that
         faults.add("segments with wrong values", Fault(where, "not finite", "finite numbers"))
         return None
     return flat.reshape(-1, form.n_bands)

@@ -65,7 +65,7 @@ def write_predictions(path: Path, subjects: Iterable[tuple[str, Mapping[str, Flo
 
 
 def check_destination(path: Path) -> None:
-    """Refuse a path that could not be written, before hours are spent on what goes there.
+    """Refuse a path that could not be written, before hours of predicting.
 
     Raises:
         UsageError: the suffix is none of ``.zip``, ``.npz`` and none at all.
@@ -89,7 +89,7 @@ class _Writer(Protocol):
     def __init__(self, path: Path) -> None: ...
 
     def add(self, subject: str, segments: Mapping[str, Floats]) -> None:
-        """Write one subject."""
+        """Write a subject's segments, id -> (n_times, n_bands)."""
 
     def finish(self) -> None:
         """Give the file its name."""

@@ -1,1 +1,1 @@
-"""From raw recordings to a corpus folder: steps, recipes that order them, and reports."""
+"""From raw recordings to a corpus folder: steps, recipes that put them in order, and reports."""

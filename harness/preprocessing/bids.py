@@ -23,7 +23,7 @@ from harness.preprocessing.read import SUFFIXES
 
 STIMULI: Final = "stimuli"
 AUDIO_SUFFIXES: Final = (".npz", ".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
-# Names of the output are joined by it.
+# Stands between the stimulus and the feature in names of the output.
 SEPARATOR: Final = "_-_"
 _NOTHING: Final = ("", "n/a", "nan")
 _ENTITY: Final = re.compile(r"(sub|ses|task|run|split)-([A-Za-z0-9]+)")

@@ -1,8 +1,7 @@
-"""The ``corpus.toml`` of a corpus that was made of raw recordings: what it is, and how it was made.
+"""The ``corpus.toml`` of a corpus that was made from raw recordings: what it is, and how it was made.
 
-Name, title, licence and citation come from ``dataset_description.json``; where that does not say them, a
-person has to, and what a person has changed stays. SparrKULee made by its own recipe needs none: its layout
-is known.
+Name, title, licence and citation come from ``dataset_description.json``; a person fills in what is missing
+there, and later calls keep it. SparrKULee made by its own recipe needs none: its layout is known.
 """
 
 from __future__ import annotations

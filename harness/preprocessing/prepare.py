@@ -71,7 +71,7 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class _Source(msgspec.Struct, frozen=True):
-    """A file that something was made from: another size or time, another file."""
+    """A file that something was made from; with another size or time it counts as another file."""
 
     path: str
     n_bytes: int
@@ -120,7 +120,7 @@ def prepare(
     jobs: int = 1,
     on_progress: Progress | None = None,
 ) -> Report:
-    """Make a corpus folder of a BIDS folder.
+    """Make a corpus folder from a BIDS folder.
 
     Args:
         root: the BIDS folder.
@@ -131,7 +131,7 @@ def prepare(
         on_progress: called with what is finished, what there is, and what is worked on.
 
     Returns:
-        What became of every recording; it is also in the folder. Whoever failed is named in it.
+        What became of every recording, failed ones among them; it is also in the folder.
 
     Raises:
         CorpusError: no recording, mne is not installed, ``out`` holds something else or is being made by
@@ -226,7 +226,7 @@ class _Output:
         self.write(self._note(kind, name), msgspec.json.encode(note))
 
     def remember(self, name: str, make: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
-        """Names that the first call found and later ones keep to."""
+        """Names that the first call found; later calls read them again."""
         path = f"{STATE_FOLDER}/{name}.json"
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             return msgspec.json.decode((self.folder / path).read_bytes(), type=tuple[str, ...])

@@ -1,4 +1,4 @@
-"""One raw recording through a recipe: EEG for each stimulus, and what is known of it."""
+"""Apply a recipe to one raw recording: EEG for each stimulus, and facts for the report."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A recipe is a TOML file; those that come with the harness are in ``recipes/``. ``name``, ``title`` and
 ``steps``, each step a table whose ``step`` says which and whose other keys are its values, with units in
-their names. The recipe's bytes go with the corpus that was made by it, and their sha256 says whether two
+their names. A copy of the recipe goes with the corpus that was made by it; its sha256 says whether two
 corpora were made alike.
 """
 
@@ -64,7 +64,7 @@ class AlignToTriggers(_Step, frozen=True, tag="align_to_triggers"):
     Attributes:
         channel: of the triggers.
         rest_values: the rest value is the most frequent one from the first to the last of these.
-        most_drift_ppm: two clocks that differ by more are no two clocks, but a trigger taken for another.
+        most_drift_ppm: the most that two clocks can differ; beyond it, a trigger was taken for another.
     """
 
     channel: str = "Status"
@@ -153,7 +153,7 @@ class Recipe:
 
     @property
     def sha256(self) -> str:
-        """Of the file's bytes, in hexadecimal."""
+        """The sha256 of the file's bytes, in hexadecimal."""
         return hashlib.sha256(self.content).hexdigest()
 
     @property
@@ -258,7 +258,7 @@ def _converted(table: object, kind: type[_T], where: str, faults: list[Fault]) -
 
 
 def _order_faults(where: str, steps: tuple[Step, ...]) -> list[Fault]:
-    """What no single step shows."""
+    """What is wrong with the order of the steps."""
     cuts = [index for index, step in enumerate(steps) if isinstance(step, AlignToTriggers | CutAtEvents)]
     rates = [index for index, step in enumerate(steps) if isinstance(step, Resample)]
     faults = []

@@ -104,8 +104,8 @@ def flatten_peaks(eeg: Eeg, *, beyond_microvolt: float) -> int:
     """The public pipeline's interpolation of artefacts, channel by channel, in place.
 
     A stretch beyond the limit, on either side of zero, is replaced by a line between its own first and last
-    sample. These two are beyond the limit and stay, so this comes close to doing nothing; `bridge_peaks` is
-    the step that mends.
+    sample. These two are beyond the limit and stay, so this does almost nothing; `bridge_peaks` is the step
+    that removes artefacts.
 
     Args:
         eeg: (n_channels, n_times) microvolts.
@@ -299,8 +299,8 @@ def _filter_weights(eeg: Eeg, kept: list[int], artefact: Mask, delay: int) -> tu
 def _delayed_blocks(eeg: Eeg, kept: list[int], delay: int) -> Iterator[tuple[int, int, Eeg]]:
     """Blocks of time: start, stop, and every EEG channel at every delay, (n_inputs, stop - start) float64.
 
-    Beyond the recording there are zeros. A block is read before the one before it is given out, so that who
-    takes a block may change the recording there.
+    Beyond the recording there are zeros. Each block is read before the previous one is yielded, so the caller
+    may change the recording where its block lies.
     """
     n_times = eeg.shape[1]
 

@@ -1,4 +1,4 @@
-"""Triggers: where they are in the EEG and in the track that was played, and EEG laid upon that track.
+"""Triggers: where they are in the EEG and in the track that was played, and EEG aligned with that track.
 
 SparrKULee's computer played a second track beside every stimulus: a pulse a second, and a last one where the
 stimulus ends. The amplifier recorded the pulses in its Status channel, by its own clock. So the pulses say
@@ -20,7 +20,7 @@ Places = NDArray[np.int64]
 TRIGGER_BITS: Final = 0xFFFF
 # A pulse of the track is where it exceeds half of full scale.
 TRACK_THRESHOLD: Final = 0.5
-# Two intervals agree that differ by this share, or by this many samples of the EEG, whichever is more.
+# Two intervals agree if they differ by this share at most, or by so many samples of the EEG if that is more.
 INTERVAL_TOLERANCE: Final = 0.01
 INTERVAL_TOLERANCE_SAMPLES: Final = 2
 # How long EEG goes on after the last trigger, at least.
@@ -109,12 +109,12 @@ def pair(
 ) -> Paired:
     """Make the EEG's triggers as many as the track's: one may be missing, one at sample 0 too many.
 
-    Where the missing one belongs is told by the intervals between the others; its interval is the track's.
-    Where the intervals are all alike, so that they fit at both ends, the onset from events.tsv decides, and
-    where there is none, it is the last. This departs from the public pipeline, which takes the last where the
-    last two intervals agree, and else the first: on the dataset's own track, whose last interval is shorter
-    than the others, that is the wrong end both times, and a trigger that is missing in the middle counts as
-    the last.
+    The intervals between the others tell where the missing one belongs; its interval is the track's. If all
+    intervals are alike, they fit at both ends: then the onset from events.tsv decides, and without an onset
+    the last one is taken to be missing. This departs from the public pipeline, which takes the last one if
+    the last two intervals agree, and else the first. On the dataset's own track, whose last interval is
+    shorter than the others, that is the wrong end both times, and a trigger that is missing in the middle
+    counts as the last.
 
     Args:
         places: (n,) samples of the EEG.
@@ -170,12 +170,12 @@ def pair(
 
 
 def align(eeg: Eeg, rate_hz: float, places: Places, track: Places, track_rate_hz: float) -> Aligned:
-    """Lay EEG upon the track: from the first trigger on, and as long as the track says.
+    """Align EEG with the track: from the first trigger on, and as long as the track says.
 
     EEG from the first trigger (included) to the last (excluded) is interpolated linearly, both ends kept, to
     as many samples as the track's triggers are apart. What follows begins one sample after the last trigger,
-    and is kept up to a whole number of seconds from the first trigger, at least two past the last, less one
-    sample.
+    and is kept up to one sample before a whole number of seconds from the first trigger, at least two seconds
+    past the last.
 
     Args:
         eeg: (n_channels, n_times) microvolts.

@@ -57,7 +57,7 @@ class BoardChange:
         submissions: of the working tree.
         run: seed, jobs and limits of every submission.
         source: makes records.
-        by_base: whether the code that runs here is the base's, whatever the range edits.
+        by_base: whether the code that runs here is the base's, without the range's edits.
         remarks: what a reader should know; complete once the board is ranked.
         scored: records made here, likewise.
     """
@@ -173,7 +173,7 @@ class BoardChange:
                 return
         try:
             record = self.source.record(self.name, prepared)
-        except (HarnessError, OSError) as error:  # one system's trouble is not the others'
+        except (HarnessError, OSError) as error:  # the other systems are ranked all the same
             self._remark(True, "check", f"{name} ({variant}) on {self.name}: {error}")
             return
         self.scored.append(record)
@@ -217,7 +217,7 @@ class BoardChange:
             self._remark(True, "record", f"{text}. Score it again and commit the record, or undo the edit.")
 
     def _name_stale(self, stored: BoardRecord, *, edited: bool) -> None:
-        """Say that the base's record is shown though it is not of the code: nothing of others runs here."""
+        """Say that the base's record is shown although it is not of this code: none can be made here."""
         where = self._relative(stored.path)
         what = (
             "of a submission that the range does not change" if edited else "of the base, stale there already"

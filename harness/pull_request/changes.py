@@ -1,8 +1,7 @@
 """What a range of a git repository changed: files since a ref, and files as they were at a commit.
 
 The range is from the merge base of the ref and HEAD to the working tree. Files that are not committed yet
-count as changed. Commits that the ref gained meanwhile do not. Nothing is checked out, and
-no text reaches a shell: git is called with lists of arguments.
+count as changed. Commits that the ref gained meanwhile do not. Nothing is checked out.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from harness.submission.manifest import MANIFEST
 SCORER = "harness/scoring"
 MOST_SOURCE_BYTES = 1 << 20
 SCORER_VERSION_FILE = f"{SCORER}/score.py"
-# Folders and modules that change a score and are in no hash: where references come from, what is computed of
-# them, and what predictions are made through.
+# Folders and modules that change a score and are in no record's hash: where references come from and what is
+# computed from them; and below, what predictions are made with.
 SCORED_WITH = (
     "harness/conventions.py",
     "harness/npy.py",
@@ -36,7 +35,7 @@ PREDICTED_WITH = (
 )
 # What CI runs, and with what.
 CI_PATHS = (".github", ".ci", "Makefile", "pyproject.toml", "constraints.txt")
-# What tools find and run, or obey, without being told to.
+# Files that tools run or obey without being told to.
 RUN_UNASKED = frozenset(
     (
         "setup.py",
@@ -63,7 +62,7 @@ class Remark(NamedTuple):
     """Something that a reader of a pull request should know.
 
     Attributes:
-        stop: whether it must be mended before the pull request can be taken.
+        stop: whether it must be fixed before the pull request can be taken.
         kind: what it is about, a word of the schema ``pull-request``.
         text: in words.
     """
@@ -195,7 +194,7 @@ def edits(changes: Changes, *, by_base: bool = False) -> list[Remark]:
 
     Args:
         changes: since a ref.
-        by_base: whether the base's code ranks, which none of these edits reaches.
+        by_base: whether the base's code ranks; none of these edits is in it.
     """
     remarks = []
     follows = "the rows here are of the base's code" if by_base else "no stored score is taken over"

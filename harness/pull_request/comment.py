@@ -20,7 +20,7 @@ from harness.files import read_regular
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
 
-# By this the job that comments finds its own comment again.
+# The job that comments finds its own comment again by this.
 MARKER = "<!-- eeg-speech-harness ranking -->"
 MOST_BYTES = 60_000
 MOST_DATA_BYTES = 5_000_000
@@ -45,7 +45,13 @@ _OWN_WORD = (
 
 
 class _Cut(NamedTuple):
-    """How much is shown: rows at most ``distance`` places from a changed one, and how many of each."""
+    """How much is shown; None for all.
+
+    Attributes:
+        distance: the most places from a changed row to one that is shown.
+        rows: the most rows of a board.
+        remarks: the most remarks of each kind.
+    """
 
     distance: int | None = None
     rows: int | None = None
@@ -65,7 +71,7 @@ def load_data(path: Path) -> dict[str, Any]:
     """Read what ``harness rank --changed-since`` wrote, trusting nothing.
 
     Raises:
-        RecordError: missing, too large, not JSON, or against the schema.
+        RecordError: missing, too large, not JSON, or not valid by its schema.
     """
     expected = "what `harness rank --changed-since REF --out FILE` writes"
     try:
@@ -115,7 +121,7 @@ def code(text: str) -> str:
 def _text(document: Mapping[str, Any], cut: _Cut) -> str:
     parts = [MARKER, f"### Boards, compared with `{document['base'][:10]}`"]
     remarks = document["remarks"]
-    for title, stop in (("Must be mended", True), ("Remarks", False)):
+    for title, stop in (("Must be fixed", True), ("Remarks", False)):
         own = [remark for remark in remarks if remark["stop"] is stop]
         if own:
             shown = own[: cut.remarks]
@@ -133,7 +139,7 @@ def _text(document: Mapping[str, Any], cut: _Cut) -> str:
 
 
 def _own(own: Mapping[str, Any], cut: _Cut) -> str:
-    """What a pull request's own harness says: apart, and marked as its word."""
+    """What a pull request's own harness says, marked as such."""
     lines = ["#### The word of the pull request's own code", "", _OWN_WORD]
     shown = own["remarks"][: 20 if cut.remarks is None else min(cut.remarks, 20)]
     lines += ["", *(f"- {code(remark['text'])}" for remark in shown)] if shown else []
@@ -202,7 +208,7 @@ def _measures(board: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _ranked_by(board: Mapping[str, Any]) -> str:
-    """By what a board is ranked, where that is not Pearson r alone."""
+    """What a board is ranked by, in words; empty for Pearson r alone."""
     if "measures" not in board:
         return ""
     first = board["measures"][0]

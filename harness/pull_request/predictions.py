@@ -1,9 +1,9 @@
 """Predictions of a pull request's submissions: made in one job, scored in another.
 
-The first job runs code that nobody has read, so nothing that it leaves is trusted: a lingering process can
-have edited any of it. It leaves a file of predictions for each board and variant of a changed submission, or
-the reason why there are none. The second job runs no submission at all. It reads each file as it reads any
-predictions, for the rows of the submissions that the pull request itself changed and for no other row.
+The first job runs code that nobody has read, so its files are not trusted: a process that the code left
+running can have edited any of them. It leaves a file of predictions for each board and variant of a changed
+submission, or the reason why there are none. The second job runs no submission at all. It reads these files
+like any predictions, and uses them for the rows of the changed submissions only.
 """
 
 from __future__ import annotations

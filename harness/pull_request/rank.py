@@ -30,7 +30,7 @@ from harness.schemas.validate import schema_faults
 from harness.scoring.score import SCORER_VERSION
 from harness.tasks.task import Task, open_task
 
-# Of what a pull request's own code says: it must not make the data too large for the comment.
+# How much of what a pull request's own code says is kept, so that the data are not too large for the comment.
 MOST_OWN_BOARDS, MOST_OWN_ROWS, MOST_OWN_REMARKS = 16, 100, 100
 
 
@@ -48,7 +48,7 @@ class Ranked:
 
     @property
     def stopped(self) -> bool:
-        """Whether something must be mended."""
+        """Whether something must be fixed."""
         return any(remark["stop"] for remark in self.document["remarks"])
 
 
@@ -218,7 +218,7 @@ def _tasks(
 
 @contextmanager
 def _split(changes: Changes, name: str, *, by_base: bool) -> Iterator[str]:
-    """A split's file: the base's where its code judges and has one, else the working tree's, else ours."""
+    """A split's file: the base's where the base's code ranks; else the working tree's, else the harness's."""
     place = f"splits/{name}.json"
     before = changes.at_base(place) if by_base else None
     if before is not None:

@@ -27,7 +27,7 @@ class Submissions:
     Attributes:
         root: of the repository.
         valid: name -> submission whose manifest is valid and whose name is its own.
-        changed: names of those that the range changed, or a member of whom it changed.
+        changed: names of those that the range changed, or that have a member that it changed.
         touched: names of those in which it changed more than documents.
         refused: names that are not scored: broken, or their check failed.
         remarks: what is wrong.
@@ -94,7 +94,7 @@ class Submissions:
         return self._refused(submission, faults)
 
     def _of_folders(self, folders: set[str]) -> list[str]:
-        """Names of the submissions that have, or whose members have, one of some folders."""
+        """Names of the submissions that lie in one of some folders, or have a member there."""
         return [
             name
             for name, submission in sorted(self.valid.items())
@@ -183,7 +183,7 @@ def _with_members(submission: Submission) -> list[Submission]:
     """The submission, or an ensemble's members.
 
     Raises:
-        SubmissionError: a member that is none.
+        SubmissionError: a member that is no valid submission.
     """
     if not submission.is_ensemble:
         return [submission]

@@ -1,7 +1,7 @@
 """A record checked against itself: what follows from its subjects must be what it says.
 
-The schema says what a record is made of; this says whether its numbers belong together. A record that was
-edited by hand, or half of it, mostly does not hold together.
+The schema checks the form of a record; this checks that its numbers follow from each other. Most edits by
+hand are found, since they change one number and not those that follow from it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.score import SCORER_VERSION
 from harness.scoring.statistics import bootstrap_interval
 
-# Means that are taken again agree to the last bits.
+# A mean that is computed again agrees up to rounding.
 SAME_MEAN = 1e-9
 REMEDY = "It was edited after it was scored: score it again, or restore it."
 
@@ -27,7 +27,7 @@ def inconsistencies(record: Record, where: str) -> list[Fault]:
         where: its file, for the messages.
 
     Returns:
-        One fault a contradiction; empty where it holds together.
+        One fault a contradiction; empty where there is none.
     """
     found = [
         *_means(record),

@@ -26,7 +26,7 @@ def record_key(record: Record) -> str:
 def key_of(
     system: System, split: SplitPart, corpus: CorpusData, *, feature: str, scorer_version: int, seed: int
 ) -> str:
-    """As :func:`record_key`, of a score that is not made yet."""
+    """As :func:`record_key`, for a score that has no record yet."""
     decides: dict[str, object] = {
         "submission": [system.name, system.kind, system.variant],
         "made of": [system.code_sha256, system.weights_sha256, system.predictions_sha256],

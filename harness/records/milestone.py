@@ -1,4 +1,4 @@
-"""What the history of a record needs of it, whatever version of the schema it was written with."""
+"""The few fields of a record that its history needs, from a file of any version of the schema."""
 
 from __future__ import annotations
 

@@ -400,7 +400,7 @@ def build_record(
         overlap: with what the weights were trained on; None where no training record says so.
 
     Raises:
-        RecordError: the record is against the schema.
+        RecordError: the record is not valid by its schema.
     """
     subjects = score.subjects
     record = Record(
@@ -467,7 +467,7 @@ def parse_record(content: bytes, where: str) -> Record:
         where: the file, for messages.
 
     Raises:
-        RecordError: not JSON, or against the schema.
+        RecordError: not JSON, or not valid by its schema.
     """
     try:
         document = parse_json(content)

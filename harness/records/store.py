@@ -1,8 +1,8 @@
 """Records as files: where each lies, and which may take whose place.
 
 A record lies at ``results/<corpus>/<split>/<part>/<feature>/<name>.json``; that folder is a board. A record
-takes the place of its own system's earlier one. What else is there is refused, and never lost unless the
-user says ``--replace``.
+replaces the earlier one of its own system. Anything else in its place is kept, and the new record refused,
+unless the user says ``--replace``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def read_record(path: Path) -> Record:
     """Read and validate a record.
 
     Raises:
-        RecordError: missing, not JSON, or against the schema.
+        RecordError: missing, not JSON, or not valid by its schema.
     """
     return parse_record(read_bytes(path), str(path))
 
@@ -77,7 +77,7 @@ def write_record(results: Path, record: Record, *, replace: bool = False) -> tup
     Args:
         results: the folder.
         record: to write.
-        replace: whatever is there gives way.
+        replace: whatever is there is replaced.
 
     Returns:
         The record's path, and whether it was written.
@@ -108,7 +108,7 @@ def write_record(results: Path, record: Record, *, replace: bool = False) -> tup
 
 
 def stored_record(path: Path) -> Record | None:
-    """The record that has a place; None where nothing has.
+    """The record in a place; None where there is no file.
 
     Raises:
         RecordError: what is there is no record that can be read.
@@ -124,7 +124,7 @@ def stored_record(path: Path) -> Record | None:
                 fault.where,
                 f"a file that is no record of this version is there: {fault.arrived}",
                 "no file, or the system's earlier record",
-                "Look what it is; then remove it, choose another folder with --out, or say --replace.",
+                "Look at it; then remove it, choose another folder with --out, or say --replace.",
             )
         ) from None
 
@@ -141,13 +141,13 @@ def system_faults(path: Path, there: Record, system: System) -> list[Fault]:
     if (old.kind, old.name, old.variant) != (new.kind, new.name, new.variant):
         return [another_system(path, old, new)]
     if new.kind == "predictions" and old.predictions_sha256 != new.predictions_sha256:
-        # A file of predictions says nothing of who made it.
+        # A predictions file does not say who made it.
         return [another_system(path, old, new)]
     return []
 
 
 def another_system(path: Path, old: System, new: System, old_folder: str = "", new_folder: str = "") -> Fault:
-    """The fault of a record whose place another system's has.
+    """The fault where another system's record has a record's place.
 
     Args:
         path: of the file.

@@ -12,9 +12,9 @@ from harness.scoring.measures import DEFAULT, Measure
 
 # Two runs of the same code on another processor may differ in the last bits of a prediction.
 SAME_R = 1e-6
-# Chance is stored with six digits, the last of which may be another on another processor.
+# Chance is stored with six digits, the last of which may differ on another processor.
 SAME_CHANCE = 1.5e-6
-# What the score is made from, by its place in the record; all the rest is what it says of the system.
+# What the score is made from, place in the record -> word. All else is what the record says of the system.
 MADE_FROM = {
     "submission.name": "name",
     "submission.version": "version",
@@ -56,9 +56,9 @@ class Verification:
 
     Attributes:
         differences: what is not the same; empty where nothing lasting differs.
-        largest: largest difference of any subject's score; None where the subjects are others.
+        largest: largest difference of any subject's score; None where the subjects differ.
         score: the mean over subjects that was made now.
-        measure: by which both are; the first of the record's that was made now too.
+        measure: of ``largest`` and ``score``: the first of the record's measures that was scored now too.
     """
 
     differences: tuple[Difference, ...]
@@ -135,7 +135,7 @@ def verification_text(verification: Verification) -> str:
 
 @dataclass(frozen=True)
 class _Departure:
-    """A value of a record's document that is another in the other's."""
+    """A value that differs between the documents of two records."""
 
     place: tuple[str, ...]
     old: object

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 MOST_FAULTS = 1000
-"""Of one document; a hostile one has a million."""
+"""The most faults of one document; a hostile one has a million."""
 SCHEMA_FOLDER = Path(__file__).parent
 
 
@@ -33,7 +33,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def schema_faults(document: Any, name: str, where: str) -> list[Fault]:
-    """Everything in which a document departs from a schema.
+    """Everything that is not valid in a document.
 
     Args:
         document: plain JSON values (dict, list, str, numbers, None).
@@ -41,7 +41,7 @@ def schema_faults(document: Any, name: str, where: str) -> list[Fault]:
         where: the file, for the message.
 
     Returns:
-        One fault a departure, in the document's order, up to ``MOST_FAULTS``; empty where it is valid.
+        Faults in the document's order, up to ``MOST_FAULTS``; empty where it is valid.
     """
     found = islice(_validator(name).iter_errors(document), MOST_FAULTS)
     errors = sorted(found, key=lambda error: list(map(str, error.path)))
@@ -50,7 +50,7 @@ def schema_faults(document: Any, name: str, where: str) -> list[Fault]:
 
 @lru_cache(maxsize=8)
 def _validator(name: str) -> Validator:
-    """A validator that no document keeps busy: jsonschema compares each pair of a list's items."""
+    """A validator that is fast on any document; jsonschema itself compares all pairs of a list's items."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
     from jsonschema.validators import extend

@@ -5,10 +5,10 @@
     mismatched segments   every prediction against the reference of another segment of the same subject,
                           drawn at random; references that are equal do not count as others
 
-Both keep what a prediction and a reference are like by themselves (spectrum, distribution), and take away
-that they belong together. Each gives many scores; the band holds 95 % of them. For a measure with a
-centre, what is left without the centre is turned. Computed in float32 from what the score has normalised,
-which is exact enough for a band and no part of any score.
+Both keep each prediction and each reference as they are (spectrum, distribution), and break the pairing. Each
+gives many scores; the band holds 95 % of them. For a measure with a centre, the segments are turned after the
+centre is subtracted. Everything is computed in float32 from the segments that the score has normalised: that
+is exact enough for a band, and no score depends on it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LEVEL = 0.95
 DIGITS = 6  # what float32 holds on any processor, so that a record made again has the same bytes
 DRAWS = 1000
 SEED = 20240416  # fixed, so that the same predictions always give the same band
-# Shorter shifts do not take the match away: speech resembles itself, and a decoder's output is smooth.
+# Shorter shifts leave some match: speech resembles itself shortly after, and a decoder's output is smooth.
 MIN_SHIFT_SECONDS = 1.0
 # Segments whose spectra are held at once, small enough for the processor's cache.
 _BLOCK = 8
@@ -87,9 +87,10 @@ def subject_chance(
     name: str = DEFAULT,
     centre: Array | None = None,
 ) -> SubjectChance:
-    """Compare a subject's predictions with what is not theirs. Missing ones count 0, as in the score.
+    """Compare a subject's predictions with references that are not their own.
 
-    Where the score is wanted too, :func:`~harness.scoring.score.score_with_chance` normalises once for both.
+    Missing predictions count 0, as in the score. Where the score is wanted too,
+    :func:`~harness.scoring.score.score_with_chance` normalises once for both.
 
     Args:
         references: segment id -> (n_frames, n_bands); at least one, all of one shape.
@@ -162,7 +163,7 @@ def chance(subjects: Mapping[str, SubjectChance], *, frame_rate_hz: float = SAMP
 
 
 def _mismatched(parts: list[SubjectChance]) -> Band | None:
-    if any(part.same.all() for part in parts):  # one reference equal to all others makes all equal
+    if any(part.same.all() for part in parts):  # a subject whose references are all equal
         return None
     rng = np.random.default_rng(SEED)
     total = np.zeros(DRAWS)

@@ -1,9 +1,8 @@
 """Cosine similarity of whole segments: one number a segment, over all frames and bands together.
 
-    cosine           of the segments as they are: two spectrograms of anything loud are alike, so a
-                     prediction that never changes scores high
-    cosine_centred   of what is left when the training part's mean is taken off both: that prediction
-                     scores 0
+    cosine           of the segments as they are: any two spectrograms of sound are alike, so a prediction
+                     that never changes scores high
+    cosine_centred   after the training part's mean is subtracted from both: predicting that mean scores 0
     training_mean    the centre, from the training part's references
 
 A segment becomes a unit segment (norm 1 over frames and bands); the cosine of two is their inner product.
@@ -39,7 +38,7 @@ def cosine(reference: Array, prediction: Array) -> NDArray[np.float64]:
 
 
 def cosine_centred(reference: Array, prediction: Array, centre: Array | None) -> NDArray[np.float64]:
-    """:func:`cosine` after the centre is taken off both.
+    """:func:`cosine` after the centre is subtracted from both.
 
     Args:
         reference: (..., n_frames, n_bands), finite; leading axes are segments.
@@ -86,7 +85,7 @@ def check_centre(centre: Array | None, shape: tuple[int, ...]) -> Array:
 
 
 def unit_segments(segments: Sequence[Array] | Array, centre: Array | None = None) -> NDArray[np.float64]:
-    """Each segment, less the centre if there is one, with norm 1; zeros where nothing is left.
+    """Each segment, minus the centre if there is one, with norm 1; zeros where nothing is left.
 
     Args:
         segments: each (n_frames, n_bands), all of one shape; at least one.
@@ -103,7 +102,7 @@ def unit_segments(segments: Sequence[Array] | Array, centre: Array | None = None
             if (large := np.isinf(unit).any(axis=(1, 2))).any():
                 unit[large] = time_last(segments)[large] * _SMALLER - offset * _SMALLER
         largest = np.maximum(unit.max(axis=(1, 2)), -unit.min(axis=(1, 2)))[:, None, None]
-        unit /= largest  # before squares, which would overflow or vanish; 0 / 0 is mended below
+        unit /= largest  # before squares, which would overflow or vanish; 0 / 0 is set to 0 below
         unit /= np.sqrt(np.einsum("sbt,sbt->s", unit, unit))[:, None, None]
     unit[largest[:, 0, 0] == 0] = 0.0
     return unit

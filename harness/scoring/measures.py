@@ -1,4 +1,4 @@
-"""The measures by which predictions are compared with references, by name.
+"""The measures that compare predictions with references, by name.
 
 A measure normalises both sides, and its value is their inner product. That one step serves its score
 and its chance (circular shifts and mismatched segments, :mod:`harness.scoring.chance`), and it says
@@ -63,12 +63,12 @@ class Measure:
 
     @property
     def heading(self) -> str:
-        """What heads a column of means."""
+        """The heading of a column of means."""
         return f"mean {self.short}" + (f" ({self.unit})" if self.unit else "")
 
     @property
     def sign(self) -> int:
-        """1, or -1 where lower is better: a value times this is better where it is higher."""
+        """1, or -1 where lower is better; of values times this, the higher is the better."""
         return 1 if self.higher_is_better else -1
 
 

@@ -86,7 +86,7 @@ def unit_series(segments: Sequence[Array] | Array) -> NDArray[np.float64]:
             scaled = time_last(segments)[large] * _SMALLER
             unit[large] = scaled - scaled[..., :1]
             largest = _largest(unit)
-        # Two steps, since 1 / largest overflows where largest is subnormal. 0 / 0 is mended below.
+        # Two steps, since 1 / largest overflows where largest is subnormal. 0 / 0 is set to 0 below.
         unit /= largest
         unit -= unit.mean(axis=-1, keepdims=True)
         unit /= np.sqrt(np.einsum("...t,...t->...", unit, unit))[..., None]
@@ -103,7 +103,7 @@ def correlate(reference: NDArray[np.float64], prediction: NDArray[np.float64]) -
 
 
 def time_last(segments: Sequence[Array] | Array) -> NDArray[np.float64]:
-    """A float64 copy, (n_segments, n_bands, n_times): what runs over time runs over neighbouring memory.
+    """A float64 copy, (n_segments, n_bands, n_times), in which the samples of a band lie side by side.
 
     Args:
         segments: each (n_times, n_bands), all of one shape; at least one.

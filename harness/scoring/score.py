@@ -34,7 +34,7 @@ class SubjectMeasure:
     Attributes:
         value: mean over expected segments of the mean over bands.
         bands: (n_bands,) mean over expected segments; empty for a measure without bands.
-        undefined: ids of segments whose prediction has no value, in at least one band; it counts 0.
+        undefined: ids of segments whose prediction has no value in at least one band; these bands count 0.
         undefined_reference: ids of segments whose reference has none.
     """
 

@@ -104,12 +104,12 @@ def sign_flip_test(differences: ArrayLike) -> float:
     Under the null hypothesis each subject's difference is as likely to be its negative.
 
     Args:
-        differences: (n_subjects,), one system's score less the other's.
+        differences: (n_subjects,), one system's score minus the other's.
 
     Returns:
-        The share of all 2^n signs (of ``SIGN_DRAWS`` drawn ones beyond ``EXACT_SUBJECTS`` subjects, the
-        data's own counted in) whose mean is at least as far from 0; 1 where no subject differs. With many
-        subjects, where a drawn share cannot resolve it, Hoeffding's bound (1963), which is never too small.
+        The share of signs whose mean is at least as far from 0; 1 if no subject differs. All 2^n signs are
+        tried up to ``EXACT_SUBJECTS`` subjects; beyond that, ``SIGN_DRAWS`` drawn ones and the data's own. If
+        a drawn share cannot resolve so small a p, it is Hoeffding's bound (1963), which is never too small.
     """
     d = np.asarray(differences, dtype=np.float64)
     return float(sign_flip_tests(np.stack([d, np.zeros_like(d)]))[0, 1])
@@ -169,7 +169,7 @@ def effect_size(differences: ArrayLike) -> float | None:
     """Mean difference over the standard deviation of the differences (d_z; Cohen 1988, section 2.3.5).
 
     Args:
-        differences: (n_subjects,), one system's score less the other's.
+        differences: (n_subjects,), one system's score minus the other's.
 
     Returns:
         In standard deviations; None with fewer than two subjects, or where all differences are equal.
@@ -181,13 +181,13 @@ def effect_size(differences: ArrayLike) -> float | None:
 
 
 def effect_sizes(scores: ArrayLike) -> Array:
-    """:func:`effect_size` between all pairs of systems, row less column.
+    """:func:`effect_size` between all pairs of systems, row minus column.
 
     Args:
         scores: (n_systems, n_subjects).
 
     Returns:
-        (n_systems, n_systems); NaN where there is none, so on the diagonal.
+        (n_systems, n_systems); NaN where there is none, as on the diagonal.
     """
     table = np.asarray(scores, dtype=np.float64)
     n_systems, n_subjects = table.shape
@@ -222,7 +222,7 @@ def detectable(differences: ArrayLike, *, level: float = 0.05, power: float = 0.
     critical = t.ppf(1 - level / 2, n - 1)
 
     def lacking(shift: float) -> float:
-        # The far tail is nothing, and not a number to scipy, where the shift is large.
+        # scipy gives NaN for the far tail if the shift is large; it is 0.
         found = nct.sf(critical, n - 1, shift) + np.nan_to_num(nct.cdf(-critical, n - 1, shift))
         return float(found - power)
 
@@ -249,14 +249,14 @@ def _ranks(means: Array) -> NDArray[np.int32]:
 
 
 def _exact(differences: Array) -> float:
-    """P over all 2^n signs. Sums of two halves are counted against each other, not one by one."""
+    """P over all 2^n signs, counted from the sorted sums of two halves instead of one by one."""
     n = differences.size
     least = abs(differences.sum()) - _TIE * np.abs(differences).sum()
     if least <= 0:
         return 1.0
     first, second = _sums(differences[: n // 2]), np.sort(_sums(differences[n // 2 :]))
     above = second.size - np.searchsorted(second, least - first, side="left")
-    return float(2 * above.sum() / 2**n)  # as many lie as far below 0 as above
+    return float(2 * above.sum() / 2**n)  # by symmetry, as many sums lie as far below 0 as above
 
 
 def _sums(values: Array) -> Array:

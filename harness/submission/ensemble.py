@@ -33,7 +33,7 @@ class Member(NamedTuple):
     """One of an ensemble's members.
 
     Attributes:
-        submission: its package.
+        submission: the member itself.
         variant: which of its variants.
     """
 
@@ -78,14 +78,14 @@ def mean_of_runs(
     """Run members one after the other and average what they predict, each z-scored by segment and band.
 
     Args:
-        runs: the members' runs, each entered only after the one before it is left.
+        runs: the members' runs; one runs after the other.
         ids: the segments.
         shape: (n_times, n_bands) of each prediction.
         n_members: how many runs there are.
 
     Yields:
-        The ensemble's run: the mean, the members' seconds added up, and what they printed; their means
-        of isolation and their order, which are the same for all.
+        The ensemble's run: the mean, the members' seconds added up, and what they printed; the means of
+        isolation and the order, which are the same for all members.
     """
     with full_disk_explained():
         total = unnamed_storage((len(ids), *shape))

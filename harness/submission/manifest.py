@@ -59,12 +59,12 @@ class Submission:
 
     @property
     def name(self) -> str:
-        """The system's name."""
+        """Lower-case words joined by hyphens, the same as the folder's name."""
         return str(self.manifest["name"])
 
     @property
     def version(self) -> str:
-        """The system's version."""
+        """The submission's version, as its authors number it."""
         return str(self.manifest["version"])
 
     @property
@@ -142,7 +142,7 @@ class Submission:
             )
 
     def weights(self, corpus: str, split: Split, feature: str, variant: str) -> Weights | None:
-        """The weights for a run, verified; None for a submission that has none and trains none.
+        """The weights for a run, verified; None if the submission has no weights and no trainer.
 
         Raises:
             SubmissionError: no weights for this run, the file is missing, or its hash is wrong.
@@ -168,7 +168,7 @@ class Submission:
 
     @property
     def listed(self) -> tuple[str, ...]:
-        """The manifest, and the files that it lists with a hash or a use of their own: no code."""
+        """Files of the folder that are not code: the manifest, weights, and training records."""
         entries = self.manifest.get("weights", [])
         files = (entry[key] for entry in entries for key in ("file", "training") if key in entry)
         return (MANIFEST, *files)
@@ -182,10 +182,9 @@ class Submission:
         return hash_code(code_files(self.folder, self.listed))
 
     def code_sha256(self, hashes: Mapping[str, str] | None = None) -> str:
-        """Hash of everything that decides a prediction but the weights.
+        """Hash of everything that decides a prediction, except the weights.
 
-        The code, and the manifest without its list of weights, so that training another set does not
-        change it.
+        That is the code, and the manifest without its list of weights: new weights do not change the hash.
 
         Args:
             hashes: as `code_hashes` gives them; None to look at the files now.
@@ -202,7 +201,7 @@ def load_submission(folder: Path) -> Submission:
     """Read a submission's manifest.
 
     Raises:
-        SubmissionError: no folder, no manifest, not TOML, against the schema, or an entry point whose
+        SubmissionError: no folder, no manifest, not TOML, not valid by its schema, or an entry point whose
             module is not in the folder (all faults at once).
     """
     path = folder / MANIFEST

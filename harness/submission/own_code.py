@@ -16,7 +16,9 @@ from harness.submission.manifest import Submission
 
 @contextmanager
 def imported(submission: Submission, key: str) -> Iterator[Any]:
-    """What a manifest's key names in the submission folder; its modules are forgotten again afterwards.
+    """The object that a key of the manifest names (``module:name``).
+
+    The modules of the submission folder are removed from ``sys.modules`` afterwards.
 
     Raises:
         SubmissionError: it cannot be imported.

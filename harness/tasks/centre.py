@@ -1,6 +1,6 @@
 """The centre of centred measures: the mean segment of a split's training part.
 
-Never of the scored part: its mean would tell of what is asked.
+It is never the mean of the scored part, which would tell something about the references.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def training_centre(corpus: Corpus, split: Split, feature: str, measure: str) ->
 
     Args:
         corpus: where the references lie.
-        split: that is scored; where it has no training part, that of its ``training_split`` is taken.
-        feature: that is scored.
-        measure: the title of one that needs the centre, for messages.
+        split: the one that is scored; where it has no training part, its ``training_split``'s is used.
+        feature: the one that is scored.
+        measure: title of a measure that needs the centre, for messages.
 
     Returns:
         (n_frames, n_bands) float64.

@@ -197,7 +197,7 @@ def _feature_words(name: str, feature: Mapping[str, Any]) -> str:
 
 
 def table(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
-    """A plain table."""
+    """A table as plain text, every value shown as it is."""
     from tabulate import tabulate
 
     return tabulate(rows, headers=headers, disable_numparse=True)

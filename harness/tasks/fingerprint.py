@@ -15,8 +15,8 @@ class Fingerprint:
 
     References enter by their sha256. EEG, a gigabyte and more on a test part, enters by its CRC-32,
     eight times faster: that is enough to tell other data apart, and nobody forges a corpus that the
-    scoring side holds itself. Segments may be added in any order; a thread of its own
-    computes the digests, beside whatever the caller does next.
+    scoring side holds itself. Segments may be added in any order; a thread computes the digests
+    while the caller goes on.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Fingerprint:
         return (segment_id, what) not in self._digests
 
     def add_reference(self, segment_id: str, values: NDArray[np.floating]) -> None:
-        """Add a segment's reference (n_times, n_bands), as float32."""
+        """Add a segment's reference (n_frames, n_bands), as float32."""
         data = np.ascontiguousarray(values, dtype="<f4")
         digest = self._thread.submit(lambda: hashlib.sha256(data.data).hexdigest())
         self._digests[segment_id, "reference"] = digest

@@ -1,7 +1,7 @@
 """A task of which only the references are here: no recordings, so nothing but predictions can be scored.
 
-The references' own ids are what is asked, under the subjects' own names. A split, where one is given, says
-who must be there and how long a segment is; without one, what has to be assumed is said.
+The segments that are asked are those of the references, under the subjects' own names. A split, where one is
+given, says who must be there and how long a segment is; without one, the user is told what was assumed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class LabelsTask(NamedTuple):
 
     Attributes:
         task: segments are the references' own; none has EEG.
-        assumed: what nobody said, in words; none where a split and a corpus say everything.
+        assumed: what was assumed, in words; empty where a split and a corpus say everything.
     """
 
     task: Task
@@ -224,7 +224,7 @@ def _frames(split: Split, declaration: Declaration | None, feature: str) -> int:
 
 
 def _assumed_split(corpus: str, feature: str, rate: float, part: str, found: _Labels, n_frames: int) -> Split:
-    """The split that the labels themselves are; its hash is of what they ask, so that no two are mixed up."""
+    """A split made from the labels alone; its hash is of the segments that they hold."""
     asked = {subject: list(ids) for subject, ids in found.ids.items()}
     facts = {"corpus": corpus, "feature": feature, "rate": rate, "n_frames": n_frames, "asked": asked}
     return Split(

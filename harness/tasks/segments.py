@@ -37,7 +37,7 @@ class Segment:
 
     @property
     def subject(self) -> str:
-        """Whose EEG it is."""
+        """Id of the subject, as in ``sub-003``."""
         return self.recording.subject
 
     def eeg(self) -> NDArray[np.float32]:
@@ -204,7 +204,7 @@ def by_subject(segments: Sequence[Segment]) -> Mapping[str, tuple[Segment, ...]]
 
 
 def _recordings(corpus: Corpus, split: Split, subject: str) -> list[Recording]:
-    """A subject's recordings, which know how many frames a sample of theirs has under this split."""
+    """A subject's recordings, with the frames for each EEG sample under this split."""
     return [
         with_frame_rates(recording, corpus.declaration, split.segment_seconds)
         for recording in corpus.of(subject)

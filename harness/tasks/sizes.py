@@ -1,4 +1,4 @@
-"""How large everything of a task is: bands, frames, channels, samples, and the rate."""
+"""The sizes of a task: bands, frames, channels, samples, and the rate."""
 
 from __future__ import annotations
 

@@ -38,6 +38,7 @@ class Split:
 
     Attributes:
         name: the file's name without its suffix.
+        title: what it is, in words.
         corpora: names of the corpora that the split is for.
         features: what can be decoded, the default first.
         sample_rate_hz: of the EEG.
@@ -50,8 +51,8 @@ class Split:
         sha256: of the file's bytes.
         time_fractions: part -> its share of every recording, for the cut ``in-time``.
         measures: what the split is scored by; the first ranks.
-        names_measures: whether the file names them, or they are the default.
-        folder: where the file lies, and the file of ``training_split``, if that is none of ``splits/``.
+        names_measures: whether the file names its measures; False where they are the default.
+        folder: where the file lies, and the file of ``training_split`` too if that is not in ``splits/``.
     """
 
     name: str
@@ -114,7 +115,7 @@ def load_split(name_or_path: str | Path) -> Split:
         name_or_path: a name under ``splits/``, or the path of a JSON file.
 
     Raises:
-        SplitError: no such split, not JSON, against the schema, overlapping or unknown subjects.
+        SplitError: no such split, not JSON, not valid by its schema, overlapping or unknown subjects.
     """
     path = Path(name_or_path)
     if path.suffix != ".json":
@@ -181,7 +182,7 @@ def with_usual_measures(split: Split, declaration: Declaration) -> Split:
     """The split, scored by what its corpus declares where it names no measures.
 
     Raises:
-        SplitError: the corpus declares a measure that there is not.
+        SplitError: the corpus declares a measure that does not exist.
     """
     if split.names_measures:
         return split
@@ -225,7 +226,7 @@ def default_split(declaration: Declaration, layout: str = "") -> str | Path:
 
 
 def _time_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
-    """Segments of broken length, and parts of recordings that do not add up."""
+    """Faults of segments without a whole number of samples, and of the fractions of a cut in time."""
     faults = []
     samples = exact(document["segment_seconds"]) * exact(document["sample_rate_hz"])
     if samples.denominator != 1:

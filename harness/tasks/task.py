@@ -37,7 +37,7 @@ from harness.tasks.splits import Split, default_split, load_split, with_usual_me
 Array = NDArray[np.floating]
 # The layout of a corpus of which only references are here.
 LABELS_LAYOUT = "labels"
-# Under this the centre enters the fingerprint of the data; no segment has such an id.
+# The id of the centre in the fingerprint of the data; no segment has such an id.
 CENTRE_ID = "/centre"
 
 
@@ -69,7 +69,7 @@ class Task:
 
     @property
     def n_bands(self) -> int:
-        """Bands of the feature."""
+        """Numbers in each frame of the feature."""
         return self.sizes.n_bands
 
     @property
@@ -79,7 +79,7 @@ class Task:
 
     @property
     def n_channels(self) -> int:
-        """EEG channels."""
+        """Width of every EEG array."""
         return self.sizes.n_channels
 
     @property
@@ -114,7 +114,7 @@ class Task:
 
     @cached_property
     def by_subject(self) -> Mapping[str, tuple[Segment, ...]]:
-        """Segments by subject."""
+        """Subject -> its segments, both in the order in which they are asked."""
         return by_subject(self.segments)
 
     @cached_property

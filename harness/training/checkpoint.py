@@ -64,7 +64,7 @@ class Standing:
         self.n_averaged += 1
         for name, value in weights.items():
             mean = self.average.get(name)
-            if mean is None or not value.is_floating_point():  # of counters the last one stands
+            if mean is None or not value.is_floating_point():  # counters are not averaged: the last is kept
                 self.average[name] = value.double() if value.is_floating_point() else value
             else:
                 mean += (value.double() - mean) / self.n_averaged
@@ -76,7 +76,7 @@ def weights_of(net: nn.Module) -> Weights:
 
 
 def identity(config: object, recipe: Recipe, preset: str, data: TrainingData, setup: Setup) -> dict[str, Any]:
-    """What must be the same for a checkpoint to be continued; more epochs may be asked of it."""
+    """What must be the same for a training to go on from a checkpoint; it may have more epochs."""
     numbers = asdict(recipe)
     del numbers["keep"]  # chosen at the very end
     if recipe.schedule != "cosine" and recipe.average_from == 0:

@@ -210,7 +210,7 @@ def make_crops(data: TrainingData, recipe: Recipe, seed: int, crop_samples: int 
 def mixup(
     eeg: Array, target: Array, subjects: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Half as many crops, each a random mixture of two, of different subjects as far as there are.
+    """Half as many crops, each a random mixture of two, of different subjects where possible.
 
     A mixture ``x * a + (1 - x) * b`` has one x in [0, 1) for EEG and target, and the subject of a.
     """

@@ -52,8 +52,8 @@ def import_weights(
     Args:
         submission: with an importer.
         file: .safetensors, .npz, or .pt of plain tensors.
-        corpus: which the weights are for.
-        split: likewise; its training part is what they should have seen, which is not verified.
+        corpus: that the weights are for.
+        split: that the weights are for; whether they have seen its training part only is not verified.
         feature: what they decode.
         variant: of the submission; None for its first.
 

@@ -93,7 +93,7 @@ def fit(
     """Train a system by its recipe.
 
     Args:
-        system: the package's.
+        system: the submission's trainer.
         data: training and validation part.
         setup: feature, variant, seed.
         show: called with steps done, steps in all, and a note.

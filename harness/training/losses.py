@@ -48,8 +48,8 @@ def l1(prediction: Tensor, target: Tensor) -> Tensor:
 def kl(prediction: Tensor, target: Tensor) -> Tensor:
     """KL(target || prediction) of softmaxes over bands, mean over every element: batch, time and band.
 
-    That is CAT-WaveNet's (torch's reduction "mean"), a band's share of the divergence. With one band both
-    softmaxes are 1 and the loss is 0.
+    That is CAT-WaveNet's (torch's reduction "mean"), so it is the divergence divided by the number of bands.
+    With one band both softmaxes are 1 and the loss is 0.
     """
     _check(prediction, target)
     log_p = F.log_softmax(prediction.float(), dim=2)
@@ -58,7 +58,7 @@ def kl(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def info_nce(prediction: Tensor, target: Tensor, temperature: float) -> Tensor:
-    """Each prediction must know its own target among the batch's, and each target its prediction.
+    """Contrastive: each prediction must find its own target in the batch, and each target its prediction.
 
     Similarity is the cosine of whole crops (time and bands as one vector) over ``temperature``; both
     directions are averaged. With one crop there is nothing to tell apart, and the loss is 0.

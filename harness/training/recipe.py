@@ -1,6 +1,6 @@
-"""What a package tells the training loop: a `Recipe`, numbers only, and a `TorchSystem`, how to build it.
+"""What a submission tells the training loop: a `Recipe` (numbers only) and a `TorchSystem` (builds the net).
 
-A package's ``train.py`` names an instance in its manifest, ``trainer = "train:SYSTEM"``:
+The manifest names an instance of the submission's ``train.py``, ``trainer = "train:SYSTEM"``:
 
     class Vlaai:
         presets = ("paper", "compact")
@@ -190,7 +190,7 @@ Config = TypeVar("Config")
 
 
 class TorchSystem(Protocol[Config]):
-    """How a package's net is built for the training loop; one instance is the package's trainer.
+    """How a submission's net is built for the training loop; one instance is the submission's trainer.
 
     It may have two methods more:
 

@@ -1,4 +1,4 @@
-"""The trainer of a package whose nets are built from a configuration alone; most packages need no other.
+"""The trainer of a submission whose nets are built from a configuration alone; most need no other.
 
     SYSTEM = NetSystem(
         nets={"default": Dprnn},

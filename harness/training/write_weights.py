@@ -30,10 +30,10 @@ def write_weights(
 
     Args:
         submission: whose weights.
-        corpus: the key's first part, a corpus's name.
-        split: the key's second part.
-        feature: the third.
-        variant: the fourth.
+        corpus: name of the corpus that they are for.
+        split: that they are for.
+        feature: that they decode.
+        variant: that uses them.
         weights: name -> array, and the file's metadata.
         record: where they come from; the file's sha256 is added.
 
@@ -82,16 +82,16 @@ def write_weights(
                 str(path),
                 error.strerror or "cannot be written",
                 "a folder with room that can be written",
-                "Mend that and run the same command again (harness train --resume goes on where it was).",
+                "Fix that and run the same command again (harness train --resume goes on where it was).",
             )
         ) from None
     return path, sha256
 
 
 def _weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> bytes:
-    """A safetensors file; the same content gives the same bytes, which safetensors alone does not promise.
+    """A safetensors file; the same content gives the same bytes.
 
-    It writes the metadata's keys in the random order of a hash map, so the header is written again.
+    safetensors writes the metadata's keys in random order, so the header is written again, sorted.
     """
     from safetensors.numpy import save
 

@@ -249,7 +249,7 @@ def test_rank_and_compare_as_commands(harness, results):
     assert out == board_text(rank(load_board(results, BOARD)))
     code, out, _ = harness("compare", "leader", "linear", "--results", results)
     assert code == 0
-    assert out.startswith("leader less linear on simulated data (no real EEG), split held-out-subjects")
+    assert out.startswith("leader minus linear on simulated data (no real EEG), split held-out-subjects")
     assert "paired sign-flip test over subjects: p = 0.0004883" in out
     assert "smallest difference these subjects could show" in out
     code, out, _ = harness("compare", "leader", "--results", results)

@@ -90,7 +90,7 @@ def test_a_record_edited_by_hand_is_named_and_not_trusted(ranked, fork):
     )
     assert rows(document)["beta"]["pearson_r"] == honest
     assert rows(document)["beta"]["event"] is None
-    assert text.index("**Must be mended**") < text.index("record edited by hand")
+    assert text.index("**Must be fixed**") < text.index("record edited by hand")
 
 
 def test_a_forged_record_with_the_right_score_is_still_found(ranked, fork):

@@ -153,7 +153,7 @@ def test_the_jobs_together_say_what_a_fork_changed(what, upstream, pulled, fork,
     comment = (tmp_path / "runner/comment.md").read_text()
     assert comment == (ranking / "boards.md").read_text()
     assert expected in comment
-    assert ("**Must be mended**" in comment) == bool(stopped)
+    assert ("**Must be fixed**" in comment) == bool(stopped)
     assert BOARD.split("/")[1] in comment
     assert ("#### The word of the pull request's own code" in comment) == (what == "the scorer")
 

@@ -76,7 +76,7 @@ class PaperTable(NamedTuple):
 
     @property
     def corpus(self) -> str | None:
-        """The board's; None likewise."""
+        """The corpus of the board; None where there is no board."""
         return self.board.name.corpus if self.board else None
 
 

@@ -72,7 +72,7 @@ def record(subject: Listener, mel: NDArray[Any], n_times: int, rng: np.random.Ge
         rng: decides noise and phases.
 
     Returns:
-        (64, n_times) float16, microvolts.
+        (n_channels, n_times) float16, microvolts.
     """
     energy = _compressed(mel, n_times)
     evoked = _mixed(subject.auditory, _evoked(subject, energy))
@@ -203,7 +203,7 @@ def _slope(
 
 
 def _mixed(gains: NDArray[Any], sources: NDArray[Any]) -> NDArray[Any]:
-    """Sources as the EEG channels see them, (64, n_times), without threads."""
+    """Sources as the EEG channels see them, (n_channels, n_times), without threads."""
     mixed: NDArray[Any] = np.einsum("cs,st->ct", gains, sources, optimize=False)
     return mixed
 

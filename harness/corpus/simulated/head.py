@@ -65,7 +65,7 @@ class Listener:
     """One subject: how sources reach the EEG channels, and how the subject differs.
 
     Attributes:
-        auditory, rhythms, pink, occipital, eyes: (64, n_sources) gains.
+        auditory, rhythms, pink, occipital, eyes: (n_channels, n_sources) gains.
         latency_seconds: added to every response.
         evoked_gain, induced_gain: relative to the average subject.
     """
@@ -100,7 +100,7 @@ def listener(rng: np.random.Generator) -> Listener:
 
 
 def _channel_places() -> NDArray[Any]:
-    """64 places on the upper head, (64, 3), evenly spread along a spiral from the top down."""
+    """Places on the upper head, (n_channels, 3), evenly spread along a spiral from the top down."""
     index = np.arange(N_EEG_CHANNELS)
     height = 1 - 1.25 * (index + 0.5) / N_EEG_CHANNELS
     turn = index * np.pi * (3 - np.sqrt(5))
@@ -117,7 +117,7 @@ def _anywhere(rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _gains(places: NDArray[Any], directions: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-    """Field of current dipoles at the EEG channels, (64, n_sources), with the subject's jitter.
+    """Field of current dipoles at the EEG channels, (n_channels, n_sources), with the subject's jitter.
 
     The field of a dipole in a homogeneous medium, re-referenced to the average of the channels,
     each source scaled to unit root mean square: smooth, and good enough for a head that is round.

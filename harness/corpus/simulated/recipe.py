@@ -106,7 +106,7 @@ def planned_recordings(recipe: Recipe) -> list[PlannedRecording]:
 
 
 def expected_bytes(recipe: Recipe) -> int:
-    """Size of the corpus but for file headers and the marker, known before it is made."""
+    """Size of the corpus without file headers and the marker, known before it is made."""
     n_times = round(recipe.recording_seconds * SAMPLE_RATE_HZ)
     n_recordings = len(recipe.subjects) * recipe.recordings_per_subject
     float16_eeg = n_recordings * N_EEG_CHANNELS * n_times * 2
