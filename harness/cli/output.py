@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+
+from harness.conventions import Progress
 
 # Seconds between lines of progress where there is no terminal.
 PLAIN_PROGRESS_SECONDS = 15.0
@@ -25,7 +27,7 @@ def answer(text: str) -> None:
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Callable[..., None]]:
+def progress(title: str) -> Iterator[Progress]:
     """Show how far a job is, on stderr.
 
     Yields:
@@ -38,10 +40,10 @@ def progress(title: str) -> Iterator[Callable[..., None]]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.progress import Progress as RichProgress
 
     columns = (
         TextColumn("{task.description}"),
@@ -50,12 +52,12 @@ def progress(title: str) -> Iterator[Callable[..., None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None, note="")
         yield lambda done, total, note="": bar.update(task, completed=done, total=total, note=note)
 
 
-def _plain_progress(title: str) -> Callable[..., None]:
+def _plain_progress(title: str) -> Progress:
     shown = time.monotonic()
     first: tuple[float, int] | None = None  # time and amount of the first call: a resumed job starts above 0
 

@@ -7,12 +7,13 @@ when the list was made. These are fetched only on request, and their hashes are 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from harness.conventions import Progress
 from harness.corpus.base import natural_key
 from harness.corpus.declaration import Declaration
 from harness.errors import CorpusError, Fault, UsageError, shorten
@@ -41,7 +42,7 @@ def fetch_corpus(
     subjects: Sequence[str] | None = None,
     unverified: bool = False,
     url: str | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> Fetched:
     """Fetch a corpus, file by file; each is checked before it gets its name.
 

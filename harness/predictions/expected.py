@@ -9,13 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from harness.errors import MAX_SHOWN, Fault, PredictionsError, raise_all
 from harness.features.catalogue import N_MEL_BANDS
-
-Array = NDArray[np.float64]
 
 BYTES_PER_NUMBER = 48
 """The most a number may take in JSON: a float64 needs 26 with its comma and space, and a file

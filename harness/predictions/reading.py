@@ -12,20 +12,18 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import Fault, PredictionsError, did_you_mean, shorten, show
 from harness.files import file_sha256
 from harness.npy import SUFFIX
 from harness.predictions.containers import Container, is_archive, open_container, subject_files
-from harness.predictions.expected import (
-    Array,
-    Expected,
-    FaultList,
-    SegmentForm,
-    segment_name,
-)
+from harness.predictions.expected import Expected, FaultList, SegmentForm, segment_name
 from harness.predictions.subject_json import first_shape, parse_subject
 from harness.predictions.subject_npz import npy_shape, read_arrays
+
+if TYPE_CHECKING:
+    from harness.conventions import Array
 
 MAX_LABEL_BYTES = 1 << 30
 """Size of one subject's hidden references as JSON: the challenge's take 50 MB."""

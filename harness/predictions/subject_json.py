@@ -13,12 +13,16 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from harness.errors import Fault, PredictionsError, did_you_mean, show
-from harness.predictions.expected import Array, FaultList, SegmentForm, segment_name
+from harness.predictions.expected import FaultList, SegmentForm, segment_name
+
+if TYPE_CHECKING:
+    from harness.conventions import Array
 
 _SPLIT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANY_ROWS = msgspec.json.Decoder(list[list[float]])

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness import npy
 from harness.errors import Fault, PredictionsError, show
 from harness.predictions.containers import Container
-from harness.predictions.expected import Array, FaultList, SegmentForm
+from harness.predictions.expected import FaultList, SegmentForm
+
+if TYPE_CHECKING:
+    from harness.conventions import Array
 
 _HEADER_BYTES = 1 << 14
 """Room for an array's header, which for a plain array takes 128 bytes."""

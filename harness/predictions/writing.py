@@ -15,17 +15,17 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from harness.errors import Fault, PredictionsError, UsageError, show
 from harness.files import Draft, sync_folder
 from harness.predictions.expected import segment_name
 
-Floats = NDArray[np.floating[Any]]
+if TYPE_CHECKING:
+    from harness.conventions import Array
 
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """The date of every member: the earliest that a zip can hold."""
@@ -36,7 +36,7 @@ _SUBJECT = re.compile(r"[A-Za-z0-9-]+")
 _MOST_NAME_CHARS = 1000
 
 
-def write_predictions(path: Path, subjects: Iterable[tuple[str, Mapping[str, Floats]]]) -> None:
+def write_predictions(path: Path, subjects: Iterable[tuple[str, Mapping[str, Array]]]) -> None:
     """Write predictions, one subject in memory at a time.
 
     Numbers are written so that reading gives the same float32 (or float64) back: in JSON as the
@@ -88,7 +88,7 @@ class _Writer(Protocol):
 
     def __init__(self, path: Path) -> None: ...
 
-    def add(self, subject: str, segments: Mapping[str, Floats]) -> None:
+    def add(self, subject: str, segments: Mapping[str, Array]) -> None:
         """Write a subject's segments, id -> (n_times, n_bands)."""
 
     def finish(self) -> None:
@@ -128,7 +128,7 @@ class _ArchiveWriter:
 class _ZipWriter(_ArchiveWriter):
     """The official zip."""
 
-    def add(self, subject: str, segments: Mapping[str, Floats]) -> None:
+    def add(self, subject: str, segments: Mapping[str, Array]) -> None:
         info = self._member(f"{subject}.json", zipfile.ZIP_DEFLATED)
         with self._archive.open(info, "w") as member:
             for chunk in _json(segments):
@@ -138,7 +138,7 @@ class _ZipWriter(_ArchiveWriter):
 class _NpzWriter(_ArchiveWriter):
     """Arrays as numpy saves them."""
 
-    def add(self, subject: str, segments: Mapping[str, Floats]) -> None:
+    def add(self, subject: str, segments: Mapping[str, Array]) -> None:
         for segment_id, array in segments.items():
             data = io.BytesIO()
             np.lib.format.write_array(data, _plain(array), version=(1, 0), allow_pickle=False)
@@ -158,7 +158,7 @@ class _FolderWriter:
             name = tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         self._temporary = Path(name)
 
-    def add(self, subject: str, segments: Mapping[str, Floats]) -> None:
+    def add(self, subject: str, segments: Mapping[str, Array]) -> None:
         with (self._temporary / f"{subject}.json").open("wb") as file:
             file.writelines(_json(segments))
             file.flush()
@@ -174,7 +174,7 @@ class _FolderWriter:
         shutil.rmtree(self._temporary, ignore_errors=True)
 
 
-def _json(segments: Mapping[str, Floats]) -> Iterator[bytes]:
+def _json(segments: Mapping[str, Array]) -> Iterator[bytes]:
     """Encode one subject's predictions, segment by segment."""
     before = b"{"
     for segment_id, array in segments.items():
@@ -184,12 +184,12 @@ def _json(segments: Mapping[str, Floats]) -> Iterator[bytes]:
     yield b"}\n" if segments else b"{}\n"
 
 
-def _plain(array: Floats) -> Floats:
+def _plain(array: Array) -> Array:
     """Make an array contiguous, in the machine's byte order."""
     return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
 
 
-def _check_subject(subject: str, segments: Mapping[str, Floats], seen: set[str]) -> None:
+def _check_subject(subject: str, segments: Mapping[str, Array], seen: set[str]) -> None:
     """Refuse what the readers would refuse."""
     if not _SUBJECT.fullmatch(subject):
         raise PredictionsError(Fault(show(subject), "a subject's name", "letters, digits and '-'"))

@@ -34,6 +34,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.conventions import Progress
 from harness.corpus.array_files import open_npy
 from harness.corpus.base import natural_key
 from harness.corpus.declaration import DECLARATION
@@ -65,7 +66,6 @@ FEATURE_FOLDER: Final = "derivatives/preprocessed_stimuli"
 _GIVEN_FEATURES: Final = (FEATURE_FOLDER, "derivatives/stimuli")
 STATE_FOLDER: Final = ".prepare"
 RECIPE_FILE: Final = "recipe.toml"
-Progress = Callable[[int, int, str], None]
 _T = TypeVar("_T")
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 

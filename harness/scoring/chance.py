@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 from harness.features.catalogue import SAMPLE_RATE_HZ
 from harness.scoring.measures import DEFAULT, Units, compare_with_units, measure
 
-Array = NDArray[np.floating]
+if TYPE_CHECKING:
+    from harness.conventions import Array
+
 LEVEL = 0.95
 DIGITS = 6  # what float32 holds on any processor, so that a record made again has the same bytes
 DRAWS = 1000

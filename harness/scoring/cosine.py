@@ -11,12 +11,16 @@ A segment becomes a unit segment (norm 1 over frames and bands); the cosine of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import Fault, ShapeError
-from harness.scoring.pearson import Array, check_pair, time_last
+from harness.scoring.pearson import check_pair, time_last
+
+if TYPE_CHECKING:
+    from harness.conventions import Array
 
 _SMALLER = 2.0**-24  # exact, and small enough that no difference overflows
 

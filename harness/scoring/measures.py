@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,9 @@ from harness.errors import Fault, ShapeError, SplitError, did_you_mean
 from harness.scoring.cosine import angle, check_centre, cosine, cosine_centred, unit_segments
 from harness.scoring.pearson import correlate, pearson_r, unit_series
 
-Array = NDArray[np.floating]
+if TYPE_CHECKING:
+    from harness.conventions import Array
+
 DEFAULT = "pearson_r"
 _BLOCK = 160_000  # numbers of one side held at once, few enough for the processor's cache
 

@@ -13,13 +13,16 @@ of their unit series, so a series is normalised once, and serves the score and a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import Fault, ShapeError
 
-Array = NDArray[np.floating]
+if TYPE_CHECKING:
+    from harness.conventions import Array
+
 # Differences of values above this could overflow float64, so such series are scaled first.
 _LARGE = 2.0**1000
 _SMALLER = 2.0**-24  # exact, and small enough that no difference or sum overflows

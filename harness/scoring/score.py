@@ -13,16 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.errors import Fault, ShapeError
 from harness.scoring.chance import SubjectChance, equal_references, unit_chance
 from harness.scoring.measures import DEFAULT, Compared, Measure, compare, compare_with_units, measure
 
-Array = NDArray[np.floating]
+if TYPE_CHECKING:
+    from harness.conventions import Array
+
 # A change that moves any score raises this number, and every committed record is scored again.
 SCORER_VERSION = 1
 

@@ -19,7 +19,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
 # A change that moves an interval or chance by more than rounding raises this number; scores are not touched.
 STATISTICS_VERSION = 1
 
@@ -115,7 +114,7 @@ def sign_flip_test(differences: ArrayLike) -> float:
     return float(sign_flip_tests(np.stack([d, np.zeros_like(d)]))[0, 1])
 
 
-def sign_flip_tests(scores: ArrayLike) -> Array:
+def sign_flip_tests(scores: ArrayLike) -> NDArray[np.float64]:
     """:func:`sign_flip_test` between all pairs of systems.
 
     Args:
@@ -148,7 +147,7 @@ def sign_flip_tests(scores: ArrayLike) -> Array:
     return p
 
 
-def holm(p: ArrayLike) -> Array:
+def holm(p: ArrayLike) -> NDArray[np.float64]:
     """Holm's (1979) adjusted p of a family of tests, in the order given.
 
     Args:
@@ -180,7 +179,7 @@ def effect_size(differences: ArrayLike) -> float | None:
     return float(d.mean() / d.std(ddof=1))
 
 
-def effect_sizes(scores: ArrayLike) -> Array:
+def effect_sizes(scores: ArrayLike) -> NDArray[np.float64]:
     """:func:`effect_size` between all pairs of systems, row minus column.
 
     Args:
@@ -235,7 +234,7 @@ def _picks(n_subjects: int, draws: int) -> NDArray[np.int64]:
     return rng.integers(0, n_subjects, size=(draws, n_subjects))
 
 
-def _ranks(means: Array) -> NDArray[np.int32]:
+def _ranks(means: NDArray[np.float64]) -> NDArray[np.int32]:
     """(draws, n_systems) means -> ranks from 1; equal means share the lowest."""
     order = np.argsort(-means, axis=1)  # equal means get one rank, in whatever order they come
     inorder = np.take_along_axis(means, order, axis=1)
@@ -248,7 +247,7 @@ def _ranks(means: Array) -> NDArray[np.int32]:
     return ranks
 
 
-def _exact(differences: Array) -> float:
+def _exact(differences: NDArray[np.float64]) -> float:
     """P over all 2^n signs, counted from the sorted sums of two halves instead of one by one."""
     n = differences.size
     least = abs(differences.sum()) - _TIE * np.abs(differences).sum()
@@ -259,7 +258,7 @@ def _exact(differences: Array) -> float:
     return float(2 * above.sum() / 2**n)  # by symmetry, as many sums lie as far below 0 as above
 
 
-def _sums(values: Array) -> Array:
+def _sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The sums of all signed combinations of the values, 2^n of them."""
     sums = np.zeros(1)
     for value in values:
@@ -267,6 +266,6 @@ def _sums(values: Array) -> Array:
     return sums
 
 
-def _signs(n_subjects: int) -> Array:
+def _signs(n_subjects: int) -> NDArray[np.float64]:
     rng = np.random.default_rng(SIGN_SEED)
     return rng.choice(np.array([-1.0, 1.0]), size=(SIGN_DRAWS, n_subjects))

@@ -19,14 +19,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.errors import Fault, SubmissionError, raise_all
 from harness.execution import PredictorRun, full_disk_explained, unnamed_storage
 from harness.predictor import zscore
 from harness.submission.manifest import MANIFEST, Submission, load_submission
-
-Array = NDArray[np.float32]
 
 
 class Member(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,9 @@ from harness.tasks.segments import Segment, by_subject, check_fit, cut_segments,
 from harness.tasks.sizes import Sizes, sizes
 from harness.tasks.splits import Split, default_split, load_split, with_usual_measures
 
-Array = NDArray[np.floating]
+if TYPE_CHECKING:
+    from harness.conventions import Array
+
 # The layout of a corpus of which only references are here.
 LABELS_LAYOUT = "labels"
 # The id of the centre in the fingerprint of the data; no segment has such an id.

@@ -20,14 +20,14 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 import numpy as np
 
-from harness.conventions import SIMULATED_MARKER
+from harness.conventions import SIMULATED_MARKER, Progress
 from harness.corpus.simulated import eeg, head, speech
 from harness.corpus.simulated.recipe import (
     PlannedRecording,
@@ -56,7 +56,6 @@ STIMULUS_STREAM, SUBJECT_STREAM, RECORDING_STREAM = range(3)
 IN_PROGRESS: Final = "simulation-in-progress"
 # Room for file headers, folders and the marker, on top of the arrays.
 OVERHEAD: Final = 1.02
-Progress = Callable[[int, int], None]
 
 
 class _Written(NamedTuple):
