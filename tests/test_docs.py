@@ -108,7 +108,7 @@ def test_figures_of_benchmarks_are_quoted():
     rows = re.findall(
         r"^\| [^|]* \| ([\d.,e-]+) +\| at (?:least|most) [\d.e-]+ +\| `(\w+)\.(\w+)` +\|$", RESULTS, re.M
     )
-    assert len(rows) == 18
+    assert len(rows) == 22
     for number, benchmark, name in rows:
         assert float(number.replace(",", "")) == FIGURES[benchmark][name]
 
