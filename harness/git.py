@@ -15,6 +15,7 @@ from typing import NamedTuple
 from harness.errors import Fault, RepositoryError
 
 _GIT_SECONDS = 120
+_LIST_FILTERS = ("config", "--show-scope", "-z", "--get-regexp", r"^filter\.")
 _NO_REPOSITORY = "not a git repository"
 
 # Settings that replace the user's own, because these change what the commands here print, or run something.
@@ -27,7 +28,7 @@ _SETTINGS = {
     "core.hooksPath": os.devnull,
     "core.pager": "cat",
     "core.quotePath": "false",
-    "diff.ignoreSubmodules": "none",
+    "diff.ignoreSubmodules": "dirty",  # a submodule's commit counts; nothing runs inside it
     "diff.mnemonicPrefix": "false",
     "diff.noprefix": "false",
     "diff.orderFile": os.devnull,
@@ -108,38 +109,76 @@ def git_state(folder: Path) -> GitState | None:
     """Commit of the repository that holds a folder, and whether files differ from it.
 
     Score records themselves (``results/``) do not make a repository dirty. None outside a repository,
-    before the first commit, where git refuses the repository, and where git is not installed.
+    before the first commit, where git refuses the repository, and where git is not installed. The folder may
+    be a stranger's, repository and all: nothing that its settings name is run, and nothing is fetched.
     """
     try:
-        commit = try_git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
-        if commit is None:
+        commit = _run(folder, ("rev-parse", "--verify", "--quiet", "HEAD"), offline=True)
+        if commit.returncode:
             return None
-        changed = try_git(folder, "status", "--porcelain", "-z", "--", ":/", ":(exclude,top)results")
+        status = ("status", "--porcelain", "-z", "--", ":/", ":(exclude,top)results")
+        changed = _run(folder, status, offline=True)
     except RepositoryError:
         return None
-    return GitState(commit.decode().strip(), bool(changed))
+    return GitState(commit.stdout.decode().strip(), changed.returncode != 0 or bool(changed.stdout))
 
 
-def _run(root: Path, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+def _run(
+    root: Path, arguments: tuple[str, ...], *, offline: bool = False
+) -> subprocess.CompletedProcess[bytes]:
     # No optional locks: nothing is written here.
     command = ["git", "--no-pager", "--no-optional-locks", "--no-replace-objects", "-C", str(root)]
     for name, value in _SETTINGS.items():
         command += ["-c", f"{name}={value}"]
+    environment = _environment()
+    if offline:  # no name is a protocol's, so nothing of a partial clone is fetched, by whatever program
+        environment |= {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
     try:
-        return subprocess.run(
-            [*command, *arguments],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=_GIT_SECONDS,
-            check=False,
-            env=_environment(),
-        )
+        filters = _called([*command, *_LIST_FILTERS], environment).stdout
+        return _called([*command, *arguments], _without_filters(environment, filters))
     except FileNotFoundError:
         raise RepositoryError(
             Fault("git", "not installed", "the command git", "Install git; `harness rank` alone needs none.")
         ) from None
     except subprocess.TimeoutExpired:
         raise RepositoryError(Fault(f"git {arguments[0]}", f"no answer in {_GIT_SECONDS} s")) from None
+
+
+def _called(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        command,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=_GIT_SECONDS,
+        check=False,
+        env=environment,
+    )
+
+
+def _without_filters(environment: dict[str, str], listed: bytes) -> dict[str, str]:
+    """The environment with every filter of the repository's own settings switched off.
+
+    A repository may lie in a folder that a stranger handed in, and git runs the programs that its settings
+    name as filters when it looks whether files changed. The user's own filters (git-lfs) stay.
+
+    Args:
+        environment: of the call.
+        listed: what ``_LIST_FILTERS`` printed: scope, NUL, key, newline, value, NUL, and so on.
+    """
+    words = listed.split(b"\0")
+    names = {
+        os.fsdecode(setting.split(b"\n")[0]).removeprefix("filter.").rpartition(".")[0]
+        for scope, setting in zip(words[::2], words[1::2], strict=False)
+        if scope in (b"local", b"worktree")
+    }
+    count = int(environment.get("GIT_CONFIG_COUNT") or 0)
+    changed = dict(environment)
+    for name in sorted(names):
+        for key, value in (("clean", ""), ("smudge", ""), ("process", ""), ("required", "false")):
+            changed[f"GIT_CONFIG_KEY_{count}"] = f"filter.{name}.{key}"
+            changed[f"GIT_CONFIG_VALUE_{count}"] = value
+            count += 1
+    return {**changed, "GIT_CONFIG_COUNT": str(count)} if names else changed
 
 
 def _environment() -> dict[str, str]:

@@ -242,3 +242,27 @@ def test_a_command_that_git_refuses_is_quoted(upstream):
         f"git cat-file in {upstream.folder}: path 'nowhere' does not exist in 'HEAD'."
     )
     assert try_git(upstream.folder, "cat-file", "blob", "HEAD:nowhere") is None
+
+
+def test_a_strangers_repository_runs_nothing_when_its_state_is_asked(tmp_path, monkeypatch):
+    # Its settings name a program as a filter, its attributes use it, and a file looks changed.
+    ran = tmp_path / "ran"
+    folder = tmp_path / "handed-in"
+    folder.mkdir()
+    for words in (["init", "-q"], ["config", "user.email", "a@b"], ["config", "user.name", "a"]):
+        subprocess.run(["git", "-C", str(folder), *words], check=True)
+    (folder / "model.py").write_text("a = 1\n")
+    (folder / ".gitattributes").write_text("* filter=x.y\n")
+    subprocess.run(["git", "-C", str(folder), "add", "-A"], check=True)
+    subprocess.run(["git", "-C", str(folder), "commit", "-qm", "One"], check=True)
+    with (folder / ".git/config").open("a") as file:
+        file.write(
+            f'[filter "x.y"]\n\tclean = touch {ran}; cat\n\tprocess = touch {ran}\n\trequired = true\n'
+        )
+        file.write(f"[core]\n\tfsmonitor = touch {ran}\n\tsshCommand = touch {ran}\n")
+    os.utime(folder / "model.py", (1, 1))
+    assert git_state(folder).dirty is False
+    assert not ran.exists()
+    (folder / "model.py").write_text("a = 2\n")
+    assert git_state(folder).dirty is True
+    assert not ran.exists()

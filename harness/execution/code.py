@@ -217,6 +217,7 @@ def _ignored_by_git(folder: Path, found: Mapping[str, Path]) -> set[str]:
     # is not run.
     command = [
         "git", "-C", str(folder), "-c", "safe.directory=*", "-c", "core.fsmonitor=false",
+        "-c", f"core.excludesFile={os.devnull}",  # what one user ignores is code to the next
         "--no-optional-locks", "check-ignore", "-z", "--stdin",
     ]  # fmt: skip
     names = [os.fsencode(path) for path in (folder, *found.values())]

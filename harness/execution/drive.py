@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -36,6 +37,15 @@ WATCH_SECONDS = 0.1  # between looks at memory, files and output
 MOST_WATCHING = 0.1  # of the time, should there be much to look at
 FIRST_WAIT_SECONDS = 0.0005
 LONGEST_WAIT_SECONDS = 0.01
+# Kinds of weights files, by how they begin.
+_KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
+    (lambda start: start.startswith(b"\x93NUMPY"), ".npy"),
+    (lambda start: start.startswith(b"PK\x03\x04") and b".npy" in start, ".npz"),
+    (lambda start: start.startswith((b"PK\x03\x04", b"\x80")), ".pt"),
+    (lambda start: start.startswith(b"\x89HDF\r\n\x1a\n"), ".h5"),
+    (lambda start: start[8:9] == b"{", ".safetensors"),
+    (lambda start: start.lstrip().startswith((b"{", b"[")), ".json"),
+)
 FREE_DISK_BYTES = 2**29  # below this much, or half of what was free, a run ends: files can hide from a look
 
 
@@ -46,7 +56,7 @@ class Drive:
     Attributes:
         spec: the submission.
         segments: what to predict.
-        read_eeg: position of a segment -> (segment_samples, 64) float32.
+        read_eeg: position of a segment -> (segment_samples, n_channels) float32.
         limits: of the whole run.
         batch_segments: most segments in one call of ``predict``.
         on_progress: called with the segments done and their total; may be None.
@@ -54,7 +64,7 @@ class Drive:
         order_seed: of the order in which the segments are asked.
         seconds: inside ``predict``, as the workers say.
         wall_seconds: of the run, once it is over.
-        store: (n_segments, n_times, n_bands) float32, in a file without a name.
+        store: (n_segments, n_frames, n_bands) float32, in a file without a name.
     """
 
     spec: PredictorSpec
@@ -298,7 +308,7 @@ def prepared_place(spec: PredictorSpec, limits: Run, means: str) -> Iterator[Pla
         changed = sorted(dict(hashes.items() ^ (spec.code_hashes or hashes).items()))
         (folder / "weights").mkdir()
         if spec.setup.weights is not None:
-            sha256 = copy_file(spec.setup.weights, folder / "weights" / spec.setup.weights.name)
+            sha256 = copy_file(spec.setup.weights, folder / "weights" / weights_name(spec.setup.weights))
             if spec.weights_sha256 not in (None, sha256):
                 changed.append(spec.setup.weights.name)
         if changed:
@@ -315,13 +325,26 @@ def prepared_place(spec: PredictorSpec, limits: Run, means: str) -> Iterator[Pla
 
 def _job(spec: PredictorSpec, place: Place) -> dict[str, object]:
     weights = spec.setup.weights
-    copied = weights and str(place.folder / "weights" / weights.name)
+    copied = weights and str(place.folder / "weights" / weights_name(weights))
+    # Sorted, as their hash has them: an order is a message too.
+    options = json.loads(json.dumps(spec.setup.options, sort_keys=True, default=exchange.as_dict))
     return {
         "submission": str(place.folder / "code"),
         "entry_point": spec.entry_point,
-        "setup": {**vars(spec.setup), "weights": copied},
+        "setup": {**vars(spec.setup), "options": options, "weights": copied},
         "memory_bytes": place.limits.memory_bytes,
     }
+
+
+def weights_name(weights: Path) -> str:
+    """What a weights file is called where the submission sees it.
+
+    Its own name is in no hash, so it says nothing but what the contents say: the kind of file, for libraries
+    that go by it.
+    """
+    with weights.open("rb") as file:
+        start = file.read(64)
+    return "weights" + next((suffix for begins, suffix in _KINDS if begins(start)), ".bin")
 
 
 def _free_bytes(folder: Path) -> int:

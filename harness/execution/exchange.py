@@ -166,8 +166,10 @@ def _open(path: Path, most_bytes: int) -> BinaryIO:
 
 
 def _fault(arrived: str, expected: str, remedy: str, segment: int | None) -> OutputFault:
-    if not (segment is None or isinstance(segment, int)):
+    if not (segment is None or type(segment) is int):
         raise TypeError(segment)
+    if not all(isinstance(text, str) for text in (arrived, expected, remedy)):
+        raise TypeError("a text that is none")
     texts = [printable(text[:MAX_TEXT]) for text in (arrived, expected, remedy)]
     return OutputFault(texts[0], texts[1], texts[2], segment)
 

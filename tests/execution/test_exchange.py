@@ -108,6 +108,9 @@ def test_report_is_read_and_made_printable(tmp_path, report, expected):
         ('{"faults": []}', "start.json is not a report"),
         ('{"faults": [[1, 2, 3, 4]]}', "start.json is not a report"),
         ('{"faults": [["", "", "", "x"]]}', "start.json is not a report"),
+        ('{"faults": [[[1], [2], [3], null]]}', "start.json is not a report"),
+        ('{"faults": [[{}, "", "", null]]}', "start.json is not a report"),
+        ('{"faults": [["", "", "", true]]}', "start.json is not a report"),
         (" " * 300_000, "start.json is not a regular file of at most 262144 bytes"),
     ],
 )

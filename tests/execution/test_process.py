@@ -22,6 +22,7 @@ import pytest
 
 from harness.errors import PredictorError, ShapeError, UsageError
 from harness.execution import PredictorSpec, Run, SegmentInput, child, isolation, predict_segments
+from harness.execution.drive import weights_name
 from harness.predictor import Setup
 
 N_TIMES = 64
@@ -149,7 +150,7 @@ def test_setup_arrives_as_given(predict, tmp_path):
     setup = {
         "feature": "envelope",
         "n_bands": 1,
-        "options": {"layers": [1, 2], "deep": {"rate": 0.5}},
+        "options": {"deep": {"rate": 0.5}, "layers": [1, 2]},
         "weights": weights,
     }
     _, run = predict(code, n=1, setup=setup)
@@ -741,3 +742,22 @@ def wait_until(true, seconds=20):
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+# What no hash holds says nothing to the submission
+
+
+def test_weights_are_called_by_their_kind_and_not_by_the_name_they_were_handed_in_with(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros(3))
+    np.save(tmp_path / "b.txt.npy", np.zeros(3))
+    (tmp_path / "c.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    (tmp_path / "6578656328.bin").write_bytes(b"anything")
+    names = [weights_name(path) for path in sorted(tmp_path.iterdir()) if path.is_file()]
+    assert names == ["weights.bin", "weights.npz", "weights.npy", "weights.safetensors"]
+
+
+def test_the_order_of_a_variants_options_is_not_handed_on(predict):
+    code = body("return np.full((len(eeg), 64, 10), '-'.join(self.setup.options) == 'x-y', np.float32)")
+    for options in ({"x": 1, "y": 2}, {"y": 2, "x": 1}):
+        copies, _ = predict(code, n=2, setup={"options": options})
+        assert {float(array.min()) for array in copies.values()} == {1.0}
