@@ -7,8 +7,8 @@
 
 A room is a folder of ``harness/``; its tests are the folder of the same name below ``tests/``. mutmut works on
 a copy below ``build/mutants/``, so the working tree is left as it is. What is known of each survivor stands in
-``survivors.toml`` here; once every mutant of a room has been tried, the counts go to ``figures.json``. Ends with 1 where a mutant
-survives that is not explained.
+``survivors.toml`` here; once every mutant of a room has been tried, the counts go to ``figures.json``. Ends
+with 1 where a mutant survives that is not explained.
 """
 
 from __future__ import annotations
