@@ -7,8 +7,8 @@
 
 A room is a folder of ``harness/``; its tests are the folder of the same name below ``tests/``. mutmut works on
 a copy below ``build/mutants/``, so the working tree is left as it is. What is known of each survivor stands in
-``survivors.toml`` here; a whole run writes its counts to ``figures.json``. Ends with 1 where a mutant
-survives that is not explained.
+``survivors.toml`` here; once every mutant of a room has been tried, the counts go to ``figures.json``. Ends
+with 1 where a mutant survives that is not explained.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def run_room(room: str, only: list[str], again: bool, jobs: int) -> int:
     }
     print(f"{room}: " + ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in found.items()))
     print(f"by module: {by_module(codes)}\n{seconds / 60:.0f} minutes")
-    if not only:
+    if None not in codes.values():
         path = HERE / "figures.json"
         figures = json.loads(path.read_text()) if path.is_file() else {}
         path.write_text(json.dumps({**figures, room: found}, indent=1, sort_keys=True) + "\n")

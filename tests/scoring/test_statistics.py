@@ -293,9 +293,17 @@ def test_float32_is_worked_out_in_float64(rng, n_subjects):
     assert effect_size(spread) == effect_size(spread.astype(np.float64))
     assert detectable(spread) == detectable(spread.astype(np.float64))
     assert rank_intervals(single) == rank_intervals(double)
-    p = rng.random(n_subjects).astype(np.float32)
+    p = (rng.random(n_subjects) / 1000).astype(np.float32)
     assert np.array_equal(holm(p), holm(p.astype(np.float64)))
     assert sign_flip_test(spread) == sign_flip_test(spread.astype(np.float64))
+
+
+def test_float32_loses_no_rank_and_no_digit_of_a_bound(rng):
+    # In float32, 2^24 + 1 + 1 + 1 is 2^24 when summed from the left.
+    scores = np.array([[2**24, 1, 1, 1], [2**24 + 2, 0, 0, 0]], np.float32)
+    assert [interval.rank for interval in rank_intervals(scores)] == [1, 2]
+    single = (rng.normal(0.1, 0.01, (2, 60)) + np.array([[0.0], [1.0]])).astype(np.float32)
+    assert sign_flip_tests(single)[0, 1] == sign_flip_tests(single.astype(np.float64))[0, 1] < 1e-6
 
 
 def test_two_subjects_have_an_effect_size():
