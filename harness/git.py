@@ -116,7 +116,16 @@ def git_state(folder: Path) -> GitState | None:
         commit = _run(folder, ("rev-parse", "--verify", "--quiet", "HEAD"), offline=True)
         if commit.returncode:
             return None
-        status = ("status", "--porcelain", "-z", "--", ":/", ":(exclude,top)results")
+        # Of a submodule its commit counts; git does not run inside it.
+        status = (
+            "status",
+            "--porcelain",
+            "-z",
+            "--ignore-submodules=dirty",
+            "--",
+            ":/",
+            ":(exclude,top)results",
+        )
         changed = _run(folder, status, offline=True)
     except RepositoryError:
         return None
