@@ -201,6 +201,12 @@ def check(
 @LABELS_OPTION
 @click.option("--split", metavar="FILE", help="The record's split file, where it is none of splits/.")
 @JOBS_OPTION
+@click.option(
+    "--same-order",
+    is_flag=True,
+    help="Ask in the record's order of segments, which its author knows: for your own system that draws"
+    " random numbers.",
+)
 def verify(
     record: Path,
     system: Path | None,
@@ -208,6 +214,7 @@ def verify(
     labels: Path | None,
     split: str | None,
     jobs: int | None,
+    same_order: bool,
 ) -> None:
     """Make RECORD again from SYSTEM, its submission or stored predictions, and say what differs.
 
@@ -244,7 +251,10 @@ def verify(
             partial=recorded.flags.partial,
         )
 
-    run = Run(variant=recorded.submission.variant, seed=recorded.seed, jobs=jobs)
+    order_seed = recorded.run.order_seed if same_order else None
+    run = Run(
+        variant=recorded.submission.variant, seed=recorded.seed, jobs=jobs, order_seed=order_seed or None
+    )
     verification = verified(recorded, _evaluated(chosen, open_task, run))
     answer(verification_text(verification))
     if not verification.reproduced:

@@ -162,6 +162,8 @@ def _become_worker(launch: dict[str, Any], keeper: int) -> NoReturn:
             os.dup2(source, target)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         os.chdir(launch["cwd"])
+        with contextlib.suppress(OSError):  # should the machine run out of memory, this goes first
+            Path("/proc/self/oom_score_adj").write_text("1000")
         _limit(launch["limits"], launch["uid"])
         filter_of_calls = bytes.fromhex(launch["seccomp"])
         command = launch["command"]

@@ -84,7 +84,8 @@ _BY_ARGUMENT: _Numbers = {
 _NUMBERS = {**_DENIED, **_ABSENT, **_ON_FILES, **_SIGNALS, **_BY_ARGUMENT}
 _NEW_NAMESPACES = 0x7E020000  # linux/sched.h: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: typing into somebody's terminal
-_SIGNAL_OWNERS = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX: signals that the kernel sends for others
+# Signals that the kernel sends for others: F_SETOWN, F_SETSIG, F_SETOWN_EX; FIOSETOWN, SIOCSPGRP.
+_SIGNAL_OWNERS, _OWNERS_OF_SOCKETS = (8, 10, 15), (0x8901, 0x8902)
 _TRUNCATES, _ACCESS_MODE = 0o1000, 0o3  # O_TRUNC, which empties a file even where it is opened to be read
 
 
@@ -129,6 +130,7 @@ def rules(*, landlock: bool, signals_by_landlock: bool = True) -> list[Rule]:
     for call, argument in (("open", 1), ("openat", 2)):
         made.append(Rule(call, argument=argument, mask=_TRUNCATES | _ACCESS_MODE, value=_TRUNCATES))
     made += [Rule("fcntl", argument=1, value=command) for command in _SIGNAL_OWNERS]
+    made += [Rule("ioctl", argument=1, value=request) for request in _OWNERS_OF_SOCKETS]
     # Only the caller itself, whom 0 stands for.
     of_others = ("prlimit64", "sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr")
     made += [Rule(call, argument=0, unless=True) for call in of_others]

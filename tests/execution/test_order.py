@@ -99,3 +99,14 @@ def test_every_place_in_the_order_is_equally_likely():
         order = [i for batch in shuffled_batches(["unknown"] * 6, 2, str(seed)) for i in batch.own]
         counts[range(6), order] += 1
     assert abs(counts - 500).max() < 100  # five standard deviations
+
+
+def test_a_system_that_draws_is_verified_in_the_records_order(harness, make_submission, where, tmp_path):
+    body = "return np.random.standard_normal((len(eeg), eeg.shape[1], self.n_bands)).astype(np.float32)"
+    folder = make_submission(predict=body)
+    assert harness("score", folder, *where)[0] == 0
+    (record,) = (tmp_path / "results").rglob("*.json")
+    split = where[where.index("--split") + 1]
+    options = [record, folder, *where[:2], "--split", split]
+    assert harness("verify", *options)[0] == 1
+    assert harness("verify", *options, "--same-order")[0] == 0

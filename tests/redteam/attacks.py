@@ -223,6 +223,13 @@ BREAKING_OUT = {
 DESTROYING = {
     "signal to the harness": Attack("os.kill(@HARNESS@, signal.SIGKILL)", NOBODY),
     "signal to its parent": Attack("os.kill(os.getppid(), signal.SIGTERM)", NOBODY + "|GOT None"),
+    "signal by a socket that it makes the harness own": Attack(
+        "one, other = socket.socketpair()\n"
+        "fcntl.ioctl(one, 0x8901, (@HARNESS@).to_bytes(4, sys.byteorder))\n"
+        "fcntl.fcntl(one, fcntl.F_SETFL, os.O_ASYNC)\n"
+        "other.send(b'x')",
+        "refused: (PermissionError|ProcessLookupError)",
+    ),
     "limits of the harness": Attack("resource.prlimit(@HARNESS@, resource.RLIMIT_CPU, (1, 1))", NOBODY),
     "cores of the harness": Attack("os.sched_setaffinity(@HARNESS@, {0})", NOBODY),
     "labels emptied": Attack("os.truncate('@LABELS@', 0)", UNWRITABLE),
