@@ -120,7 +120,9 @@ def verification_text(verification: Verification) -> str:
     if verification.largest is None:
         verdict = "NOT REPRODUCED: other subjects"
     elif verification.reproduced:
-        verdict = f"reproduced: {verification.measure.heading} {verification.score:.4f}"
+        other = any(not one.what.startswith("version of ") for one in verification.differences)
+        verdict = "reproduced, but NOT FROM WHAT THE RECORD NAMES" if other else "reproduced"
+        verdict += f": {verification.measure.heading} {verification.score:.4f}"
         if verification.largest:
             verdict += f", no subject further than {np.format_float_scientific(verification.largest, 1)} away"
     elif verification.largest > SAME_R:
