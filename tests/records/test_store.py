@@ -149,7 +149,7 @@ def test_a_file_that_is_no_record_of_this_version_is_not_lost(record, tmp_path, 
     assert ": a file that is no record of this version is there: " in message
     assert message.endswith(
         "expected no file, or the system's earlier record.\n"
-        "  Look what it is; then remove it, choose another folder with --out, or say --replace."
+        "  Look at it; then remove it, choose another folder with --out, or say --replace."
     )
     assert path.read_bytes() == content
     assert write_record(tmp_path, record, replace=True) == (path, True)
