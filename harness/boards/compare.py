@@ -67,18 +67,29 @@ def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
     """Compare two records.
 
     Raises:
-        RecordError: they are not of one board, or not over the same subjects.
+        RecordError: they are not of one board, or not of the same data, measures, scorer and subjects.
     """
     one, other = first.board, second.board
     if one != other:
         raise RecordError(
             Fault(f"{second.path}", f"of the board {other}", f"{one}, as {first.path}", "Boards never mix.")
         )
-    pairs = {
+    pairs: dict[str, tuple[object, object]] = {
         "split": (first.record.split.sha256, second.record.split.sha256),
         "corpus": (first.record.corpus.kind, second.record.corpus.kind),
         "list of measures": (first.record.measure_names, second.record.measure_names),
+        "scorer version": (first.record.scorer_version, second.record.scorer_version),
     }
+    # Predictions that are handed in are scored without EEG, so their fingerprint of the data differs.
+    if first.record.submission.kind == second.record.submission.kind:
+        pairs["fingerprint of the data"] = (
+            first.record.corpus.fingerprint,
+            second.record.corpus.fingerprint,
+        )
+    # Where only references were here, a record does not know the declaration.
+    declared = [one.record.corpus.declaration_sha256 for one in (first, second)]
+    if all(declared):
+        pairs["declaration of the corpus"] = (declared[0], declared[1])
     for what, (its, others) in pairs.items():
         if its != others:
             raise RecordError(

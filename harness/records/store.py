@@ -175,6 +175,10 @@ def _data_faults(path: Path, there: Record, record: Record) -> list[Fault]:
     same = {
         "split file": (there.split.sha256, record.split.sha256),
         "corpus data": (there.corpus.fingerprint, record.corpus.fingerprint),
+        "declaration of the corpus": (
+            there.corpus.declaration_sha256 or "none",
+            record.corpus.declaration_sha256 or "none",
+        ),
     }
     return [
         Fault(

@@ -7,13 +7,13 @@ segment is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.corpus.base import Corpus, Recording, with_frame_rates
+from harness.corpus.base import MOST_LENGTH_DIFFERENCE, Corpus, Recording, with_frame_rates
 from harness.errors import CorpusError, Fault, SplitError, did_you_mean, raise_all, shorten
 from harness.tasks.sizes import check_rate_of_split
 from harness.tasks.splits import Split
@@ -67,7 +67,9 @@ def cut_segments(
     """
     segments = []
     faults = []
-    for subject in part_subjects(corpus, split, part, partial=partial, feature=feature):
+    subjects = part_subjects(corpus, split, part, partial=partial, feature=feature)
+    check_frames(corpus, split, subjects, feature)
+    for subject in subjects:
         cut = [s for recording in _recordings(corpus, split, subject) for s in _cut(recording, split, part)]
         if not cut:
             faults.append(
@@ -107,7 +109,7 @@ def part_subjects(
                 f"{corpus.folder}: part {part} of split {split.name}",
                 f"{len(absent)} of {len(named)} subjects are not in the corpus: {shorten(absent)}",
                 "recordings of every subject",
-                "`harness score --partial` goes on with those that are there, and marks the record."
+                "--partial goes on with those that are there."
                 if present
                 else _other_parts(corpus, split, part),
             )
@@ -121,10 +123,13 @@ def _other_parts(corpus: Corpus, split: Split, part: str) -> str:
     for other in split.parts:
         named = split.subjects(other, corpus.named_subjects)
         here = len(named) - len(missing_subjects(corpus, split, other))
-        if other != part and here:
+        if other not in (part, "train") and here:  # no command scores the training part
             parts.append(f"{other} ({here} of {len(named)} subjects)")
     if not parts:
-        return "No subject of any part is there: choose another --split, or point --data at another corpus."
+        return (
+            "No subject of another part that can be scored is there: choose another --split, or point --data"
+            " at another corpus."
+        )
     return f"The parts with subjects here: {', '.join(parts)}. Choose one with --part."
 
 
@@ -188,11 +193,52 @@ def stretches(
     Raises:
         SplitError, CorpusError: as :func:`part_subjects`.
     """
-    for subject in part_subjects(corpus, split, part, partial=partial, feature=feature):
+    subjects = part_subjects(corpus, split, part, partial=partial, feature=feature)
+    check_frames(corpus, split, subjects, feature)
+    for subject in subjects:
         for recording in _recordings(corpus, split, subject):
             start, stop = _bounds(recording, split, part)
             if stop > start:
                 yield recording, start, stop
+
+
+def check_frames(corpus: Corpus, split: Split, subjects: Iterable[str], feature: str | None = None) -> None:
+    """Refuse features with a number of frames a segment whose files hold another number of frames.
+
+    Only a split says how long a segment is, so that this cannot be known when a corpus is opened. The rest
+    of a recording that is shorter than a segment may have frames or not.
+
+    Args:
+        corpus: where the data lie.
+        split: how long a segment is.
+        subjects: whose recordings.
+        feature: the only feature that matters; None for all.
+
+    Raises:
+        CorpusError: more or fewer frames than the recordings' segments have.
+    """
+    faults = []
+    for declared in corpus.declaration.features.values():
+        each = declared.frames_per_segment
+        if each is None or feature not in (None, declared.name):
+            continue
+        for recording in (one for subject in subjects for one in corpus.of(subject)):
+            series = recording.feature_series.get(declared.name)
+            whole = recording.n_times // split.segment_samples
+            begun = -(-recording.eeg_series.n_times // split.segment_samples)
+            least = whole * each * (1 - MOST_LENGTH_DIFFERENCE)
+            most = begun * each * (1 + MOST_LENGTH_DIFFERENCE)
+            if series is None or least <= series.n_times <= most:
+                continue
+            faults.append(
+                Fault(
+                    f"{recording.id}: {declared.name}",
+                    f"{series.n_times} frames beside {recording.eeg_series.n_times} samples of EEG",
+                    f"about {whole * each} frames, {each} for each segment of {split.segment_seconds:g} s",
+                    "Is frames_per_segment another than declared, or does the split cut other segments?",
+                )
+            )
+    raise_all(CorpusError, faults)
 
 
 def by_subject(segments: Sequence[Segment]) -> Mapping[str, tuple[Segment, ...]]:

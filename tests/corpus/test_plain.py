@@ -138,16 +138,32 @@ def test_frames_a_segment_in_place_of_a_rate(lab, three, tmp_path):
     }
 
 
-def test_too_few_frames_for_the_segments_are_refused(lab, three, tmp_path):
+@pytest.mark.parametrize("n_frames", [3, 7, 1000])
+def test_another_number_of_frames_than_the_segments_have_is_refused(lab, three, tmp_path, n_frames):
     _change(lab, "frame_rate_hz = 50", "frames_per_segment = 2")
     np.save(lab / "features/story-a_pitch.npy", np.arange(4.0)[:, None])
-    np.save(lab / "features/story-b_pitch.npy", np.arange(3.0)[:, None])
-    task = open_task(lab, split_name=tmp_path / "three.json", feature="pitch")
-    with pytest.raises(CorpusError) as caught:
-        task.references("P03")
-    assert _messages(caught, lab) == [
-        "P03_story-b: pitch: 3 frames, expected 4 or more, for the EEG's samples up to 1000."
+    np.save(lab / "features/story-b_pitch.npy", np.arange(float(n_frames))[:, None])
+    expected = [
+        f"P03_story-b: pitch: {n_frames} frames beside 1030 samples of EEG, expected about 4 frames, 2 for"
+        " each segment of 5 s.\n  Is frames_per_segment another than declared, or does the split cut other"
+        " segments?"
     ]
+    with pytest.raises(CorpusError) as caught:
+        open_task(lab, split_name=tmp_path / "three.json", feature="pitch")
+    assert _messages(caught, lab) == expected
+    with pytest.raises(CorpusError) as caught:  # as training reads it
+        next(stretches(open_corpus(lab), three, "test", "pitch"))
+    assert _messages(caught, lab) == expected
+    assert open_task(lab, split_name=tmp_path / "three.json", feature="envelope").n_frames == 500
+
+
+@pytest.mark.parametrize("n_frames", [4, 5, 6])
+def test_the_rest_of_a_recording_may_have_frames_or_not(lab, three, tmp_path, n_frames):
+    _change(lab, "frame_rate_hz = 50", "frames_per_segment = 2")
+    for stimulus in ("story-a", "story-b"):
+        np.save(lab / f"features/{stimulus}_pitch.npy", np.arange(float(n_frames))[:, None])
+    task = open_task(lab, split_name=tmp_path / "three.json", feature="pitch")
+    assert [values[:, 0].tolist() for values in task.references("P03").values()] == [[0, 1], [2, 3]] * 2
 
 
 def test_sizes_of_a_task_are_those_of_corpus_split_and_feature(lab, tmp_path, three):

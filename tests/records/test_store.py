@@ -96,6 +96,22 @@ def test_a_record_of_other_data_is_not_overwritten(record, tmp_path, place, key,
     assert path.read_bytes() == before
 
 
+def test_a_record_of_another_declaration_is_not_overwritten(record, tmp_path):
+    declared = [
+        replace(record, corpus=replace(record.corpus, declaration_sha256=digit * 64)) for digit in "56"
+    ]
+    path, _ = write_record(tmp_path, declared[0])
+    before = path.read_bytes()
+    for other, its in ((declared[1], "666666666666"), (record, "none")):
+        assert refused(tmp_path, other) == (
+            f"{path}: a record of another declaration of the corpus (555555555555), expected none, or one of"
+            f" the same board ({its}).\n"
+            "  The score stands; choose another folder with --out, or replace that record with --replace."
+        )
+        assert path.read_bytes() == before
+    assert write_record(tmp_path, declared[1], replace=True) == (path, True)
+
+
 ASKS = (
     "  Rename one of the two, choose another folder with --out, or put this one in its place with --replace."
 )
