@@ -248,6 +248,14 @@ class Corpus:
         broken = (entry.subject for entry in self.faults)
         return tuple(dict.fromkeys([*self.subjects, *broken]))
 
+    @property
+    def files(self) -> frozenset[Path]:
+        """Every file that EEG or a feature is read from; some may lie outside the folder."""
+        series = (
+            each for found in self.recordings for each in (found.eeg_series, *found.feature_series.values())
+        )
+        return frozenset(piece.path for each in series for piece in each.pieces)
+
     def of(self, subject: str) -> tuple[Recording, ...]:
         """A subject's recordings."""
         return tuple(r for r in self.recordings if r.subject == subject)

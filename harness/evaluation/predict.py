@@ -88,7 +88,7 @@ def _one_run(
         read_eeg,
         prepared.run,
         on_progress=on_progress,
-        hidden=[prepared.task.corpus.folder],
+        hidden=prepared.task.private,
     )
 
 

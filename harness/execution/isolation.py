@@ -16,6 +16,7 @@ import ctypes
 import functools
 import os
 import platform
+import re
 import shutil
 import site
 import subprocess
@@ -24,7 +25,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import Fault, PredictorError, UsageError
+from harness.errors import MAX_SHOWN, Fault, PredictorError, UsageError, raise_all
 from harness.execution import landlock, seccomp
 
 BUBBLEWRAP, LANDLOCK, NONE = "bubblewrap", "landlock", "none"
@@ -39,9 +40,11 @@ _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix
 _MACHINE = ("/sys/devices/system/cpu", "/sys/devices/system/node")
 # Landlock cannot make a /proc of its own: its process sees itself, and what is no secret.
 _OWN_PROC = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm")
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+# Without /dev/zero: to map it shared makes memory that no limit counts.
+_DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 _GPU_DEVICES = ("dev/nvidia*", "dev/nvidia-caps/*", "dev/kfd", "dev/dri/render*")
 _GPU_FOLDERS = ("sys/bus/pci", "sys/devices/pci*", "sys/module/nvidia*", "proc/driver/nvidia")
+_SHARED_OBJECT = re.compile(r"/.*\.so(\.[0-9]+)*")  # not what merely has .so in its path
 _SET_SECCOMP, _FILTER = 22, 2  # linux/prctl.h
 _EFAULT = 14
 
@@ -164,6 +167,8 @@ def landlock_ruleset(readable: Iterable[Path], writable: Iterable[Path]) -> dict
     """What Landlock is asked for: `readable_paths` and these."""
     own = [Path(path) for path in _OWN_PROC]
     devices = [*(Path(path) for path in _DEVICES), *gpu_devices()]
+    if gpu_devices():
+        devices.append(Path("/dev/zero"))
     return landlock.ruleset(
         [*readable_paths(), *own, *readable], writable, devices, min(landlock.version(), landlock.NEWEST)
     )
@@ -173,7 +178,8 @@ def filter_of_calls(name: str) -> bytes:
     """The program for the kernel that goes with a means of isolation."""
     alone = name == LANDLOCK
     signals = landlock.version() >= landlock.SIGNALS_SINCE
-    return seccomp.program(seccomp.rules(landlock=alone, signals_by_landlock=signals))
+    denied = seccomp.rules(landlock=alone, signals_by_landlock=signals, shared_memory=bool(gpu_devices()))
+    return seccomp.program(denied)
 
 
 def bubblewrap_command(
@@ -210,6 +216,12 @@ def bubblewrap_command(
     command += ["--dev", "/dev", "--proc", "/proc"]
     for device in gpu_devices():
         command += ["--dev-bind", str(device), str(device)]
+    if not gpu_devices():
+        command += [
+            "--dev-bind",
+            "/dev/null",
+            "/dev/zero",
+        ]  # to map it shared makes memory that no limit counts
     command += ["--remount-ro", "/dev", "--perms", "1777", "--size", str(SHARED_MEMORY_BYTES)]
     command += ["--tmpfs", "/dev/shm"]
     bound = [("--ro-bind", path) for path in readable] + [("--bind", path) for path in writable]
@@ -224,23 +236,39 @@ def bubblewrap_command(
     return [*command, "--"]
 
 
-def check_hidden(hidden: Iterable[Path]) -> None:
+def check_hidden(hidden: Iterable[Path], scratch: Path | None = None) -> None:
     """Refuse to run where what must stay hidden lies in a folder that every predictor may read.
 
+    Or the other way round: a readable folder may lie inside what must stay hidden.
+
+    Args:
+        hidden: files and folders.
+        scratch: where runs have their folders; it may hold an environment, but not lie in one.
+
     Raises:
-        PredictorError: it does.
+        PredictorError: one of them does (all at once).
     """
-    for path in hidden:
-        for folder in readable_paths():
-            if path.resolve().is_relative_to(folder.resolve()):
-                raise PredictorError(
-                    Fault(
-                        str(path),
-                        f"inside {folder}, which a predictor may read (programs and packages)",
-                        "data and labels elsewhere",
-                        "Move them, for example to your home folder.",
-                    )
+    readable = [(folder, folder.resolve()) for folder in readable_paths()]
+    faults = []
+    for path in [*hidden, *([scratch] if scratch else [])]:
+        real = path.resolve()
+        for folder, real_folder in readable:
+            if real.is_relative_to(real_folder):
+                problem = f"inside {folder}, which a predictor may read (programs and packages)"
+            elif path != scratch and real_folder.is_relative_to(real):
+                problem = f"around {folder}, which a predictor may read (programs and packages)"
+            else:
+                continue
+            faults.append(
+                Fault(
+                    str(path),
+                    problem,
+                    "data and labels elsewhere",
+                    "Move them, for example to your home folder.",
                 )
+            )
+            break
+    raise_all(PredictorError, faults[:MAX_SHOWN])
 
 
 def _links(path: Path) -> list[Path]:
@@ -258,8 +286,14 @@ def _libraries() -> list[Path]:
         lines = Path("/proc/self/maps").read_text(errors="replace").splitlines()
     except OSError:
         return []
-    files = {line.split(maxsplit=5)[-1] for line in lines if ".so" in line and line.count("/")}
-    return [Path(file).parent for file in files if file.startswith("/")]
+    mapped = [line.split(maxsplit=5) for line in lines]  # addresses, rights, offset, device, inode, file
+    return sorted(
+        {
+            Path(fields[5]).parent
+            for fields in mapped
+            if len(fields) == 6 and "x" in fields[1] and _SHARED_OBJECT.fullmatch(fields[5])
+        }
+    )
 
 
 def _outermost(paths: Iterable[Path]) -> tuple[Path, ...]:

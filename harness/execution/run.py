@@ -94,7 +94,7 @@ def predict_segments(
         yield PredictorRun(MappingProxyType({}), 0.0, 0.0, "", means, order_seed)
         return
     if means != NONE:
-        check_hidden([*hidden, Path(tempfile.gettempdir())])
+        check_hidden(hidden, Path(tempfile.gettempdir()))
     _check_entry_point(spec)
     _check_variant(spec)
     predictions: dict[str, Array] = {}

@@ -119,7 +119,7 @@ class LabelStore:
     """
 
     def __init__(self, path: Path, n_bands: int, feature: str = "mel", subjects: Sequence[str] = ()) -> None:
-        self._path = path
+        self.path = path
         self._form = SegmentForm(None, n_bands, feature)
         self._known = sorted(subjects, key=len, reverse=True)
         self._files: dict[str, str] = {}
@@ -149,9 +149,9 @@ class LabelStore:
         """
         if name not in self.subjects():
             expected = f"one of {shorten(self.subjects())}"
-            raise PredictionsError(Fault(show(name), f"no references in {self._path}", expected))
-        faults = FaultList(str(self._path))
-        with open_container(self._path) as container:
+            raise PredictionsError(Fault(show(name), f"no references in {self.path}", expected))
+        faults = FaultList(str(self.path))
+        with open_container(self.path) as container:
             if self._arrays:
                 segments = read_arrays(container, self._arrays[name], self._form, faults)
             else:

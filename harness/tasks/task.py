@@ -96,6 +96,14 @@ class Task:
         return self.n_frames / self.split.segment_seconds
 
     @property
+    def private(self) -> tuple[Path, ...]:
+        """Files and folders that no predictor may read: data and references, wherever they lie."""
+        found = {self.corpus.folder, *self.corpus.files}
+        if self.labels is not None:
+            found |= {self.labels.path, *self.labels.path.rglob("*")}
+        return tuple(sorted(found))
+
+    @property
     def has_eeg(self) -> bool:
         """Whether recordings are here, or references only."""
         return self.corpus.layout != LABELS_LAYOUT

@@ -192,6 +192,45 @@ def test_data_where_every_predictor_may_read_are_refused(run, monkeypatch):
     )
 
 
+def test_data_around_a_folder_that_every_predictor_may_read_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(isolation, "readable_paths", lambda: (tmp_path / "data" / "lib",))
+    with pytest.raises(PredictorError) as caught:
+        isolation.check_hidden([tmp_path / "data"])
+    assert str(caught.value) == (
+        f"{tmp_path}/data: around {tmp_path}/data/lib, which a predictor may read (programs and packages),"
+        " expected data and labels elsewhere.\n"
+        "  Move them, for example to your home folder."
+    )
+    isolation.check_hidden([tmp_path / "elsewhere"], scratch=tmp_path)
+
+
+def test_a_link_into_a_readable_folder_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(isolation, "readable_paths", lambda: (tmp_path / "env",))
+    (tmp_path / "env").mkdir()
+    (tmp_path / "link.npy").symlink_to(tmp_path / "env" / "labels.npy")
+    with pytest.raises(PredictorError, match=r"link\.npy: inside .*env, which a predictor may read"):
+        isolation.check_hidden([tmp_path / "link.npy"])
+
+
+def test_only_programs_libraries_are_readable_for_being_loaded(monkeypatch):
+    maps = "".join(
+        f"7f00-7f10 {rights} 00000000 08:01 {number} {file}\n"
+        for number, (rights, file) in enumerate(
+            [
+                ("r-xp", "/opt/a/lib one.so"),
+                ("r-xp", "/opt/b/libtwo.so.1.2"),
+                ("r--p", "/opt/c/libthree.so"),
+                ("r-xp", "/data.sources/corpus/eeg.npy"),
+                ("r-xp", "/my.solutions/x.sorted"),
+                ("r-xp", "/opt/d/libfour.so (deleted)"),
+                ("r-xp", "[vdso]"),
+            ]
+        )
+    )
+    monkeypatch.setattr(Path, "read_text", lambda path, **_: maps)
+    assert isolation._libraries() == [Path("/opt/a"), Path("/opt/b")]
+
+
 def test_what_can_be_read_holds_the_harness_and_no_more_of_its_repository():
     package = isolation.PACKAGE
     assert any(package.is_relative_to(path) for path in isolation.readable_paths())
