@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 PREFIX = "harness-"
@@ -33,13 +33,12 @@ def run_folder() -> Iterator[tuple[Path, int]]:
     new = Path(tempfile.mkdtemp(prefix=NEW_PREFIX))
     lock = os.open(new / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     folder = new
-    try:
+    with ExitStack() as stack:
+        stack.callback(os.close, lock)
+        stack.callback(lambda: _remove_run(folder))
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder = new.rename(new.with_name(new.name.replace(NEW_PREFIX, PREFIX, 1)))
         yield folder, lock
-    finally:
-        remove_tree(folder)
-        os.close(lock)
 
 
 def remove_litter() -> None:
@@ -52,7 +51,7 @@ def remove_litter() -> None:
             lock = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: its run goes on
-                remove_tree(folder)
+                _remove_run(folder)
             finally:
                 os.close(lock)
     for folder in here.glob(f"{NEW_PREFIX}*"):
@@ -70,6 +69,14 @@ def remove_tree(folder: Path) -> None:
     for command in (("rm", "-rf"), ("chmod", "-R", "u+rwx"), ("rm", "-rf")):
         if os.path.lexists(folder):
             subprocess.run([*command, "--", folder], stderr=subprocess.DEVNULL, check=False)
+
+
+def _remove_run(folder: Path) -> None:
+    """Remove a run's folder, its lock last: should this be cut short, the next run can go on."""
+    for path in folder.iterdir():
+        if path.name != LOCK:
+            remove_tree(path)
+    remove_tree(folder)
 
 
 def _is_own_folder(folder: Path) -> bool:

@@ -61,6 +61,23 @@ def test_what_a_killed_run_left_is_removed_by_the_next(scratch):
         assert list(scratch.iterdir()) == [made]
 
 
+def test_a_removal_that_is_cut_short_is_gone_on_with(scratch, monkeypatch):
+    def cut_short(path):
+        raise KeyboardInterrupt
+
+    run = run_folder()
+    made, _ = run.__enter__()
+    (made / "code").mkdir()
+    monkeypatch.setattr(folder, "remove_tree", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        run.__exit__(None, None, None)
+    assert sorted(path.name for path in made.iterdir()) == ["code", "lock"]
+    monkeypatch.undo()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    remove_litter()
+    assert list(scratch.iterdir()) == []
+
+
 def test_a_folder_that_was_never_locked_is_removed_when_it_is_old(scratch):
     for name in (".harness-new-1", ".harness-new-2"):
         (scratch / name).mkdir()

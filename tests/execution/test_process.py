@@ -734,7 +734,7 @@ with predict_segments(
         parent.wait()
     wait_until(lambda: processes_in(scratch) == [])
     assert len(list(scratch.iterdir())) == 1
-    predict(GOOD)
+    wait_until(lambda: predict(GOOD) and not list(scratch.iterdir()))  # the lock goes with the last process
 
 
 def wait_until(true, seconds=20):

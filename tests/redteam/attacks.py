@@ -26,6 +26,11 @@ def system_call(x86_64, aarch64, *arguments):
     return result
 
 
+def report(text):
+    Path('../out/report').write_text(text)
+    os.replace('../out/report', '../out/000000.json')
+
+
 def attack(eeg, setup):
     @ATTACK@
 
@@ -335,13 +340,12 @@ LYING = {
         run={},
     ),
     "a fifo as prediction": Attack(
-        "os.mkfifo('../out/000000.npy')\nPath('../out/000000.json').write_text('{\"seconds\": 0}')\ntime.sleep(60)",
+        "os.mkfifo('../out/000000.npy')\nreport('{\"seconds\": 0}')\ntime.sleep(60)",
         "refused: PermissionError",
         fails="000000.npy is not a regular file of at most 97408 bytes",
     ),
     "a link as prediction": Attack(
-        "os.symlink('@LABELS@', '../out/000000.npy')\n"
-        "Path('../out/000000.json').write_text('{\"seconds\": 0}')\ntime.sleep(60)",
+        "os.symlink('@LABELS@', '../out/000000.npy')\nreport('{\"seconds\": 0}')\ntime.sleep(60)",
         fails=r"000000.npy cannot be opened as a file \(Too many levels of symbolic links\)",
     ),
     "a pickle as prediction": Attack(
@@ -349,10 +353,10 @@ LYING = {
         fails="000000.npy is not an npy file of float32",
     ),
     "a report that is nested too deep": Attack(
-        "Path('../out/000000.json').write_text('[' * 10**5)\ntime.sleep(60)", fails="000000.json is not JSON"
+        "report('[' * 10**5)\ntime.sleep(60)", fails="000000.json is not JSON"
     ),
     "a report of negative time": Attack(
-        "Path('../out/000000.json').write_text('{\"seconds\": -1}')\ntime.sleep(60)",
+        "report('{\"seconds\": -1}')\ntime.sleep(60)",
         fails="000000.json is not a report",
     ),
     "a report that paints the terminal": Attack(
