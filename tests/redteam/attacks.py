@@ -292,6 +292,16 @@ EXHAUSTING = {
         "import mmap\nwith open('/dev/zero', 'r+b') as file:\n    return len(mmap.mmap(file.fileno(), 4096))",
         UNCOUNTED or "refused: (OSError|PermissionError)",
     ),
+    "a process left behind that calls itself as bubblewrap": Attack(
+        "if os.fork() == 0:\n    libc.prctl(15, b'bwrap', 0, 0, 0)\n    time.sleep(60)\n    os._exit(0)\n"
+        "time.sleep(0.2)\nreturn 'nothing'",
+        fails=r"1 of its processes still ran .* \(bwrap\)",
+    ),
+    "a process left behind with lines in its name": Attack(
+        "if os.fork() == 0:\n    libc.prctl(15, b'\\x1b[2J\\nok:r=1', 0, 0, 0)\n    time.sleep(60)\n"
+        "    os._exit(0)\ntime.sleep(0.2)\nreturn 'nothing'",
+        fails=r"1 of its processes still ran .* \(\\x1b\[2J\\nok:r=1\)",
+    ),
     "buffers of socket pairs": Attack("return len(socket.socketpair())", "refused: PermissionError"),
     "open files": Attack(
         "kept = []\nwhile True:\n    kept.append(open('/dev/null'))",
