@@ -1,7 +1,8 @@
 """JSON and TOML from bytes that somebody handed in, read strictly.
 
 What is refused, as ``ValueError`` with the reason in one line: text that is not UTF-8, a key twice, a
-number that is not finite or a whole one of more than 64 bits, characters that no text has, dates, and nesting deeper than any of our schemas.
+number that is not finite, a whole one of more than 64 bits, characters that no text has, dates, and nesting
+deeper than any of our schemas.
 """
 
 from __future__ import annotations
