@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # `python -m` puts the current folder first: a stranger's click.py there would run in place of ours.
+    _first = Path(sys.path[0]).resolve()
+    if _first != Path(__file__).resolve().parents[1]:
+        del sys.path[0]
 
 
 def main() -> None:

@@ -26,6 +26,8 @@ from dataclasses import dataclass
 class Fault:
     """One thing that is wrong: where, what arrived, what was expected, what to do.
 
+    As text it is one line, and lines of remedy: other characters, as of a name of a file, are escaped.
+
     Attributes:
         where: file, segment, key or option, as the user knows it.
         arrived: what was found there.
@@ -42,8 +44,9 @@ class Fault:
         line = f"{self.where}: {self.arrived}"
         if self.expected:
             line += f", expected {self.expected}"
-        line += "."
-        return f"{line}\n  {self.remedy}" if self.remedy else line
+        line = f"{_escaped(line)}."
+        remedy = "\n".join(_escaped(part) for part in self.remedy.split("\n"))
+        return f"{line}\n  {remedy}" if remedy else line
 
 
 class HarnessError(Exception):
@@ -111,7 +114,7 @@ def raise_all(kind: type[HarnessError], faults: Sequence[Fault]) -> None:
 
 def shorten(names: Sequence[str], most: int = 5) -> str:
     """Join names for a message: the first few, then how many more there are."""
-    shown = ", ".join(names[:most])
+    shown = ", ".join(_escaped(name) for name in names[:most])
     more = len(names) - most
     return f"{shown} and {more} more" if more > 0 else shown
 
@@ -128,4 +131,9 @@ def show(name: str) -> str:
     """A name from a file made fit for a message: printable, and not long."""
     if len(name) > SHOWN_NAME_CHARS:
         name = f"{name[: SHOWN_NAME_CHARS - 20]}...{name[-17:]}"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+    return _escaped(name)
+
+
+def _escaped(text: str) -> str:
+    """Text on one line, with nothing that a terminal acts on."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -194,12 +194,14 @@ class Child:
         return self._code
 
     def memory_bytes(self) -> int:
-        """Resident memory of the worker and its descendants; shared pages count in each."""
+        """Memory of the worker and its descendants, resident or swapped out; shared pages count in each."""
         self._look()
         total = 0
         for process in list(self._seen):
             with suppress(psutil.Error):
                 total += process.memory_info().rss
+            with suppress(OSError):
+                total += _swapped_bytes(Path(f"/proc/{process.pid}/status").read_text())
         return total
 
     def disk_use(self, most_files: int) -> tuple[int, int]:
@@ -359,6 +361,12 @@ def _environment(home: Path, packages: Path, n_threads: int, seed: int) -> dict[
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         environment["CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
     return environment
+
+
+def _swapped_bytes(status: str) -> int:
+    """What of a process is swapped out, by its status in /proc."""
+    found = re.search(r"^VmSwap:\s*(\d+) kB", status, re.MULTILINE)
+    return 1024 * int(found[1]) if found else 0
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -6,8 +6,8 @@ they are copied, and only that copy is there when the predictor runs:
 - Every regular file of the folder is code, in whatever subfolder and with whatever suffix.
 - Not code, and not copied: the manifest (what counts in it is hashed by its values), files that it lists
   with a hash or a use of their own (weights, records of training), documents (``*.md``, licences), the
-  checkpoints that ``harness train`` keeps below ``training/``, files that git ignores,
-  and what systems, editors and Python leave behind.
+  checkpoints that ``harness train`` keeps below ``training/``, files that a .gitignore names and
+  git does not track, and what systems, editors and Python leave behind.
 
 A link that leads out of the folder, a linked folder, a fifo, a socket and a device are refused by name.
 Times and permissions of the copies are always the same: they are in no hash either.
@@ -21,6 +21,7 @@ import re
 import shutil
 import stat
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -210,26 +211,60 @@ def _kind(mode: int) -> str:
 
 
 def _ignored_by_git(folder: Path, found: Mapping[str, Path]) -> set[str]:
-    """Names that git ignores (and does not track); none outside a repository or without git."""
+    """Names that a .gitignore names (and git does not track); none outside a repository or without git.
+
+    What one user has ignored for oneself (``info/exclude``, ``core.excludesFile``) decides nothing: the same
+    files are the same code on every machine.
+    """
     if not found:
         return set()
-    # A clone that belongs to somebody else ignores the same files; a program that its settings name
-    # is not run.
-    command = [
-        "git", "-C", str(folder), "-c", "safe.directory=*", "-c", "core.fsmonitor=false",
-        "-c", f"core.excludesFile={os.devnull}",  # what one user ignores is code to the next
-        "--no-optional-locks", "check-ignore", "-z", "--stdin",
-    ]  # fmt: skip
+    top = _asked_git(["-C", str(folder), "rev-parse", "--show-toplevel"])
+    tracked = _asked_git(["-C", str(folder), "ls-files", "-z"])
+    if top is None or tracked is None:
+        return set()
     names = [os.fsencode(path) for path in (folder, *found.values())]
+    with tempfile.TemporaryDirectory(prefix="harness-git-") as bare:  # a repository without settings
+        Path(bare, "HEAD").write_text("ref: refs/heads/main\n")
+        for name in ("objects", "refs"):
+            Path(bare, name).mkdir()
+        root = os.fsdecode(top.removesuffix(b"\n"))
+        asked = _asked_git(
+            [
+                "-C",
+                root,
+                f"--git-dir={bare}",
+                f"--work-tree={root}",
+                "check-ignore",
+                "--no-index",
+                "-z",
+                "--stdin",
+            ],
+            b"\0".join(names),
+        )
+    ignored = set((asked or b"").split(b"\0"))
+    kept = set(tracked.split(b"\0")) - {b""}
+    if names[0] in ignored and not kept:  # a folder that git ignores as a whole is on its own
+        return set()
+    return {
+        name for name, path in found.items() if os.fsencode(path) in ignored and os.fsencode(name) not in kept
+    }
+
+
+def _asked_git(arguments: list[str], given: bytes = b"") -> bytes | None:
+    """What git answers; None where it refuses or is not there.
+
+    A clone that belongs to somebody else has the same answers; a program that its settings name is not run.
+    """
+    settings = {"safe.directory": "*", "core.fsmonitor": "false", "core.excludesFile": os.devnull}
+    command = ["git", "--no-optional-locks"]
+    for name, value in settings.items():
+        command += ["-c", f"{name}={value}"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     environment |= {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "", "GIT_TERMINAL_PROMPT": "0"}
     try:
         done = subprocess.run(
-            command, input=b"\0".join(names), env=environment, capture_output=True, timeout=60, check=False
+            [*command, *arguments], input=given, env=environment, capture_output=True, timeout=60, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
-        return set()
-    ignored = set(done.stdout.split(b"\0"))  # exit code 0: some, 1: none, 128: no repository
-    if done.returncode != 0 or names[0] in ignored:  # a folder that git ignores as a whole is on its own
-        return set()
-    return {name for name, path in found.items() if os.fsencode(path) in ignored}
+        return None
+    return done.stdout if done.returncode == 0 else None  # 1: nothing is ignored, 128: no repository

@@ -95,9 +95,22 @@ class Keeper:
         names: list[str] = []
         looks = 0
         while not names and self._reap() and looks < FAST_LOOKS:  # what starts anew all the time hides
-            names = [name for name in map(_name, _descendants()) if name not in ("", "bwrap")]
+            names = [name for name in map(self._name, _descendants()) if name is not None]
             looks += 1
         _say({"left": sorted(names)})
+
+    def _name(self, pid: int) -> str | None:
+        """What a process calls itself; None where it is gone, or is bubblewrap's own first process."""
+        try:
+            status = Path(f"/proc/{pid}/status").read_text(errors="replace")
+            name = Path(f"/proc/{pid}/comm").read_text(errors="replace").removesuffix("\n")
+        except OSError:
+            return None
+        # A process may call itself anything, but only that one is number 1 of a name space.
+        numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
+        if self.launch["isolation"] == "bubblewrap" and len(numbers) > 1 and numbers[-1] == "1":
+            return None
+        return name or f"process {pid}"
 
     def _reap(self) -> bool:
         """Take in every child that has ended; False where none is left."""
@@ -301,13 +314,6 @@ def _tasks_of_user() -> int:
             if Path(f"/proc/{pid}").stat().st_uid == os.getuid():
                 total += int(fields[number_of_threads])
     return total
-
-
-def _name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
-    except OSError:
-        return ""
 
 
 def _say(what: dict[str, object]) -> None:

@@ -1,9 +1,10 @@
 """The system calls that a predictor's process may not make, as a program that the kernel runs (seccomp).
 
-Denied in every sandbox: sockets, other processes' memory, new namespaces and mounts, and what no
-decoder needs and no other means holds: io_uring (which opens sockets and files past this very filter),
-memory files (which no limit of a process counts), System V memory and queues, keyrings, watches on files
-(which would tell when the harness opens which recording), the kernel's own programs and clocks.
+Denied in every sandbox: sockets and pairs of them (whose buffers no limit of memory counts), other
+processes' memory, new namespaces and mounts, and what no decoder needs and no other means holds: io_uring
+(which opens sockets and files past this very filter), memory files and shared memory without a file (which
+no limit of a process counts), System V memory and queues, keyrings, watches on files (which would tell when
+the harness opens which recording), the kernel's own programs and clocks.
 
 Where Landlock stands alone, also what it does not see: permissions and times of files, truncation by
 path, and what reaches another process of the same user.
@@ -33,7 +34,7 @@ FIRST_UNKNOWN = 463  # system calls of Linux 6.10 and later that this file does 
 _Numbers = dict[str, tuple[int | None, int | None]]  # on x86_64 and aarch64; None: no such call
 # Fail always.
 _DENIED: _Numbers = {
-    "socket": (41, 198), "ptrace": (101, 117), "process_vm_readv": (310, 270),
+    "socket": (41, 198), "socketpair": (53, 199), "ptrace": (101, 117), "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271), "kcmp": (312, 272), "pidfd_getfd": (438, 438),
     "process_madvise": (440, 440), "process_mrelease": (448, 448), "migrate_pages": (256, 238),
     "move_pages": (279, 239), "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195),
@@ -79,13 +80,14 @@ _BY_ARGUMENT: _Numbers = {
     "clone": (56, 220), "ioctl": (16, 29), "open": (2, None), "openat": (257, 56),
     "openat2": (437, 437), "fcntl": (72, 25), "prlimit64": (302, 261), "sched_setaffinity": (203, 122),
     "sched_setscheduler": (144, 119), "sched_setparam": (142, 118), "sched_setattr": (314, 274),
-    "setpriority": (141, 140),
+    "setpriority": (141, 140), "mmap": (9, 222),
 }  # fmt: skip
 _NUMBERS = {**_DENIED, **_ABSENT, **_ON_FILES, **_SIGNALS, **_BY_ARGUMENT}
 _NEW_NAMESPACES = 0x7E020000  # linux/sched.h: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: typing into somebody's terminal
 # Signals that the kernel sends for others: F_SETOWN, F_SETSIG, F_SETOWN_EX; FIOSETOWN, SIOCSPGRP.
 _SIGNAL_OWNERS, _OWNERS_OF_SOCKETS = (8, 10, 15), (0x8901, 0x8902)
+_SHARED_WITHOUT_FILE = 0x21  # MAP_SHARED (or MAP_SHARED_VALIDATE) with MAP_ANONYMOUS
 _TRUNCATES, _ACCESS_MODE = 0o1000, 0o3  # O_TRUNC, which empties a file even where it is opened to be read
 
 
@@ -111,18 +113,22 @@ class Rule(NamedTuple):
     unless: bool = False
 
 
-def rules(*, landlock: bool, signals_by_landlock: bool = True) -> list[Rule]:
+def rules(*, landlock: bool, signals_by_landlock: bool = True, shared_memory: bool = False) -> list[Rule]:
     """What is denied.
 
     Args:
         landlock: whether Landlock stands alone, without namespaces.
         signals_by_landlock: whether it keeps signals inside (from its version 6). Where it does not, no
             process of the sandbox may signal another at all.
+        shared_memory: whether memory without a file may be shared with children (drivers of graphics
+            processors need that). Its pages stay when the process drops them, and then count nowhere.
     """
     made = [Rule(call) for call in _DENIED]
     made += [Rule(call, errno.ENOSYS) for call in _ABSENT]
     made.append(Rule("clone", argument=0, mask=_NEW_NAMESPACES, any_bit=True))
     made += [Rule("ioctl", argument=1, value=request) for request in _TERMINAL_INPUT]
+    if not shared_memory:
+        made.append(Rule("mmap", argument=3, mask=_SHARED_WITHOUT_FILE, value=_SHARED_WITHOUT_FILE))
     if not landlock:
         return made
     made += [Rule(call) for call in _ON_FILES]

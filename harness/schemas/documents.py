@@ -1,7 +1,8 @@
 """JSON and TOML from bytes that somebody handed in, read strictly.
 
 What is refused, as ``ValueError`` with the reason in one line: text that is not UTF-8, a key twice, a
-number that is not finite, characters that no text has, dates, and nesting deeper than any of our schemas.
+number that is not finite, a whole one of more than 64 bits, characters that no text has, dates, and nesting
+deeper than any of our schemas.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, NoReturn
 MAX_DEPTH = 64
 MAX_KEY_DOTS = 200
 """Dots on one line of TOML: a key of thousands of parts takes the parser minutes."""
+MAX_INTEGER = 2**63 - 1
+"""As TOML has them; Python would not print one of thousands of digits."""
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -93,7 +96,10 @@ def _check(document: object) -> None:
                 below += value.values()
             elif isinstance(value, list):
                 below += value
-            elif not (value is None or isinstance(value, str | int | float)):
+            elif isinstance(value, int):
+                if not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
+                    raise ValueError(f"a whole number of {value.bit_length()} bits, more than 64")
+            elif not (value is None or isinstance(value, str | float)):
                 raise ValueError(f"a {type(value).__name__} ({value}): write it as a string")
         if not below:
             return

@@ -124,6 +124,17 @@ def test_what_git_ignores_is_not_code_unless_it_is_tracked(package):
     assert names(package) == ["b.log", "c.txt", "predictor.py"]
 
 
+def test_what_one_user_ignores_decides_nothing(package, tmp_path):
+    for name in ("a.log", "b.json", "c.txt"):
+        write(package, name)
+    write(package.parent, ".gitignore", "*.log\n")
+    git(package.parent, "init", "-q")
+    write(package.parent, ".git/info/exclude", "*.json\n")
+    write(tmp_path, "mine", "*.txt\n")
+    git(package.parent, "config", "core.excludesFile", str(tmp_path / "mine"))
+    assert names(package) == ["b.json", "c.txt", "predictor.py"]
+
+
 def test_settings_and_hooks_of_a_package_s_own_repository_are_not_run(package, tmp_path):
     git(package, "init", "-q")
     for setting in ("core.fsmonitor", "core.sshCommand", "core.pager", "core.editor"):

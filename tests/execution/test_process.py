@@ -603,7 +603,8 @@ def test_time_limit(predict, code, where):
 
 # Memory that is shared, and of two processes: neither counts as one process's data.
 HOARDS = {
-    "shared": "import mmap\nm = mmap.mmap(-1, 2**29)\nfor _ in range(512): m.write(bytes(2**20))\n",
+    "shared": "import mmap\nf = open('x', 'w+b')\nf.truncate(2**28)\nm = mmap.mmap(f.fileno(), 2**28)\n"
+    "os.fork()\nm[::4096]\n",
     "two processes": "a = np.ones(3 * 2**23) if os.fork() else np.ones(3 * 2**23)\n",
 }
 
@@ -618,6 +619,14 @@ def test_memory_of_all_processes_is_limited(predict, name):
         r"  Work on fewer segments at once, or ask for a higher limit\.",
         message,
     )
+
+
+def test_memory_that_is_swapped_out_counts(monkeypatch, predict):
+    assert child._swapped_bytes("Name:\tx\nVmSwap:\t   12 kB\nThreads:\t1\n") == 12 * 1024
+    assert child._swapped_bytes("Name:\tVmSwap:\n") == 0
+    monkeypatch.setattr(child, "_swapped_bytes", lambda status: 2**40 if "VmSwap:" in status else 0)
+    with pytest.raises(PredictorError, match=r"its processes hold \d{7,} MiB of memory, the limit is"):
+        predict(body("time.sleep(60)"))
 
 
 def test_memory_of_one_process_is_limited_before_it_is_used(predict):

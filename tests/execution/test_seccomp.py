@@ -54,7 +54,9 @@ def number(machine):
     return lambda call: seccomp._NUMBERS[call][column]
 
 
-@pytest.mark.parametrize("call", ["socket", "ptrace", "bpf", "shmget", "keyctl", "mount", "inotify_init1"])
+@pytest.mark.parametrize(
+    "call", ["socket", "socketpair", "ptrace", "bpf", "shmget", "keyctl", "mount", "inotify_init1"]
+)
 def test_denied_calls_fail(machine, number, call):
     for landlock in (False, True):
         code = program(rules(landlock=landlock), machine)
@@ -108,6 +110,18 @@ def test_arguments_decide(machine, number, call, passes, fails):
     code = program(rules(landlock=True, signals_by_landlock=False), machine)
     assert decide(code, machine, number(call), passes) == ALLOWED
     assert decide(code, machine, number(call), fails) == failing(errno.EPERM)
+
+
+def test_memory_without_a_file_is_not_shared_but_for_drivers(machine, number):
+    private, of_file, shared, validated = 0x22, 0x1, 0x21, 0x23 | 0x4000
+    for landlock in (False, True):
+        code = program(rules(landlock=landlock), machine)
+        answers = [decide(code, machine, number("mmap"), [0, 4096, 3, f]) for f in (private, of_file)]
+        assert answers == [ALLOWED] * 2
+        for flags in (shared, validated):
+            assert decide(code, machine, number("mmap"), [0, 4096, 3, flags]) == failing(errno.EPERM)
+        code = program(rules(landlock=landlock, shared_memory=True), machine)
+        assert decide(code, machine, number("mmap"), [0, 4096, 3, shared]) == ALLOWED
 
 
 def test_bubblewrap_leaves_to_name_spaces_what_they_hold(machine, number):

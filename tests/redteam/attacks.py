@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.execution.isolation import gpu_devices
+
 TEMPLATE = """
 import ctypes, fcntl, os, platform, resource, signal, socket, subprocess, sys, tempfile, threading, time
 from pathlib import Path
@@ -50,6 +52,9 @@ DENIED = "refused: (FileNotFoundError|PermissionError)"
 ABSENT = "refused: OSError"  # "function not implemented"
 NOBODY = "refused: (ProcessLookupError|PermissionError)"
 UNWRITABLE = "refused: (FileNotFoundError|PermissionError|OSError)"  # OSError: a read-only file system
+
+# Drivers of graphics processors need memory that no limit counts; SECURITY.md says so.
+UNCOUNTED = "GOT 4096" if gpu_devices() else ""
 
 
 @dataclass(frozen=True)
@@ -285,6 +290,24 @@ EXHAUSTING = {
         "refused: (OSError|PermissionError)",
         run={"file_bytes": 2**30},
     ),
+    "shared memory without a file": Attack(
+        "import mmap\nreturn len(mmap.mmap(-1, 4096))", UNCOUNTED or "refused: PermissionError"
+    ),
+    "shared memory by /dev/zero": Attack(
+        "import mmap\nwith open('/dev/zero', 'r+b') as file:\n    return len(mmap.mmap(file.fileno(), 4096))",
+        UNCOUNTED or "refused: (OSError|PermissionError)",
+    ),
+    "a process left behind that calls itself as bubblewrap": Attack(
+        "if os.fork() == 0:\n    libc.prctl(15, b'bwrap', 0, 0, 0)\n    time.sleep(60)\n    os._exit(0)\n"
+        "time.sleep(0.2)\nreturn 'nothing'",
+        fails=r"1 of its processes still ran .* \(bwrap\)",
+    ),
+    "a process left behind with lines in its name": Attack(
+        "if os.fork() == 0:\n    libc.prctl(15, b'\\x1b[2J\\nok:r=1', 0, 0, 0)\n    time.sleep(60)\n"
+        "    os._exit(0)\ntime.sleep(0.2)\nreturn 'nothing'",
+        fails=r"1 of its processes still ran .* \(\\x1b\[2J\\nok:r=1\)",
+    ),
+    "buffers of socket pairs": Attack("return len(socket.socketpair())", "refused: PermissionError"),
     "open files": Attack(
         "kept = []\nwhile True:\n    kept.append(open('/dev/null'))",
         "refused: OSError",

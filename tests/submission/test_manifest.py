@@ -49,6 +49,16 @@ def test_folder_without_a_manifest(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("number", ["0x" + "f" * 5000, "9" * 4000, "-9223372036854775809"])
+def test_a_number_of_more_than_64_bits_is_refused(make_submission, number):
+    folder = make_submission()
+    _add(folder, f"\n[variants.a.options]\nd = {number}\n")
+    with pytest.raises(SubmissionError) as caught:
+        load_submission(folder)
+    bits = int(number, 0).bit_length()
+    assert f"not readable as TOML (a whole number of {bits} bits, more than 64)" in str(caught.value)
+
+
 def test_missing_folder(tmp_path):
     with pytest.raises(SubmissionError, match="nowhere: no such file or folder, expected a submission"):
         load_submission(tmp_path / "nowhere")
