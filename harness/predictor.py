@@ -157,6 +157,7 @@ def check_one_frame_a_sample(setup: Setup) -> None:
                 f"feature {setup.feature}",
                 f"{setup.n_frames} frames for {setup.segment_samples} EEG samples a segment",
                 f"{setup.segment_samples} frames: this system gives one frame for each EEG sample",
+                "Save the feature at the EEG's rate, or begin with `harness new`: its model takes any rate.",
             )
         )
 

@@ -14,6 +14,7 @@ from test_repository import LAYERS
 from harness.boards.compare import DEFAULT_BOARD
 from harness.boards.papers.tables import PAPERS
 from harness.cli.main import cli
+from harness.corpus.declaration import declared_names
 from harness.submission.manifest import load_submission
 
 MAKE = runpy.run_path(str(REPOSITORY / "docs" / "make.py"))
@@ -28,11 +29,12 @@ PAGES = sorted(
         *(next(REPOSITORY.glob(f"*/{name}/README.md")) for name in OURS),
     ]
 )
-# Board -> its committed records of the kit's own packages, by the digits that a board shows.
+# Board -> its committed records of the kit's own packages, by the digits that a board shows. A fork may
+# commit records of them on corpora of its own; docs/results.md quotes the boards of the kit's corpora.
 RECORDS = {}
 for path in sorted((REPOSITORY / "results").rglob("*.json")):
     record = json.loads(path.read_text())
-    if record["submission"]["name"] in OURS:
+    if record["submission"]["name"] in OURS and record["corpus"]["name"] in declared_names():
         board = path.parent.relative_to(REPOSITORY / "results").as_posix()
         digits = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         RECORDS.setdefault(board, {})[digits] = record

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.errors import ShapeError
-from harness.predictor import OutputFault, check_prediction, predict_windowed
+from harness.predictor import OutputFault, Setup, check_one_frame_a_sample, check_prediction, predict_windowed
 
 SUBJECTS = ["sub-001", "sub-002", "sub-003"]
 
@@ -175,3 +175,25 @@ def test_every_segment_with_nan_is_named():
         OutputFault("1 of 8 predicted values are NaN or infinite", "finite values", "", 0),
         OutputFault("4 of 8 predicted values are NaN or infinite", "finite values", "", 2),
     ]
+
+
+def test_a_feature_of_another_rate_is_refused_with_what_can_be_done():
+    setup = Setup(
+        feature="phonemes",
+        n_bands=1,
+        n_frames=750,
+        n_channels=8,
+        segment_samples=3750,
+        sample_rate_hz=125,
+        variant="default",
+        options={},
+        weights=None,
+        seed=0,
+    )
+    with pytest.raises(ShapeError) as caught:
+        check_one_frame_a_sample(setup)
+    assert str(caught.value) == (
+        "feature phonemes: 750 frames for 3750 EEG samples a segment, expected 3750 frames: this system gives"
+        " one frame for each EEG sample.\n"
+        "  Save the feature at the EEG's rate, or begin with `harness new`: its model takes any rate."
+    )

@@ -10,6 +10,7 @@ from harness.boards.row import Row
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
 from harness.records.record import Measured
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
+from harness.scoring.statistics import least_p
 
 CHANCE_WORDS = "indistinguishable from chance"
 
@@ -36,6 +37,14 @@ def board_notes(ranking: Ranking) -> list[str]:
             "Systems that share a letter cannot be told apart, those that share none can (paired sign-flip"
             f" test over subjects, Holm, {LEVEL:g}). Ranks and intervals: bootstrap over subjects, 95 %."
         )
+        n_pairs = len(ranking.rows) * (len(ranking.rows) - 1) // 2
+        least = min(1.0, n_pairs * least_p(len(ranking.board.subjects)))
+        if least > LEVEL:
+            notes.append(
+                f"{counted(len(ranking.board.subjects), 'subject')} cannot separate anything here: with"
+                f" {counted(n_pairs, 'pair')} of systems Holm's p is never below {least:.4g}, whatever the"
+                " difference."
+            )
     notes += [
         f"Not ranked, scored on {len(row.score.subjects)} subjects only: {row.system} {row.score.value:.4f}."
         for row in ranking.partial
@@ -50,7 +59,7 @@ def row_cells(row: Row, *, bands: bool = False) -> dict[str, str]:
 
     Args:
         row: of a board.
-        bands: a column for each mel band too, of Pearson r.
+        bands: a column for each band of the feature too, of Pearson r.
     """
     score = row.score
     first = "band" if score.measure.name == DEFAULT else f"{MEASURES[DEFAULT].short} of band"

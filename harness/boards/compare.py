@@ -9,13 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from harness.boards.board import Board, BoardName, BoardRecord, board_names
-from harness.boards.cells import ranked_words
-from harness.boards.ranking import rank
+from harness.boards.cells import counted, ranked_words
+from harness.boards.ranking import LEVEL, rank
 from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, RecordError, did_you_mean, shorten
 from harness.records.record import Measured
 from harness.scoring.measures import DEFAULT, Measure
-from harness.scoring.statistics import bootstrap_interval, detectable, effect_size, sign_flip_test
+from harness.scoring.statistics import (
+    bootstrap_interval,
+    detectable,
+    effect_size,
+    least_p,
+    sign_flip_test,
+)
 from harness.submission.find import submission_folder
 from harness.submission.manifest import MANIFEST, Submission, load_submission
 
@@ -51,7 +57,8 @@ class Comparison:
         further: differences by the split's further measures.
         p: of the paired sign-flip test over subjects.
         effect: mean over standard deviation of the differences; None where there is none.
-        detectable: the smallest true difference that a test at 0.05 finds in 80 % of repetitions.
+        detectable: the smallest true difference that a test at 0.05 finds in 80 % of repetitions; None
+            where so few subjects can show none.
     """
 
     first: BoardRecord
@@ -118,7 +125,7 @@ def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
         further=tuple(further),
         p=sign_flip_test(values),
         effect=effect_size(values),
-        detectable=detectable(values),
+        detectable=detectable(values) if least_p(len(values)) <= LEVEL else None,
     )
 
 
@@ -217,7 +224,9 @@ def comparison_text(comparison: Comparison) -> str:
     lines.append(f"paired sign-flip test over subjects: p = {comparison.p:.4g}")
     if comparison.effect is not None:
         lines.append(f"effect size (mean over deviation of the differences): {comparison.effect:+.2f}")
-    if comparison.detectable is not None:
+    if comparison.detectable is None:
+        lines.append(f"{_too_few(len(ranked.subjects))}: no difference can be shown at {LEVEL:g}")
+    else:
         lines.append(
             f"smallest difference these subjects could show (0.05, 80 % power): {comparison.detectable:.4f}"
         )
@@ -265,7 +274,17 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
     its = ranking.rows[own].rank
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
     title = f"{one.system} on {one.board}{by}: rank {its.rank if its else 'none'} of {len(ranking.rows)}"
+    n_subjects = len(one.record.subjects)
+    if least_p(n_subjects) > LEVEL:
+        title += f"\n{_too_few(n_subjects)}: nothing can be separated here at {LEVEL:g}"
     return f"{title}\n\n{tabulate(rows, headers, disable_numparse=True)}"
+
+
+def _too_few(n_subjects: int) -> str:
+    """The limit of a sign-flip test of few subjects, in words."""
+    return (
+        f"{counted(n_subjects, 'subject')}: p is never below {least_p(n_subjects):g}, whatever the difference"
+    )
 
 
 def _mean_words(one: Differences, *, named: bool) -> str:

@@ -38,7 +38,7 @@ OF_SCORING = ("out", "records", "predictions", "own")
     help="text, md, csv, latex, html or json.",
 )
 @click.option("--sort", default="rank", show_default=True, metavar="KEY", help="rank, name or date.")
-@click.option("--bands", is_flag=True, help="r of every mel band too.")
+@click.option("--bands", is_flag=True, help="r of every band of the feature too.")
 @click.option("--pairs", is_flag=True, help="Adjusted p of every pair too (text, md).")
 @RESULTS_OPTION
 @click.option(

@@ -127,12 +127,13 @@ def predict(
     from harness.cli.output import answer, progress
     from harness.evaluation.predict import grouped, predicted
     from harness.evaluation.prepare import prepare
-    from harness.predictions import check_destination, write_predictions
+    from harness.predictions import check_destination, check_subjects, write_predictions
     from harness.submission.manifest import load_submission
 
     check_destination(out)
     loaded = load_submission(submission)
     task = open_asked(data=data, split=split, part=part, feature=feature, partial=partial)
+    check_subjects(task.by_subject)
     prepared = prepare(loaded, task, run)
     with (
         progress(f"predicting with {loaded.name}") as show,
@@ -283,7 +284,7 @@ def _evaluated(
     from harness.evaluation.evaluate import evaluate, evaluate_predictions
     from harness.evaluation.place import check_place
     from harness.evaluation.predict import grouped
-    from harness.predictions import check_destination, is_predictions, write_predictions
+    from harness.predictions import check_destination, check_subjects, is_predictions, write_predictions
     from harness.submission.manifest import load_submission
 
     if is_predictions(system):
@@ -292,6 +293,8 @@ def _evaluated(
         check_destination(save_predictions)
     submission = load_submission(system)
     task = open_task()
+    if save_predictions is not None:
+        check_subjects(task.by_subject)
     if results is not None:
         task.check_labels()
         check_place(results, submission, task, run)

@@ -18,7 +18,13 @@ from harness.evaluation.predict import grouped, predicted
 from harness.evaluation.prepare import Prepared, prepare
 from harness.execution import PredictorRun, Run
 from harness.git import git_state
-from harness.predictions import check_destination, predictions_sha256, read_predictions, write_predictions
+from harness.predictions import (
+    check_destination,
+    check_subjects,
+    predictions_sha256,
+    read_predictions,
+    write_predictions,
+)
 from harness.records import provenance
 from harness.records.key import key_of
 from harness.records.record import (
@@ -84,6 +90,7 @@ def evaluate(
     """
     if isinstance(keep, Path):
         check_destination(keep)
+        check_subjects(task.by_subject)
     task.check_labels()
     prepared = prepare(submission, task, run)
     with predicted(prepared, on_progress=on_progress) as made:

@@ -38,7 +38,7 @@ class Shaded(NamedTuple):
 
 
 class Band(NamedTuple):
-    """A system's row in the table of mel bands."""
+    """A system's row in the table of bands."""
 
     name: str
     cells: list[Shaded]
@@ -114,7 +114,7 @@ def board_words(name: BoardName) -> str:
 
 
 def heat(systems: Sequence[tuple[str, Sequence[float]]]) -> list[Band] | None:
-    """Rows of a table of mel bands, darker where r is higher; None where there are no bands."""
+    """Rows of a table of bands, darker where r is higher; None where there are no bands."""
     if not systems or len(systems[0][1]) < 2:
         return None
     every = [r for _, bands in systems for r in bands]

@@ -8,12 +8,13 @@ from harness.predictions.reading import (
     predictions_sha256,
     read_predictions,
 )
-from harness.predictions.writing import check_destination, write_predictions
+from harness.predictions.writing import check_destination, check_subjects, write_predictions
 
 __all__ = [
     "Expected",
     "LabelStore",
     "check_destination",
+    "check_subjects",
     "first_label_shape",
     "is_predictions",
     "predictions_sha256",

@@ -35,8 +35,10 @@ _NAME = re.compile(r"([^/_]+)[/_](.+)", re.DOTALL)
 def is_predictions(path: Path) -> bool:
     """Whether a path looks like predictions: a zip, an npz, or a folder with a subject's JSON."""
     if path.is_dir():
-        return not (path / "submission.toml").exists() and any(
-            _SUBJECT_FILE.fullmatch(file.name) for file in path.iterdir()
+        names = [file.name for file in path.iterdir() if not file.name.startswith(".")]
+        return "submission.toml" not in names and (
+            any(_SUBJECT_FILE.fullmatch(name) for name in names)
+            or (bool(names) and all(name.endswith(".json") for name in names))
         )
     return path.is_file() and (path.suffix.lower() in (".zip", ".npz") or is_archive(path))
 

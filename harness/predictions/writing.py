@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import shutil
 import tempfile
 import zipfile
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import orjson
 
-from harness.errors import Fault, PredictionsError, UsageError, show
+from harness.errors import Fault, PredictionsError, UsageError, raise_all, show
 from harness.files import Draft, sync_folder
 from harness.predictions.expected import segment_name
 
@@ -32,7 +31,8 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 ZIP_LEVEL = 1
 """Deflate's fastest level: on digits level 6 takes five times as long to save a tenth."""
 _MODE = 0o644
-_SUBJECT = re.compile(r"[A-Za-z0-9-]+")
+_MOST_SUBJECT_BYTES = 200
+"""Of a subject's name in UTF-8: with ``.json`` it is a file's name, for which disks have 255."""
 _MOST_NAME_CHARS = 1000
 
 
@@ -72,6 +72,33 @@ def check_destination(path: Path) -> None:
         PredictionsError: the path cannot be written.
     """
     _writer(path).discard()
+
+
+def check_subjects(subjects: Iterable[str]) -> None:
+    """Refuse subjects that no predictions file can name, before hours of predicting.
+
+    A subject's name is that of its file, ``<subject>.json``, and begins the names of its arrays in an npz.
+
+    Raises:
+        PredictionsError: a name that is empty, too long, hidden, in a folder or not printable.
+    """
+    raise_all(
+        PredictionsError,
+        [
+            Fault(
+                f"subject '{show(subject)}'",
+                "a name that no file of predictions can have",
+                f"1 to {_MOST_SUBJECT_BYTES} bytes of printable characters without '/' and '\\', the first"
+                " not '.'",
+                "Rename the subject's files of EEG, and the subject in the split.",
+            )
+            for subject in subjects
+            if not subject.isprintable()
+            or not 0 < len(subject.encode()) <= _MOST_SUBJECT_BYTES
+            or subject.startswith(".")
+            or {"/", "\\"} & set(subject)
+        ],
+    )
 
 
 def _writer(path: Path) -> _Writer:
@@ -191,8 +218,7 @@ def _plain(array: Array) -> Array:
 
 def _check_subject(subject: str, segments: Mapping[str, Array], seen: set[str]) -> None:
     """Refuse what the readers would refuse."""
-    if not _SUBJECT.fullmatch(subject):
-        raise PredictionsError(Fault(show(subject), "a subject's name", "letters, digits and '-'"))
+    check_subjects([subject])
     if subject in seen:
         raise PredictionsError(Fault(subject, "written twice", "each subject once"))
     seen.add(subject)

@@ -30,7 +30,7 @@ def record_text(record: Record) -> str:
         subjects,
     ]
     if len(record.bands) > 1:
-        header = ["mel band", *map(str, range(1, len(record.bands) + 1))]
+        header = [f"{record.feature} band", *map(str, range(1, len(record.bands) + 1))]
         parts.append(tabulate([["Pearson r", *record.bands]], headers=header, floatfmt=".4f"))
     parts.append(
         "\n".join(

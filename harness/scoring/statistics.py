@@ -8,6 +8,7 @@ The unit is the subject, never the segment: a subject's segments share a head, a
     sign_flip_test       paired, two-sided: exact for up to 20 subjects, Monte Carlo beyond
     holm                 adjusted for as many tests as there are
     effect_size(s)       mean difference in standard deviations of the differences
+    least_p              the smallest p that a sign-flip test of so many subjects can have
     detectable           the smallest difference that would have been found
 """
 
@@ -209,7 +210,8 @@ def detectable(differences: ArrayLike, *, level: float = 0.05, power: float = 0.
         power: share of repetitions in which it is found.
 
     Returns:
-        In the unit of the scores; None with fewer than two subjects.
+        In the unit of the scores; None with fewer than two subjects. A sign-flip test, which ranks, finds
+        nothing at all where :func:`least_p` is above the level: ask that first.
     """
     from scipy.optimize import brentq
     from scipy.stats import nct, t
@@ -227,6 +229,11 @@ def detectable(differences: ArrayLike, *, level: float = 0.05, power: float = 0.
 
     shift = brentq(lacking, 0.0, 10.0 * critical)
     return float(shift * d.std(ddof=1) / np.sqrt(n))
+
+
+def least_p(n_subjects: int) -> float:
+    """The smallest p that a two-sided sign-flip test of so many subjects can have: 2 of all 2^n signs."""
+    return min(1.0, 2.0 ** (1 - n_subjects))
 
 
 def _picks(n_subjects: int, draws: int) -> NDArray[np.int64]:

@@ -109,7 +109,8 @@ def part_subjects(
                 f"{corpus.folder}: part {part} of split {split.name}",
                 f"{len(absent)} of {len(named)} subjects are not in the corpus: {shorten(absent)}",
                 "recordings of every subject",
-                "--partial goes on with those that are there."
+                _other_case(absent[0], corpus.named_subjects)
+                or "--partial goes on with those that are there."
                 if present
                 else _other_parts(corpus, split, part),
             )
@@ -133,6 +134,12 @@ def _other_parts(corpus: Corpus, split: Split, part: str) -> str:
     return f"The parts with subjects here: {', '.join(parts)}. Choose one with --part."
 
 
+def _other_case(name: str, known: Sequence[str]) -> str:
+    """A remedy where a subject is there under a name that differs only in case."""
+    found = next((one for one in known if one.casefold() == name.casefold()), "")
+    return f"Did you mean {found!r}? Correct the split." if found else ""
+
+
 def missing_subjects(corpus: Corpus, split: Split, part: str) -> tuple[str, ...]:
     """Subjects that a part names and the corpus lacks."""
     present = set(corpus.subjects)
@@ -152,7 +159,7 @@ def check_fit(corpus: Corpus, split: Split) -> None:
                 f"split {split.name}",
                 f"the corpus {corpus.name} in {corpus.folder}",
                 f"a corpus of {', '.join(split.corpora)}",
-                did_you_mean(corpus.name, split.corpora) or "Choose another --split or --data.",
+                f"Choose another --split or --data, or list {corpus.name} under corpora in the split's file.",
             )
         )
     check_rate_of_split(corpus.declaration, split)

@@ -369,6 +369,24 @@ def test_import_weights_then_score(harness, where, make_submission, small_split,
     assert record["submission"]["weights_sha256"] is not None
 
 
+@pytest.mark.parametrize("command", [("predict", "--out"), ("score", "--save-predictions")])
+def test_subjects_that_predictions_cannot_name_are_refused_before_predicting(
+    harness, make_submission, tmp_path, command
+):
+    lab = make_own_corpus(tmp_path / "lab", n_channels=4, subjects=["P\\1"])
+    split = write_split(tmp_path / "my-lab.json", parts={"test": {"subjects": ["P\\1"]}})
+    folder = make_submission(features=["envelope"], predict="raise ValueError('was asked')")
+    verb, *options = command
+    code, _, err = harness(verb, folder, "--data", lab, "--split", split, *options, tmp_path / "p.zip")
+    assert (code, err) == (
+        1,
+        "error: subject 'P\\1': a name that no file of predictions can have, expected 1 to 200 bytes of"
+        " printable characters without '/' and '\\', the first not '.'.\n"
+        "  Rename the subject's files of EEG, and the subject in the split.\n",
+    )
+    assert not (tmp_path / "p.zip").exists()
+
+
 def test_import_weights_for_a_corpus_of_ones_own(harness, make_submission, tmp_path):
     lab = make_own_corpus(tmp_path / "lab", n_channels=4, subjects=SUBJECTS[:1])
     split = write_split(tmp_path / "my-lab.json")

@@ -378,7 +378,8 @@ def test_a_feature_declared_and_absent_is_told(lab, three, tmp_path):
         (
             {"corpora": ["my-labs"]},
             "envelope",
-            "split three: the corpus my-lab in lab, expected a corpus of my-labs.\n  Did you mean 'my-labs'?",
+            "split three: the corpus my-lab in lab, expected a corpus of my-labs.\n"
+            "  Choose another --split or --data, or list my-lab under corpora in the split's file.",
         ),
         (
             {"features": ["pich"]},
@@ -475,3 +476,13 @@ def test_a_declaration_may_name_a_known_layout(official_split, tmp_path, small_s
     )
     corpus = open_corpus(tmp_path / "lab")
     assert (corpus.name, corpus.layout, len(corpus.recordings)) == ("my-lab", "preprocessed", 6)
+
+
+def test_a_subject_that_the_split_names_in_another_case_is_told(lab, tmp_path):
+    split = own_split(tmp_path / "cased.json", parts={"test": {"subjects": ["p01", "P02"]}})
+    with pytest.raises(CorpusError) as caught:
+        cut_segments(open_corpus(lab), split, "test")
+    assert _messages(caught, lab) == [
+        "lab: part test of split cased: 1 of 2 subjects are not in the corpus: p01, expected recordings of every"
+        " subject.\n  Did you mean 'P01'? Correct the split."
+    ]

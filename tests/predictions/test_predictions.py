@@ -19,6 +19,7 @@ from harness.errors import PredictionsError, UsageError
 from harness.predictions import (
     Expected,
     LabelStore,
+    check_subjects,
     is_predictions,
     predictions_sha256,
     read_predictions,
@@ -316,7 +317,13 @@ def test_unknown_suffix_is_wrong_usage(tmp_path):
 @pytest.mark.parametrize(
     ("subject", "segments", "expected"),
     [
-        ("../x", {}, "../x: a subject's name, expected letters, digits and '-'."),
+        (
+            "../x",
+            {},
+            "subject '../x': a name that no file of predictions can have, expected 1 to 200 bytes of printable"
+            " characters without '/' and '\\', the first not '.'.\n"
+            "  Rename the subject's files of EEG, and the subject in the split.",
+        ),
         (
             "sub-1",
             {"a": np.zeros((2, 2), int)},
@@ -344,6 +351,7 @@ def test_writer_refuses_a_subject_twice(tmp_path):
 
 def test_folder_of_dtu_subjects_is_predictions_too(tmp_path):
     (tmp_path / "notes.json").write_text("{}")
+    (tmp_path / "notes.md").write_text("")
     assert not is_predictions(tmp_path)
     (tmp_path / "S9.json").write_text("{}")
     assert is_predictions(tmp_path)
@@ -362,3 +370,24 @@ def test_mel_where_the_envelope_is_asked_is_told_by_its_shape(tmp_path):
         "sub-086_x_000: shape (1920, 10), expected (1920, 1) (n_times, n_bands).\n"
         "  The scored feature is envelope: 1 number a frame."
     )
+
+
+@pytest.mark.parametrize("file", ["p.zip", "p.npz", "p"])
+@pytest.mark.parametrize("subject", ["Żółć 12", "P_01", "anna", "s.1", "a_b_c", "x..y"])
+def test_whatever_a_subject_is_called_its_predictions_are_written_and_read(tmp_path, file, subject):
+    ids = [f"{subject}_story_a_000", "other"]
+    made = {one: np.full((4, 1), place, np.float32) for place, one in enumerate(ids)}
+    write_predictions(tmp_path / file, [(subject, made)])
+    assert is_predictions(tmp_path / file)
+    expected = Expected({subject: ids}, 4, 1, "envelope")
+    ((name, read),) = read_predictions(tmp_path / file, expected)
+    assert name == subject
+    assert {one: values.tolist() for one, values in read.items()} == {
+        one: values.tolist() for one, values in made.items()
+    }
+
+
+@pytest.mark.parametrize("subject", ["", ".hidden", "a/b", "a\\b", "a\n", "é" * 101])
+def test_subjects_that_no_file_can_name_are_refused_before_predicting(subject):
+    with pytest.raises(PredictionsError, match="a name that no file of predictions can have"):
+        check_subjects(["P01", subject])

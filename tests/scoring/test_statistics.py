@@ -14,6 +14,7 @@ from harness.scoring.statistics import (
     effect_size,
     effect_sizes,
     holm,
+    least_p,
     rank_intervals,
     sign_flip_test,
     sign_flip_tests,
@@ -326,3 +327,8 @@ def test_detectable_differences_of_few_subjects_and_other_powers(n_subjects, lev
     effect = found / differences.std(ddof=1)
     # Both tails: at a power near the level the far one holds a good part of it.
     assert TTestPower().power(effect, n_subjects, level, alternative="two-sided") == pytest.approx(power)
+
+
+@pytest.mark.parametrize("n_subjects", [1, 2, 5, 6, 12])
+def test_the_least_p_is_that_of_subjects_who_all_agree(n_subjects):
+    assert least_p(n_subjects) == sign_flip_test(np.ones(n_subjects))
