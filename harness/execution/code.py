@@ -223,7 +223,7 @@ def _ignored_by_git(folder: Path, found: Mapping[str, Path]) -> set[str]:
     if top is None or tracked is None:
         return set()
     names = [os.fsencode(path) for path in (folder, *found.values())]
-    with tempfile.TemporaryDirectory(prefix="harness-git-") as bare:  # a repository without settings
+    with tempfile.TemporaryDirectory(prefix="git-of-harness-") as bare:  # a repository without settings
         Path(bare, "HEAD").write_text("ref: refs/heads/main\n")
         for name in ("objects", "refs"):
             Path(bare, name).mkdir()

@@ -87,6 +87,7 @@ _NEW_NAMESPACES = 0x7E020000  # linux/sched.h: CLONE_NEWNS, NEWCGROUP, NEWUTS, N
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: typing into somebody's terminal
 # Signals that the kernel sends for others: F_SETOWN, F_SETSIG, F_SETOWN_EX; FIOSETOWN, SIOCSPGRP.
 _SIGNAL_OWNERS, _OWNERS_OF_SOCKETS = (8, 10, 15), (0x8901, 0x8902)
+_NOTIFY = 1026  # F_NOTIFY: a watch on a folder
 _SHARED_WITHOUT_FILE = 0x21  # MAP_SHARED (or MAP_SHARED_VALIDATE) with MAP_ANONYMOUS
 _TRUNCATES, _ACCESS_MODE = 0o1000, 0o3  # O_TRUNC, which empties a file even where it is opened to be read
 
@@ -127,6 +128,7 @@ def rules(*, landlock: bool, signals_by_landlock: bool = True, shared_memory: bo
     made += [Rule(call, errno.ENOSYS) for call in _ABSENT]
     made.append(Rule("clone", argument=0, mask=_NEW_NAMESPACES, any_bit=True))
     made += [Rule("ioctl", argument=1, value=request) for request in _TERMINAL_INPUT]
+    made.append(Rule("fcntl", argument=1, value=_NOTIFY))
     if not shared_memory:
         made.append(Rule("mmap", argument=3, mask=_SHARED_WITHOUT_FILE, value=_SHARED_WITHOUT_FILE))
     if not landlock:

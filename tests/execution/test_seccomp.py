@@ -97,6 +97,7 @@ def test_threads_and_forks_pass_and_new_name_spaces_do_not(machine, number):
         ("openat", [0, 0, 0o0], [0, 0, 0o1000]),
         ("openat", [0, 0, 0o1001], [0, 0, 0o1000 | 0o2000000]),  # writing is Landlock's matter
         ("fcntl", [0, 1], [0, 8]),
+        ("fcntl", [0, 1], [0, 1026]),
         ("ioctl", [0, 0x5401], [0, 0x5412]),
         ("ioctl", [0, 0x5401], [0, 0x8901]),
         ("prlimit64", [0], [4711]),
