@@ -104,7 +104,10 @@ class Drive:
                 self.children.append(child)
             wait = FIRST_WAIT_SECONDS
             while self.n_done < len(self.segments):
-                if any([self._collect(child) for child in self.children] + [self._feed()]):
+                moved = self._feed()
+                for child in self.children:
+                    moved = self._collect(child) or moved
+                if moved:
                     wait = FIRST_WAIT_SECONDS
                 else:
                     time.sleep(wait)
@@ -199,13 +202,20 @@ class Drive:
                 ),
             )
         for child in self.children:
-            if child.log_bytes() > self.limits.output_bytes:
-                most = f"{self.limits.output_bytes / 2**20:.0f} MiB"
-                self._fail(child, OutputFault(f"printed more than {most}", "", "Print less."))
+            self._check_output(child)
             self._check_disk(child, folder)
             self._check_forked(child)
         taken = time.monotonic() - now
         self.next_look = now + max(WATCH_SECONDS, taken / MOST_WATCHING)
+
+    def _check_output(self, child: Child) -> None:
+        if flood := self._flood(child):
+            self._fail(child, flood)
+
+    def _flood(self, child: Child) -> OutputFault | None:
+        if child.log_bytes() <= self.limits.output_bytes:
+            return None
+        return OutputFault(f"printed more than {self.limits.output_bytes / 2**20:.0f} MiB", "", "Print less.")
 
     def _check_disk(self, child: Child, folder: Path) -> None:
         size, count = child.disk_use(self.limits.files)
@@ -221,6 +231,7 @@ class Drive:
 
     def _finish(self, child: Child) -> None:
         left = child.finish()
+        self._check_output(child)
         self._check_forked(child)
         if left:
             self._fail(
@@ -242,6 +253,8 @@ class Drive:
             self._fail(child, *report["faults"], where=self.spec.name)
 
     def _fail(self, child: Child, *faults: OutputFault, where: str = "") -> NoReturn:
+        if flood := self._flood(child):
+            faults = (flood,)  # what else it says came of that: a print into a full file raises
         lines = child.output_lines()
         output = "".join(f"\n    {line}" for line in lines)
         shown = []

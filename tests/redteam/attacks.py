@@ -341,6 +341,11 @@ EXHAUSTING = {
         fails="printed more than 1 MiB",
         run={"output_bytes": 2**20},
     ),
+    "a flood that ends before anybody looks": Attack(
+        "os.write(1, b'x' * 2**21)\nreturn 'flooded'",
+        fails="printed more than 1 MiB",
+        run={"output_bytes": 2**20},
+    ),
     "a log made a sparse giant": Attack("os.ftruncate(1, 2**40)", "refused: OSError"),
     "time": Attack("time.sleep(60)", fails="ran past the time limit of 0.8 s", run={"seconds": 0.8}),
     "CPU time": Attack("while True:\n    pass", fails="SIGXCPU|SIGKILL", run={"cpu_seconds": 0}),
