@@ -142,4 +142,4 @@ def test_every_package_is_asked():
         for path in REPOSITORY.glob("*/*/submission.toml")
         if "The eeg-speech-harness maintainers" in path.read_text()
     }
-    assert ours == {package.name for package in PACKAGES} | {"linear", "ensemble"}
+    assert ours == {package.name for package in PACKAGES} | {"linear", "prior", "ensemble"}
