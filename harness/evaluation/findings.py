@@ -62,6 +62,9 @@ class Finding(NamedTuple):
     likely_cause: str
     severity: str
 
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.name}: {self.evidence}.\n  Likely cause: {self.likely_cause}."
+
 
 @dataclass(frozen=True)
 class _Units:
@@ -174,9 +177,11 @@ def _copied(made: list[Array]) -> Finding | None:
     n_bands = units.shape[1]
     if n_bands < 2 or not units.any():
         return None
-    least = np.min([np.abs(unit @ unit.T) for unit in units if unit.any(axis=1).all()] or [np.eye(n_bands)], 0)
+    least = np.min(
+        [np.abs(unit @ unit.T) for unit in units if unit.any(axis=1).all()] or [np.eye(n_bands)], 0
+    )
     twins = least >= COPY_R
-    groups = list(dict.fromkeys(tuple(np.flatnonzero(row) + 1) for row in twins if row.sum() > 1))
+    groups = list(dict.fromkeys(tuple((np.flatnonzero(row) + 1).tolist()) for row in twins if row.sum() > 1))
     if not groups:
         return None
     named = "; ".join(_listed(group) for group in groups)
@@ -272,7 +277,10 @@ def _shifts(n_segments: int, n_frames: int, frame_rate_hz: float) -> _Shifts:
 
 
 def _curves(units: _Units) -> Float:
-    """r of each band at every turn in time, (n_segments, n_bands, n_frames); entry k: the prediction k late."""
+    """Pearson r of each band at every turn in time, (n_segments, n_bands, n_frames).
+
+    Entry k is that of predictions that are k frames late, -k from the end that of early ones.
+    """
     from scipy.fft import irfft, rfft
 
     curves = np.empty_like(units.true)
@@ -282,8 +290,9 @@ def _curves(units: _Units) -> Float:
 
 
 def _size(by_band: Float) -> NDArray[np.float64]:
-    """Mean over bands of |r|, which no band's sign changes; bands are the last axis but for lags."""
-    return np.abs(by_band).mean(axis=-1, dtype=np.float64)
+    """Mean over bands of |r|, which no band's sign changes; the last axis is that of bands."""
+    sizes: NDArray[np.float64] = np.abs(by_band).mean(axis=-1, dtype=np.float64)
+    return sizes
 
 
 def _beyond_chance(gain: float, by_chance: NDArray[np.float64]) -> bool:
@@ -414,8 +423,8 @@ def _sign(units: _Units, shifts: _Shifts) -> Finding | None:
         return None
     return Finding(
         "sign-flip-of-bands",
-        f"r of band{'s' if len(flipped) > 1 else ''} {_listed([band + 1 for band in flipped])} is below chance:"
-        f" {', '.join(f'{own[band]:.4f}' for band in flipped)}",
+        f"r of band{'s' if len(flipped) > 1 else ''} {_listed([band + 1 for band in flipped])} is below"
+        f" chance: {', '.join(f'{own[band]:.4f}' for band in flipped)}",
         "weights of these bands with the wrong sign, or a loss that takes the size of r",
         ERROR,
     )
