@@ -121,5 +121,7 @@ def _look(task: Task, n_segments: int, answers: Mapping[str, Array]) -> Look:
     present = replace(task, segments=tuple(s for s in task.segments if s.id in answers))
     references = {subject: task.references(subject) for subject in present.by_subject}
     findings = find_bugs(references, dict(grouped(present, answers)), task.frame_rate_hz)
-    seen = f"{len(present.segments)} of {n_segments} segments of {len(present.by_subject)} subjects"
-    return Look(findings, [f"{seen} beside their references"])
+    n_subjects = len(present.by_subject)
+    subjects = f"{n_subjects} subject{'' if n_subjects == 1 else 's'}"
+    seen = f"{len(present.segments)} of {n_segments} segments of {subjects} beside their references"
+    return Look(findings, [seen])

@@ -9,10 +9,10 @@ what the repair gains. It becomes a finding only where all of this holds:
     worth it        the gain is at least 10 % of what the repaired predictions score (a flipped band: at
                     least a quarter of the mean over bands)
 
-Each look accuses a system of which nothing is wrong in at most 1 of 1000 runs; there are five looks. What a
-look measures does not depend on the sign of any band, so that one bug does not hide another; the sign comes
-last, after the other repairs. Four more looks need no draws: they count what is equal, or compare with the
-references, by thresholds that stand below.
+Each look accuses a system of which nothing is wrong in at most 1 of 1000 runs; there are seven: axes,
+time, lag, order, exchange of two bands, sign, and signs of bands. What a look measures does not depend on the
+sign of any band, so that one bug does not hide another; signs come last, after the other repairs. Four more
+looks need no draws: they count what is equal, or compare with the references, by thresholds that stand below.
 
     find_bugs   references and predictions -> findings
 """
@@ -303,17 +303,21 @@ def _repair(
     before: _Units, after: _Units, shifts: _Shifts, name: str, evidence: str, cause: str
 ) -> Finding | None:
     """A finding where the repaired predictions score more; ``evidence`` says after and before."""
-    sides = []
-    for units in (before, after):
-        curves = _curves(units)
-        rows = np.arange(len(curves))
-        drawn = np.stack([units.mean(curves[rows, :, draw]) for draw in shifts.draws])
-        sides.append((float(_size(units.mean(curves[..., 0]))), _size(drawn)))
-    (score, by_chance), (repaired, repaired_by_chance) = sides
-    gain = repaired - score
-    if gain < LEAST_GAIN * repaired or not _beyond_chance(gain, repaired_by_chance - by_chance):
+    curves, repaired = _curves(before), _curves(after)
+    scores = [float(_size(before.mean(one[..., 0]))) for one in (curves, repaired)]
+    gain = scores[1] - scores[0]
+    if gain < LEAST_GAIN * scores[1]:
         return None
-    return Finding(name, evidence.format(before=score, after=repaired), cause, ERROR)
+    by_chance, repaired_by_chance = (_size(_drawn(before, one, shifts)) for one in (curves, repaired))
+    if not _beyond_chance(gain, repaired_by_chance - by_chance):
+        return None
+    return Finding(name, evidence.format(before=scores[0], after=scores[1]), cause, ERROR)
+
+
+def _drawn(units: _Units, curves: Float, shifts: _Shifts) -> Float:
+    """Each draw's r of each band, (DRAWS, n_bands)."""
+    rows = np.arange(len(curves))
+    return np.stack([units.mean(curves[rows, :, draw]) for draw in shifts.draws])
 
 
 def _lag(units: _Units, shifts: _Shifts, frame_rate_hz: float) -> tuple[int, Finding | None]:
@@ -328,9 +332,11 @@ def _lag(units: _Units, shifts: _Shifts, frame_rate_hz: float) -> tuple[int, Fin
         return _size(units.mean(windows[rows, :, turns]).T)
 
     own = sizes(np.zeros(len(rows), np.int64))
-    by_chance = np.array([_gain(sizes(draw), shifts.most_lag) for draw in shifts.draws])
     gain = _gain(own, shifts.most_lag)
-    if gain < LEAST_GAIN * own.max() or not _beyond_chance(gain, by_chance):
+    if gain < LEAST_GAIN * own.max():
+        return 0, None
+    by_chance = np.array([_gain(sizes(draw), shifts.most_lag) for draw in shifts.draws])
+    if not _beyond_chance(gain, by_chance):
         return 0, None
     lag = int(own.argmax()) - shifts.most_lag
     return lag, Finding(
@@ -349,41 +355,60 @@ def _gain(sizes: NDArray[np.float64], here: int) -> float:
 
 
 def _order(units: _Units, shifts: _Shifts) -> tuple[NDArray[np.int64], Finding | None]:
-    """For each reference band the predicted band that is like it; in order without a finding."""
-    n_segments, n_bands, n_frames = units.true.shape
+    """For each reference band the predicted band that is like it; in order without a finding.
+
+    Among all orders chance finds larger gains than among exchanges of two bands: those are looked at apart.
+    """
+    n_bands = units.true.shape[1]
     in_order = np.arange(n_bands)
     if n_bands < 2:
         return in_order, None
+    own = np.abs(units.mean(units.true @ units.made.transpose(0, 2, 1)))
+    drawn: Float | None = None
+    for best in (_best_order, _best_exchange):
+        order, gain = best(own)
+        before, after = own[in_order, in_order], own[in_order, order]
+        moved = order != in_order
+        if gain <= 0 or after[moved].sum() - before[moved].sum() < LEAST_GAIN * after[moved].sum():
+            continue
+        drawn = _drawn_pairs(units, shifts) if drawn is None else drawn
+        if _beyond_chance(gain, np.array([best(sizes)[1] for sizes in drawn])):
+            return _disorder(own, order)
+    return in_order, None
+
+
+def _drawn_pairs(units: _Units, shifts: _Shifts) -> Float:
+    """Each draw's |r| of reference bands with predicted bands, (DRAWS, n_bands, n_bands)."""
+    n_segments, n_bands, n_frames = units.true.shape
     rng = np.random.default_rng(SEED)
     turned = rng.integers(shifts.least, n_frames - shifts.least + 1, size=(n_segments, _SHIFTS))
-    own = np.abs(units.mean(units.true @ units.made.transpose(0, 2, 1)))
     pairs = np.empty((n_segments, _SHIFTS, n_bands, n_bands), np.float32)
     for index in range(n_segments):
         for k, shift in enumerate(turned[index]):
             pairs[index, k] = np.roll(units.true[index], shift, axis=1) @ units.made[index].T
     rows = np.arange(n_segments)
-    by_chance = np.empty(DRAWS)
-    for draw, picks in enumerate(rng.integers(0, _SHIFTS, size=(DRAWS, n_segments))):
-        by_chance[draw] = _best_order(np.abs(units.mean(pairs[rows, picks])))[1]
-    order, gain = _best_order(own)
-    moved = order != in_order
+    picks = rng.integers(0, _SHIFTS, size=(DRAWS, n_segments))
+    drawn: Float = np.abs(np.stack([units.mean(pairs[rows, pick]) for pick in picks]))
+    return drawn
+
+
+def _disorder(own: Float, order: NDArray[np.int64]) -> tuple[NDArray[np.int64], Finding]:
+    """The finding of a better order; the reversed one, where that explains it."""
+    in_order = np.arange(len(own))
     before, after = own[in_order, in_order], own[in_order, order]
-    if not moved.any() or not _beyond_chance(gain, by_chance):
-        return in_order, None
-    if after[moved].sum() - before[moved].sum() < LEAST_GAIN * after[moved].sum():
-        return in_order, None
-    backwards = own[in_order, in_order[::-1]].sum()
-    if backwards >= SAME_AS_REVERSED * after.sum():
+    backwards = own[in_order, in_order[::-1]]
+    if backwards.sum() >= SAME_AS_REVERSED * after.sum():
         return in_order[::-1], Finding(
             "reversed-bands",
-            f"from the highest band to the lowest mean |r| is {backwards / n_bands:.4f}, as they are"
+            f"from the highest band to the lowest mean |r| is {backwards.mean():.4f}, as they are"
             f" {before.mean():.4f}",
             "bands that were written from the top, or an axis that is flipped",
             ERROR,
         )
+    moved = np.flatnonzero(order != in_order)
     return order, Finding(
         "permuted-bands",
-        f"with band {', '.join(f'{order[b] + 1} as {b + 1}' for b in np.flatnonzero(moved))} mean |r| is"
+        f"with band {', '.join(f'{order[band] + 1} as {band + 1}' for band in moved)} mean |r| is"
         f" {after.mean():.4f}, as they are {before.mean():.4f}",
         "outputs that are put together in another order than the feature's bands",
         ERROR,
@@ -394,17 +419,34 @@ def _best_order(sizes: Float) -> tuple[NDArray[np.int64], float]:
     """The order of predicted bands with the largest sum, and its gain; a band must gain to be moved."""
     from scipy.optimize import linear_sum_assignment
 
-    worth = np.where(np.eye(len(sizes), dtype=bool), sizes, _NEARLY * sizes)
+    worth = _worth(sizes)
     order = linear_sum_assignment(worth, maximize=True)[1]
     return order, float(worth[np.arange(len(sizes)), order].sum() - np.trace(worth))
 
 
+def _best_exchange(sizes: Float) -> tuple[NDArray[np.int64], float]:
+    """The same among the orders in which two bands have changed places."""
+    worth = _worth(sizes)
+    here = np.diag(worth)
+    gains = worth + worth.T - here[:, None] - here
+    first, second = np.unravel_index(int(gains.argmax()), gains.shape)
+    order = np.arange(len(sizes))
+    order[[first, second]] = order[[second, first]]
+    return order, float(gains[first, second])
+
+
+def _worth(sizes: Float) -> Float:
+    return np.where(np.eye(len(sizes), dtype=bool), sizes, np.float32(_NEARLY) * sizes)
+
+
 def _sign(units: _Units, shifts: _Shifts) -> Finding | None:
     curves = _curves(units)
-    rows = np.arange(len(curves))
     own = units.mean(curves[..., 0]).astype(np.float64)
-    drawn = np.stack([units.mean(curves[rows, :, draw]) for draw in shifts.draws]).astype(np.float64)
-    if _beyond_chance(-own.mean(), -drawn.mean(axis=1)) and (own < 0).mean() > 0.5:
+    below = np.flatnonzero((own < 0) & (-own >= LEAST_BAND * np.abs(own).mean()))
+    if not below.size:
+        return None
+    drawn = _drawn(units, curves, shifts).astype(np.float64)
+    if (own < 0).mean() > 0.5 and _beyond_chance(-own.mean(), -drawn.mean(axis=1)):
         return Finding(
             "sign-flip",
             f"mean r is {own.mean():.4f}, below chance; {np.count_nonzero(own < 0)} of {own.size} bands are"
@@ -414,11 +456,7 @@ def _sign(units: _Units, shifts: _Shifts) -> Finding | None:
         )
     deviation = np.where(drawn.std(axis=0) > 0, drawn.std(axis=0), np.inf)
     lowest = np.max(-drawn / deviation, axis=1)
-    flipped = [
-        band
-        for band, r in enumerate(own)
-        if _beyond_chance(-r / deviation[band], lowest) and -r >= LEAST_BAND * np.abs(own).mean()
-    ]
+    flipped = [int(band) for band in below if _beyond_chance(-own[band] / deviation[band], lowest)]
     if not flipped:
         return None
     return Finding(

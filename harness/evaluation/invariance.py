@@ -24,13 +24,13 @@ from harness.execution import SegmentInput, predict_segments
 from harness.scoring.pearson import Array
 from harness.tasks.segments import Segment
 
-SUBJECTS, SEGMENTS = 2, 4  # of the sample, and of each of its subjects
+SUBJECTS, SEGMENTS = 2, 8  # of the sample
 # Change of an answer, relative to its own size over time: far above the last digits of float32, in which
 # batches of different sizes do differ, and far below what moves a score.
 MOST_CHANGE = 1e-3
 ANOTHER_NAME = "somebody-else"
 _WHOLE, _FEW, _ONE = 32, 3, 1  # most segments in one call of predict
-_SEED, _OTHER_SEED = "order", "another order"  # of the order in which segments are asked
+_SEED = "order"  # of the order in which segments are asked
 
 Answers = Mapping[str, Array]
 
@@ -54,8 +54,8 @@ def find_variance(prepared: Prepared, before: Answers | None = None) -> list[Fin
             found += [one._replace(evidence=f"{name}: {one.evidence}") for one in find_variance(member)]
         return found
     asked = _Asked(prepared)
-    again = asked.again(_FEW, _OTHER_SEED, renamed=asked.hidden)
-    base = before if before is not None and asked.ids <= before.keys() else asked.again(_WHOLE, _SEED)
+    again = asked.again(_FEW, segments=asked.sample[::-1], renamed=asked.hidden)
+    base = before if before is not None and asked.ids <= before.keys() else asked.again(_WHOLE)
     if _change(base, again) <= MOST_CHANGE:
         return []
     return asked.one_by_one(_change(base, again))
@@ -68,17 +68,17 @@ class _Asked:
         self.prepared = prepared
         task = prepared.task
         groups = list(islice(task.by_subject.values(), SUBJECTS))
-        self.sample = [segment for group in groups for segment in group[:SEGMENTS]]
-        # Half of the sample, and as many others of the same subjects as took the other half's places.
-        self.half = [segment for group in groups for segment in group[: SEGMENTS // 2]]
-        self.others = [s for group in groups for s in group[SEGMENTS : SEGMENTS + SEGMENTS // 2]]
+        each = SEGMENTS // len(groups)
+        self.sample = [segment for group in groups for segment in group[:each]]
+        # Half of the sample, and as many others of the same subjects as the other half are.
+        self.half = [segment for group in groups for segment in group[: each // 2]]
+        self.others = [s for group in groups for s in group[each : each + each // 2]]
         self.ids = {segment.id for segment in self.sample}
         self.hidden = all(task.split.told(s.subject) == UNKNOWN_SUBJECT for s in self.sample)
 
     def again(
         self,
         batch_segments: int,
-        order_seed: str,
         *,
         renamed: bool = False,
         segments: Sequence[Segment] | None = None,
@@ -97,7 +97,7 @@ class _Asked:
             self.prepared.spec,
             inputs,
             read_eeg,
-            replace(self.prepared.run, order_seed=order_seed, jobs=1),
+            replace(self.prepared.run, order_seed=_SEED, jobs=1),
             batch_segments=batch_segments,
             hidden=[task.corpus.folder],
         ) as made:
@@ -105,16 +105,16 @@ class _Asked:
 
     def one_by_one(self, change: float) -> list[Finding]:
         """A finding for each thing that changes the answers by itself; ``change``: all together."""
-        base = self.again(_WHOLE, _SEED)
-        changes = {"not-repeatable": _change(base, self.again(_WHOLE, _SEED))}
+        base = self.again(_WHOLE)
+        changes = {"not-repeatable": _change(base, self.again(_WHOLE))}
         if changes["not-repeatable"] <= MOST_CHANGE:  # else nothing can be said of the rest
-            changes["depends-on-order"] = _change(base, self.again(_WHOLE, _OTHER_SEED))
-            changes["depends-on-batch-size"] = _change(base, self.again(_ONE, _SEED))
+            changes["depends-on-order"] = _change(base, self.again(_WHOLE, segments=self.sample[::-1]))
+            changes["depends-on-batch-size"] = _change(base, self.again(_ONE))
             if self.others:
-                mixed = self.again(_WHOLE, _SEED, segments=[*self.half, *self.others])
+                mixed = self.again(_WHOLE, segments=[*self.others, *self.half])
                 changes["depends-on-batch"] = _change({s.id: base[s.id] for s in self.half}, mixed)
             if self.hidden:
-                changes["depends-on-subject-name"] = _change(base, self.again(_WHOLE, _SEED, renamed=True))
+                changes["depends-on-subject-name"] = _change(base, self.again(_WHOLE, renamed=True))
         seen = {name: value for name, value in changes.items() if value > MOST_CHANGE}
         return [_finding(name, value) for name, value in (seen or {"depends-on-the-run": change}).items()]
 
