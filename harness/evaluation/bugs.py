@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,10 +24,12 @@ from harness.evaluation.prepare import Prepared, prepare
 from harness.evaluation.recut import compare_cuts, recut_segments
 from harness.execution import Run
 from harness.predictions import read_predictions
-from harness.scoring.pearson import Array
 from harness.submission.manifest import Submission
 from harness.tasks.segments import Segment
 from harness.tasks.task import Task
+
+if TYPE_CHECKING:
+    from harness.conventions import Array
 
 # Enough for a mean r of 0.05 to stand out by far; few enough for a slow predictor.
 SAMPLE_SEGMENTS = 128

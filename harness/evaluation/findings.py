@@ -21,12 +21,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.scoring.pearson import Array, unit_series
+from harness.scoring.pearson import unit_series
+
+if TYPE_CHECKING:
+    from harness.conventions import Array
 
 ERROR, WARNING = "error", "warning"
 

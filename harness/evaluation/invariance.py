@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,8 +22,10 @@ from harness.corpus.array_files import release_maps
 from harness.evaluation.findings import ERROR, Finding
 from harness.evaluation.prepare import Prepared
 from harness.execution import SegmentInput, predict_segments
-from harness.scoring.pearson import Array
 from harness.tasks.segments import Segment
+
+if TYPE_CHECKING:
+    from harness.conventions import Array
 
 SUBJECTS, SEGMENTS = 2, 8  # of the sample
 # Change of an answer, relative to its own size over time: far above the last digits of float32, in which
@@ -32,7 +35,7 @@ ANOTHER_NAME = "somebody-else"
 _WHOLE, _FEW, _ONE = 32, 3, 1  # most segments in one call of predict
 _SEED = "order"  # of the order in which segments are asked
 
-Answers = Mapping[str, Array]
+Answers = Mapping[str, "Array"]
 
 
 def find_variance(prepared: Prepared, before: Answers | None = None) -> list[Finding]:

@@ -19,17 +19,20 @@ What it cannot show: a memory of every offset, or one that aligns what it is ask
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import CorpusError, Fault
 from harness.evaluation.findings import ERROR, Finding
-from harness.scoring.pearson import Array, pearson_r
+from harness.scoring.pearson import pearson_r
 from harness.scoring.statistics import sign_flip_test
 from harness.tasks.segments import Segment
 from harness.tasks.task import Task
+
+if TYPE_CHECKING:
+    from harness.conventions import Array
 
 LEVEL = 0.01
 MOST_LEFT = 0.5  # of the mean r of the fixed cuts
