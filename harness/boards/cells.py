@@ -49,7 +49,8 @@ def board_notes(ranking: Ranking) -> list[str]:
         f"Not ranked, scored on {len(row.score.subjects)} subjects only: {row.system} {row.score.value:.4f}."
         for row in ranking.partial
     ]
-    if left_out := {fault.where.partition(": ")[0] for fault in ranking.board.left_out}:
+    left_out = {fault.where.partition(": ")[0] for fault in ranking.board.left_out}
+    if left_out:
         notes.append(f"Left out, since it does not hold together: {', '.join(sorted(left_out))}.")
     return notes
 

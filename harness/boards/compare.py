@@ -164,15 +164,16 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
         place: sorted(results.joinpath(*place).glob("*.json"))
         for place in ([board] if board else board_names(results))
     }
-    found = {
-        place: path
-        for place, paths in here.items()
-        for path in paths
-        if (_is_first_variant(path, submission) if submission else path.stem == name)
-    }
-    chosen = found.get(DEFAULT_BOARD) or (next(iter(found.values())) if len(found) == 1 else None)
-    if chosen:
-        return BoardRecord.sound(chosen)
+    found: dict[BoardName, Path] = {}
+    for place, paths in here.items():
+        for path in paths:
+            meant = _is_first_variant(path, submission) if submission else path.stem == name
+            if meant:
+                found[place] = path
+    if DEFAULT_BOARD in found:
+        return BoardRecord.sound(found[DEFAULT_BOARD])
+    if len(found) == 1:
+        return BoardRecord.sound(*found.values())
     if not found:
         stems = sorted({p.stem for paths in here.values() for p in paths})
         longer = [stem for stem in stems if stem.startswith(name)]

@@ -74,9 +74,14 @@ def tie_groups(tied: NDArray[np.bool_]) -> list[tuple[int, ...]]:
     shared = np.zeros(tied.shape, dtype=np.int64)  # groups that two systems have in common
     groups: list[tuple[int, ...]] = []
     for first in range(len(tied)):
-        while (left := np.flatnonzero(tied[first] & (shared[first] == 0))).size:
+        while True:
+            apart = np.flatnonzero(
+                tied[first] & (shared[first] == 0)
+            )  # tied with it, in no group with it yet
+            if not apart.size:
+                break
             members, fitting = [first], tied[first].copy()
-            for place in (left[0], *range(first + 1, len(tied)), *range(first)):
+            for place in (apart[0], *range(first + 1, len(tied)), *range(first)):
                 if fitting[place] and place not in members:
                     members.append(int(place))
                     fitting &= tied[place]

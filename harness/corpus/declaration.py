@@ -294,11 +294,14 @@ def _texts(files: str | list[str]) -> list[str]:
     return [files] if isinstance(files, str) else files
 
 
-def _n_in(found: re.Match[str]) -> int:
-    """How many subjects a range names; more than any corpus has where its numbers are too long to be read."""
+def _is_too_long(entry: str) -> bool:
+    """Whether an entry is a range of more than ``MOST_SUBJECTS`` subjects."""
+    found = _RANGE.fullmatch(entry)
+    if found is None:
+        return False
     if max(len(found["first"]), len(found["last"])) > _MOST_DIGITS:
-        return MOST_SUBJECTS + 1
-    return int(found["last"]) - int(found["first"]) + 1
+        return True
+    return int(found["last"]) - int(found["first"]) >= MOST_SUBJECTS
 
 
 def _named(entries: list[str]) -> list[str]:
@@ -328,7 +331,7 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
     faults += [
         Fault(f"{where}: subjects", f"{entry[:60]!r}", f"a range of at most {MOST_SUBJECTS} subjects")
         for entry in document.get("subjects", ())
-        if (found := _RANGE.fullmatch(entry)) and _n_in(found) > MOST_SUBJECTS
+        if _is_too_long(entry)
     ]
     has_layouts = "layouts" in document
     if has_layouts == ("eeg" in document):

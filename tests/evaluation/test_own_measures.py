@@ -185,7 +185,7 @@ def test_compare_is_by_the_first_measure_and_shows_the_others(harness, corpus, s
     lines = out.splitlines()
     assert code == 0
     assert lines[0] == (
-        "level less shape on my-lab, split mine, part test, feature envelope, ranked by centred cosine"
+        "level minus shape on my-lab, split mine, part test, feature envelope, ranked by centred cosine"
     )
     assert re.split(r"\s{2,}", lines[2].strip()) == [
         "subject", "level", "shape", "difference", "difference in r", "difference in cosine",
