@@ -18,6 +18,7 @@ from harness.cli.options import (
     LABELS_OPTION,
     OUT_OPTION,
     asked_options,
+    controlled_run_options,
     run_options,
 )
 from harness.errors import Fault, HarnessError, UsageError
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 @asked_options
 @LABELS_OPTION
 @CORPUS_OPTION
-@run_options
+@controlled_run_options
 @click.option("--json", "as_json", is_flag=True, help="Print the score record, and only it.")
 @OUT_OPTION
 @click.option(
@@ -328,7 +329,11 @@ def verify(
 
     order_seed = recorded.run.order_seed if same_order else None
     run = Run(
-        variant=recorded.submission.variant, seed=recorded.seed, jobs=jobs, order_seed=order_seed or None
+        variant=recorded.submission.variant,
+        seed=recorded.seed,
+        jobs=jobs,
+        order_seed=order_seed or None,
+        surrogates=recorded.surrogates,
     )
     verification = verified(recorded, _evaluated(chosen, open_task, run))
     answer(verification_text(verification))

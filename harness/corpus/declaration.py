@@ -130,6 +130,7 @@ class Declaration:
         default_split: a split's name, or the path of a split file, relative to ``folder``.
         default_splits: layout -> split, where it has another default.
         measure: what a split that names no measure is scored by.
+        surrogates: how the blind control's EEG is made; empty for what suits the measure.
         preprocessing: the recipe by which the EEG was made of raw recordings, its sha256 and the version of
             the code that applied it; None where that is not known.
         fetch: where the files are served, and their sha256; None where nobody may fetch them.
@@ -152,6 +153,7 @@ class Declaration:
     default_split: str = ""
     default_splits: Mapping[str, str] = field(default_factory=dict)
     measure: str = DEFAULT_MEASURE
+    surrogates: str = ""
     preprocessing: Mapping[str, Any] | None = None
     fetch: Mapping[str, Any] | None = None
     folder: Path | None = None
@@ -272,6 +274,7 @@ def _declaration(path: Path, folder: Path | None) -> Declaration:
         default_split=document.get("default_split", ""),
         default_splits=document.get("default_splits", {}),
         measure=document.get("measure", DEFAULT_MEASURE),
+        surrogates=document.get("surrogates", ""),
         preprocessing=document.get("preprocessing"),
         fetch=document.get("fetch"),
         folder=folder,

@@ -109,10 +109,17 @@ class Score:
 
 
 class ScoredSubject(NamedTuple):
-    """One subject's score, and what its chance is worked out from."""
+    """One subject's score, and what its chance and its controls are worked out from.
+
+    Attributes:
+        score: of the subject.
+        chance: of its predictions.
+        segments: name of a measure -> (n_segments,) mean over bands, in the order of the references.
+    """
 
     score: SubjectScore
     chance: SubjectChance
+    segments: Mapping[str, NDArray[np.float64]]
 
 
 def score_subject(
@@ -151,7 +158,8 @@ def score_with_chance(
     same = equal_references(references)
     found = {name: unit_chance(one.units, same) for name, one in made.items()}
     score = _subject_score(references, predictions, {name: one.compared for name, one in made.items()})
-    return ScoredSubject(score, found.pop(DEFAULT)._replace(measures=found))
+    segments = {name: one.compared.values.mean(axis=1) for name, one in made.items()}
+    return ScoredSubject(score, found.pop(DEFAULT)._replace(measures=found), segments)
 
 
 def combine(subjects: Mapping[str, SubjectScore]) -> Score:
