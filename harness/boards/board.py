@@ -111,7 +111,8 @@ class Board:
 
     Attributes:
         name: which board.
-        records: complete ones over the same subjects and by the same measures, best mean first.
+        records: complete ones over the same subjects and by the same measures, best mean first; behind them,
+            likewise, those that a control flags.
         partial: records over a part of the subjects; they are not ranked.
         left_out: what is wrong with each record that is neither.
     """
@@ -147,6 +148,11 @@ class Board:
     def names_measures(self) -> bool:
         """Whether it is scored by anything but Pearson r alone."""
         return [one.name for one in self.measures] != [DEFAULT]
+
+    @property
+    def n_above_the_line(self) -> int:
+        """How many of the records no control flags; they stand first."""
+        return sum(not one.record.is_flagged for one in self.records)
 
     @cached_property
     def scores(self) -> NDArray[np.float64]:
@@ -235,6 +241,8 @@ def load_board(results: Path, name: BoardName) -> Board:
 def board_of(name: BoardName, records: Sequence[BoardRecord], left_out: Sequence[Fault] = ()) -> Board:
     """A board of records that were read before, best mean first, equal means by name.
 
+    Records that a control flags stand behind all others.
+
     Args:
         name: of the board.
         records: that belong together.
@@ -246,9 +254,9 @@ def board_of(name: BoardName, records: Sequence[BoardRecord], left_out: Sequence
     return Board(name, whole, partial, tuple(left_out))
 
 
-def _best_first(one: BoardRecord) -> tuple[float, str]:
+def _best_first(one: BoardRecord) -> tuple[bool, float, str]:
     ranked = one.record.ranked
-    return -ranked.measure.sign * ranked.value, one.system
+    return one.record.is_flagged, -ranked.measure.sign * ranked.value, one.system
 
 
 def misplaced(path: Path, results: Path, record: Record) -> Fault:

@@ -13,6 +13,9 @@ from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.statistics import least_p
 
 CHANCE_WORDS = "indistinguishable from chance"
+BELOW_CHANCE_WORDS = "below chance: look for the sign"
+NOT_MEASURED = "not measured"
+BELOW_THE_LINE = "Below the line, since a control says that the score may not come from the EEG"
 
 
 def board_title(board: Board) -> str:
@@ -45,6 +48,11 @@ def board_notes(ranking: Ranking) -> list[str]:
                 f" {counted(n_pairs, 'pair')} of systems Holm's p is never below {least:.4g}, whatever the"
                 " difference."
             )
+    if any(row.controls for row in ranking.rows):
+        notes.append(
+            "Without the EEG: what the system scores on surrogates of the same segments, EEG from which what"
+            " was heard is taken out."
+        )
     notes += [
         f"Not ranked, scored on {len(row.score.subjects)} subjects only: {row.system} {row.score.value:.4f}."
         for row in ranking.partial
@@ -70,7 +78,8 @@ def row_cells(row: Row, *, bands: bool = False) -> dict[str, str]:
         "system": row.system if row.is_isolated else f"{row.system} (not isolated)",
         score.measure.heading: f"{score.value:.4f}",
         "95 % interval": span(score.ci95),
-        "chance": CHANCE_WORDS if score.at_chance else span(score.chance),
+        "chance": _chance(score),
+        "without the EEG": without_eeg(row),
         **{one.measure.heading: f"{one.value:.4f}" for one in row.further},
         "unseen stimuli": _unseen(row),
         "date": row.finished[:10],
@@ -103,6 +112,7 @@ def row_values(board: BoardName, row: Row) -> dict[str, Any]:
             for one in row.further
             for key, value in _measured_values(one).items()
         },
+        **_control_values(row),
         "subjects": len(row.score.subjects),
         "subjects_seen": overlap.subjects_seen if overlap else None,
         "stimuli": overlap.stimuli if overlap else None,
@@ -128,6 +138,20 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def without_eeg(row: Row) -> str:
+    """What a system scores without the EEG, and what a control warns of."""
+    if row.controls is None:
+        return NOT_MEASURED
+    value = f"{row.controls.blind.value:.4f}"
+    return f"{value} ({', '.join(row.controls.flags)})" if row.controls.flags else value
+
+
+def _chance(score: Measured) -> str:
+    if score.below_chance:
+        return BELOW_CHANCE_WORDS
+    return CHANCE_WORDS if score.at_chance else span(score.chance)
+
+
 def _measured_values(one: Measured) -> dict[str, float | None]:
     ci95, chance = one.ci95 or (None, None), one.chance or (None, None)
     return {
@@ -136,6 +160,21 @@ def _measured_values(one: Measured) -> dict[str, float | None]:
         "ci95_high": ci95[1],
         "chance_low": chance[0],
         "chance_high": chance[1],
+    }
+
+
+def _control_values(row: Row) -> dict[str, float | bool | None]:
+    """The blind control; None for each where it was not measured."""
+    controls = row.controls
+    if controls is None:
+        keys = ("blind", "difference_from_blind", "difference_p", "scores_without_eeg")
+        return dict.fromkeys((*keys, "no_evidence_of_using_eeg"))
+    return {
+        "blind": controls.blind.value,
+        "difference_from_blind": controls.blind.difference.value,
+        "difference_p": controls.blind.difference.p,
+        "scores_without_eeg": controls.scores_without_eeg,
+        "no_evidence_of_using_eeg": controls.no_evidence_of_using_eeg,
     }
 
 

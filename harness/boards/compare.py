@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from harness.boards.board import Board, BoardName, BoardRecord, board_names
-from harness.boards.cells import counted, ranked_words
+from harness.boards.cells import counted, ranked_words, without_eeg
 from harness.boards.ranking import LEVEL, rank
+from harness.boards.row import row_of
 from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, RecordError, did_you_mean, shorten
 from harness.records.record import Measured
@@ -231,6 +232,10 @@ def comparison_text(comparison: Comparison) -> str:
         lines.append(
             f"smallest difference these subjects could show (0.05, 80 % power): {comparison.detectable:.4f}"
         )
+    lines += [
+        f"{name} without the EEG: {without_eeg(row_of(one))}"
+        for name, one in zip(names, (first, second), strict=True)
+    ]
     title = (
         f"{names[0]} minus {names[1]} on {corpus}, split {board.split}, part {board.part},"
         f" feature {board.feature}"
@@ -267,14 +272,16 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
                 f"{low:+.4f} to {high:+.4f}",
                 f"{ranking.p[own, place]:.4g}",
                 "" if comparison.detectable is None else f"{comparison.detectable:.4f}",
+                without_eeg(row_of(other)),
                 *(f"{further.mean:+.4f}" for further in comparison.further),
             ]
         )
-    headers = ["other system", "difference", "95 % interval", "p (Holm)", "detectable"]
+    headers = ["other system", "difference", "95 % interval", "p (Holm)", "detectable", "without the EEG"]
     headers += [f"difference in {by.short}" for by in board.measures[1:]]
     its = ranking.rows[own].rank
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
     title = f"{one.system} on {one.board}{by}: rank {its.rank if its else 'none'} of {len(ranking.rows)}"
+    title += f"; without the EEG: {without_eeg(ranking.rows[own])}"
     n_subjects = len(one.record.subjects)
     if least_p(n_subjects) > LEVEL:
         title += f"\n{_too_few(n_subjects)}: nothing can be separated here at {LEVEL:g}"

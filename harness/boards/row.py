@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.boards.board import BoardRecord
+from harness.records.controls import Controls
 from harness.records.record import Measured, Member, Overlap
 from harness.records.text import flag_lines
 from harness.scoring.statistics import RankInterval
@@ -28,6 +29,7 @@ class Row:
         further: the same by the split's further measures, in their order.
         overlap: with what its weights were trained on; None where not on record.
         bands: (n_bands,) mean Pearson r.
+        controls: what it scores without the EEG; None where that was not measured.
         flags: what a reader must know before trusting the mean, a sentence each.
         corpus_kind: "real" or "simulated".
         finished: when it was scored, UTC, ISO 8601.
@@ -52,6 +54,7 @@ class Row:
     further: tuple[Measured, ...]
     overlap: Overlap | None
     bands: tuple[float, ...]
+    controls: Controls | None
     flags: tuple[str, ...]
     corpus_kind: str
     finished: str
@@ -61,6 +64,11 @@ class Row:
     hashes: Mapping[str, str]
     is_isolated: bool
     fresh: bool
+
+    @property
+    def is_flagged(self) -> bool:
+        """Whether a control says that its score may not come from the EEG; it then stands below a line."""
+        return self.controls is not None and self.controls.is_flagged
 
 
 def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -> Row:
@@ -95,6 +103,7 @@ def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -
         further=record.measured[1:],
         overlap=record.overlap or None,
         bands=record.bands,
+        controls=record.controls or None,
         flags=tuple(flag_lines(record)),
         corpus_kind=record.corpus.kind,
         finished=record.run.finished,

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from harness.evaluation.predict import Asked
 from harness.execution import Run
 from harness.scoring.blind import LEAST_SAMPLES, Blind, BlindSubject, blind_score, sampled
@@ -16,6 +13,9 @@ from harness.scoring.score import score_with_chance
 from harness.tasks.task import Task
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from harness.conventions import Array
 
 

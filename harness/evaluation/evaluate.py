@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 from msgspec import UNSET
-from numpy.typing import NDArray
 
 from harness.conventions import Progress
 from harness.evaluation.controls import asked_of, blind_control, ranking_measure
@@ -51,6 +49,9 @@ from harness.tasks.splits import DEFAULT_MEASURES
 from harness.tasks.task import Task
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from harness.conventions import Array
 
 # What happens to predictions before they are scored: they are written to a file, or handed to a function.

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from harness.boards.board import BoardName
-from harness.boards.cells import board_notes, counted, row_cells, span
+from harness.boards.cells import BELOW_THE_LINE, board_notes, counted, row_cells, span
 from harness.boards.papers.official import DATA, WHY_UNPAIRED, official_teams
 from harness.boards.ranking import LEVEL, Ranking, tie_groups
 from harness.boards.row import Row
@@ -63,7 +63,9 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
         "scorer_version": some.scorer_version,
         "by": by,
         "further": further,
-        "rows": rows,
+        "rows": rows[: board.n_above_the_line],
+        "below": rows[board.n_above_the_line :],
+        "below_words": BELOW_THE_LINE,
         "dots_picture": _board_dots(ranking.rows) if rows else None,
         "ties": _board_ties(ranking, names) if 1 < len(names) <= MOST_PAIRS else None,
         "bands": heat([(row.system, row.bands) for row in ranking.rows]),

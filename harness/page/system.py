@@ -163,7 +163,10 @@ def _score_facts(place: Place) -> Facts:
     facts = [("rank", f"{cells['rank']} of {len(place.ranking.rows)}")]
     if len(place.ranking.rows) > 1:
         facts.append(("tie groups", cells["ties"]))
-    facts += [(key, cells[key]) for key in (mean, "95 % interval", "chance", *further, "unseen stimuli")]
+    facts += [
+        (key, cells[key])
+        for key in (mean, "95 % interval", "chance", "without the EEG", *further, "unseen stimuli")
+    ]
     return [(key, value) for key, value in facts if value]
 
 

@@ -189,7 +189,8 @@ def _board(board: Mapping[str, Any], cut: _Cut) -> str:
     lines = [title]
     if rows:
         first, *further = (f"mean {measure['short']}" for measure in _measures(board))
-        headers = ["rank", "change", "ties", "system", first, "95 % interval", "chance", *further, "how"]
+        headers = ["rank", "change", "ties", "system", first, "95 % interval", "chance", "without the EEG"]
+        headers += [*further, "how"]
         table = [headers, ["---"] * len(headers), *(_cells(row, len(further)) for row in rows)]
         lines += ["", *(f"| {' | '.join(cells)} |" for cells in table)]
     lines += _left_out(n_rows - len(rows), "row")
@@ -244,16 +245,26 @@ def _cells(row: Mapping[str, Any], n_further: int) -> list[str]:
     further = [f"{value:.4f}" for value in row.get("further", ())][:n_further]
     how = row["how"] if row["event"] is None else f"{row['how']}, {row['event']}"
     return [
-        f"{row['rank']}" if low == high else f"{row['rank']} ({low} to {high})",
+        (f"{row['rank']}" if low == high else f"{row['rank']} ({low} to {high})")
+        + (", below the line" if row.get("without_eeg", {}).get("flags") else ""),
         _change(row),
         ties,
         code(row["system"]),
         score,
         *("" if pair is None else "{:.4f} to {:.4f}".format(*pair) for pair in (row["ci95"], row["chance"])),
+        _without_eeg(row),
         *further,
         *[""] * (n_further - len(further)),
         how,
     ]
+
+
+def _without_eeg(row: Mapping[str, Any]) -> str:
+    """What a system scores without the EEG, and what a control warns of."""
+    if "without_eeg" not in row:
+        return "not measured"
+    value, flags = row["without_eeg"]["value"], row["without_eeg"]["flags"]
+    return f"{value:.4f} ({', '.join(flags)})" if flags else f"{value:.4f}"
 
 
 def _change(row: Mapping[str, Any]) -> str:

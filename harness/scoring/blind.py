@@ -19,14 +19,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.errors import Fault, ShapeError
 from harness.scoring.chance import Band, Chance, SubjectChance, chance
 from harness.scoring.measures import DEFAULT_SURROGATES, Measure
 from harness.scoring.statistics import one_sided_sign_flip_test
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.conventions import Array
 
 # Fewer samples leave so few phases that a surrogate may resemble its segment.
 LEAST_SAMPLES = 32
@@ -42,7 +47,7 @@ LEVEL = 0.05
 LEAST_SUBJECTS = 5
 
 
-def phase_randomised(eeg: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.float32]:
+def phase_randomised(eeg: Array, rng: np.random.Generator) -> NDArray[np.float32]:
     """A surrogate with the spectrum of every channel and the covariance of every two, and other phases.
 
     Args:
@@ -66,7 +71,7 @@ def phase_randomised(eeg: NDArray[np.floating], rng: np.random.Generator) -> NDA
     return surrogate
 
 
-def time_shuffled(eeg: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.float32]:
+def time_shuffled(eeg: Array, rng: np.random.Generator) -> NDArray[np.float32]:
     """A surrogate whose samples come in random order, one for all channels.
 
     For input whose phases do not matter, such as power in bands. Every channel keeps its values, and every
@@ -83,13 +88,13 @@ def time_shuffled(eeg: NDArray[np.floating], rng: np.random.Generator) -> NDArra
     return shuffled
 
 
-Maker = Callable[[NDArray[np.floating], np.random.Generator], NDArray[np.float32]]
-SURROGATES: Mapping[str, Maker] = {DEFAULT_SURROGATES: phase_randomised, "times": time_shuffled}
+SURROGATES: Mapping[str, Callable[[Array, np.random.Generator], NDArray[np.float32]]] = {
+    DEFAULT_SURROGATES: phase_randomised,
+    "times": time_shuffled,
+}
 
 
-def surrogate_of(
-    segment_id: str, eeg: NDArray[np.floating], kind: str = DEFAULT_SURROGATES
-) -> NDArray[np.float32]:
+def surrogate_of(segment_id: str, eeg: Array, kind: str = DEFAULT_SURROGATES) -> NDArray[np.float32]:
     """The surrogate of a segment; the same segment gives the same.
 
     Args:
@@ -225,7 +230,7 @@ def _is_beyond(by: Measure, value: float, band: Band) -> bool:
     return by.sign * (value - band.mean) > MARGIN * by.sign * (end - band.mean)
 
 
-def _check_long_enough(eeg: NDArray[np.floating]) -> int:
+def _check_long_enough(eeg: Array) -> int:
     if eeg.ndim != 2 or len(eeg) < LEAST_SAMPLES:
         expected = f"(n_times, n_channels) with {LEAST_SAMPLES} samples or more"
         remedy = "Choose a split with longer segments, or score without controls (--no-controls)."

@@ -22,6 +22,8 @@ from harness.scoring.chance import SubjectChance, equal_references, unit_chance
 from harness.scoring.measures import DEFAULT, Compared, Measure, compare, compare_with_units, measure
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from harness.conventions import Array
 
 # A change that moves any score raises this number, and every committed record is scored again.
