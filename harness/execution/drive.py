@@ -265,9 +265,9 @@ class Drive:
         if not child.pending:
             return f"{name}, after its last segment"
         batch = child.pending[0]
-        ids = [self.segments[i].id for i in self.batches[batch].own]
-        if segment is not None and 0 <= segment < len(ids):
-            ids = ids[segment : segment + 1]
+        own = self.batches[batch].own
+        known = segment is not None and 0 <= segment < len(own)
+        ids = [self.segments[i].id for i in (own[segment : segment + 1] if known else sorted(own))]
         words = "segment" if len(ids) == 1 else "segments"
         return f"{name}, batch {batch + 1} of {len(self.batches)}, {words} {shorten(ids, 2)}"
 
