@@ -12,8 +12,6 @@ from harness.records.record import Measured
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.statistics import least_p
 
-CHANCE_WORDS = "indistinguishable from chance"
-BELOW_CHANCE_WORDS = "below chance: look for the sign"
 NOT_MEASURED = "not measured"
 BELOW_THE_LINE = "Below the line, since a control says that the score may not come from the EEG"
 
@@ -24,6 +22,8 @@ def board_title(board: Board) -> str:
     corpus = SIMULATED_WORDS if board.simulated else name.corpus
     sizes = f"{counted(len(board.records), 'system')}, {counted(len(board.subjects), 'subject')}"
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
+    if board.by_unseen:
+        by = f"{by or ', ranked'} on unseen stimuli"
     return f"{corpus}, split {name.split}, part {name.part}, feature {name.feature}{by}: {sizes}"
 
 
@@ -63,12 +63,13 @@ def board_notes(ranking: Ranking) -> list[str]:
     return notes
 
 
-def row_cells(row: Row, *, bands: bool = False) -> dict[str, str]:
+def row_cells(row: Row, *, bands: bool = False, stimuli: bool = False) -> dict[str, str]:
     """A row of the table for people, by column.
 
     Args:
         row: of a board.
         bands: a column for each band of the feature too, of Pearson r.
+        stimuli: columns for seen and unseen stimuli too.
     """
     score = row.score
     first = "band" if score.measure.name == DEFAULT else f"{MEASURES[DEFAULT].short} of band"
@@ -78,10 +79,11 @@ def row_cells(row: Row, *, bands: bool = False) -> dict[str, str]:
         "system": row.system if row.is_isolated else f"{row.system} (not isolated)",
         score.measure.heading: f"{score.value:.4f}",
         "95 % interval": span(score.ci95),
-        "chance": _chance(score),
+        "chance": score.chance_words or span(score.chance),
         "without the EEG": without_eeg(row),
         **{one.measure.heading: f"{one.value:.4f}" for one in row.further},
         "unseen stimuli": _unseen(row),
+        **(_by_stimuli(row) if stimuli else {}),
         "date": row.finished[:10],
         "record": row.hashes["record"][:HASH_DIGITS],
     }
@@ -117,6 +119,8 @@ def row_values(board: BoardName, row: Row) -> dict[str, Any]:
         "subjects_seen": overlap.subjects_seen if overlap else None,
         "stimuli": overlap.stimuli if overlap else None,
         "stimuli_seen": overlap.stimuli_seen if overlap else None,
+        "mean_on_unseen_stimuli": row.stimuli.unseen.value if row.stimuli else None,
+        "mean_on_seen_stimuli": row.stimuli.seen.value if row.stimuli else None,
         "finished": row.finished,
         "record_sha256": row.hashes["record"],
     }
@@ -146,12 +150,6 @@ def without_eeg(row: Row) -> str:
     return f"{value} ({', '.join(row.controls.flags)})" if row.controls.flags else value
 
 
-def _chance(score: Measured) -> str:
-    if score.below_chance:
-        return BELOW_CHANCE_WORDS
-    return CHANCE_WORDS if score.at_chance else span(score.chance)
-
-
 def _measured_values(one: Measured) -> dict[str, float | None]:
     ci95, chance = one.ci95 or (None, None), one.chance or (None, None)
     return {
@@ -160,6 +158,14 @@ def _measured_values(one: Measured) -> dict[str, float | None]:
         "ci95_high": ci95[1],
         "chance_low": chance[0],
         "chance_high": chance[1],
+    }
+
+
+def _by_stimuli(row: Row) -> dict[str, str]:
+    groups = row.stimuli
+    return {
+        "on unseen": f"{groups.unseen.value:.4f}" if groups else "",
+        "on seen": f"{groups.seen.value:.4f}" if groups else "",
     }
 
 

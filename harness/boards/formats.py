@@ -77,9 +77,10 @@ def _tables(rows: Sequence[Row], form: str, *, bands: bool) -> list[str]:
 
     above = [row for row in rows if not row.is_flagged]
     below = [row for row in rows if row.is_flagged]
+    stimuli = any(row.stimuli for row in rows)
     texts = []
     for part in (above, below) if below else (above,):
-        cells = [row_cells(row, bands=bands) for row in part]
+        cells = [row_cells(row, bands=bands, stimuli=stimuli) for row in part]
         headers = list(cells[0]) if cells else []
         if form == "md":  # a name may hold what ends a cell there
             cells = [{key: text.replace("|", "\\|") for key, text in row.items()} for row in cells]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.boards.board import BoardRecord
 from harness.records.controls import Controls
 from harness.records.record import Measured, Member, Overlap
+from harness.records.stimuli import SeenAndUnseen
 from harness.records.text import flag_lines
 from harness.scoring.statistics import RankInterval
 
@@ -28,6 +29,8 @@ class Row:
         score: by the measure that ranks its board: mean, interval, chance, and the mean of each subject.
         further: the same by the split's further measures, in their order.
         overlap: with what its weights were trained on; None where not on record.
+        stimuli: the score on stimuli that its training saw, and on others; None where not known, or where
+            there are not both.
         bands: (n_bands,) mean Pearson r.
         controls: what it scores without the EEG; None where that was not measured.
         flags: what a reader must know before trusting the mean, a sentence each.
@@ -53,6 +56,7 @@ class Row:
     score: Measured
     further: tuple[Measured, ...]
     overlap: Overlap | None
+    stimuli: SeenAndUnseen | None
     bands: tuple[float, ...]
     controls: Controls | None
     flags: tuple[str, ...]
@@ -102,6 +106,7 @@ def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -
         score=record.ranked,
         further=record.measured[1:],
         overlap=record.overlap or None,
+        stimuli=record.stimuli or None,
         bands=record.bands,
         controls=record.controls or None,
         flags=tuple(flag_lines(record)),

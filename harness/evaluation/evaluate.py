@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from harness.conventions import Progress
 from harness.evaluation.controls import asked_of, blind_control, ranking_measure
-from harness.evaluation.overlap import training_overlap
+from harness.evaluation.overlap import Seen, seen_and_unseen, seen_in_training, training_overlap
 from harness.evaluation.predict import grouped, predicted
 from harness.evaluation.prepare import Prepared, prepare
 from harness.execution import PredictorRun, Run
@@ -33,7 +33,6 @@ from harness.records.record import (
     CorpusData,
     GitCommit,
     Member,
-    Overlap,
     Record,
     RunFacts,
     SplitPart,
@@ -216,7 +215,7 @@ def _submission_record(
         prepared.submission.folder,
         prepared.run.seed,
         made=made,
-        overlap=training_overlap(task, weights),
+        seen=seen_in_training(task, weights),
         blind=blind,
     )
 
@@ -275,7 +274,7 @@ def _record(
     seed: int,
     *,
     made: PredictorRun | None = None,
-    overlap: Overlap | None = None,
+    seen: Seen | None = None,
     blind: Blind | None = None,
 ) -> Record:
     seconds = None if made is None else made.seconds
@@ -290,7 +289,8 @@ def _record(
         corpus=corpus,
         feature=task.feature,
         seed=seed,
-        overlap=overlap,
+        overlap=training_overlap(task, seen) if seen else None,
+        stimuli=seen_and_unseen(task, seen, scored.segments) if seen else None,
         controls=None if blind is None else controls_of(blind, n_surrogates < len(task.segments)),
         subjects_missing=task.subjects_missing,
         environment=provenance.environment(),

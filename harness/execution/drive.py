@@ -266,8 +266,9 @@ class Drive:
             return f"{name}, after its last segment"
         batch = child.pending[0]
         own = self.batches[batch].own
-        known = segment is not None and 0 <= segment < len(own)
-        ids = [self.segments[i].id for i in (own[segment : segment + 1] if known else sorted(own))]
+        if segment is not None and 0 <= segment < len(own):
+            own = own[segment : segment + 1]
+        ids = [self.segments[i].id for i in sorted(own)]
         words = "segment" if len(ids) == 1 else "segments"
         return f"{name}, batch {batch + 1} of {len(self.batches)}, {words} {shorten(ids, 2)}"
 

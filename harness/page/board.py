@@ -49,7 +49,8 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
     board = ranking.board
     names = [row.system for row in ranking.rows]
     some = (board.records or board.partial)[0].record
-    rows = [{**row_cells(row), "link": system_file(row.name)} for row in ranking.rows]
+    stimuli = any(row.stimuli for row in ranking.rows)
+    rows = [{**row_cells(row, stimuli=stimuli), "link": system_file(row.name)} for row in ranking.rows]
     by, *further = board.measures
     return {
         "title": board_words(board.name),
@@ -63,6 +64,7 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
         "scorer_version": some.scorer_version,
         "by": by,
         "further": further,
+        "stimuli": ("on unseen", "on seen") if stimuli else (),
         "rows": rows[: board.n_above_the_line],
         "below": rows[board.n_above_the_line :],
         "below_words": BELOW_THE_LINE,

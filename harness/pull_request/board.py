@@ -205,6 +205,9 @@ class BoardChange:
         if edited and stored.record.controls and not fresh.controls:
             text = f"NOT VERIFIED, the blind control of {where}: no surrogates were asked here"
             self._remark(False, "record", text)
+        if edited and fresh.controls and not stored.record.controls:
+            text = f"a record without the blind control: {where}: score it without --no-controls"
+            self._remark(True, "record", text)
         if edited and not differ:
             self._remark(False, "record", f"record reproduced: {where}")
         elif edited and self.by_base and self.changes.moves_scores():
@@ -293,6 +296,7 @@ def _described(before: Ranking, after: Ranking, task: Task) -> dict[str, Any]:
                 "chance": None if row.score.chance is None else list(row.score.chance),
                 **({"further": [one.value for one in row.further]} if row.further else {}),
                 **_controls(row),
+                **({"on_unseen": row.stimuli.unseen.value} if row.stimuli else {}),
                 "how": "scored now" if row.fresh else "from record",
                 "event": happened(old, one.record),
                 "before": None
@@ -308,6 +312,7 @@ def _described(before: Ranking, after: Ranking, task: Task) -> dict[str, Any]:
     return {
         **after.board.name._asdict(),
         **({} if [one.name for one in measures] == [DEFAULT] else {"measures": _shown(measures)}),
+        **({"by_unseen": True} if after.board.by_unseen else {}),
         "simulated": task.corpus.simulated,
         "subjects": len(task.by_subject),
         "rows": rows,

@@ -190,8 +190,10 @@ def _board(board: Mapping[str, Any], cut: _Cut) -> str:
     if rows:
         first, *further = (f"mean {measure['short']}" for measure in _measures(board))
         headers = ["rank", "change", "ties", "system", first, "95 % interval", "chance", "without the EEG"]
-        headers += [*further, "how"]
-        table = [headers, ["---"] * len(headers), *(_cells(row, len(further)) for row in rows)]
+        unseen = any("on_unseen" in row for row in board["rows"])
+        headers += [*further, *(["on unseen"] if unseen else []), "how"]
+        table = [headers, ["---"] * len(headers)]
+        table += [_cells(row, len(further), unseen=unseen) for row in rows]
         lines += ["", *(f"| {' | '.join(cells)} |" for cells in table)]
     lines += _left_out(n_rows - len(rows), "row")
     for words, systems in (("No longer ranked", board["gone"]), ("Not ranked, partial", board["partial"])):
@@ -209,6 +211,12 @@ def _measures(board: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _ranked_by(board: Mapping[str, Any]) -> str:
+    """By what a board is ranked, and on which stimuli, where that needs to be said."""
+    by = _by_measure(board)
+    return f"{by or ', ranked'} on unseen stimuli" if "by_unseen" in board else by
+
+
+def _by_measure(board: Mapping[str, Any]) -> str:
     """What a board is ranked by, in words; empty for Pearson r alone."""
     if "measures" not in board:
         return ""
@@ -232,7 +240,7 @@ def _changed(row: Mapping[str, Any]) -> bool:
     return row["how"] == "scored now" or row["event"] is not None
 
 
-def _cells(row: Mapping[str, Any], n_further: int) -> list[str]:
+def _cells(row: Mapping[str, Any], n_further: int, *, unseen: bool) -> list[str]:
     before = row["before"]
     low, high = row["rank_low"], row["rank_high"]
     score = f"{score_of(row):.4f}"
@@ -255,6 +263,7 @@ def _cells(row: Mapping[str, Any], n_further: int) -> list[str]:
         _without_eeg(row),
         *further,
         *[""] * (n_further - len(further)),
+        *([f"{row['on_unseen']:.4f}" if "on_unseen" in row else ""] if unseen else []),
         how,
     ]
 

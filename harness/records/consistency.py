@@ -36,6 +36,7 @@ def inconsistencies(record: Record, where: str) -> list[Fault]:
         *_interval(record, "", record.ci95, [one.pearson_r for one in record.subjects.values()]),
         *_chance("chance", record.chance),
         *_measures(record),
+        *_stimuli(record),
         *_controls(record),
         *_counts(record),
         *_overlap(record),
@@ -141,6 +142,26 @@ def _measure(record: Record, by: Measure, result: MeasureResult) -> _Found:
             f"{result.segments_undefined}",
             f"at most {present}, the segments with a prediction",
         )
+
+
+def _stimuli(record: Record) -> _Found:
+    if not record.stimuli:
+        return
+    groups = {"seen": record.stimuli.seen, "unseen": record.stimuli.unseen}
+    every = sum(one.segments for one in record.subjects.values())
+    if sum(group.segments for group in groups.values()) != every:
+        said = " and ".join(f"{group.segments} {name}" for name, group in groups.items())
+        yield "stimuli: segments", said, f"{every} together"
+    for name, group in groups.items():
+        strange = sorted(set(group.subjects) - set(record.subjects))
+        if strange:
+            yield f"stimuli: {name}: subjects", ", ".join(strange), "subjects of the record"
+        yield from _mean_and_interval(record, f"stimuli: {name}", group.value, group.ci95, group.subjects)
+    for name, whole in record.ranked.subjects.items():
+        own = [group.subjects[name] for group in groups.values() if name in group.subjects]
+        if not own or not min(own) - SAME_MEAN <= whole <= max(own) + SAME_MEAN:
+            expected = f"{whole:.6f}, its score, between them"
+            yield f"stimuli: {name}", " and ".join(f"{one:.6f}" for one in own) or "no score", expected
 
 
 def _controls(record: Record) -> _Found:

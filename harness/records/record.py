@@ -23,6 +23,7 @@ from harness.conventions import DEFAULT_VARIANT
 from harness.errors import Fault, RecordError, raise_all
 from harness.records.bands import ChanceBands, chance_bands
 from harness.records.controls import Controls
+from harness.records.stimuli import SeenAndUnseen
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
 from harness.scoring.chance import Chance
@@ -107,11 +108,19 @@ class Measured:
 
     @property
     def below_chance(self) -> bool:
-        """Whether the value is worse than chance gives: as if the sign were wrong."""
+        """Whether the value is worse than chance gives, as it is where a sign is wrong."""
         if self.chance is None:
             return False
         low, high = self.chance
         return self.value < low if self.measure.higher_is_better else self.value > high
+
+    @property
+    def chance_words(self) -> str:
+        """What to say of a value that is no better than chance; empty where it is."""
+        if not self.below_chance:
+            return "indistinguishable from chance" if self.at_chance else ""
+        has_sign = self.measure.range[0] < 0
+        return "below chance: look for the sign" if has_sign else "worse than chance"
 
 
 class Flags(msgspec.Struct, frozen=True, kw_only=True):
@@ -272,6 +281,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         feature: what was decoded.
         seed: of the predictor's process.
         overlap: with what the weights were trained on; None where no training record says so.
+        stimuli: the score on stimuli that the training saw, and on others; absent where not known, or where
+            there are not both.
         controls: what it scores without the EEG; absent where that was not measured.
         scorer_version: of ``harness.scoring``.
         statistics_version: of the interval and of chance; absent in records older than the number.
@@ -294,6 +305,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     feature: str
     seed: int
     overlap: Overlap | UnsetType | None = UNSET
+    stimuli: SeenAndUnseen | UnsetType = UNSET
     controls: Controls | UnsetType = UNSET
     scorer_version: int
     statistics_version: int | UnsetType = UNSET
@@ -375,6 +387,7 @@ def build_record(
     git: GitCommit | None,
     run: RunFacts,
     overlap: Overlap | None = None,
+    stimuli: SeenAndUnseen | None = None,
     controls: Controls | None = None,
 ) -> Record:
     """Put a score and its provenance into one record.
@@ -392,6 +405,7 @@ def build_record(
         git: the repository's state; None outside a repository.
         run: time and host.
         overlap: with what the weights were trained on; None where no training record says so.
+        stimuli: the score on seen and on unseen stimuli; None where not known, or where there are not both.
         controls: what it scores without the EEG; None where that was not measured.
 
     Raises:
@@ -431,6 +445,7 @@ def build_record(
         feature=feature,
         seed=seed,
         overlap=overlap,
+        stimuli=stimuli or UNSET,
         controls=controls or UNSET,
         scorer_version=SCORER_VERSION,
         statistics_version=STATISTICS_VERSION,

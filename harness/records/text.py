@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.conventions import SIMULATED_WORDS
 from harness.records.record import CorpusData, Measured, Record, SubjectResult
+from harness.records.stimuli import StimulusGroup
 from harness.scoring.measures import measure
 
 
@@ -77,9 +78,8 @@ def chance_lines(measured: Measured) -> list[str]:
         if kind is not None
     ]
     line = f"chance {band[0]:.4f} to {band[1]:.4f} (95 % of {' and of '.join(kinds)})"
-    if measured.below_chance:
-        return [f"{line}: BELOW CHANCE, look for the sign"]
-    return [line + (": INDISTINGUISHABLE FROM CHANCE" if measured.at_chance else "")]
+    words = measured.chance_words
+    return [f"{line}: {words.upper()}" if words else line]
 
 
 def blind_lines(record: Record) -> list[str]:
@@ -107,10 +107,14 @@ def overlap_lines(record: Record) -> list[str]:
     overlap = record.overlap
     if not overlap:
         return []
-    return [
+    lines = [
         f"weights have seen {overlap.subjects_seen} of {overlap.subjects} subjects and"
         f" {overlap.stimuli_seen} of {overlap.stimuli} stimuli"
     ]
+    if record.stimuli:
+        groups = (("seen", record.stimuli.seen), ("unseen", record.stimuli.unseen))
+        lines += [_stimulus_line(record, words, group) for words, group in groups]
+    return lines
 
 
 def flag_lines(record: Record) -> list[str]:
@@ -136,6 +140,13 @@ def flag_lines(record: Record) -> list[str]:
             title = measure(name).title
             lines.append(f"{result.segments_undefined} segments without a value by the {title} count 0")
     return lines
+
+
+def _stimulus_line(record: Record, words: str, group: StimulusGroup) -> str:
+    line = f"{record.ranked.measure.heading} on {words} stimuli {group.value:.4f}"
+    if group.ci95 is not None:
+        line += ", 95 % interval {:.4f} to {:.4f}".format(*group.ci95)
+    return f"{line} ({group.segments} segments of {len(group.subjects)} subjects)"
 
 
 def control_flags(record: Record) -> list[str]:

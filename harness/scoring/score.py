@@ -184,6 +184,43 @@ def combine(subjects: Mapping[str, SubjectScore]) -> Score:
     )
 
 
+class SomeSegments(NamedTuple):
+    """The score on some of the segments.
+
+    Attributes:
+        value: mean over the subjects that have any.
+        subjects: subject -> mean over its own.
+        segments: how many there are.
+    """
+
+    value: float
+    subjects: Mapping[str, float]
+    segments: int
+
+
+def score_on(
+    values: Mapping[str, NDArray[np.float64]], chosen: Mapping[str, NDArray[np.bool_]]
+) -> SomeSegments | None:
+    """The score on some of the segments, in the score's own order of means.
+
+    Args:
+        values: subject -> (n_segments,) value of each of its segments.
+        chosen: subject -> (n_segments,) which of them.
+
+    Returns:
+        None where there is no such segment.
+    """
+    means = {
+        subject: float(own[chosen[subject]].mean())
+        for subject, own in values.items()
+        if chosen[subject].any()
+    }
+    if not means:
+        return None
+    n_segments = sum(int(one.sum()) for one in chosen.values())
+    return SomeSegments(float(np.mean(list(means.values()))), means, n_segments)
+
+
 def _all(measures: Sequence[str]) -> list[Measure]:
     """Pearson r, then the further measures."""
     return [measure(name) for name in dict.fromkeys((DEFAULT, *measures))]

@@ -119,8 +119,8 @@ def test_the_first_measure_ranks_and_pearson_r_would_rank_the_other_way(harness,
         "my-lab, split mine, part test, feature envelope, ranked by centred cosine: 2 systems, 3 subjects"
     )
     assert re.split(r"\s{2,}", lines[2].strip()) == [
-        "rank", "ties", "system", "mean centred cosine", "95 % interval", "chance", "mean r", "mean cosine",
-        "unseen stimuli", "date", "record",
+        "rank", "ties", "system", "mean centred cosine", "95 % interval", "chance", "without the EEG", "mean r",
+        "mean cosine", "unseen stimuli", "date", "record",
     ]  # fmt: skip
     assert [re.split(r"\s{2,}", line)[2] for line in lines[4:6]] == ["level", "shape"]
     assert f"{level.ranked.value:.4f}" in lines[4]
@@ -337,8 +337,8 @@ def test_what_a_pull_request_changes_is_ranked_and_told_by_the_first_measure(
     assert (code, comment) == (0, out)
     assert "feature envelope, ranked by centred cosine: 2 systems, 3 subjects**" in comment
     assert (
-        "| rank | change | ties | system | mean centred cosine | 95 % interval | chance | mean r | mean cosine | how |"
-        in comment
+        "| rank | change | ties | system | mean centred cosine | 95 % interval | chance | without the EEG |"
+        " mean r | mean cosine | how |" in comment
     )
     difference = made.ranked.value - before.ranked.value
     assert f"| `moved` | {made.ranked.value:.4f} ({difference:+.4f}) |" in comment

@@ -200,10 +200,10 @@ def test_a_board_of_other_measures_names_them_and_shows_the_further_ones(tmp_pat
     data["boards"][0]["measures"] = [LEVEL, R]
     text = comment_text(load_data(stored(tmp_path, data)))
     assert "feature mel, ranked by level distance (lower is better): 2 systems, 12 subjects**" in text
-    assert "| system | mean level | 95 % interval | chance | mean r | how |" in text
-    assert [cells[4:8] for cells in table(text)] == [
-        ["2.0000 (-0.5000)", "0.0500 to 0.1500", "-0.0100 to 0.0100", "0.1000"],
-        ["3.0000", "0.0500 to 0.1500", "-0.0100 to 0.0100", ""],
+    assert "| system | mean level | 95 % interval | chance | without the EEG | mean r | how |" in text
+    assert [cells[4:9] for cells in table(text)] == [
+        ["2.0000 (-0.5000)", "0.0500 to 0.1500", "-0.0100 to 0.0100", "not measured", "0.1000"],
+        ["3.0000", "0.0500 to 0.1500", "-0.0100 to 0.0100", "not measured", ""],
     ]
 
 

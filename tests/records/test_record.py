@@ -143,7 +143,7 @@ def test_chance_stands_in_the_record_and_in_words(record):
     ]
     turned = replace(record, score=-0.4)
     assert chance_lines(turned.ranked) == [
-        "chance -0.0100 to 0.0100 (95 % of 33 circular shifts): BELOW CHANCE, look for the sign"
+        "chance -0.0100 to 0.0100 (95 % of 33 circular shifts): BELOW CHANCE: LOOK FOR THE SIGN"
     ]
     none = ChanceBands(circular_shifts=None, mismatched_segments=None)
     assert chance_lines(replace(record, chance=none).ranked) == []
