@@ -356,7 +356,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         blind, sizes = self.controls.blind, [one.segments for one in self.subjects.values()]
         if not blind.sampled:
             return None
-        return next(most for most in range(max(sizes)) if sum(min(most, size) for size in sizes) >= blind.segments)
+        enough = (n for n in range(max(sizes)) if sum(min(n, size) for size in sizes) >= blind.segments)
+        return next(enough, None)
 
     def has(self, name: str) -> bool:
         """Whether there is a score by the measure of this name; there always is one by Pearson r."""
