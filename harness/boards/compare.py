@@ -223,6 +223,10 @@ def comparison_text(comparison: Comparison) -> str:
     corpus = SIMULATED_WORDS if first.record.simulated else board.corpus
     names_measures = first.record.measure_names != (DEFAULT,)
     lines = [_mean_words(one, named=names_measures) for one in (ranked, *further)]
+    lines += [
+        f"{name} without the EEG: {without_eeg(row_of(one))}"
+        for name, one in zip(names, (first, second), strict=True)
+    ]
     lines.append(f"paired sign-flip test over subjects: p = {comparison.p:.4g}")
     if comparison.effect is not None:
         lines.append(f"effect size (mean over deviation of the differences): {comparison.effect:+.2f}")
@@ -232,10 +236,6 @@ def comparison_text(comparison: Comparison) -> str:
         lines.append(
             f"smallest difference these subjects could show (0.05, 80 % power): {comparison.detectable:.4f}"
         )
-    lines += [
-        f"{name} without the EEG: {without_eeg(row_of(one))}"
-        for name, one in zip(names, (first, second), strict=True)
-    ]
     title = (
         f"{names[0]} minus {names[1]} on {corpus}, split {board.split}, part {board.part},"
         f" feature {board.feature}"

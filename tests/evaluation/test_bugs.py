@@ -205,7 +205,7 @@ def test_recordings_of_one_segment_cannot_be_cut_anew(lab, tmp_path):
 def test_check_says_what_it_looked_at_and_that_nothing_was_found(harness, make_submission, where):
     code, out, _ = harness("check", make_submission(predict=f"{ANSWER}return out"), *where)
     assert code == 0
-    assert out.splitlines()[3:-1] == [
+    assert out.splitlines()[4:-1] == [
         "looked at: 19 of 19 segments of 1 subject beside their references",
         "looked at: its answers to other batches, orders and names",
         "no findings",

@@ -201,8 +201,13 @@ def test_compare_is_by_the_first_measure_and_shows_the_others(harness, corpus, s
     assert f"mean difference in centred cosine {level.ranked.value - shape.ranked.value:+.4f}, 95 %" in out
     assert f"mean difference in r {level.score - shape.score:+.4f}, 95 %" in out
     _, out, _ = harness("compare", "level", "--board", BOARD)
-    assert out.splitlines()[0] == f"level on {BOARD}, ranked by centred cosine: rank 1 of 2"
-    assert out.splitlines()[2].endswith("detectable    difference in r    difference in cosine")
+    assert (
+        out.splitlines()[0]
+        == f"level on {BOARD}, ranked by centred cosine: rank 1 of 2; without the EEG: not measured"
+    )
+    assert out.splitlines()[2].endswith(
+        "detectable    without the EEG    difference in r    difference in cosine"
+    )
 
 
 def test_pages_name_the_measure(harness, corpus, scored):
