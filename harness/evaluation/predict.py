@@ -126,11 +126,8 @@ def _of_surrogates(prepared: Prepared, asked: Asked, seconds: float) -> list[Fau
     if seconds <= 0:
         n_asked = f"{len(asked.segments)} segments and {len(asked.blind)} surrogates were asked"
         return [Fault(where, n_asked, "all within the time limit", remedy)]
-    alone = replace(prepared, run=replace(prepared.run, seconds=seconds))
-    try:
-        with predicted(alone, Asked(asked.segments)):
-            pass
-    except PredictorError:
+    again = replace(prepared, run=replace(prepared.run, seconds=seconds))
+    if _fails(again, Asked(asked.segments)) or not _fails(again, asked):  # it may have failed by chance
         return []
     said = f"it fails on surrogates only: all {len(asked.segments)} segments are answered without them"
     return [Fault(where, said, "an answer to any finite EEG", "Or score without controls (--no-controls).")]
@@ -140,6 +137,16 @@ def grouped(task: Task, predictions: Mapping[str, Array]) -> Iterator[tuple[str,
     """A run's predictions subject by subject, in the task's order."""
     for subject, segments in task.by_subject.items():
         yield subject, {segment.id: predictions[segment.id] for segment in segments}
+
+
+def _fails(prepared: Prepared, asked: Asked) -> bool:
+    read_eeg = _Reader(asked)
+    started = _ensemble_run if prepared.members else _one_run
+    try:
+        with started(prepared, asked, read_eeg, None):
+            return False
+    except PredictorError:
+        return True
 
 
 def _one_run(

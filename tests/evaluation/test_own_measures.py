@@ -205,7 +205,7 @@ def test_compare_is_by_the_first_measure_and_shows_the_others(harness, corpus, s
         out.splitlines()[0]
         == f"level on {BOARD}, ranked by centred cosine: rank 1 of 2; without the EEG: not measured"
     )
-    assert out.splitlines()[2].endswith(
+    assert out.splitlines()[3].endswith(
         "detectable    without the EEG    difference in r    difference in cosine"
     )
 
