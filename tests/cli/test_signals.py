@@ -21,7 +21,12 @@ def train(data, setup, progress):
 """
 
 
-def started(tmp_path, folder, where, *options, before=None):
+def as_in_a_terminal():
+    """A hangup ends a process, also where the tests themselves run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def started(tmp_path, folder, where, *options, before=as_in_a_terminal):
     return subprocess.Popen(
         [*HARNESS, "train", str(folder), *map(str, where), *options],
         cwd=tmp_path,

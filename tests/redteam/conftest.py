@@ -12,14 +12,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from attacks import TEMPLATE
 from documents import SMALL_SPLIT
-from redteam_world import HONEST, MANIFEST, SECRET, World
 
 from harness.evaluation.evaluate import evaluate
 from harness.execution import Run, child, isolation
 from harness.submission.manifest import load_submission
 from harness.tasks.task import open_task
+from redteam.attacks import TEMPLATE
+from redteam.redteam_world import HONEST, MANIFEST, SECRET, World
 
 
 @pytest.fixture(params=[isolation.bubblewrap, isolation.landlocked], ids=["bubblewrap", "landlock"])

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from attacks import Attack
+
+from redteam.attacks import Attack
 
 SECRET = "the words that were heard"
 MANIFEST = """

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from attacks import ATTACKS
-from redteam_world import HONEST, SECRET, processes_in
 
 from harness.errors import HarnessError
+from redteam.attacks import ATTACKS
+from redteam.redteam_world import HONEST, SECRET, processes_in
 
 LEAST = 36  # as many as the threat model names; there are more
 

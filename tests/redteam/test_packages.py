@@ -12,9 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from attacks import Attack
 from documents import SMALL_SPLIT
-from redteam_world import HONEST, SECRET, processes_in
 
 from harness.errors import HarnessError, SubmissionError
 from harness.evaluation.check import check_submission
@@ -22,6 +20,8 @@ from harness.evaluation.predict import predicted
 from harness.evaluation.prepare import prepare
 from harness.execution import Run
 from harness.submission.manifest import load_submission
+from redteam.attacks import Attack
+from redteam.redteam_world import HONEST, SECRET, processes_in
 
 WEIGHTS = """
 [[weights]]
