@@ -299,7 +299,8 @@ def test_a_feature_of_another_rate_is_refused(case, variant, modules, make_setup
     other = replace(setup, weights=save_net(net, learned(net)), n_frames=48)
     message = (
         "^feature pitch: 48 frames for 96 EEG samples a segment, expected 96 frames: this system gives one"
-        r" frame for each EEG sample\.$"
+        r" frame for each EEG sample\.\n  Save the feature at the EEG's rate, or begin with `harness new`: its"
+        r" model takes any rate\.$"
     )
     with pytest.raises(ShapeError, match=message):
         modules.predictor.Decoder(other)

@@ -59,7 +59,7 @@ def processes_in(folder):
             line = " ".join(process.cmdline())
             if process.status() != psutil.STATUS_ZOMBIE and str(folder) in line + process.cwd():
                 found.append(line)
-        except psutil.Error:
+        except (psutil.Error, OSError):  # gone, or in a folder too deep to name
             continue
     return found
 
