@@ -20,7 +20,7 @@ from benchmarks.timing import report
 
 SUBJECTS, SEGMENTS, SEGMENT_SAMPLES = 20, 100, 1920
 
-SCORE = ("score", "channels", "--split", "bench.json", "--data", "corpus", "--json")
+SCORE = ("score", "channels", "--split", "bench.json", "--data", "corpus", "--no-controls", "--json")
 
 PREDICTOR = """
 class Channels:

@@ -133,7 +133,7 @@ def speeds(_: str) -> str:
         [
             name.replace("_default", "").replace("_", "-"),
             f"{measured[f'{name}_parameters']:,}",
-            f"{float('{:.3g}'.format(measured[f'{name}_seconds_of_eeg_a_second'])):,g}",
+            _three_digits(measured[f"{name}_seconds_of_eeg_a_second"]),
             f"{measured[f'{name}_peak_mb']:.0f}",
         ]
         for name in names
@@ -180,6 +180,12 @@ def _figures(name: str) -> dict[str, Any]:
 
 def _target(target: dict[str, Any]) -> str:
     return f"at least {target['at_least']:g}" if "at_least" in target else f"at most {target['at_most']:g}"
+
+
+def _three_digits(value: float) -> str:
+    """54.18 -> 54.2, 15110 -> 15,100: never with an exponent."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if rounded >= 1000 else f"{rounded:g}"
 
 
 def _table(headers: list[str], rows: list[list[str]]) -> str:

@@ -228,7 +228,7 @@ def make_record(tmp_path):
         )
         document = plain(record)
         for key, value in changes.items():  # whole values, or some keys of an object
-            document[key] = {**document[key], **value} if isinstance(value, dict) else value
+            document[key] = {**document.get(key, {}), **value} if isinstance(value, dict) else value
         record = parse_record(json.dumps(document).encode(), name)
         return write_record(tmp_path / "results", record)[0]
 

@@ -1,6 +1,12 @@
 """Documents that several tests begin from."""
 
+from msgspec import to_builtins
+
+from harness.records.controls import controls_of
 from harness.records.record import CorpusData, RunFacts, SplitPart, System
+from harness.scoring.blind import Blind, is_beyond_chance, is_no_evidence, paired_p
+from harness.scoring.chance import Band, Chance
+from harness.scoring.measures import measure
 from harness.scoring.statistics import bootstrap_interval
 
 SMALL_SPLIT = {
@@ -59,3 +65,23 @@ def with_measures(document, names, **scores):
         for name, values in scores.items()
     }
     return {**document, "split": {**document["split"], "measures": list(names)}, "measures": measures}
+
+
+def controls_document(scores, blind):
+    """The controls of a record: what each subject scores with the EEG, and what without it."""
+    scores, blind = ([float(value) for value in values] for values in (scores, blind))
+    names = [f"sub-{86 + i:03d}" for i in range(len(scores))]
+    differences = [one - other for one, other in zip(scores, blind, strict=True)]
+    by, around = measure("pearson_r"), Chance(Band(-0.01, 0.0, 0.01, 1793), None)
+    value, p = sum(blind) / len(blind), paired_p(by, differences)
+    score = Blind(
+        value=value,
+        subjects=dict(zip(names, blind, strict=True)),
+        chance=around,
+        segments=4 * len(scores),
+        differences=dict(zip(names, differences, strict=True)),
+        p=p,
+        scores_without_eeg=is_beyond_chance(by, value, around),
+        no_evidence=is_no_evidence(p),
+    )
+    return to_builtins(controls_of(score, sampled=False))

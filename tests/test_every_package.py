@@ -126,6 +126,15 @@ def test_linear_trains_and_is_scored(feature, lab, copied):
         assert record.score > 0.5
 
 
+@pytest.mark.parametrize("feature", FEATURES)
+def test_prior_trains_and_is_scored(feature, lab, copied):
+    folder = copied("baselines/prior")
+    trained = _trained(folder, lab, feature)
+    with safe_open(trained.path, "np") as weights:
+        assert weights.get_tensor("mean").shape == (500, 1)
+    _check(_record(folder, lab, feature), feature)
+
+
 def test_ensemble_of_trained_members_is_scored(lab, copied):
     package = next(package for package in PACKAGES if package.name == "convconcatnet")
     members = copied(package.folder, _tiny(package))
@@ -142,4 +151,4 @@ def test_every_package_is_asked():
         for path in REPOSITORY.glob("*/*/submission.toml")
         if "The eeg-speech-harness maintainers" in path.read_text()
     }
-    assert ours == {package.name for package in PACKAGES} | {"linear", "ensemble"}
+    assert ours == {package.name for package in PACKAGES} | {"linear", "prior", "ensemble"}

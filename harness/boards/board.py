@@ -9,7 +9,7 @@ apart, and only there. The same records give the same ranking, to the byte.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -104,6 +104,11 @@ class BoardRecord:
         """The score of each subject by the measure that ranks, in the board's order."""
         return list(self.record.ranked.subjects.values())
 
+    @property
+    def unseen(self) -> Mapping[str, float]:
+        """Subject -> its score on unseen stimuli; empty where there are not seen and unseen ones."""
+        return self.record.stimuli.unseen.subjects if self.record.stimuli else {}
+
 
 @dataclass(frozen=True)
 class Board:
@@ -111,7 +116,8 @@ class Board:
 
     Attributes:
         name: which board.
-        records: complete ones over the same subjects and by the same measures, best mean first.
+        records: complete ones over the same subjects and by the same measures, best mean first; behind them,
+            likewise, those that a control flags.
         partial: records over a part of the subjects; they are not ranked.
         left_out: what is wrong with each record that is neither.
     """
@@ -148,10 +154,21 @@ class Board:
         """Whether it is scored by anything but Pearson r alone."""
         return [one.name for one in self.measures] != [DEFAULT]
 
+    @property
+    def n_above_the_line(self) -> int:
+        """How many of the records no control flags; they stand first."""
+        return sum(not one.record.is_flagged for one in self.records)
+
+    @property
+    def by_unseen(self) -> bool:
+        """Whether systems are ranked by the stimuli that their trainings did not see."""
+        return _by_unseen(self.records)
+
     @cached_property
     def scores(self) -> NDArray[np.float64]:
-        """(n_systems, n_subjects) scores by the measure that ranks."""
-        return np.array([one.scores for one in self.records], dtype=np.float64)
+        """(n_systems, n_subjects) scores by the measure that ranks, on unseen stimuli where these rank."""
+        values = [list(one.unseen.values()) if self.by_unseen else one.scores for one in self.records]
+        return np.array(values, dtype=np.float64)
 
 
 def board_names(results: Path) -> list[BoardName]:
@@ -235,20 +252,31 @@ def load_board(results: Path, name: BoardName) -> Board:
 def board_of(name: BoardName, records: Sequence[BoardRecord], left_out: Sequence[Fault] = ()) -> Board:
     """A board of records that were read before, best mean first, equal means by name.
 
+    Records that a control flags stand behind all others.
+
     Args:
         name: of the board.
         records: that belong together.
         left_out: what is wrong with others.
     """
-    ordered = sorted(records, key=_best_first)
+    by_unseen = _by_unseen([one for one in records if not one.record.flags.partial])
+    ordered = sorted(records, key=lambda one: _best_first(one, by_unseen=by_unseen))
     whole = tuple(one for one in ordered if not one.record.flags.partial)
     partial = tuple(one for one in ordered if one.record.flags.partial)
     return Board(name, whole, partial, tuple(left_out))
 
 
-def _best_first(one: BoardRecord) -> tuple[float, str]:
-    ranked = one.record.ranked
-    return -ranked.measure.sign * ranked.value, one.system
+def _by_unseen(records: Sequence[BoardRecord]) -> bool:
+    """Whether all have scores on unseen stimuli, over the same subjects and as many segments."""
+    groups = [one.record.stimuli.unseen if one.record.stimuli else None for one in records]
+    facts = [None if group is None else (list(group.subjects), group.segments) for group in groups]
+    return bool(facts) and facts[0] is not None and all(one == facts[0] for one in facts)
+
+
+def _best_first(one: BoardRecord, *, by_unseen: bool) -> tuple[bool, float, str]:
+    ranked, groups = one.record.ranked, one.record.stimuli
+    value = groups.unseen.value if by_unseen and groups else ranked.value
+    return one.record.is_flagged, -ranked.measure.sign * value, one.system
 
 
 def misplaced(path: Path, results: Path, record: Record) -> Fault:

@@ -12,7 +12,8 @@ from harness.records.record import Measured
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.statistics import least_p
 
-CHANCE_WORDS = "indistinguishable from chance"
+NOT_MEASURED = "not measured"
+BELOW_THE_LINE = "Below the line, since a control says that the score may not come from the EEG"
 
 
 def board_title(board: Board) -> str:
@@ -21,6 +22,8 @@ def board_title(board: Board) -> str:
     corpus = SIMULATED_WORDS if board.simulated else name.corpus
     sizes = f"{counted(len(board.records), 'system')}, {counted(len(board.subjects), 'subject')}"
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
+    if board.by_unseen:
+        by = f"{by or ', ranked'} on unseen stimuli"
     return f"{corpus}, split {name.split}, part {name.part}, feature {name.feature}{by}: {sizes}"
 
 
@@ -45,21 +48,28 @@ def board_notes(ranking: Ranking) -> list[str]:
                 f" {counted(n_pairs, 'pair')} of systems Holm's p is never below {least:.4g}, whatever the"
                 " difference."
             )
+    if any(row.controls for row in ranking.rows):
+        notes.append(
+            "Without the EEG: what the system scores on surrogates of the same segments, EEG from which what"
+            " was heard is taken out."
+        )
     notes += [
         f"Not ranked, scored on {len(row.score.subjects)} subjects only: {row.system} {row.score.value:.4f}."
         for row in ranking.partial
     ]
-    if left_out := {fault.where.partition(": ")[0] for fault in ranking.board.left_out}:
+    left_out = {fault.where.partition(": ")[0] for fault in ranking.board.left_out}
+    if left_out:
         notes.append(f"Left out, since it does not hold together: {', '.join(sorted(left_out))}.")
     return notes
 
 
-def row_cells(row: Row, *, bands: bool = False) -> dict[str, str]:
+def row_cells(row: Row, *, bands: bool = False, stimuli: bool = False) -> dict[str, str]:
     """A row of the table for people, by column.
 
     Args:
         row: of a board.
         bands: a column for each band of the feature too, of Pearson r.
+        stimuli: columns for seen and unseen stimuli too.
     """
     score = row.score
     first = "band" if score.measure.name == DEFAULT else f"{MEASURES[DEFAULT].short} of band"
@@ -69,9 +79,11 @@ def row_cells(row: Row, *, bands: bool = False) -> dict[str, str]:
         "system": row.system if row.is_isolated else f"{row.system} (not isolated)",
         score.measure.heading: f"{score.value:.4f}",
         "95 % interval": span(score.ci95),
-        "chance": CHANCE_WORDS if score.at_chance else span(score.chance),
+        "chance": score.chance_words or span(score.chance),
+        "without the EEG": without_eeg(row),
         **{one.measure.heading: f"{one.value:.4f}" for one in row.further},
         "unseen stimuli": _unseen(row),
+        **(_by_stimuli(row) if stimuli else {}),
         "date": row.finished[:10],
         "record": row.hashes["record"][:HASH_DIGITS],
     }
@@ -102,10 +114,13 @@ def row_values(board: BoardName, row: Row) -> dict[str, Any]:
             for one in row.further
             for key, value in _measured_values(one).items()
         },
+        **_control_values(row),
         "subjects": len(row.score.subjects),
         "subjects_seen": overlap.subjects_seen if overlap else None,
         "stimuli": overlap.stimuli if overlap else None,
         "stimuli_seen": overlap.stimuli_seen if overlap else None,
+        "mean_on_unseen_stimuli": row.stimuli.unseen.value if row.stimuli else None,
+        "mean_on_seen_stimuli": row.stimuli.seen.value if row.stimuli else None,
         "finished": row.finished,
         "record_sha256": row.hashes["record"],
     }
@@ -127,6 +142,14 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def without_eeg(row: Row) -> str:
+    """What a system scores without the EEG, and what a control warns of."""
+    if row.controls is None:
+        return NOT_MEASURED
+    value = f"{row.controls.blind.value:.4f}"
+    return f"{value} ({', '.join(row.controls.flags)})" if row.controls.flags else value
+
+
 def _measured_values(one: Measured) -> dict[str, float | None]:
     ci95, chance = one.ci95 or (None, None), one.chance or (None, None)
     return {
@@ -135,6 +158,29 @@ def _measured_values(one: Measured) -> dict[str, float | None]:
         "ci95_high": ci95[1],
         "chance_low": chance[0],
         "chance_high": chance[1],
+    }
+
+
+def _by_stimuli(row: Row) -> dict[str, str]:
+    groups = row.stimuli
+    return {
+        "on unseen": f"{groups.unseen.value:.4f}" if groups else "",
+        "on seen": f"{groups.seen.value:.4f}" if groups else "",
+    }
+
+
+def _control_values(row: Row) -> dict[str, float | bool | None]:
+    """The blind control; None for each where it was not measured."""
+    controls = row.controls
+    if controls is None:
+        keys = ("blind", "difference_from_blind", "difference_p", "scores_without_eeg")
+        return dict.fromkeys((*keys, "no_evidence_of_using_eeg"))
+    return {
+        "blind": controls.blind.value,
+        "difference_from_blind": controls.blind.difference.value,
+        "difference_p": controls.blind.difference.p,
+        "scores_without_eeg": controls.scores_without_eeg,
+        "no_evidence_of_using_eeg": controls.no_evidence_of_using_eeg,
     }
 
 

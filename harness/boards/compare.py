@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from harness.boards.board import Board, BoardName, BoardRecord, board_names
-from harness.boards.cells import counted, ranked_words
+from harness.boards.cells import counted, ranked_words, without_eeg
 from harness.boards.ranking import LEVEL, rank
+from harness.boards.row import row_of
 from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, RecordError, did_you_mean, shorten
 from harness.records.record import Measured
@@ -164,15 +165,16 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
         place: sorted(results.joinpath(*place).glob("*.json"))
         for place in ([board] if board else board_names(results))
     }
-    found = {
-        place: path
-        for place, paths in here.items()
-        for path in paths
-        if (_is_first_variant(path, submission) if submission else path.stem == name)
-    }
-    chosen = found.get(DEFAULT_BOARD) or (next(iter(found.values())) if len(found) == 1 else None)
-    if chosen:
-        return BoardRecord.sound(chosen)
+    found: dict[BoardName, Path] = {}
+    for place, paths in here.items():
+        for path in paths:
+            meant = _is_first_variant(path, submission) if submission else path.stem == name
+            if meant:
+                found[place] = path
+    if DEFAULT_BOARD in found:
+        return BoardRecord.sound(found[DEFAULT_BOARD])
+    if len(found) == 1:
+        return BoardRecord.sound(*found.values())
     if not found:
         stems = sorted({p.stem for paths in here.values() for p in paths})
         longer = [stem for stem in stems if stem.startswith(name)]
@@ -221,6 +223,10 @@ def comparison_text(comparison: Comparison) -> str:
     corpus = SIMULATED_WORDS if first.record.simulated else board.corpus
     names_measures = first.record.measure_names != (DEFAULT,)
     lines = [_mean_words(one, named=names_measures) for one in (ranked, *further)]
+    lines += [
+        f"{name} without the EEG: {without_eeg(row_of(one))}"
+        for name, one in zip(names, (first, second), strict=True)
+    ]
     lines.append(f"paired sign-flip test over subjects: p = {comparison.p:.4g}")
     if comparison.effect is not None:
         lines.append(f"effect size (mean over deviation of the differences): {comparison.effect:+.2f}")
@@ -266,14 +272,16 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
                 f"{low:+.4f} to {high:+.4f}",
                 f"{ranking.p[own, place]:.4g}",
                 "" if comparison.detectable is None else f"{comparison.detectable:.4f}",
+                without_eeg(row_of(other)),
                 *(f"{further.mean:+.4f}" for further in comparison.further),
             ]
         )
-    headers = ["other system", "difference", "95 % interval", "p (Holm)", "detectable"]
+    headers = ["other system", "difference", "95 % interval", "p (Holm)", "detectable", "without the EEG"]
     headers += [f"difference in {by.short}" for by in board.measures[1:]]
     its = ranking.rows[own].rank
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
     title = f"{one.system} on {one.board}{by}: rank {its.rank if its else 'none'} of {len(ranking.rows)}"
+    title += f"; without the EEG: {without_eeg(ranking.rows[own])}"
     n_subjects = len(one.record.subjects)
     if least_p(n_subjects) > LEVEL:
         title += f"\n{_too_few(n_subjects)}: nothing can be separated here at {LEVEL:g}"

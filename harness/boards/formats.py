@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.boards.board import BoardName
-from harness.boards.cells import board_notes, board_title, row_cells, row_values
+from harness.boards.cells import BELOW_THE_LINE, board_notes, board_title, row_cells, row_values
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
 from harness.errors import Fault, UsageError
@@ -56,24 +56,40 @@ def board_text(ranking: Ranking, form: str = "text", *, sort: str = "rank", band
         return _json(ranking, rows)
     if form == "csv":
         return _csv(ranking.board.name, rows)
+    title, notes = board_title(ranking.board), board_notes(ranking)
+    tables = _tables(rows, form, bands=bands)
+    if form == "html":
+        tables = [f"<p>{html.escape(one)}</p>" if one.startswith(BELOW_THE_LINE) else one for one in tables]
+        lines = [f"<p>{html.escape(note)}</p>" for note in notes]
+        return "\n".join([f"<h2>{html.escape(title)}</h2>", *tables, *lines]) + "\n"
+    if form == "latex":
+        tables = [f"% {one}" if one.startswith(BELOW_THE_LINE) else one for one in tables]
+        comments = [f"% {line}" for line in (title, *notes)]
+        return "\n".join([*comments, *tables]) + "\n"
+    if form == "md":
+        return "\n\n".join([f"**{title}**", *tables, *notes]) + "\n"
+    return "\n\n".join([title, *tables, *(["\n".join(notes)] if notes else [])]) + "\n"
+
+
+def _tables(rows: Sequence[Row], form: str, *, bands: bool) -> list[str]:
+    """The table; then, where a control flags systems, a line that says so, and their own."""
     from tabulate import tabulate
 
-    style = STYLES[form]
-    cells = [row_cells(row, bands=bands) for row in rows]
-    headers = list(cells[0]) if cells else []
-    if form == "md":  # a name may hold what ends a cell there
-        cells = [{key: text.replace("|", "\\|") for key, text in row.items()} for row in cells]
-    table = tabulate([list(row.values()) for row in cells], headers, style, disable_numparse=True)
-    title, notes = board_title(ranking.board), board_notes(ranking)
-    if form == "html":
-        lines = [f"<p>{html.escape(note)}</p>" for note in notes]
-        return "\n".join([f"<h2>{html.escape(title)}</h2>", table, *lines]) + "\n"
-    if form == "latex":
-        comments = [f"% {line}" for line in (title, *notes)]
-        return "\n".join([*comments, table]) + "\n"
-    if form == "md":
-        return "\n\n".join([f"**{title}**", table, *notes]) + "\n"
-    return "\n\n".join([title, table, *(["\n".join(notes)] if notes else [])]) + "\n"
+    above = [row for row in rows if not row.is_flagged]
+    below = [row for row in rows if row.is_flagged]
+    stimuli = any(row.stimuli for row in rows)
+    texts = []
+    for part in (above, below) if below else (above,):
+        cells = [row_cells(row, bands=bands, stimuli=stimuli) for row in part]
+        headers = list(cells[0]) if cells else []
+        if form == "md":  # a name may hold what ends a cell there
+            cells = [{key: text.replace("|", "\\|") for key, text in row.items()} for row in cells]
+        texts.append(
+            tabulate([list(row.values()) for row in cells], headers, STYLES[form], disable_numparse=True)
+        )
+    if below:
+        texts.insert(1, f"{BELOW_THE_LINE}:")
+    return [text for text in texts if text or not below]
 
 
 def boards_text(

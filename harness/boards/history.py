@@ -58,8 +58,12 @@ class Event:
 
 def happened(before: Record | Milestone | None, after: Record | Milestone | None) -> str | None:
     """Which event lies between two records of one system; None where nothing lasting differs."""
-    if before is None or after is None:
-        return None if before is after else "added" if before is None else "withdrawn"
+    if before is None and after is None:
+        return None
+    if before is None:
+        return "added"
+    if after is None:
+        return "withdrawn"
     if before.scorer_version != after.scorer_version:
         return "re-scored: scorer changed"
     (name, old), (name_now, new) = ranked_by(before), ranked_by(after)

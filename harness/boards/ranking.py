@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.boards.board import Board
 from harness.boards.row import Row, row_of
-from harness.scoring.statistics import effect_sizes, holm, rank_intervals, sign_flip_tests
+from harness.scoring.statistics import RankInterval, effect_sizes, holm, rank_intervals, sign_flip_tests
 
 LEVEL = 0.05  # of the tests that tie systems
 
@@ -20,7 +20,7 @@ class Ranking:
 
     Attributes:
         board: its records.
-        rows: of the records, best mean first.
+        rows: of the records, best mean first; those that a control flags stand and rank behind all others.
         partial: rows of the records that are not ranked.
         p: (n_systems, n_systems) of the paired sign-flip tests, Holm over all pairs; ones on the diagonal.
         effect: (n_systems, n_systems), row minus column, mean over deviation of the differences; NaN where
@@ -50,10 +50,19 @@ def rank(board: Board) -> Ranking:
     rows = tuple(
         row_of(one, interval, tied)
         for one, interval, tied in zip(
-            board.records, rank_intervals(board.measures[0].sign * scores), letters, strict=True
+            board.records,
+            _ranks(board.measures[0].sign * scores, board.n_above_the_line),
+            letters,
+            strict=True,
         )
     )
     return Ranking(board, rows, partial, adjusted, effect_sizes(scores))
+
+
+def _ranks(scores: NDArray[np.float64], n_above: int) -> list[RankInterval]:
+    """Ranks of the systems above the line among themselves, and behind them of those below."""
+    above, below = (rank_intervals(part) if len(part) else [] for part in np.split(scores, [n_above]))
+    return above + [RankInterval(*(place + n_above for place in one)) for one in below]
 
 
 def tie_groups(tied: NDArray[np.bool_]) -> list[tuple[int, ...]]:
@@ -74,9 +83,14 @@ def tie_groups(tied: NDArray[np.bool_]) -> list[tuple[int, ...]]:
     shared = np.zeros(tied.shape, dtype=np.int64)  # groups that two systems have in common
     groups: list[tuple[int, ...]] = []
     for first in range(len(tied)):
-        while (left := np.flatnonzero(tied[first] & (shared[first] == 0))).size:
+        while True:
+            apart = np.flatnonzero(
+                tied[first] & (shared[first] == 0)
+            )  # tied with it, in no group with it yet
+            if not apart.size:
+                break
             members, fitting = [first], tied[first].copy()
-            for place in (left[0], *range(first + 1, len(tied)), *range(first)):
+            for place in (apart[0], *range(first + 1, len(tied)), *range(first)):
                 if fitting[place] and place not in members:
                     members.append(int(place))
                     fitting &= tied[place]

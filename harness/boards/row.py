@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.boards.board import BoardRecord
+from harness.records.controls import Controls
 from harness.records.record import Measured, Member, Overlap
+from harness.records.stimuli import SeenAndUnseen
 from harness.records.text import flag_lines
 from harness.scoring.statistics import RankInterval
 
@@ -27,7 +29,10 @@ class Row:
         score: by the measure that ranks its board: mean, interval, chance, and the mean of each subject.
         further: the same by the split's further measures, in their order.
         overlap: with what its weights were trained on; None where not on record.
+        stimuli: the score on stimuli that its training saw, and on others; None where not known, or where
+            there are not both.
         bands: (n_bands,) mean Pearson r.
+        controls: what it scores without the EEG; None where that was not measured.
         flags: what a reader must know before trusting the mean, a sentence each.
         corpus_kind: "real" or "simulated".
         finished: when it was scored, UTC, ISO 8601.
@@ -51,7 +56,9 @@ class Row:
     score: Measured
     further: tuple[Measured, ...]
     overlap: Overlap | None
+    stimuli: SeenAndUnseen | None
     bands: tuple[float, ...]
+    controls: Controls | None
     flags: tuple[str, ...]
     corpus_kind: str
     finished: str
@@ -61,6 +68,11 @@ class Row:
     hashes: Mapping[str, str]
     is_isolated: bool
     fresh: bool
+
+    @property
+    def is_flagged(self) -> bool:
+        """Whether a control says that its score may not come from the EEG; it then stands below a line."""
+        return self.controls is not None and self.controls.is_flagged
 
 
 def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -> Row:
@@ -94,7 +106,9 @@ def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -
         score=record.ranked,
         further=record.measured[1:],
         overlap=record.overlap or None,
+        stimuli=record.stimuli or None,
         bands=record.bands,
+        controls=record.controls or None,
         flags=tuple(flag_lines(record)),
         corpus_kind=record.corpus.kind,
         finished=record.run.finished,

@@ -75,7 +75,8 @@ def _to_fetch(name: str) -> Declaration:
     path = Path(name)
     found = load_declaration(path.parent) if path.name == DECLARATION else declared(name)
     if found is None or found.fetch is None:
-        known = [one for one in declared_names() if (it := declared(one)) and it.fetch is not None]
+        shipped = {one: declared(one) for one in declared_names()}
+        known = [one for one, what in shipped.items() if what is not None and what.fetch is not None]
         raise UsageError(
             Fault(
                 "CORPUS",

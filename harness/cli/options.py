@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -136,6 +137,32 @@ def run_options(command: Command) -> Command:
         ),
     )
     return _with(call, options)
+
+
+def controlled_run_options(command: Command) -> Command:
+    """As :func:`run_options`, and --surrogates and --no-controls."""
+
+    @functools.wraps(command)
+    def call(*, run: Any, surrogates: int | None, no_controls: bool, **others: Any) -> None:
+        if no_controls and surrogates is not None:
+            raise click.UsageError("--surrogates and --no-controls are both given: choose one.")
+        command(run=dataclasses.replace(run, surrogates=0 if no_controls else surrogates), **others)
+
+    options = (
+        click.option(
+            "--surrogates",
+            metavar="N",
+            type=click.IntRange(1),
+            default=None,
+            help="For slow systems: the blind control on N segments of each subject. Default: on all.",
+        ),
+        click.option(
+            "--no-controls",
+            is_flag=True,
+            help="Without the blind control, in half the time; the record says that it was not measured.",
+        ),
+    )
+    return run_options(_with(call, options))
 
 
 def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:

@@ -38,8 +38,11 @@ def predict_changes(ref: str, board: str | None, jobs: int | None, data: Path | 
     made = predict_changes(changes, data or simulated_corpus(), Run(jobs=jobs), progress, folder, board=name)
     n_files = 0
     for path, reason in made:
-        n_files += not reason
-        remark(f"{path}: {reason}" if reason else f"predictions written to {path}")
+        if reason:
+            remark(f"{path}: {reason}")
+        else:
+            n_files += 1
+            remark(f"predictions written to {path}")
     answer(f"{n_files} files of predictions in {folder}")
 
 

@@ -18,11 +18,13 @@ from harness.cli.options import (
     LABELS_OPTION,
     OUT_OPTION,
     asked_options,
+    controlled_run_options,
     run_options,
 )
 from harness.errors import Fault, HarnessError, UsageError
 
 if TYPE_CHECKING:
+    from harness.evaluation.bugs import Look
     from harness.execution import PredictorRun, Run
     from harness.records.record import Record
     from harness.tasks.task import Task
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 @asked_options
 @LABELS_OPTION
 @CORPUS_OPTION
-@run_options
+@controlled_run_options
 @click.option("--json", "as_json", is_flag=True, help="Print the score record, and only it.")
 @OUT_OPTION
 @click.option(
@@ -148,13 +150,20 @@ def predict(
 
 
 @cli.command(
-    epilog=examples("harness check submissions/my-model", "harness check predictions.zip --data DIR")
+    epilog=examples(
+        "harness check submissions/my-model --part val", "harness check predictions.zip --data DIR"
+    )
 )
 @click.argument("system", type=click.Path(path_type=Path))
 @asked_options
 @LABELS_OPTION
 @CORPUS_OPTION
 @run_options
+@click.option("--quick", is_flag=True, help="No look for bugs: manifest, hashes and a dry run only.")
+@click.option(
+    "--recut", is_flag=True, help="Ask other cuts of the same recordings too, and say where r collapses."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON, and only it.")
 def check(
     system: Path,
     split: str | None,
@@ -165,12 +174,25 @@ def check(
     labels: Path | None,
     corpus: str | None,
     run: Run,
+    quick: bool,
+    recut: bool,
+    as_json: bool,
 ) -> None:
-    """Refuse what `score` would refuse, without labels: manifest, hashes, a dry run, shapes, numbers."""
+    """List what `score` would refuse (manifest, hashes, a dry run, shapes, numbers), and look for bugs.
+
+    Bugs that raise no error (a flipped sign, a lag, bands in another order, answers that depend on the batch)
+    are looked for where there are references, on a sample of the part. They are findings: the exit code is 1
+    only for what `score` would refuse. docs/findings.md says what is found.
+    """
+    from functools import cache
+
     from harness.cli.output import answer
     from harness.evaluation.check import check_predictions, check_submission
     from harness.predictions import is_predictions
 
+    by_file = is_predictions(system)
+
+    @cache
     def open_task() -> Task:
         return open_asked(
             data=data,
@@ -180,19 +202,72 @@ def check(
             labels=labels,
             corpus=corpus,
             partial=partial,
-            predictions=is_predictions(system),
+            predictions=by_file,
         )
 
-    if is_predictions(system):
-        _refuse_with_predictions(variant=run.variant, save_predictions=None)
+    if quick and recut:
+        raise click.UsageError("--recut is a look for bugs, which --quick leaves out.")
+    if by_file:
+        _refuse_with_predictions(variant=run.variant, save_predictions=None, recut=recut)
         faults, checked = check_predictions(system, open_task())
     else:
         faults, checked = check_submission(system, open_task, run)
-    for line in checked:
-        answer(f"ok: {line}")
+    look = None
+    if not faults and not quick:
+        try:
+            look = _look(system, open_task(), run, recut)
+        except HarnessError as error:
+            faults += error.faults
+    if as_json:
+        answer(_check_json(system, faults, checked, look))
+    else:
+        for line in [*checked, *(look.seen if look else ())]:
+            answer(f"ok: {line}" if line in checked else f"looked at: {line}")
+        for finding in look.findings if look else ():
+            answer(f"{finding}")
     if faults:
         raise HarnessError(*faults)
-    answer(f"{system} can be scored")
+    if not as_json:
+        if look:
+            answer(f"{len(look.findings) or 'no'} finding{'' if len(look.findings) == 1 else 's'}")
+        answer(f"{system} can be scored")
+
+
+def _look(system: Path, task: Task, run: Run, recut: bool) -> Look | None:
+    """Look for bugs; None, with a remark, where there are no references."""
+    from harness.cli.output import progress, remark
+    from harness.errors import CorpusError
+    from harness.evaluation.bugs import look_at_predictions, look_at_submission
+    from harness.predictions import is_predictions
+    from harness.submission.manifest import load_submission
+
+    try:
+        task.check_labels()
+    except CorpusError as error:
+        remark(f"no look for bugs: {error}")
+        return None
+    if is_predictions(system):
+        return look_at_predictions(system, task)
+    with progress(f"predicting with {system.name}") as show:
+        return look_at_submission(load_submission(system), task, run, recut=recut, on_progress=show)
+
+
+def _check_json(system: Path, faults: list[Fault], checked: list[str], look: Look | None) -> str:
+    """What `check` says, as JSON; ``findings`` is null where no bugs were looked for."""
+    import json
+    from dataclasses import asdict
+
+    return json.dumps(
+        {
+            "system": str(system),
+            "can_be_scored": not faults,
+            "faults": [asdict(fault) for fault in faults],
+            "checked": checked,
+            "looked_at": look.seen if look else [],
+            "findings": [finding._asdict() for finding in look.findings] if look else None,
+        },
+        indent=1,
+    )
 
 
 @cli.command(epilog=examples("harness verify results/simulated/held-out-subjects/test/mel/linear.json"))
@@ -254,7 +329,11 @@ def verify(
 
     order_seed = recorded.run.order_seed if same_order else None
     run = Run(
-        variant=recorded.submission.variant, seed=recorded.seed, jobs=jobs, order_seed=order_seed or None
+        variant=recorded.submission.variant,
+        seed=recorded.seed,
+        jobs=jobs,
+        order_seed=order_seed or None,
+        surrogates=recorded.surrogates,
     )
     verification = verified(recorded, _evaluated(chosen, open_task, run))
     answer(verification_text(verification))
@@ -309,8 +388,11 @@ def _evaluated(
         return evaluate(submission, task, run, keep, show)
 
 
-def _refuse_with_predictions(*, variant: str | None, save_predictions: Path | None) -> None:
-    for name, value in (("--variant", variant), ("--save-predictions", save_predictions)):
+def _refuse_with_predictions(
+    *, variant: str | None, save_predictions: Path | None, recut: bool = False
+) -> None:
+    given = (("--variant", variant), ("--save-predictions", save_predictions), ("--recut", recut or None))
+    for name, value in given:
         if value is not None:
             raise click.UsageError(f"{name} is for submissions; SYSTEM is a predictions file.")
 

@@ -8,7 +8,7 @@ whatever the files' own order and type.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -291,9 +291,9 @@ def with_frame_rates(
         if name in declaration.features
     }
     others = {name: ratio for name, ratio in ratios.items() if ratio != 1}
-    return (
-        recording if others == recording.frames_per_sample else replace(recording, frames_per_sample=others)
-    )
+    if others == recording.frames_per_sample:
+        return recording
+    return replace(recording, frames_per_sample=others)
 
 
 def length_fault(
@@ -327,6 +327,37 @@ def length_fault(
         f"about {round(expected)} frames, at the rates of the corpus",
         "Lengths may differ by 2 %: is a sampling rate another than declared, or is it another recording?",
     )
+
+
+def wide_notes(recordings: Iterable[Recording], declaration: Declaration) -> list[str]:
+    """A note where EEG files have more channels than are read; no note where none has."""
+    widths = [
+        piece.shape[1 - recording.eeg_series.time_axis]
+        for recording in recordings
+        for piece in recording.eeg_series.pieces
+    ]
+    widest = max(widths, default=0)
+    if widest <= declaration.n_channels:
+        return []
+    return [
+        f"EEG files with up to {widest} channels: the first {declaration.n_channels} are read, as"
+        f" {declaration.name} declares"
+    ]
+
+
+def cut_notes(cuts: Sequence[tuple[int, str]]) -> list[str]:
+    """A note where recordings were cut to their shortest series; no note where none was.
+
+    Args:
+        cuts: for each recording that was cut, how many samples were left out, and its id.
+    """
+    if not cuts:
+        return []
+    most, recording = max(cuts)
+    return [
+        f"{len(cuts)} recordings cut to the shortest of EEG and features, by {most} samples at most"
+        f" ({recording})"
+    ]
 
 
 def case_faults(subjects: Iterable[str], where: str) -> list[Fault]:

@@ -130,6 +130,7 @@ class Declaration:
         default_split: a split's name, or the path of a split file, relative to ``folder``.
         default_splits: layout -> split, where it has another default.
         measure: what a split that names no measure is scored by.
+        surrogates: how the blind control's EEG is made; empty for what suits the measure.
         preprocessing: the recipe by which the EEG was made of raw recordings, its sha256 and the version of
             the code that applied it; None where that is not known.
         fetch: where the files are served, and their sha256; None where nobody may fetch them.
@@ -152,6 +153,7 @@ class Declaration:
     default_split: str = ""
     default_splits: Mapping[str, str] = field(default_factory=dict)
     measure: str = DEFAULT_MEASURE
+    surrogates: str = ""
     preprocessing: Mapping[str, Any] | None = None
     fetch: Mapping[str, Any] | None = None
     folder: Path | None = None
@@ -272,6 +274,7 @@ def _declaration(path: Path, folder: Path | None) -> Declaration:
         default_split=document.get("default_split", ""),
         default_splits=document.get("default_splits", {}),
         measure=document.get("measure", DEFAULT_MEASURE),
+        surrogates=document.get("surrogates", ""),
         preprocessing=document.get("preprocessing"),
         fetch=document.get("fetch"),
         folder=folder,
@@ -294,11 +297,14 @@ def _texts(files: str | list[str]) -> list[str]:
     return [files] if isinstance(files, str) else files
 
 
-def _n_in(found: re.Match[str]) -> int:
-    """How many subjects a range names; more than any corpus has where its numbers are too long to be read."""
+def _is_too_long(entry: str) -> bool:
+    """Whether an entry is a range of more than ``MOST_SUBJECTS`` subjects."""
+    found = _RANGE.fullmatch(entry)
+    if found is None:
+        return False
     if max(len(found["first"]), len(found["last"])) > _MOST_DIGITS:
-        return MOST_SUBJECTS + 1
-    return int(found["last"]) - int(found["first"]) + 1
+        return True
+    return int(found["last"]) - int(found["first"]) >= MOST_SUBJECTS
 
 
 def _named(entries: list[str]) -> list[str]:
@@ -328,7 +334,7 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
     faults += [
         Fault(f"{where}: subjects", f"{entry[:60]!r}", f"a range of at most {MOST_SUBJECTS} subjects")
         for entry in document.get("subjects", ())
-        if (found := _RANGE.fullmatch(entry)) and _n_in(found) > MOST_SUBJECTS
+        if _is_too_long(entry)
     ]
     has_layouts = "layouts" in document
     if has_layouts == ("eeg" in document):

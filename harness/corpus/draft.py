@@ -157,8 +157,9 @@ def _pattern(paths: Sequence[str], known: Mapping[tuple[str, ...], str]) -> str:
             pieces.append(values[0])
             continue
         names = [name for one, name in known.items() if set(values) <= set(one)]
-        name = names[0] if names else "stimulus" if len(paths) > 1 else ""
-        pieces.append(f"{{{name}}}" if name else "*")
+        if not names and len(paths) > 1:
+            names = ["stimulus"]
+        pieces.append(f"{{{names[0]}}}" if names and names[0] else "*")
     return "".join(pieces)
 
 

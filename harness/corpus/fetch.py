@@ -87,15 +87,15 @@ def fetch_corpus(
 
 
 def _owners(declaration: Declaration, listed: Mapping[str, Any]) -> dict[str, str]:
-    """Whose each file is: the subject that its name names; in the list's order."""
+    """File -> the subject in its name, in the list's order; empty where the name has none."""
+    patterns = declaration.eeg.patterns if declaration.eeg is not None else ()
     owners = {}
     for name in [*listed["sha256"], *listed.get("unverified", [])]:
-        found = None
-        if declaration.eeg is not None:
-            found = next((one for pattern in declaration.eeg.patterns if (one := pattern.match(name))), None)
+        matches = (pattern.match(name) for pattern in patterns)
         words = re.split(r"[^A-Za-z0-9-]+", name)
-        known = [word for word in words if word in (declaration.subjects or ())]
-        owners[name] = found["subject"] if found else (known or [""])[0]
+        subjects = [found["subject"] for found in matches if found]
+        subjects += [word for word in words if word in (declaration.subjects or ())]
+        owners[name] = subjects[0] if subjects else ""
     return owners
 
 
@@ -111,12 +111,12 @@ def _chosen(
     unknown = [subject for subject in chosen if subject not in everyone]
     if unknown:
         raise UsageError(Fault("--subjects", shorten(unknown), f"some of {everyone[0]}..{everyone[-1]}"))
-    open_ended = [subject for subject in chosen if subject not in verified]
-    if open_ended and not unverified:
+    without_hash = [subject for subject in chosen if subject not in verified]
+    if without_hash and not unverified:
         raise UsageError(
             Fault(
                 "--subjects",
-                f"no sha256 on record for {shorten(open_ended)}",
+                f"no sha256 on record for {shorten(without_hash)}",
                 remedy="Add --unverified to fetch them all the same.",
             )
         )

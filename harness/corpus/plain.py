@@ -21,8 +21,10 @@ from harness.corpus.base import (
     SubjectFault,
     case_faults,
     cut_in_time,
+    cut_notes,
     length_fault,
     natural_key,
+    wide_notes,
 )
 from harness.corpus.declaration import DECLARATION, Declaration, FeatureDeclaration, Files
 from harness.corpus.pattern import Pattern, files_below
@@ -82,7 +84,7 @@ def open_declared(folder: Path, declaration: Declaration, feature_folder: Path |
         folder,
         tuple(recordings),
         tuple(faults),
-        tuple(_notes(cuts, recordings, declaration)),
+        (*cut_notes(cuts), *wide_notes(recordings, declaration)),
         features.absent,
     )
 
@@ -98,7 +100,10 @@ def _eeg_files(folder: Path, declaration: Declaration, eeg: Files, files: Sequen
     faults: list[Fault] = []
     found: dict[str, _Found] = {}
     for pattern in eeg.patterns:
-        matched = [_Found(file, values) for file in files if (values := pattern.match(file)) is not None]
+        values = {file: pattern.match(file) for file in files}
+        matched = [
+            _Found(file, found_there) for file, found_there in values.items() if found_there is not None
+        ]
         if not matched:
             faults.append(_nothing(where, pattern, folder, files))
         for entry in matched:
@@ -343,29 +348,6 @@ def _recording(
         session=values.get("session", ""),
         run=values.get("run", ""),
     )
-
-
-def _notes(
-    cuts: Sequence[tuple[int, str]], recordings: Sequence[Recording], declaration: Declaration
-) -> list[str]:
-    notes = []
-    if cuts:
-        most, name = max(cuts)
-        notes.append(
-            f"{len(cuts)} recordings cut to the shortest of EEG and features, by {most} samples at most"
-            f" ({name})"
-        )
-    widths = [
-        piece.shape[1 - recording.eeg_series.time_axis]
-        for recording in recordings
-        for piece in recording.eeg_series.pieces
-    ]
-    if max(widths) > declaration.n_channels:
-        notes.append(
-            f"EEG files with up to {max(widths)} channels: the first {declaration.n_channels} are read, as"
-            f" {declaration.name} declares"
-        )
-    return notes
 
 
 def _matches(files: Files, path: str) -> bool:

@@ -25,8 +25,10 @@ from harness.corpus.base import (
     Series,
     SubjectFault,
     cut_in_time,
+    cut_notes,
     length_fault,
     natural_key,
+    wide_notes,
 )
 from harness.corpus.declaration import Declaration
 from harness.corpus.pattern import files_below
@@ -72,7 +74,6 @@ def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None, declaration
     faults: list[SubjectFault] = []
     notes: list[str] = []
     cuts: list[tuple[int, str]] = []
-    wide: list[int] = []
     names = [name for name in files_below(eeg_folder) if name.startswith("sub-") and "/" in name]
     for path in (eeg_folder / name for name in names if name.endswith("_eeg.npy")):
         match = _EEG_NAME.fullmatch(path.name)
@@ -84,7 +85,7 @@ def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None, declaration
             notes.append(f"{path.name}: unusable triggers, left out as the dataset says")
             continue
         try:
-            eeg = _eeg_series((open_npy(path),), 1, declaration, wide)
+            eeg = _eeg_series((open_npy(path),), 1, declaration)
         except CorpusError as error:
             faults += [SubjectFault(subject, fault) for fault in error.faults]
             continue
@@ -116,9 +117,7 @@ def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None, declaration
         lengths = [eeg.n_times, *(series.n_times for series in features.values())]
         if len(set(lengths)) > 1:
             cuts.append((max(lengths) - min(lengths), recording.id))
-    if cuts:
-        notes.append(_cut_note(cuts))
-    notes += _wide_note(wide, declaration)
+    notes += cut_notes(cuts)
     return _corpus("preprocessed", eeg_folder, declaration, recordings, faults, notes)
 
 
@@ -135,7 +134,6 @@ def open_split_data(folder: Path, feature_folder: Path | None, declaration: Decl
     """
     found: dict[tuple[str, str], dict[tuple[str, str], Path]] = defaultdict(dict)
     notes: list[str] = []
-    wide: list[int] = []
     folders = [folder] if feature_folder in (None, folder) else [folder, feature_folder]
     known = ("eeg", *declaration.features)
     for path in sorted(path for each in folders if each for path in visible(each, "*.npy")):
@@ -148,10 +146,9 @@ def open_split_data(folder: Path, feature_folder: Path | None, declaration: Decl
     faults: list[SubjectFault] = []
     for (subject, stimulus), paths in found.items():
         try:
-            recordings[subject, stimulus] = _joined(subject, stimulus, paths, declaration, wide)
+            recordings[subject, stimulus] = _joined(subject, stimulus, paths, declaration)
         except CorpusError as error:
             faults += [SubjectFault(subject, fault) for fault in error.faults]
-    notes += _wide_note(wide, declaration)
     return _corpus("split_data", folder, declaration, recordings, faults, notes)
 
 
@@ -167,7 +164,6 @@ def open_challenge(folder: Path, declaration: Declaration) -> Corpus:
     """
     recordings: dict[tuple[str, str], Recording] = {}
     faults: list[SubjectFault] = []
-    wide: list[int] = []
     for path in visible(folder, f"*{_MAPPING_SUFFIX}"):
         subject = path.name.removesuffix(_MAPPING_SUFFIX)
         try:
@@ -178,13 +174,13 @@ def open_challenge(folder: Path, declaration: Declaration) -> Corpus:
             for segment_id, eeg_id in mapping.items():
                 if eeg_id not in arrays:
                     raise CorpusError(Fault(f"{path}: {segment_id}", f"{eeg_id!r} is not in {archive.name}"))
-                eeg = _eeg_series((arrays[eeg_id],), 0, declaration, wide)
+                eeg = _eeg_series((arrays[eeg_id],), 0, declaration)
                 recordings[subject, segment_id] = Recording(
                     subject, eeg_id, (0, 0, eeg.n_times), eeg, segment_id=segment_id
                 )
         except HarnessError as error:
             faults += [SubjectFault(subject, fault) for fault in error.faults]
-    return _corpus("challenge", folder, declaration, recordings, faults, _wide_note(wide, declaration))
+    return _corpus("challenge", folder, declaration, recordings, faults, [])
 
 
 def visible(folder: Path, pattern: str) -> list[Path]:
@@ -244,12 +240,15 @@ def _of_the_eegs_length(
     where: str, eeg: Series, features: Mapping[str, Series], tail_samples: float
 ) -> tuple[dict[str, Series], dict[str, Fault]]:
     """The features that are about as long as the EEG, and what is wrong with the others."""
-    wrong = {
-        name: fault
-        for name, series in features.items()
-        if (fault := length_fault(where, name, eeg.n_times, series.n_times, tail_samples=tail_samples))
-    }
-    return {name: series for name, series in features.items() if name not in wrong}, wrong
+    right: dict[str, Series] = {}
+    wrong: dict[str, Fault] = {}
+    for name, series in features.items():
+        fault = length_fault(where, name, eeg.n_times, series.n_times, tail_samples=tail_samples)
+        if fault is None:
+            right[name] = series
+        else:
+            wrong[name] = fault
+    return right, wrong
 
 
 def _joined(
@@ -257,7 +256,6 @@ def _joined(
     stimulus: str,
     paths: Mapping[tuple[str, str], Path],
     declaration: Declaration,
-    wide: list[int],
 ) -> Recording:
     series: dict[str, Series] = {}
     lengths: dict[str, tuple[int, ...]] = {}
@@ -276,7 +274,7 @@ def _joined(
             )
         pieces = tuple(open_npy(paths[what, part]) for part in TIME_FRACTIONS)
         if what == "eeg":
-            series[what] = _eeg_series(pieces, 0, declaration, wide)
+            series[what] = _eeg_series(pieces, 0, declaration)
         else:
             series[what] = _feature_series(pieces, what, declaration.features[what].n_bands)
         lengths[what] = tuple(piece.shape[0] for piece in pieces)
@@ -301,10 +299,8 @@ def _recording(subject: str, stimulus: str, eeg: Series, features: Mapping[str, 
     return Recording(subject, stimulus, cut_in_time(shortest), eeg, features)
 
 
-def _eeg_series(
-    pieces: tuple[ArrayFile, ...], time_axis: int, declaration: Declaration, wide: list[int]
-) -> Series:
-    """The declared channels of EEG; the width of files that have more is added to ``wide``."""
+def _eeg_series(pieces: tuple[ArrayFile, ...], time_axis: int, declaration: Declaration) -> Series:
+    """The declared channels of EEG; files may have more where the corpus declares so."""
     n_channels = declaration.n_channels
     for piece in pieces:
         channels, times = piece.shape[1 - time_axis], piece.shape[time_axis]
@@ -320,8 +316,6 @@ def _eeg_series(
                     "Axes look swapped: save array.T." if swapped else "",
                 )
             )
-        if channels > n_channels:
-            wide.append(channels)
     return Series(pieces, time_axis, n_channels)
 
 
@@ -340,23 +334,6 @@ def _feature_series(pieces: tuple[ArrayFile, ...], feature: str, n_bands: int) -
     return Series(pieces, 0, n_bands)
 
 
-def _cut_note(cuts: list[tuple[int, str]]) -> str:
-    most, recording = max(cuts)
-    return (
-        f"{len(cuts)} recordings cut to the shortest of EEG and features, by {most} samples at most"
-        f" ({recording})"
-    )
-
-
-def _wide_note(wide: list[int], declaration: Declaration) -> list[str]:
-    if not wide:
-        return []
-    return [
-        f"EEG files with up to {max(wide)} channels: the first {declaration.n_channels} are read, as"
-        f" {declaration.name} declares"
-    ]
-
-
 def _corpus(
     layout: str,
     folder: Path,
@@ -371,6 +348,7 @@ def _corpus(
         ]
         raise CorpusError(*reasons)
     ordered = sorted(recordings, key=lambda key: (natural_key(key[0]), natural_key(key[1])))
+    notes = [*notes, *wide_notes(recordings.values(), declaration)]
     if len(notes) > 8:
         notes = [shorten(notes, 8)]
     return Corpus(

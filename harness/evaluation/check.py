@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from harness.errors import Fault, HarnessError
-from harness.evaluation.predict import predicted
+from harness.evaluation.controls import asked_of
+from harness.evaluation.predict import Predicted, predicted
 from harness.evaluation.prepare import prepare
 from harness.execution import Run
 from harness.predictions import read_predictions
@@ -48,15 +51,24 @@ def check_submission(folder: Path, open_task: Callable[[], Task], run: Run) -> t
     try:
         task = open_task()
         prepared = prepare(submission, task, run)
-        with predicted(prepared, n_segments=DRY_RUN_SEGMENTS) as dry:
-            n_bands = task.n_bands
+        with predicted(prepared, asked_of(task, run, DRY_RUN_SEGMENTS)) as dry:
             checked.append(
                 f"dry run on {len(dry.run.predictions)} segments of {task.corpus.words}: float32"
-                f" ({task.n_frames}, {n_bands}), finite"
+                f" ({task.n_frames}, {task.n_bands}), finite"
             )
+            checked += _blind_lines(dry)
     except HarnessError as error:
         faults += [fault for fault in error.faults if fault not in faults]
     return faults, checked
+
+
+def _blind_lines(dry: Predicted) -> list[str]:
+    """What the dry run says of surrogates, of which there are none where segments are too short."""
+    if not dry.blind:
+        return []
+    same = all(np.array_equal(dry.run.predictions[name], blind) for name, blind in dry.blind.items())
+    line = f"dry run on {len(dry.blind)} surrogates, EEG without what was heard"
+    return [f"{line}: THE SAME PREDICTIONS, the EEG is not used" if same else f"{line}: other predictions"]
 
 
 def check_predictions(path: Path, task: Task) -> tuple[list[Fault], list[str]]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import UNSET
 
 from harness.conventions import Progress
-from harness.evaluation.overlap import training_overlap
+from harness.evaluation.controls import asked_of, blind_control, ranking_measure
+from harness.evaluation.overlap import Seen, seen_and_unseen, seen_in_training, training_overlap
 from harness.evaluation.predict import grouped, predicted
 from harness.evaluation.prepare import Prepared, prepare
 from harness.execution import PredictorRun, Run
@@ -26,18 +27,19 @@ from harness.predictions import (
     write_predictions,
 )
 from harness.records import provenance
+from harness.records.controls import controls_of
 from harness.records.key import key_of
 from harness.records.record import (
     CorpusData,
     GitCommit,
     Member,
-    Overlap,
     Record,
     RunFacts,
     SplitPart,
     System,
     build_record,
 )
+from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
 from harness.scoring.score import SCORER_VERSION, Score, combine, score_with_chance
 from harness.submission.manifest import Submission
@@ -46,6 +48,9 @@ from harness.tasks.splits import DEFAULT_MEASURES
 from harness.tasks.task import Task
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from harness.conventions import Array
 
 # What happens to predictions before they are scored: they are written to a file, or handed to a function.
@@ -59,11 +64,13 @@ class Scored(NamedTuple):
         score: of every subject, and their mean.
         chance: of the same predictions.
         references: the fingerprint of the references that they were scored against.
+        segments: subject -> (n_segments,) value of each of its segments by the measure that ranks.
     """
 
     score: Score
     chance: Chance
     references: Fingerprint
+    segments: Mapping[str, NDArray[np.float64]]
 
 
 def evaluate(
@@ -93,14 +100,15 @@ def evaluate(
         check_subjects(task.by_subject)
     task.check_labels()
     prepared = prepare(submission, task, run)
-    with predicted(prepared, on_progress=on_progress) as made:
+    with predicted(prepared, asked_of(task, run), on_progress=on_progress) as made:
         if isinstance(keep, Path):
             write_predictions(keep, grouped(task, made.run.predictions))
         elif keep is not None:
             keep(made.run)
         scored = score_task(task, grouped(task, made.run.predictions))
         fingerprint = task.fingerprint(made.eeg, scored.references)
-        return _submission_record(prepared, fingerprint, scored, made.run)
+        blind = blind_control(task, made.blind, scored.segments)
+        return _submission_record(prepared, fingerprint, scored, made.run, blind)
 
 
 def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
@@ -159,15 +167,17 @@ def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]
         CorpusError: references that cannot be read, or the training part's where a measure needs its mean.
         PredictionsError: where a predictions file is read on the way and refused.
     """
-    scores, by_chance, seen = {}, {}, Fingerprint()
+    scores, by_chance, values, seen = {}, {}, {}, Fingerprint()
+    ranking = ranking_measure(task).name
     for subject, own in predictions:
         references = task.references(subject)
-        scores[subject], by_chance[subject] = score_with_chance(
+        scores[subject], by_chance[subject], segments = score_with_chance(
             references, own, task.split.measures, task.centre
         )
+        values[subject] = segments[ranking]
         for segment_id, reference in references.items():
             seen.add_reference(segment_id, reference)
-    return Scored(combine(scores), chance(by_chance, frame_rate_hz=task.frame_rate_hz), seen)
+    return Scored(combine(scores), chance(by_chance, frame_rate_hz=task.frame_rate_hz), seen, values)
 
 
 def expected_key(prepared: Prepared, fingerprint: str) -> str:
@@ -189,7 +199,11 @@ def expected_key(prepared: Prepared, fingerprint: str) -> str:
 
 
 def _submission_record(
-    prepared: Prepared, fingerprint: str, scored: Scored, made: PredictorRun | None = None
+    prepared: Prepared,
+    fingerprint: str,
+    scored: Scored,
+    made: PredictorRun | None = None,
+    blind: Blind | None = None,
 ) -> Record:
     task = prepared.task
     weights = [one.weights for one in prepared.members or (prepared,)]
@@ -201,7 +215,8 @@ def _submission_record(
         prepared.submission.folder,
         prepared.run.seed,
         made=made,
-        overlap=training_overlap(task, weights),
+        seen=seen_in_training(task, weights),
+        blind=blind,
     )
 
 
@@ -259,9 +274,12 @@ def _record(
     seed: int,
     *,
     made: PredictorRun | None = None,
-    overlap: Overlap | None = None,
+    seen: Seen | None = None,
+    blind: Blind | None = None,
 ) -> Record:
     seconds = None if made is None else made.seconds
+    n_surrogates = blind.segments if blind else 0
+    eeg_seconds = task.eeg_seconds + n_surrogates * task.split.segment_seconds
     state, host = git_state(folder), provenance.host()
     return build_record(
         scored.score,
@@ -271,14 +289,16 @@ def _record(
         corpus=corpus,
         feature=task.feature,
         seed=seed,
-        overlap=overlap,
+        overlap=training_overlap(task, seen) if seen else None,
+        stimuli=seen_and_unseen(task, seen, scored.segments) if seen else None,
+        controls=None if blind is None else controls_of(blind, n_surrogates < len(task.segments)),
         subjects_missing=task.subjects_missing,
         environment=provenance.environment(),
         git=None if state is None else GitCommit(commit=state.commit, dirty=state.dirty),
         run=RunFacts(
             finished=provenance.now(),
             seconds=None if seconds is None else round(seconds, 3),
-            times_faster_than_real_time=round(task.eeg_seconds / seconds, 1) if seconds else None,
+            times_faster_than_real_time=round(eeg_seconds / seconds, 1) if seconds else None,
             machine=host.machine,
             processors=host.processors,
             isolation=UNSET if made is None else made.isolation,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,8 +15,11 @@ from numpy.typing import NDArray
 
 from harness.conventions import Progress
 from harness.corpus.array_files import release_maps
+from harness.errors import Fault, PredictorError
 from harness.evaluation.prepare import Prepared
 from harness.execution import PredictorRun, Run, SegmentInput, predict_segments
+from harness.scoring.blind import surrogate_of
+from harness.scoring.measures import DEFAULT_SURROGATES
 from harness.submission.ensemble import mean_of_runs
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.segments import Segment
@@ -29,26 +33,46 @@ class Predicted(NamedTuple):
     """What a submission predicted, and from what.
 
     Attributes:
-        run: its predictions, how long they took, and what it printed.
+        run: its predictions, how long they took, and what it printed; time is that of surrogates too.
         eeg: the fingerprint of the EEG that it was given.
+        blind: segment id -> its prediction from the segment's surrogate; empty where none were asked.
     """
 
     run: PredictorRun
     eeg: Fingerprint
+    blind: Mapping[str, Array] = MappingProxyType({})
+
+
+class Asked(NamedTuple):
+    """What a predictor is asked.
+
+    Attributes:
+        segments: with their own EEG.
+        blind: segments whose surrogate it is asked too; some of ``segments``, or none.
+        surrogates: how these are made.
+    """
+
+    segments: Sequence[Segment]
+    blind: Sequence[Segment] = ()
+    surrogates: str = DEFAULT_SURROGATES
 
 
 class _Reader:
-    """Reads segments' EEG for a predictor, and keeps the fingerprint of what was read."""
+    """Reads what a predictor is asked, and keeps the fingerprint of the EEG that was read."""
 
-    def __init__(self, segments: Sequence[Segment]) -> None:
-        self._segments = segments
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
         self.fingerprint = Fingerprint()
 
     def __call__(self, index: int) -> NDArray[np.float32]:
-        """The EEG of a segment, (segment_samples, n_channels)."""
-        segment = self._segments[index]
+        """The EEG of a segment, (segment_samples, n_channels); behind the last segment, of a surrogate."""
+        segments, blind, kind = self._asked
+        is_blind = index >= len(segments)
+        segment = blind[index - len(segments)] if is_blind else segments[index]
         eeg = np.array(segment.eeg(), order="C")  # a copy: no map of a corpus's file is handed on
         release_maps()  # segments come from all recordings in turn
+        if is_blind:
+            return surrogate_of(segment.id, eeg, kind)
         if self.fingerprint.lacks(segment.id, "eeg"):
             self.fingerprint.add_eeg(segment.id, eeg)
         return eeg
@@ -56,19 +80,57 @@ class _Reader:
 
 @contextmanager
 def predicted(
-    prepared: Prepared, *, n_segments: int | None = None, on_progress: Progress | None = None
+    prepared: Prepared, asked: Asked | None = None, *, on_progress: Progress | None = None
 ) -> Iterator[Predicted]:
-    """Run a submission on a task's segments (the first ``n_segments``, or all).
+    """Run a submission on segments, and on surrogates of some, all in one random order.
+
+    Args:
+        prepared: the submission on its task.
+        asked: what it is asked; None for the task's segments.
+        on_progress: called with how many are done and their total.
 
     Raises:
-        PredictorError: the predictor's process failed in any way.
+        PredictorError: the predictor's process failed in any way; said to fail on surrogates only where it
+            answers all segments without them.
         CorpusError: EEG that cannot be read.
     """
-    segments = prepared.task.segments[:n_segments]
-    read_eeg = _Reader(segments)
+    asked = asked or Asked(prepared.task.segments)
+    read_eeg = _Reader(asked)
     started = _ensemble_run if prepared.members else _one_run
-    with started(prepared, segments, read_eeg, on_progress) as run:
-        yield Predicted(run, read_eeg.fingerprint)
+    began = time.monotonic()
+    with ExitStack() as stack:
+        try:
+            run = stack.enter_context(started(prepared, asked, read_eeg, on_progress))
+        except PredictorError as error:
+            if not asked.blind:
+                raise
+            left = prepared.run.seconds - (time.monotonic() - began)
+            raise PredictorError(*error.faults, *_of_surrogates(prepared, asked, left)) from error
+        own = {segment.id: run.predictions[segment.id] for segment in asked.segments}
+        blind = {segment.id: run.predictions[_surrogate_id(segment)] for segment in asked.blind}
+        stack.callback(own.clear)  # storage without a name goes with the last array
+        stack.callback(blind.clear)
+        own_run = replace(run, predictions=MappingProxyType(own))
+        yield Predicted(own_run, read_eeg.fingerprint, MappingProxyType(blind))
+
+
+def _surrogate_id(segment: Segment) -> str:
+    """What errors call a segment's surrogate; no segment has such an id."""
+    return f"surrogate of {segment.id}"
+
+
+def _of_surrogates(prepared: Prepared, asked: Asked, seconds: float) -> list[Fault]:
+    """What there is to say of a run with surrogates that failed: whether it does without them."""
+    where = f"{prepared.submission.name}, blind control"
+    remedy = "Ask for fewer surrogates with --surrogates, or score without controls (--no-controls)."
+    if seconds <= 0:
+        n_asked = f"{len(asked.segments)} segments and {len(asked.blind)} surrogates were asked"
+        return [Fault(where, n_asked, "all within the time limit", remedy)]
+    again = replace(prepared, run=replace(prepared.run, seconds=seconds))
+    if _fails(again, Asked(asked.segments)) or not _fails(again, asked):  # it may have failed by chance
+        return []
+    said = f"it fails on surrogates only: all {len(asked.segments)} segments are answered without them"
+    return [Fault(where, said, "an answer to any finite EEG", "Or score without controls (--no-controls).")]
 
 
 def grouped(task: Task, predictions: Mapping[str, Array]) -> Iterator[tuple[str, dict[str, Array]]]:
@@ -77,23 +139,39 @@ def grouped(task: Task, predictions: Mapping[str, Array]) -> Iterator[tuple[str,
         yield subject, {segment.id: predictions[segment.id] for segment in segments}
 
 
+def _fails(prepared: Prepared, asked: Asked) -> bool:
+    read_eeg = _Reader(asked)
+    started = _ensemble_run if prepared.members else _one_run
+    try:
+        with started(prepared, asked, read_eeg, None):
+            return False
+    except PredictorError:
+        return True
+
+
 def _one_run(
-    prepared: Prepared, segments: Sequence[Segment], read_eeg: _Reader, on_progress: Progress | None
+    prepared: Prepared, asked: Asked, read_eeg: _Reader, on_progress: Progress | None
 ) -> AbstractContextManager[PredictorRun]:
     told = prepared.task.split.told
-    inputs = [SegmentInput(segment.id, told(segment.subject)) for segment in segments]
     return predict_segments(
         prepared.spec,
-        inputs,
+        [SegmentInput(name, told(subject)) for name, subject in _names(asked)],
         read_eeg,
         prepared.run,
         on_progress=on_progress,
         hidden=prepared.task.private,
+        n_sizing=len(asked.segments),
     )
 
 
+def _names(asked: Asked) -> list[tuple[str, str]]:
+    """Id and subject of everything that is asked, segments first; ids stay on this side."""
+    own = [(segment.id, segment.subject) for segment in asked.segments]
+    return own + [(_surrogate_id(segment), segment.subject) for segment in asked.blind]
+
+
 def _ensemble_run(
-    prepared: Prepared, segments: Sequence[Segment], read_eeg: _Reader, on_progress: Progress | None
+    prepared: Prepared, asked: Asked, read_eeg: _Reader, on_progress: Progress | None
 ) -> AbstractContextManager[PredictorRun]:
     """The members in the manifest's order; the time limit is that of all together."""
     began = time.monotonic()
@@ -109,7 +187,7 @@ def _ensemble_run(
 
             left = max(prepared.run.seconds - (time.monotonic() - began), 0.0)
             run: Run = replace(member.run, seconds=left, order_seed=order_seed)
-            yield _one_run(replace(member, run=run), segments, read_eeg, show)
+            yield _one_run(replace(member, run=run), asked, read_eeg, show)
 
     shape = (prepared.task.n_frames, prepared.task.n_bands)
-    return mean_of_runs(runs(), [segment.id for segment in segments], shape, n_members)
+    return mean_of_runs(runs(), [name for name, _ in _names(asked)], shape, n_members)

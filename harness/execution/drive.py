@@ -62,6 +62,8 @@ class Drive:
         on_progress: called with the segments done and their total; may be None.
         isolation: means in use.
         order_seed: of the order in which the segments are asked.
+        n_sizing: how many of the segments, from the first, decide the size of batches and the number of
+            workers.
         seconds: inside ``predict``, as the workers say.
         wall_seconds: of the run, once it is over.
         store: (n_segments, n_frames, n_bands) float32, in a file without a name.
@@ -75,6 +77,7 @@ class Drive:
     on_progress: Callable[[int, int], None] | None
     isolation: str
     order_seed: str
+    n_sizing: int
     seconds: float = 0.0
     wall_seconds: float = 0.0
     n_given: int = 0  # batches
@@ -84,15 +87,17 @@ class Drive:
     def __post_init__(self) -> None:
         setup = self.spec.setup
         subjects = [segment.subject for segment in self.segments]
-        self.batches = shuffled_batches(subjects, self.batch_segments, self.order_seed)
+        most, n_sizing = self.batch_segments, self.n_sizing
+        self.batches = shuffled_batches(subjects, most, self.order_seed, n_sizing)
+        self.n_usual = len(shuffled_batches(subjects[:n_sizing], most, self.order_seed))
         shape = (len(self.segments), setup.n_frames, setup.n_bands)
         self.store: Array = exchange.unnamed_storage(shape)
 
     def run(self) -> str:
         """Predict everything; return the last lines of output."""
         self.began = self.next_look = time.monotonic()
-        fitting = fitting_jobs(len(self.batches), self.limits.memory_bytes)
-        jobs = min(self.limits.jobs or fitting, len(self.batches))
+        fitting = fitting_jobs(self.n_usual, self.limits.memory_bytes)
+        jobs = min(self.limits.jobs or fitting, self.n_usual)
         n_threads = threads_asked() or max(1, len(os.sched_getaffinity(0)) // jobs)
         with ExitStack() as stack:
             place = stack.enter_context(prepared_place(self.spec, self.limits, self.isolation))
@@ -273,9 +278,10 @@ class Drive:
         if not child.pending:
             return f"{name}, after its last segment"
         batch = child.pending[0]
-        ids = [self.segments[i].id for i in self.batches[batch].own]
-        if segment is not None and 0 <= segment < len(ids):
-            ids = ids[segment : segment + 1]
+        own = self.batches[batch].own
+        if segment is not None and 0 <= segment < len(own):
+            own = own[segment : segment + 1]
+        ids = [self.segments[i].id for i in sorted(own)]
         words = "segment" if len(ids) == 1 else "segments"
         return f"{name}, batch {batch + 1} of {len(self.batches)}, {words} {shorten(ids, 2)}"
 

@@ -25,7 +25,9 @@ class Batch(NamedTuple):
         return self.positions[: self.n_own]
 
 
-def shuffled_batches(subjects: Sequence[str], most: int, seed: str) -> list[Batch]:
+def shuffled_batches(
+    subjects: Sequence[str], most: int, seed: str, n_sizing: int | None = None
+) -> list[Batch]:
     """Batches in a random order, of segments in a random order.
 
     A batch holds segments of one subject where subjects are told, and of anybody where all are
@@ -37,6 +39,8 @@ def shuffled_batches(subjects: Sequence[str], most: int, seed: str) -> list[Batc
         subjects: what is told of each segment's subject.
         most: segments in one batch.
         seed: of the order.
+        n_sizing: batches are as large as the first so many segments would have them by themselves, so that
+            what is asked besides changes no prediction; None for all.
     """
     order = random.Random(seed)
     groups: dict[str, list[int]] = {}
@@ -44,8 +48,9 @@ def shuffled_batches(subjects: Sequence[str], most: int, seed: str) -> list[Batc
         groups.setdefault(subject, []).append(position)
     batches = []
     for group in groups.values():
+        counted = sum(n_sizing is None or position < n_sizing for position in group) or len(group)
+        size = -(-counted // -(-counted // most))
         order.shuffle(group)
-        size = -(-len(group) // -(-len(group) // most))
         for start in range(0, len(group), size):
             own = group[start : start + size]
             again = order.sample(group[:start], size - len(own))

@@ -63,6 +63,7 @@ def predict_segments(
     batch_segments: int = 32,
     on_progress: Callable[[int, int], None] | None = None,
     hidden: Sequence[Path] = (),
+    n_sizing: int | None = None,
 ) -> Iterator[PredictorRun]:
     """Predict every segment in processes of their own; all have ended when the body begins.
 
@@ -75,6 +76,8 @@ def predict_segments(
         batch_segments: most segments in one call of ``predict``.
         on_progress: called with the segments done and their total.
         hidden: files and folders that must not be where every predictor may read.
+        n_sizing: batches and processes are as the first so many segments would have them by themselves;
+            None for all.
 
     Yields:
         The predictions; an empty run, without a process, where there are no segments.
@@ -100,7 +103,10 @@ def predict_segments(
     predictions: dict[str, Array] = {}
     try:
         with full_disk_explained():
-            drive = Drive(spec, segments, read_eeg, run, batch_segments, on_progress, means, order_seed)
+            n_sizing = n_sizing or len(segments)
+            drive = Drive(
+                spec, segments, read_eeg, run, batch_segments, on_progress, means, order_seed, n_sizing
+            )
             output = drive.run()
         predictions.update((segment.id, drive.store[i]) for i, segment in enumerate(segments))
         yield PredictorRun(

@@ -32,6 +32,8 @@ class Run:
         isolation: ``strongest`` of what works here, or ``bubblewrap``, ``landlock``, ``none``.
         order_seed: of the order in which segments are asked, to ask as an earlier run did; None for a new
             and secret order.
+        surrogates: of how many segments of each subject surrogates are asked too where the run is scored,
+            for the blind control; None for all, 0 for none.
     """
 
     variant: str | None = None
@@ -48,6 +50,7 @@ class Run:
     output_bytes: int = 64 * 2**20
     isolation: str = STRONGEST
     order_seed: str | None = None
+    surrogates: int | None = None
 
 
 DEFAULT_RUN = Run()

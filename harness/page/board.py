@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from harness.boards.board import BoardName
-from harness.boards.cells import board_notes, counted, row_cells, span
+from harness.boards.cells import BELOW_THE_LINE, board_notes, counted, row_cells, span
 from harness.boards.papers.official import DATA, WHY_UNPAIRED, official_teams
 from harness.boards.ranking import LEVEL, Ranking, tie_groups
 from harness.boards.row import Row
@@ -49,7 +49,8 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
     board = ranking.board
     names = [row.system for row in ranking.rows]
     some = (board.records or board.partial)[0].record
-    rows = [{**row_cells(row), "link": system_file(row.name)} for row in ranking.rows]
+    stimuli = any(row.stimuli for row in ranking.rows)
+    rows = [{**row_cells(row, stimuli=stimuli), "link": system_file(row.name)} for row in ranking.rows]
     by, *further = board.measures
     return {
         "title": board_words(board.name),
@@ -63,7 +64,10 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
         "scorer_version": some.scorer_version,
         "by": by,
         "further": further,
-        "rows": rows,
+        "stimuli": ("on unseen", "on seen") if stimuli else (),
+        "rows": rows[: board.n_above_the_line],
+        "below": rows[board.n_above_the_line :],
+        "below_words": BELOW_THE_LINE,
         "dots_picture": _board_dots(ranking.rows) if rows else None,
         "ties": _board_ties(ranking, names) if 1 < len(names) <= MOST_PAIRS else None,
         "bands": heat([(row.system, row.bands) for row in ranking.rows]),

@@ -102,7 +102,7 @@ def _index(rankings: Sequence[Ranking]) -> dict[str, Any]:
     rows: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
     for ranking in rankings:
         board = ranking.board
-        best = ranking.rows[0] if ranking.rows else None
+        best = next((row for row in ranking.rows if not row.is_flagged), None)
         rows[board.simulated].append(
             {
                 "link": board_file(board.name),

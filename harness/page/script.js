@@ -39,7 +39,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
 for (const form of document.querySelectorAll(".filter")) {
   const input = form.querySelector("input"), count = form.querySelector("output");
-  const rows = [...document.getElementById(input.getAttribute("aria-controls")).tBodies[0].rows];
+  const bodies = [...document.getElementById(input.getAttribute("aria-controls")).tBodies];
+  const rows = bodies.flatMap((body) => [...body.rows]).filter((row) => row.cells.length > 1);
   form.hidden = false;
   const filter = () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);

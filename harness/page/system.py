@@ -156,14 +156,26 @@ def _record_view(place: Place, known: Sequence[str]) -> dict[str, Any]:
 
 
 def _score_facts(place: Place) -> Facts:
-    cells = row_cells(place.row)
+    cells = row_cells(place.row, stimuli=True)
     mean, *further = (one.measure.heading for one in (place.row.score, *place.row.further))
     if place.row.rank is None:
         return [(key, cells[key]) for key in ("rank", mean, *further)]
     facts = [("rank", f"{cells['rank']} of {len(place.ranking.rows)}")]
     if len(place.ranking.rows) > 1:
         facts.append(("tie groups", cells["ties"]))
-    facts += [(key, cells[key]) for key in (mean, "95 % interval", "chance", *further, "unseen stimuli")]
+    facts += [
+        (key, cells[key])
+        for key in (
+            mean,
+            "95 % interval",
+            "chance",
+            "without the EEG",
+            *further,
+            "unseen stimuli",
+            "on unseen",
+            "on seen",
+        )
+    ]
     return [(key, value) for key, value in facts if value]
 
 

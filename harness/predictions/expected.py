@@ -52,8 +52,11 @@ class SegmentForm:
 
     def fault(self, where: str, shape: tuple[int, ...]) -> Fault | None:
         """Say what is wrong with ``shape``; None where nothing is."""
-        n_times = next(iter(shape), 0) or None if self.n_times is None else self.n_times
-        if shape == (n_times, self.n_bands):
+        if self.n_times is None:
+            fits = len(shape) == 2 and shape[0] > 0 and shape[1] == self.n_bands
+        else:
+            fits = shape == (self.n_times, self.n_bands)
+        if fits:
             return None
         return Fault(where, f"shape {shape}", str(self), self._remedy(shape))
 
@@ -138,7 +141,8 @@ class FaultList:
         faults: list[Fault] = []
         for kind, shown in self._shown.items():
             faults += shown
-            if more := self._more.get(kind):
+            more = self._more.get(kind, 0)
+            if more:
                 faults.append(Fault(self.where, f"and {more} more {kind}"))
         raise_all(PredictionsError, faults)
 

@@ -89,7 +89,8 @@ def parse_subject(
     raw = _split(data, file, segment_ids, faults)
     if segment_ids is not None:
         for segment_id in raw.keys() - set(segment_ids):
-            del raw[_unknown(subject, segment_id, segment_ids, faults)]
+            _add_unknown(subject, segment_id, segment_ids, faults)
+            del raw[segment_id]
     order = raw if segment_ids is None else (i for i in segment_ids if i in raw)
     segments: dict[str, Array] = {}
     for segment_id in order:
@@ -152,7 +153,7 @@ def _split_lenient(data: bytes) -> dict[str, msgspec.Raw]:
             raise error from None
 
 
-def _unknown(subject: str, segment_id: str, known: Sequence[str], faults: FaultList) -> str:
+def _add_unknown(subject: str, segment_id: str, known: Sequence[str], faults: FaultList) -> None:
     kind = "unknown segments"
     if faults.room(kind):
         where = show(segment_name(subject, segment_id))
@@ -161,7 +162,6 @@ def _unknown(subject: str, segment_id: str, known: Sequence[str], faults: FaultL
         faults.add(kind, Fault(where, "unknown segment", expected, remedy))
     else:
         faults.count(kind)
-    return segment_id
 
 
 def _segment(raw: msgspec.Raw, where: str, form: SegmentForm, faults: FaultList) -> Array | None:
@@ -176,10 +176,13 @@ def _segment(raw: msgspec.Raw, where: str, form: SegmentForm, faults: FaultList)
     except (ValueError, RecursionError) as error:
         faults.add(*_explain(raw, where, form, error))
         return None
-    if wrong := form.fault(where, (len(rows), form.n_bands)):
-        kind = "segments of a wrong shape" if rows else "segments with wrong values"
+    wrong = form.fault(where, (len(rows), form.n_bands))
+    if not rows:
         empty = Fault(where, "an empty list", f"numbers of shape {form}")
-        faults.add(kind, wrong if rows else empty)
+        faults.add("segments with wrong values", empty)
+        return None
+    if wrong is not None:
+        faults.add("segments of a wrong shape", wrong)
         return None
     flat = np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * form.n_bands)
     if not np.isfinite(flat).all():  # msgspec refuses these today; this check does not depend on that
@@ -219,12 +222,14 @@ def _file_fault(data: bytes, file: str, error: Exception) -> Fault:
         return Fault(file, f"ends after {len(data)} bytes", "a complete JSON object", _AGAIN)
     if "trailing" in str(error):
         return Fault(file, "text after the end of the JSON object", "one object and no more")
+    expected = "an object {segment_id: numbers}"
     found = _BYTE.match(str(error))
-    if found and (literal := re.compile(rb"-?(NaN|Infinity)").match(data, int(found[2]))):
-        arrived = f"{literal[0].decode()} at byte {found[2]}"
-        return Fault(file, arrived, "finite numbers")
-    arrived = f"malformed JSON at byte {found[2]} ({found[1]})" if found else str(error)
-    return Fault(file, arrived, "an object {segment_id: numbers}")
+    if found is None:
+        return Fault(file, str(error), expected)
+    literal = re.compile(rb"-?(NaN|Infinity)").match(data, int(found[2]))
+    if literal is not None:
+        return Fault(file, f"{literal[0].decode()} at byte {found[2]}", "finite numbers")
+    return Fault(file, f"malformed JSON at byte {found[2]} ({found[1]})", expected)
 
 
 def _repeated(data: bytes) -> dict[str, int]:

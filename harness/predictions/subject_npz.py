@@ -87,8 +87,9 @@ def _array(data: bytes, where: str, form: SegmentForm, faults: FaultList) -> Arr
         fault = Fault(where, f"dtype {show(str(dtype))}", "float32 or float64", remedy)
         faults.add("arrays of a wrong type", fault)
         return None
-    if wrong := form.fault(where, shape):
-        faults.add("segments of a wrong shape", wrong)
+    wrong_shape = form.fault(where, shape)
+    if wrong_shape is not None:
+        faults.add("segments of a wrong shape", wrong_shape)
         return None
     if len(data) - file.tell() != header.n_bytes:
         arrived = f"{len(data) - file.tell()} bytes of numbers"
@@ -96,8 +97,9 @@ def _array(data: bytes, where: str, form: SegmentForm, faults: FaultList) -> Arr
         return None
     flat = np.frombuffer(data, dtype, offset=file.tell())
     array = flat.reshape(shape, order="F" if header.fortran_order else "C").astype(np.float64, order="C")
-    if fault_ := _finite_fault(array, where):
-        faults.add("segments with wrong values", fault_)
+    not_finite = _finite_fault(array, where)
+    if not_finite is not None:
+        faults.add("segments with wrong values", not_finite)
         return None
     return array
 

@@ -144,8 +144,11 @@ def prepare(
         if jobs > 1 and len(recordings) > 1:
             workers = _Workers(min(jobs, len(recordings)))
             stack.callback(workers.close)
-        planned, entries = _planned(root, recordings)
-        heard = _stimuli(planned, entries)
+        with_stimuli, entries = _planned(root, recordings)
+        clashes = _clashes(with_stimuli)
+        entries |= clashes
+        planned = [one for one in with_stimuli if one.recording.name not in clashes]
+        heard = {event.stimulus: event for one in planned for event in one.events}
         work = _Work(root, output, recipe, workers, on_progress, len(heard) + len(planned))
         stimuli = work.stimuli(heard, tuple(features))
         entries |= work.recordings(planned, stimuli)
@@ -306,11 +309,8 @@ class _Work:
                 reasons = tuple(f"stimulus {stimulus} failed." for stimulus in broken)
                 entries[name] = RecordingEntry(recording=name, outcome="failed", reasons=reasons)
                 continue
-            audio_seconds = {
-                event.stimulus: seconds
-                for event in one.events
-                if (seconds := stimuli[event.stimulus].seconds) is not None
-            }
+            durations = {event.stimulus: stimuli[event.stimulus].seconds for event in one.events}
+            audio_seconds = {name: known for name, known in durations.items() if known is not None}
             key = _key({"recipe": self.recipe.sha256, "channels": channels, "audio_seconds": audio_seconds})
             sources = _recording_sources(self.root, one)
             note = self.output.finished("recordings", name, key, sources)
@@ -529,11 +529,12 @@ def _planned(
     return planned, entries
 
 
-def _stimuli(planned: list[_Planned], entries: dict[str, RecordingEntry]) -> dict[str, Event]:
-    """Stimuli by name; a recording whose stimulus or output has another's name fails, and leaves the plan."""
+def _clashes(planned: Sequence[_Planned]) -> dict[str, RecordingEntry]:
+    """Entries of recordings that fail, since a stimulus or an output of theirs has the name of another."""
+    failed: dict[str, RecordingEntry] = {}
     heard: dict[str, Event] = {}
     written: dict[str, str] = {}
-    for one in list(planned):
+    for one in planned:
         name = one.recording.name
         reasons = [
             f"{event.audio}: another file than {heard[event.stimulus].audio}, of the same name. Rename one."
@@ -543,12 +544,11 @@ def _stimuli(planned: list[_Planned], entries: dict[str, RecordingEntry]) -> dic
         outputs = [one.recording.output(event.stimulus) for event in one.events]
         reasons += [f"{path} is made of {written[path]} already." for path in outputs if path in written]
         if reasons:
-            entries[name] = RecordingEntry(recording=name, outcome="failed", reasons=tuple(reasons))
-            planned.remove(one)
+            failed[name] = RecordingEntry(recording=name, outcome="failed", reasons=tuple(reasons))
             continue
         written |= dict.fromkeys(outputs, name)
         heard |= {event.stimulus: event for event in one.events}
-    return heard
+    return failed
 
 
 def _given_features(root: Path, stimulus: str, names: tuple[str, ...]) -> dict[str, Path]:
@@ -576,7 +576,8 @@ def _recording_sources(root: Path, planned: _Planned) -> tuple[_Source, ...]:
     plain = recording.path.with_suffix("") if recording.path.suffix == ".gz" else recording.path
     for suffix in COMPANIONS.get(plain.suffix, ()):
         paths += [plain.with_suffix(suffix), plain.with_suffix(f"{suffix}.gz")]
-    paths += [path for kind in ("events", "channels") if (path := sidecar(root, recording, kind))]
+    sidecars = [sidecar(root, recording, kind) for kind in ("events", "channels")]
+    paths += [path for path in sidecars if path is not None]
     paths += [event.track for event in planned.events if event.track is not None]
     return _sources(root, [path for path in paths if path.exists()])
 

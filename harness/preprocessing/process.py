@@ -323,7 +323,8 @@ def _aligned(
         )
     made = triggers.align(eeg, rate_hz, paired.places, track, track_rate_hz)
     remarks = [f"triggers: {paired.note}"] if paired.note else []
-    if (late := float(track[0]) / track_rate_hz) > 1 / 64:
+    late = float(track[0]) / track_rate_hz
+    if late > 1 / 64:
         remarks.append(f"the first trigger, where the EEG begins, is {late:.3f} s into the stimulus")
     return StimulusResult(
         event.stimulus, made.eeg, 0.0, int(places.size), int(track.size), drift, tuple(remarks)

@@ -209,31 +209,31 @@ def _checked(path: Path, document: dict[str, Any], content: bytes) -> Recipe:
         for key in ("name", "title")
         if not isinstance(document.get(key), str) or not document[key]
     ]
-    channels = _channels(document.get("channels", {}), f"{where}: channels", faults)
-    steps = _steps(document.get("steps"), where, faults)
-    raise_all(CorpusError, faults)
+    channels, wrong_channels = _channels(document.get("channels", {}), f"{where}: channels")
+    steps, wrong_steps = _steps(document.get("steps"), where)
+    raise_all(CorpusError, [*faults, *wrong_channels, *wrong_steps])
     raise_all(CorpusError, _order_faults(where, steps))
     return Recipe(document["name"], document["title"], channels, steps, content)
 
 
-def _channels(table: object, where: str, faults: list[Fault]) -> Channels:
-    channels = _converted(table, Channels, where, faults) or Channels()
+def _channels(table: object, where: str) -> tuple[Channels, list[Fault]]:
+    """The channels of a recipe, and what is wrong with them."""
+    channels = _converted(table, Channels, where)
+    if isinstance(channels, Fault):
+        return Channels(), [channels]
     if channels.other_names and len(channels.other_names) != len(channels.names):
-        faults.append(
-            Fault(
-                f"{where}: other_names",
-                f"{len(channels.other_names)} names",
-                f"{len(channels.names)}, as many as names",
-            )
-        )
-    return channels
+        arrived = f"{len(channels.other_names)} names"
+        expected = f"{len(channels.names)}, as many as names"
+        return channels, [Fault(f"{where}: other_names", arrived, expected)]
+    return channels, []
 
 
-def _steps(tables: object, where: str, faults: list[Fault]) -> tuple[Step, ...]:
+def _steps(tables: object, where: str) -> tuple[tuple[Step, ...], list[Fault]]:
+    """The steps of a recipe, and what is wrong with any."""
     if not isinstance(tables, list) or not tables:
-        faults.append(Fault(f"{where}: steps", "none", "one table [[steps]] for each step"))
-        return ()
-    steps = []
+        return (), [Fault(f"{where}: steps", "none", "one table [[steps]] for each step")]
+    steps: list[Step] = []
+    faults = []
     for index, table in enumerate(tables):
         place = f"{where}: steps[{index}]"
         kind = table.get("step") if isinstance(table, dict) else None
@@ -241,20 +241,21 @@ def _steps(tables: object, where: str, faults: list[Fault]) -> tuple[Step, ...]:
             remedy = did_you_mean(str(kind), list(_KINDS))
             faults.append(Fault(f"{place}: step", f"{kind!r}", f"one of {', '.join(_KINDS)}", remedy))
             continue
-        step = _converted(table, _KINDS[kind], place, faults)
-        if step is not None:
+        step = _converted(table, _KINDS[kind], place)
+        if isinstance(step, Fault):
+            faults.append(step)
+        else:
             steps.append(step)
-    return tuple(steps)
+    return tuple(steps), faults
 
 
-def _converted(table: object, kind: type[_T], where: str, faults: list[Fault]) -> _T | None:
-    """A table as a struct; where it does not fit, None and a fault more."""
+def _converted(table: object, kind: type[_T], where: str) -> _T | Fault:
+    """A table as a struct; a fault where it does not fit."""
     try:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         said = str(error).replace(" - at `$.", " (`").replace("`$`", "the table")
-        faults.append(Fault(where, said + (")" if "(`" in said else "")))
-        return None
+        return Fault(where, said + (")" if "(`" in said else ""))
 
 
 def _order_faults(where: str, steps: tuple[Step, ...]) -> list[Fault]:

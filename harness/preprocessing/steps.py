@@ -188,7 +188,8 @@ def wiener_filter(
     n_inputs = len(kept) * (2 * delay_samples + 1)
     if artefact.sum() < 2:  # a covariance needs two samples
         return Cleaned(0.0, left_out)
-    if (n_clean := int((~artefact).sum())) <= n_inputs:
+    n_clean = int((~artefact).sum())
+    if n_clean <= n_inputs:
         raise CorpusError(
             Fault(
                 "wiener_filter",

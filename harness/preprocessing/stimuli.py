@@ -99,7 +99,8 @@ def make_features(path: Path, names: tuple[str, ...]) -> MadeFeatures:
     remarks = [remark] if remark else []
     if rate_hz % SAMPLE_RATE_HZ:
         remarks.append(f"{path.name}: {rate_hz} Hz is no multiple of 64, mel frames run a little ahead")
-    if "mel-28" in names and (n_silent := n_silent_bands(rate_hz)):
+    n_silent = n_silent_bands(rate_hz) if "mel-28" in names else 0
+    if n_silent:
         remarks.append(f"{path.name}: {n_silent} bands of mel-28 are silent at {rate_hz} Hz")
     try:
         features = {name: functions[name](audio, rate_hz) for name in names}

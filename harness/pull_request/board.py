@@ -16,6 +16,7 @@ from harness.boards.board import BoardName, BoardRecord, board_of, misplaced, st
 from harness.boards.cells import rank_values
 from harness.boards.history import happened
 from harness.boards.ranking import Ranking, rank
+from harness.boards.row import Row
 from harness.conventions import DEFAULT_VARIANT
 from harness.errors import HarnessError, RecordError, SubmissionError, shorten
 from harness.evaluation.evaluate import expected_key
@@ -201,6 +202,12 @@ class BoardChange:
     def _compare(self, stored: BoardRecord, fresh: Record, *, edited: bool, same: bool) -> None:
         where = self._relative(stored.path)
         differ = departures(stored.record, fresh)
+        if edited and stored.record.controls and not fresh.controls:
+            text = f"NOT VERIFIED, the blind control of {where}: no surrogates were asked here"
+            self._remark(False, "record", text)
+        if edited and fresh.controls and not stored.record.controls:
+            text = f"a record without the blind control: {where}: score it without --no-controls"
+            self._remark(True, "record", text)
         if edited and not differ:
             self._remark(False, "record", f"record reproduced: {where}")
         elif edited and self.by_base and self.changes.moves_scores():
@@ -288,6 +295,8 @@ def _described(before: Ranking, after: Ranking, task: Task) -> dict[str, Any]:
                 "ci95": None if row.score.ci95 is None else list(row.score.ci95),
                 "chance": None if row.score.chance is None else list(row.score.chance),
                 **({"further": [one.value for one in row.further]} if row.further else {}),
+                **_controls(row),
+                **({"on_unseen": row.stimuli.unseen.value} if row.stimuli else {}),
                 "how": "scored now" if row.fresh else "from record",
                 "event": happened(old, one.record),
                 "before": None
@@ -303,12 +312,20 @@ def _described(before: Ranking, after: Ranking, task: Task) -> dict[str, Any]:
     return {
         **after.board.name._asdict(),
         **({} if [one.name for one in measures] == [DEFAULT] else {"measures": _shown(measures)}),
+        **({"by_unseen": True} if after.board.by_unseen else {}),
         "simulated": task.corpus.simulated,
         "subjects": len(task.by_subject),
         "rows": rows,
         "partial": [row.system for row in after.partial],
         "gone": [system for system in old_rows if system not in now],
     }
+
+
+def _controls(row: Row) -> dict[str, Any]:
+    """What a row scores without the EEG; nothing where that was not measured."""
+    if row.controls is None:
+        return {}
+    return {"without_eeg": {"value": row.controls.blind.value, "flags": list(row.controls.flags)}}
 
 
 def _shown(measures: Sequence[Measure]) -> list[dict[str, Any]]:

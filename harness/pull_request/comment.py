@@ -189,8 +189,11 @@ def _board(board: Mapping[str, Any], cut: _Cut) -> str:
     lines = [title]
     if rows:
         first, *further = (f"mean {measure['short']}" for measure in _measures(board))
-        headers = ["rank", "change", "ties", "system", first, "95 % interval", "chance", *further, "how"]
-        table = [headers, ["---"] * len(headers), *(_cells(row, len(further)) for row in rows)]
+        headers = ["rank", "change", "ties", "system", first, "95 % interval", "chance", "without the EEG"]
+        unseen = any("on_unseen" in row for row in board["rows"])
+        headers += [*further, *(["on unseen"] if unseen else []), "how"]
+        table = [headers, ["---"] * len(headers)]
+        table += [_cells(row, len(further), unseen=unseen) for row in rows]
         lines += ["", *(f"| {' | '.join(cells)} |" for cells in table)]
     lines += _left_out(n_rows - len(rows), "row")
     for words, systems in (("No longer ranked", board["gone"]), ("Not ranked, partial", board["partial"])):
@@ -208,6 +211,12 @@ def _measures(board: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _ranked_by(board: Mapping[str, Any]) -> str:
+    """By what a board is ranked, and on which stimuli, where that needs to be said."""
+    by = _by_measure(board)
+    return f"{by or ', ranked'} on unseen stimuli" if "by_unseen" in board else by
+
+
+def _by_measure(board: Mapping[str, Any]) -> str:
     """What a board is ranked by, in words; empty for Pearson r alone."""
     if "measures" not in board:
         return ""
@@ -231,7 +240,7 @@ def _changed(row: Mapping[str, Any]) -> bool:
     return row["how"] == "scored now" or row["event"] is not None
 
 
-def _cells(row: Mapping[str, Any], n_further: int) -> list[str]:
+def _cells(row: Mapping[str, Any], n_further: int, *, unseen: bool) -> list[str]:
     before = row["before"]
     low, high = row["rank_low"], row["rank_high"]
     score = f"{score_of(row):.4f}"
@@ -244,16 +253,27 @@ def _cells(row: Mapping[str, Any], n_further: int) -> list[str]:
     further = [f"{value:.4f}" for value in row.get("further", ())][:n_further]
     how = row["how"] if row["event"] is None else f"{row['how']}, {row['event']}"
     return [
-        f"{row['rank']}" if low == high else f"{row['rank']} ({low} to {high})",
+        (f"{row['rank']}" if low == high else f"{row['rank']} ({low} to {high})")
+        + (", below the line" if row.get("without_eeg", {}).get("flags") else ""),
         _change(row),
         ties,
         code(row["system"]),
         score,
         *("" if pair is None else "{:.4f} to {:.4f}".format(*pair) for pair in (row["ci95"], row["chance"])),
+        _without_eeg(row),
         *further,
         *[""] * (n_further - len(further)),
+        *([f"{row['on_unseen']:.4f}" if "on_unseen" in row else ""] if unseen else []),
         how,
     ]
+
+
+def _without_eeg(row: Mapping[str, Any]) -> str:
+    """What a system scores without the EEG, and what a control warns of."""
+    if "without_eeg" not in row:
+        return "not measured"
+    value, flags = row["without_eeg"]["value"], row["without_eeg"]["flags"]
+    return f"{value:.4f} ({', '.join(flags)})" if flags else f"{value:.4f}"
 
 
 def _change(row: Mapping[str, Any]) -> str:

@@ -73,10 +73,8 @@ class ScoredFromFiles:
         Raises:
             HarnessError: it cannot be scored, or there are no predictions of it.
         """
-        path, where = (
-            file_of(self.folder, board, prepared),
-            f"{prepared.submission.name} ({prepared.variant})",
-        )
+        path = file_of(self.folder, board, prepared)
+        where = f"{prepared.submission.name} ({prepared.variant})"
         if prepared.submission.name not in self.changed:
             raise PredictionsError(Fault(where, _NOT_CHANGED))
         if not path.exists():
@@ -109,8 +107,10 @@ def predict_changed(
         Each file of predictions, and why there are none; empty where there are.
     """
     for name in submissions.changed:
+        if name in submissions.refused:
+            continue
         for board, task in tasks:
-            for variant in submissions.variants(name) if name not in submissions.refused else ():
+            for variant in submissions.variants(name):
                 try:
                     prepared = prepare(submissions.valid[name], task, replace(run, variant=variant))
                 except SubmissionError:  # who scores finds it too, and says so

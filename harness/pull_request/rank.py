@@ -85,7 +85,8 @@ def rank_changes(
     source: Source = ScoredHere(progress)
     if predictions is not None:
         source = ScoredFromFiles(predictions, frozenset(submissions.changed))
-    tasks = list(_tasks(changes, data, board, remarks, by_base=by_base))
+    tasks, unscored = _tasks(changes, data, board, by_base=by_base)
+    remarks += unscored
     for changed in submissions.changed:
         if by_base:
             remarks += submissions.weights_faults(changed)
@@ -99,7 +100,13 @@ def rank_changes(
         boards.append(place.ranked())
         remarks += place.remarks
     remarks += _beside(changes, [place.name for place in places])
-    word = None if own is None or not own.exists() else own_word(own, boards, remarks)
+    word = None
+    if own is not None and own.exists():
+        try:
+            word = own_word(own, boards)
+        except RecordError as error:
+            text = f"what the pull request's own code left is not shown: {error}"
+            remarks.append(Remark(False, "harness", text))
     document = {
         "version": 2,
         "base": changes.base,
@@ -140,25 +147,21 @@ def predict_changes(
         CorpusError: no corpus there.
         RecordError: no board of the corpus.
     """
-    tasks = list(_tasks(changes, data, board, [], by_base=True))
+    tasks, _ = _tasks(changes, data, board, by_base=True)
     yield from predict_changed(Submissions.of(changes), tasks, run, progress, folder)
 
 
-def own_word(path: Path, boards: list[dict[str, Any]], remarks: list[Remark]) -> dict[str, Any] | None:
-    """What a pull request's own code says beside the base's rows; None where nothing can be read.
+def own_word(path: Path, boards: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a pull request's own code says beside the base's rows.
 
     Args:
         path: the document that the pull request's own code wrote.
         boards: of the base's code.
-        remarks: takes what is wrong with the file.
+
+    Raises:
+        RecordError: the document cannot be read, or is not valid.
     """
-    try:
-        said = load_data(path)
-    except RecordError as error:
-        remarks.append(
-            Remark(False, "harness", f"what the pull request's own code left is not shown: {error}")
-        )
-        return None
+    said = load_data(path)
     shown = {_place(board): board for board in boards}
     moved: list[dict[str, Any]] = []
     for board in said["boards"]:
@@ -202,9 +205,11 @@ def _shown(remarks: list[Remark]) -> list[dict[str, Any]]:
 
 
 def _tasks(
-    changes: Changes, data: Path, board: BoardName | None, remarks: list[Remark], *, by_base: bool
-) -> Iterator[tuple[BoardName, Task]]:
-    """The boards that can be scored, and what each asks; a remark for each that cannot."""
+    changes: Changes, data: Path, board: BoardName | None, *, by_base: bool
+) -> tuple[list[tuple[BoardName, Task]], list[Remark]]:
+    """The boards that can be scored, with what each asks, and a remark for each that cannot."""
+    tasks: list[tuple[BoardName, Task]] = []
+    remarks: list[Remark] = []
     for name in _boards(changes, data, board):
         try:
             with _split(changes, name.split, by_base=by_base) as split:
@@ -213,7 +218,8 @@ def _tasks(
         except HarnessError as error:
             remarks.append(Remark(True, "board", f"board {name} cannot be scored: {error}"))
         else:
-            yield name, task
+            tasks.append((name, task))
+    return tasks, remarks
 
 
 @contextmanager
@@ -236,8 +242,10 @@ def _orphans(changes: Changes) -> list[Remark]:
     removed = {
         folder.rpartition("/")[2] for folder, kind in changes.submissions().items() if kind == "removed"
     }
+    if not removed:
+        return []
     remarks = []
-    for path in sorted(changes.root.glob(f"{RESULTS}/*/*/*/*/*.json")) if removed else ():
+    for path in sorted(changes.root.glob(f"{RESULTS}/*/*/*/*/*.json")):
         try:
             system = read_record(path).submission
         except RecordError:

@@ -6,13 +6,15 @@ hand are found, since they change one number and not those that follow from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.errors import Fault
-from harness.records.record import ChanceBands, MeasureResult, Record
+from harness.records.bands import ChanceBands, chance_of
+from harness.records.record import MeasureResult, Record
+from harness.scoring.blind import is_beyond_chance, is_no_evidence, paired_p
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.score import SCORER_VERSION
-from harness.scoring.statistics import bootstrap_interval
+from harness.scoring.statistics import STATISTICS_VERSION, bootstrap_interval
 
 # A mean that is computed again agrees up to rounding.
 SAME_MEAN = 1e-9
@@ -34,6 +36,8 @@ def inconsistencies(record: Record, where: str) -> list[Fault]:
         *_interval(record, "", record.ci95, [one.pearson_r for one in record.subjects.values()]),
         *_chance("chance", record.chance),
         *_measures(record),
+        *_stimuli(record),
+        *_controls(record),
         *_counts(record),
         *_overlap(record),
         *_system(record),
@@ -117,11 +121,8 @@ def _measure(record: Record, by: Measure, result: MeasureResult) -> _Found:
         odd = sorted(set(result.subjects) ^ set(record.subjects))
         yield f"{place}: subjects", f"other subjects ({', '.join(odd)})", "those of the record"
         return
-    values = [result.subjects[name] for name in record.subjects]
-    mean = _mean(values)
-    if abs(result.value - mean) > SAME_MEAN:
-        yield f"{place}: value", f"{result.value:.6f}", f"{mean:.6f}, the mean of its subjects"
-    yield from _interval(record, f"{place}: ", result.ci95, values)
+    subjects = {name: result.subjects[name] for name in record.subjects}
+    yield from _mean_and_interval(record, place, result.value, result.ci95, subjects)
     yield from _chance(f"{place}: chance", result.chance)
     present = 0
     for name, one in record.subjects.items():
@@ -141,6 +142,76 @@ def _measure(record: Record, by: Measure, result: MeasureResult) -> _Found:
             f"{result.segments_undefined}",
             f"at most {present}, the segments with a prediction",
         )
+
+
+def _stimuli(record: Record) -> _Found:
+    if not record.stimuli:
+        return
+    groups = {"seen": record.stimuli.seen, "unseen": record.stimuli.unseen}
+    every = sum(one.segments for one in record.subjects.values())
+    if sum(group.segments for group in groups.values()) != every:
+        said = " and ".join(f"{group.segments} {name}" for name, group in groups.items())
+        yield "stimuli: segments", said, f"{every} together"
+    for name, group in groups.items():
+        strange = sorted(set(group.subjects) - set(record.subjects))
+        if strange:
+            yield f"stimuli: {name}: subjects", ", ".join(strange), "subjects of the record"
+        yield from _mean_and_interval(record, f"stimuli: {name}", group.value, group.ci95, group.subjects)
+    for name, whole in record.ranked.subjects.items():
+        own = [group.subjects[name] for group in groups.values() if name in group.subjects]
+        if not own or not min(own) - SAME_MEAN <= whole <= max(own) + SAME_MEAN:
+            expected = f"{whole:.6f}, its score, between them"
+            yield f"stimuli: {name}", " and ".join(f"{one:.6f}" for one in own) or "no score", expected
+
+
+def _controls(record: Record) -> _Found:
+    if not record.controls:
+        return
+    controls, blind, by = record.controls, record.controls.blind, record.ranked
+    place = "controls: blind"
+    if list(blind.subjects) != list(record.subjects):
+        odd = ", ".join(sorted(set(blind.subjects) ^ set(record.subjects))) or "in another order"
+        yield f"{place}: subjects", f"other subjects ({odd})", "those of the record"
+        return
+    every = sum(one.segments for one in record.subjects.values())
+    if blind.sampled != (blind.segments < every) or blind.segments > every:
+        said = f"{blind.segments}, {'a sample' if blind.sampled else 'all'}"
+        yield f"{place}: segments", said, f"{every}, or fewer in a sample"
+    yield from _mean_and_interval(record, place, blind.value, blind.ci95, blind.subjects)
+    yield from _chance(f"{place}: chance", blind.chance)
+    difference, where = blind.difference, f"{place}: difference"
+    if list(difference.subjects) != list(record.subjects):
+        yield f"{where}: subjects", "other subjects", "those of the record"
+        return
+    yield from _mean_and_interval(record, where, difference.value, difference.ci95, difference.subjects)
+    if not blind.sampled:
+        for name, value in difference.subjects.items():
+            own = by.subjects[name] - blind.subjects[name]
+            if abs(value - own) > SAME_MEAN:
+                yield f"{where}: subjects: {name}", f"{value:.6f}", f"{own:.6f}, the score less the blind one"
+    if record.statistics_version == STATISTICS_VERSION:
+        p = paired_p(by.measure, list(difference.subjects.values()))
+        if (p is None) != (difference.p is None) or abs((p or 0) - (difference.p or 0)) > SAME_MEAN:
+            yield f"{where}: p", _words(difference.p), f"{_words(p)}, the test of its subjects"
+        for key, flag, own_flag in (
+            (
+                "scores_without_eeg",
+                controls.scores_without_eeg,
+                is_beyond_chance(by.measure, blind.value, chance_of(blind.chance)),
+            ),
+            ("no_evidence_of_using_eeg", controls.no_evidence_of_using_eeg, is_no_evidence(p)),
+        ):
+            if flag is not own_flag:
+                yield f"controls: {key}", _words(flag), f"{_words(own_flag)}, by the numbers beside it"
+
+
+def _mean_and_interval(
+    record: Record, place: str, value: float, ci95: tuple[float, float] | None, subjects: Mapping[str, float]
+) -> _Found:
+    mean = _mean(list(subjects.values()))
+    if abs(value - mean) > SAME_MEAN:
+        yield f"{place}: value", f"{value:.6f}", f"{mean:.6f}, the mean of its subjects"
+    yield from _interval(record, f"{place}: ", ci95, list(subjects.values()))
 
 
 def _counts(record: Record) -> _Found:
@@ -207,4 +278,6 @@ def _mean(values: Sequence[float]) -> float:
 def _words(value: object) -> str:
     if value is None:
         return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
     return " to ".join(f"{end:.6f}" for end in value) if isinstance(value, tuple) else f"{value}"

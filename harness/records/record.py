@@ -21,9 +21,12 @@ from msgspec import UNSET, UnsetType
 
 from harness.conventions import DEFAULT_VARIANT
 from harness.errors import Fault, RecordError, raise_all
+from harness.records.bands import ChanceBands, chance_bands
+from harness.records.controls import Controls
+from harness.records.stimuli import SeenAndUnseen
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
-from harness.scoring.chance import Band, Chance
+from harness.scoring.chance import Chance
 from harness.scoring.measures import DEFAULT, Measure, measure
 from harness.scoring.score import SCORER_VERSION, MeasureScore, Score
 from harness.scoring.statistics import STATISTICS_VERSION, bootstrap_interval
@@ -33,40 +36,6 @@ MOST_RECORD_BYTES = 8 << 20
 # Fields that two runs of the same inputs may differ in.
 VOLATILE = ("run", "git")
 _NUMBER_LIST = re.compile(r"\[\s+([-+.\deE,\s]+?)\s+\]")
-
-
-class ChanceBand(msgspec.Struct, frozen=True, kw_only=True):
-    """What one kind of chance gives.
-
-    Attributes:
-        low: lower end of the band that holds 95 % of the scores.
-        mean: of the scores.
-        high: upper end of the band.
-        scores: how many there are.
-    """
-
-    low: float
-    mean: float
-    high: float
-    scores: int
-
-
-class ChanceBands(msgspec.Struct, frozen=True, kw_only=True):
-    """What the same predictions score against references that are not theirs.
-
-    Attributes:
-        circular_shifts: against their own references turned in time; None where segments are too short.
-        mismatched_segments: against other segments' references; None where a subject has no two that differ.
-    """
-
-    circular_shifts: ChanceBand | None
-    mismatched_segments: ChanceBand | None
-
-    @property
-    def band(self) -> tuple[float, float] | None:
-        """Both kinds together, from the lowest end to the highest; None where there is neither."""
-        bands = [band for band in (self.circular_shifts, self.mismatched_segments) if band is not None]
-        return (min(band.low for band in bands), max(band.high for band in bands)) if bands else None
 
 
 class SubjectResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +105,22 @@ class Measured:
             return False
         low, high = self.chance
         return self.value <= high if self.measure.higher_is_better else self.value >= low
+
+    @property
+    def below_chance(self) -> bool:
+        """Whether the value is worse than chance gives, as it is where a sign is wrong."""
+        if self.chance is None:
+            return False
+        low, high = self.chance
+        return self.value < low if self.measure.higher_is_better else self.value > high
+
+    @property
+    def chance_words(self) -> str:
+        """What to say of a value that is no better than chance; empty where it is."""
+        if not self.below_chance:
+            return "indistinguishable from chance" if self.at_chance else ""
+        has_sign = self.measure.range[0] < 0
+        return "below chance: look for the sign" if has_sign else "worse than chance"
 
 
 class Flags(msgspec.Struct, frozen=True, kw_only=True):
@@ -296,6 +281,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         feature: what was decoded.
         seed: of the predictor's process.
         overlap: with what the weights were trained on; None where no training record says so.
+        stimuli: the score on stimuli that the training saw, and on others; absent where not known, or where
+            there are not both.
+        controls: what it scores without the EEG; absent where that was not measured.
         scorer_version: of ``harness.scoring``.
         statistics_version: of the interval and of chance; absent in records older than the number.
         environment: package -> version.
@@ -317,6 +305,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     feature: str
     seed: int
     overlap: Overlap | UnsetType | None = UNSET
+    stimuli: SeenAndUnseen | UnsetType = UNSET
+    controls: Controls | UnsetType = UNSET
     scorer_version: int
     statistics_version: int | UnsetType = UNSET
     environment: Mapping[str, str]
@@ -353,6 +343,22 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the score by the measure that ranks is no better than chance gives."""
         return self.ranked.at_chance
 
+    @property
+    def is_flagged(self) -> bool:
+        """Whether a control says that the score may not come from the EEG."""
+        return self.controls.is_flagged if self.controls else False
+
+    @property
+    def surrogates(self) -> int | None:
+        """Of how many segments of each subject surrogates were asked; None for all, 0 for none."""
+        if not self.controls:
+            return 0
+        blind, sizes = self.controls.blind, [one.segments for one in self.subjects.values()]
+        if not blind.sampled:
+            return None
+        enough = (n for n in range(max(sizes)) if sum(min(n, size) for size in sizes) >= blind.segments)
+        return next(enough, None)
+
     def has(self, name: str) -> bool:
         """Whether there is a score by the measure of this name; there always is one by Pearson r."""
         return name == DEFAULT or name in (self.measures or {})
@@ -382,6 +388,8 @@ def build_record(
     git: GitCommit | None,
     run: RunFacts,
     overlap: Overlap | None = None,
+    stimuli: SeenAndUnseen | None = None,
+    controls: Controls | None = None,
 ) -> Record:
     """Put a score and its provenance into one record.
 
@@ -398,6 +406,8 @@ def build_record(
         git: the repository's state; None outside a repository.
         run: time and host.
         overlap: with what the weights were trained on; None where no training record says so.
+        stimuli: the score on seen and on unseen stimuli; None where not known, or where there are not both.
+        controls: what it scores without the EEG; None where that was not measured.
 
     Raises:
         RecordError: the record is not valid by its schema.
@@ -407,7 +417,7 @@ def build_record(
         record_version=RECORD_VERSION,
         score=score.pearson_r,
         ci95=bootstrap_interval([subject.pearson_r for subject in subjects.values()]),
-        chance=_bands(chance),
+        chance=chance_bands(chance),
         bands=score.bands,
         measures={name: _measure_result(one, chance.measures[name]) for name, one in score.measures.items()}
         or UNSET,
@@ -436,6 +446,8 @@ def build_record(
         feature=feature,
         seed=seed,
         overlap=overlap,
+        stimuli=stimuli or UNSET,
+        controls=controls or UNSET,
         scorer_version=SCORER_VERSION,
         statistics_version=STATISTICS_VERSION,
         environment=environment,
@@ -489,20 +501,9 @@ def _measure_result(score: MeasureScore, chance: Chance) -> MeasureResult:
     return MeasureResult(
         value=score.value,
         ci95=bootstrap_interval([subject.value for subject in subjects]),
-        chance=_bands(chance),
+        chance=chance_bands(chance),
         subjects={name: subject.value for name, subject in score.subjects.items()},
         segments_undefined=sum(
             len({*subject.undefined, *subject.undefined_reference}) for subject in subjects
         ),
     )
-
-
-def _bands(chance: Chance) -> ChanceBands:
-    return ChanceBands(
-        circular_shifts=_band(chance.circular_shifts),
-        mismatched_segments=_band(chance.mismatched_segments),
-    )
-
-
-def _band(band: Band | None) -> ChanceBand | None:
-    return None if band is None else ChanceBand(**band._asdict())

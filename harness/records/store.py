@@ -72,7 +72,8 @@ def read_bytes(path: Path) -> bytes:
 def write_record(results: Path, record: Record, *, replace: bool = False) -> tuple[Path, bool]:
     """Write a record below a results folder, whole or not at all.
 
-    A record that is there already and differs only in time, host and commit is left as it is.
+    A record that is there already and differs only in time, host and commit is left as it is; so is one that
+    has controls too, where the new one was scored without.
 
     Args:
         results: the folder.
@@ -194,4 +195,6 @@ def _data_faults(path: Path, there: Record, record: Record) -> list[Fault]:
 
 def _same_but_for_time(one: Record, other: Record) -> bool:
     values = {name: getattr(other, name) for name in VOLATILE}
+    if not other.controls:  # what was measured once is not lost to a quick run without controls
+        values["controls"] = other.controls
     return msgspec.structs.replace(one, **values) == other

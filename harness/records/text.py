@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.conventions import SIMULATED_WORDS
 from harness.records.record import CorpusData, Measured, Record, SubjectResult
+from harness.records.stimuli import StimulusGroup
 from harness.scoring.measures import measure
 
 
@@ -38,6 +39,7 @@ def record_text(record: Record) -> str:
                 mean_text(record),
                 *chance_lines(record.ranked),
                 *(line for one in measured[1:] for line in (_mean_line(record, one), *chance_lines(one))),
+                *blind_lines(record),
                 *overlap_lines(record),
             ]
         )
@@ -76,7 +78,28 @@ def chance_lines(measured: Measured) -> list[str]:
         if kind is not None
     ]
     line = f"chance {band[0]:.4f} to {band[1]:.4f} (95 % of {' and of '.join(kinds)})"
-    return [line + (": INDISTINGUISHABLE FROM CHANCE" if measured.at_chance else "")]
+    words = measured.chance_words
+    return [f"{line}: {words.upper()}" if words else line]
+
+
+def blind_lines(record: Record) -> list[str]:
+    """What the system scores without the EEG, and what the EEG adds."""
+    if not record.controls:
+        return ["without the EEG: not measured"]
+    blind = record.controls.blind
+    line = f"without the EEG {blind.value:.4f}"
+    if blind.ci95 is not None:
+        line += ", 95 % interval {:.4f} to {:.4f}".format(*blind.ci95)
+    line += f" ({blind.segments} surrogates{', a sample' if blind.sampled else ''})"
+    band = blind.chance.band
+    if band is not None:
+        line += ", chance {:.4f} to {:.4f}".format(*band)
+    gain = f"with the EEG less without {blind.difference.value:+.4f}"
+    if blind.difference.ci95 is not None:
+        gain += ", 95 % interval {:+.4f} to {:+.4f}".format(*blind.difference.ci95)
+    p = blind.difference.p
+    gain += ", too few subjects for a test" if p is None else f", p = {p:.4g} (one-sided, paired)"
+    return [line, gain]
 
 
 def overlap_lines(record: Record) -> list[str]:
@@ -84,10 +107,14 @@ def overlap_lines(record: Record) -> list[str]:
     overlap = record.overlap
     if not overlap:
         return []
-    return [
+    lines = [
         f"weights have seen {overlap.subjects_seen} of {overlap.subjects} subjects and"
         f" {overlap.stimuli_seen} of {overlap.stimuli} stimuli"
     ]
+    if record.stimuli:
+        groups = (("seen", record.stimuli.seen), ("unseen", record.stimuli.unseen))
+        lines += [_stimulus_line(record, words, group) for words, group in groups]
+    return lines
 
 
 def flag_lines(record: Record) -> list[str]:
@@ -101,6 +128,7 @@ def flag_lines(record: Record) -> list[str]:
         )
     if not record.is_isolated:
         lines.append("NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)")
+    lines += control_flags(record)
     if flags.segments_missing:
         lines.append(f"{flags.segments_missing} segments without a prediction count 0")
     if flags.segments_constant:
@@ -111,6 +139,31 @@ def flag_lines(record: Record) -> list[str]:
         if result.segments_undefined:
             title = measure(name).title
             lines.append(f"{result.segments_undefined} segments without a value by the {title} count 0")
+    return lines
+
+
+def _stimulus_line(record: Record, words: str, group: StimulusGroup) -> str:
+    line = f"{record.ranked.measure.heading} on {words} stimuli {group.value:.4f}"
+    if group.ci95 is not None:
+        line += ", 95 % interval {:.4f} to {:.4f}".format(*group.ci95)
+    return f"{line} ({group.segments} segments of {len(group.subjects)} subjects)"
+
+
+def control_flags(record: Record) -> list[str]:
+    """What the controls warn of, a sentence each."""
+    controls = record.controls
+    if not controls:
+        return []
+    lines = []
+    if controls.scores_without_eeg:
+        lines.append(
+            f"SCORES WITHOUT THE EEG: {controls.blind.value:.4f} on surrogates that hold nothing of what was"
+            " heard, far beyond their chance"
+        )
+    if controls.no_evidence_of_using_eeg:
+        lines.append(
+            "NO EVIDENCE OF USING THE EEG: the score is not above that on surrogates, paired over subjects"
+        )
     return lines
 
 

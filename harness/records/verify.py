@@ -75,10 +75,11 @@ class Verification:
 def verify(recorded: Record, now: Record) -> Verification:
     """Compare a record with the one that the same submission or predictions give now.
 
-    Numbers may differ by ``SAME_R``; time, host and commit are not compared.
+    Numbers may differ by ``SAME_R``; time, host and commit are not compared, nor are controls that only one
+    of them has.
     """
     grouped: dict[str, list[_Departure]] = {}
-    for departure in _departures(_lasting(recorded), _lasting(now), ()):
+    for departure in _departures(*_lasting(recorded, now), ()):
         key = ".".join(departure.place[:2])
         grouped.setdefault(key if key in MADE_FROM else departure.place[0], []).append(departure)
     differences = []
@@ -107,7 +108,7 @@ def departures(recorded: Record, now: Record) -> list[str]:
     """
     return [
         f"{'.'.join(one.place)} {_brief(one.old)}, now {_brief(one.new)}"
-        for one in _departures(_lasting(recorded), _lasting(now), ())
+        for one in _departures(*_lasting(recorded, now), ())
         if one.place[0] != "environment"
     ]
 
@@ -178,8 +179,14 @@ def _members(old: Sequence[Member], new: Sequence[Member]) -> list[Difference]:
     return differences
 
 
-def _lasting(record: Record) -> dict[str, object]:
-    return {key: value for key, value in plain(record).items() if key not in VOLATILE}
+def _lasting(recorded: Record, now: Record) -> tuple[dict[str, object], dict[str, object]]:
+    """What can be compared of both; controls only where both have them, of as many surrogates."""
+    left_out = set(VOLATILE) if _of_one_sample(recorded, now) else {*VOLATILE, "controls"}
+    one, other = (
+        {key: value for key, value in plain(record).items() if key not in left_out}
+        for record in (recorded, now)
+    )
+    return one, other
 
 
 def _departures(old: object, new: object, place: tuple[str, ...]) -> Iterator[_Departure]:
@@ -194,7 +201,17 @@ def _departures(old: object, new: object, place: tuple[str, ...]) -> Iterator[_D
 
 
 def _of_chance(place: tuple[str, ...]) -> bool:
-    return place[0] == "chance" or (place[0] == "measures" and place[2:3] == ("chance",))
+    return (
+        place[0] == "chance"
+        or (place[0] == "measures" and place[2:3] == ("chance",))
+        or place[:3] == ("controls", "blind", "chance")
+    )
+
+
+def _of_one_sample(recorded: Record, now: Record) -> bool:
+    """Whether both have controls, of as many surrogates."""
+    one, other = recorded.controls, now.controls
+    return one.blind.segments == other.blind.segments if one and other else False
 
 
 def _same(old: object, new: object, tolerance: float) -> bool:

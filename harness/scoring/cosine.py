@@ -103,7 +103,8 @@ def unit_segments(segments: Sequence[Array] | Array, centre: Array | None = None
         if centre is not None:
             offset = np.atleast_2d(centre).T  # (n_bands, n_frames) or (n_bands, 1)
             unit -= offset
-            if (large := np.isinf(unit).any(axis=(1, 2))).any():
+            large = np.isinf(unit).any(axis=(1, 2))
+            if large.any():
                 unit[large] = time_last(segments)[large] * _SMALLER - offset * _SMALLER
         largest = np.maximum(unit.max(axis=(1, 2)), -unit.min(axis=(1, 2)))[:, None, None]
         unit /= largest  # before squares, which would overflow or vanish; 0 / 0 is set to 0 below

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from harness.conventions import Array
 
 DEFAULT = "pearson_r"
+DEFAULT_SURROGATES = "phases"
 _BLOCK = 160_000  # numbers of one side held at once, few enough for the processor's cache
 
 
@@ -48,6 +49,7 @@ class Measure:
         normalise: segments (n_frames, n_bands), and the centre where one is needed, to
             (n_segments, n_bands, n_frames).
         product: normalised references and predictions to (n_segments, n_bands) or (n_segments,).
+        surrogates: by what EEG the blind control is made for it, a name in :mod:`harness.scoring.blind`.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Measure:
     function: Callable[..., NDArray[np.float64]]
     normalise: Callable[..., NDArray[np.float64]]
     product: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+    surrogates: str = DEFAULT_SURROGATES
 
     @property
     def heading(self) -> str:

@@ -22,6 +22,8 @@ from harness.scoring.chance import SubjectChance, equal_references, unit_chance
 from harness.scoring.measures import DEFAULT, Compared, Measure, compare, compare_with_units, measure
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from harness.conventions import Array
 
 # A change that moves any score raises this number, and every committed record is scored again.
@@ -109,10 +111,17 @@ class Score:
 
 
 class ScoredSubject(NamedTuple):
-    """One subject's score, and what its chance is worked out from."""
+    """One subject's score, and what its chance and its controls are worked out from.
+
+    Attributes:
+        score: of the subject.
+        chance: of its predictions.
+        segments: name of a measure -> (n_segments,) mean over bands, in the order of the references.
+    """
 
     score: SubjectScore
     chance: SubjectChance
+    segments: Mapping[str, NDArray[np.float64]]
 
 
 def score_subject(
@@ -151,7 +160,8 @@ def score_with_chance(
     same = equal_references(references)
     found = {name: unit_chance(one.units, same) for name, one in made.items()}
     score = _subject_score(references, predictions, {name: one.compared for name, one in made.items()})
-    return ScoredSubject(score, found.pop(DEFAULT)._replace(measures=found))
+    segments = {name: one.compared.values.mean(axis=1) for name, one in made.items()}
+    return ScoredSubject(score, found.pop(DEFAULT)._replace(measures=found), segments)
 
 
 def combine(subjects: Mapping[str, SubjectScore]) -> Score:
@@ -172,6 +182,43 @@ def combine(subjects: Mapping[str, SubjectScore]) -> Score:
             for name in names
         },
     )
+
+
+class SomeSegments(NamedTuple):
+    """The score on some of the segments.
+
+    Attributes:
+        value: mean over the subjects that have any.
+        subjects: subject -> mean over its own.
+        segments: how many there are.
+    """
+
+    value: float
+    subjects: Mapping[str, float]
+    segments: int
+
+
+def score_on(
+    values: Mapping[str, NDArray[np.float64]], chosen: Mapping[str, NDArray[np.bool_]]
+) -> SomeSegments | None:
+    """The score on some of the segments, in the score's own order of means.
+
+    Args:
+        values: subject -> (n_segments,) value of each of its segments.
+        chosen: subject -> (n_segments,) which of them.
+
+    Returns:
+        None where there is no such segment.
+    """
+    means = {
+        subject: float(own[chosen[subject]].mean())
+        for subject, own in values.items()
+        if chosen[subject].any()
+    }
+    if not means:
+        return None
+    n_segments = sum(int(one.sum()) for one in chosen.values())
+    return SomeSegments(float(np.mean(list(means.values()))), means, n_segments)
 
 
 def _all(measures: Sequence[str]) -> list[Measure]:

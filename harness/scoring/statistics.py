@@ -5,7 +5,7 @@ The unit is the subject, never the segment: a subject's segments share a head, a
 
     bootstrap_interval   of one mean
     rank_intervals       of every system's rank
-    sign_flip_test       paired, two-sided: exact for up to 20 subjects, Monte Carlo beyond
+    sign_flip_test       paired, two-sided (or one-sided): exact for up to 20 subjects, Monte Carlo beyond
     holm                 adjusted for as many tests as there are
     effect_size(s)       mean difference in standard deviations of the differences
     least_p              the smallest p that a sign-flip test of so many subjects can have
@@ -113,6 +113,19 @@ def sign_flip_test(differences: ArrayLike) -> float:
     """
     d = np.asarray(differences, dtype=np.float64)
     return float(sign_flip_tests(np.stack([d, np.zeros_like(d)]))[0, 1])
+
+
+def one_sided_sign_flip_test(differences: ArrayLike) -> float:
+    """P of the paired sign-flip test that the mean is above 0; half of :func:`sign_flip_test` where it is.
+
+    Args:
+        differences: (n_subjects,), what is thought to be higher less the other.
+
+    Returns:
+        At least 1 / 2^n; 1 where the mean is not above 0, for which it is a half or more.
+    """
+    d = np.asarray(differences, dtype=np.float64)
+    return sign_flip_test(d) / 2 if d.sum() > 0 else 1.0
 
 
 def sign_flip_tests(scores: ArrayLike) -> NDArray[np.float64]:

@@ -22,12 +22,13 @@ def find_submission(name: str, root: Path = Path()) -> Path:
     Raises:
         UsageError: there is none.
     """
-    if (folder := submission_folder(name, root)) is not None:
+    folder = submission_folder(name, root)
+    if folder is not None:
         return folder
     raise UsageError(
         Fault(
             f"record of {name}",
-            f"no submission {' or '.join(f'{folder}/{name}' for folder in SUBMISSION_FOLDERS)} here",
+            f"no submission {' or '.join(f'{place}/{name}' for place in SUBMISSION_FOLDERS)} here",
             "the submission, or the predictions, that was scored",
             "Name it: harness verify RECORD SYSTEM",
         )

@@ -34,7 +34,8 @@ def describe(
     recordings = corpus.recordings
     declaration = corpus.declaration
     notes = list(corpus.notes)
-    chosen = _splits(declaration, splits, notes)
+    chosen, faults = _splits(declaration, splits)
+    notes += [f"default split: {fault}" for fault in faults]
     return {
         "corpus": corpus.name,
         "title": declaration.title,
@@ -84,15 +85,16 @@ def describe(
     }
 
 
-def _splits(declaration: Declaration, further: Sequence[Split], notes: list[str]) -> list[Split]:
-    """Every split that may be for the corpus, each once; a default that cannot be read is noted."""
+def _splits(declaration: Declaration, further: Sequence[Split]) -> tuple[list[Split], Sequence[Fault]]:
+    """Every split that may be for the corpus, each once, and what is wrong with the corpus's default."""
     chosen = [load_split(name) for name in split_names()]
+    faults: Sequence[Fault] = ()
     if not declaration.is_shipped and declaration.default_split:
         try:
             chosen.append(load_split(default_split(declaration)))
         except HarnessError as error:
-            notes += [f"default split: {fault}" for fault in error.faults]
-    return list({split.sha256: split for split in [*chosen, *further]}.values())
+            faults = error.faults
+    return list({split.sha256: split for split in [*chosen, *further]}.values()), faults
 
 
 def subject_ranges(subjects: Sequence[str]) -> str:

@@ -90,15 +90,20 @@ def open_labels_task(
         raise CorpusError(Fault(f"--labels {labels}", "no such file or folder"))
     assumed: list[str] = []
     split = load_split(split_name) if split_name is not None else None
-    declaration, name = _corpus(corpus, split, labels, assumed)
+    declaration, name = _corpus(corpus, split, labels)
+    if corpus is None and split is None:
+        assumed.append(f"corpus {name}, from the name of the labels (--corpus NAME says another)")
     try:
         first = first_label_shape(labels)
     except PredictionsError as error:
         raise CorpusError(*of_labels(error)) from None
     if split is not None:
         chosen = chosen_feature(split, feature)
+    elif feature is not None:
+        chosen = feature
     else:
-        chosen = feature or _feature_of(first[1], labels, declaration, assumed)
+        chosen = _feature_of(first[1], labels, declaration)
+        assumed.append(f"feature {chosen}, from {first[1]} {'bands' if first[1] > 1 else 'band'} a frame")
     n_bands = declaration.feature(chosen).n_bands if declaration else first[1]
     named = split.parts.get(part) if split is not None else None
     store = open_labels(labels, n_bands, chosen, named or ())
@@ -137,9 +142,7 @@ def open_labels_task(
     return LabelsTask(task, tuple(assumed))
 
 
-def _corpus(
-    corpus: str | None, split: Split | None, labels: Path, assumed: list[str]
-) -> tuple[Declaration | None, str]:
+def _corpus(corpus: str | None, split: Split | None, labels: Path) -> tuple[Declaration | None, str]:
     """What the corpus declares, where that is known, and its name."""
     if corpus is not None and Path(corpus).name == DECLARATION:
         own = load_declaration(Path(corpus).parent)
@@ -165,7 +168,6 @@ def _corpus(
     else:
         name = re.sub(r"[^a-z0-9]+", "-", labels.resolve().stem.lower()).strip("-") or "labels"
         own = declared(name)
-        assumed.append(f"corpus {name}, from the name of the labels (--corpus NAME says another)")
     if split is not None and name not in split.corpora:
         raise SplitError(
             Fault(
@@ -178,7 +180,8 @@ def _corpus(
     return own, name
 
 
-def _feature_of(n_bands: int, labels: Path, declaration: Declaration | None, assumed: list[str]) -> str:
+def _feature_of(n_bands: int, labels: Path, declaration: Declaration | None) -> str:
+    """The feature with this number of bands, of the corpus where its declaration is known."""
     known = {feature.n_bands: name for name, feature in declaration.features.items()} if declaration else None
     name = (known or _FEATURES_BY_BANDS).get(n_bands)
     if name is None:
@@ -190,7 +193,6 @@ def _feature_of(n_bands: int, labels: Path, declaration: Declaration | None, ass
                 "Say what the references are: --feature NAME.",
             )
         )
-    assumed.append(f"feature {name}, from {n_bands} {'bands' if n_bands > 1 else 'band'} a frame")
     return name
 
 

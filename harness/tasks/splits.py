@@ -256,10 +256,15 @@ def _time_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
     return faults
 
 
+def _may_be_of(subject: str, corpus: str) -> bool:
+    """Whether a corpus has a subject, or does not say which it has."""
+    declaration = declared(corpus)
+    return declaration is None or declaration.subjects is None or subject in declaration.subjects
+
+
 def _subject_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
     parts: dict[str, dict[str, list[str] | str]] = document["parts"]
     corpora: list[str] = document["corpora"]
-    known = [declaration.subjects if (declaration := declared(name)) else None for name in corpora]
     faults = []
     seen: dict[str, str] = {}
     for part, entry in parts.items():
@@ -274,7 +279,7 @@ def _subject_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
                     )
                 )
             continue
-        unknown = [subject for subject in subjects if not any(one is None or subject in one for one in known)]
+        unknown = [subject for subject in subjects if not any(_may_be_of(subject, name) for name in corpora)]
         if unknown:
             faults.append(
                 Fault(

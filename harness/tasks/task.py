@@ -136,10 +136,10 @@ class Task:
             CorpusError: references of the training part are not here, or cannot be read.
             SplitError: its split is not there, or not for this corpus.
         """
-        needing = [by for name in self.split.measures if (by := measure(name)).needs_centre]
-        if not needing:
-            return None
-        return training_centre(self.corpus, self.split, self.feature, needing[0].title)
+        for by in map(measure, self.split.measures):
+            if by.needs_centre:
+                return training_centre(self.corpus, self.split, self.feature, by.title)
+        return None
 
     def check_labels(self) -> None:
         """Refuse a task without references, before any predictor runs.
@@ -236,8 +236,8 @@ class Task:
             if any(digest.lacks(segment.id, "reference") for segment in segments):
                 for segment_id, reference in self.references(subject).items():
                     digest.add_reference(segment_id, reference)
-            for segment in segments if self.has_eeg else ():
-                if digest.lacks(segment.id, "eeg"):
+            for segment in segments:
+                if self.has_eeg and digest.lacks(segment.id, "eeg"):
                     digest.add_eeg(segment.id, segment.eeg())
             release_maps()
         if self.centre is not None:

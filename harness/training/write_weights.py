@@ -74,7 +74,10 @@ def write_weights(
         # Weights that the manifest does not know would be refused: leave the submission as it was.
         with contextlib.suppress(OSError):
             for file, old in before.items():
-                file.unlink(missing_ok=True) if old is None else write_atomically(file, old)
+                if old is None:
+                    file.unlink(missing_ok=True)
+                else:
+                    write_atomically(file, old)
         if not isinstance(error, OSError):
             raise
         raise TrainingError(

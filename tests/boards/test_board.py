@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
+from documents import controls_document
 
 from harness.boards.board import BoardName, load_board, parse_board
 from harness.boards.formats import FORMATS, board_text
@@ -254,7 +256,7 @@ def test_rank_and_compare_as_commands(harness, results):
     assert "smallest difference these subjects could show" in out
     code, out, _ = harness("compare", "leader", "--results", results)
     assert code == 0
-    assert out.splitlines()[0] == f"leader on {BOARD}: rank 1 of 4"
+    assert out.splitlines()[0] == f"leader on {BOARD}: rank 1 of 4; without the EEG: not measured"
     code, _, err = harness("compare", "leader", "nobody", "--results", results)
     assert (code, f"nobody: no record of nobody on {BOARD}" in err) == (1, True)
     assert "Did you mean" not in err
@@ -305,3 +307,75 @@ def test_a_system_that_was_not_isolated_is_marked(make_record, tmp_path):
     text = board_text(rank(load_board(tmp_path / "results", BOARD)))
     assert "  alpha (not isolated)  " in text
     assert "beta (not isolated)" not in text
+
+
+@pytest.fixture
+def controlled(make_record, rng, tmp_path):
+    """An honest system with controls, one that replays, one that does not use the EEG, and an old record."""
+    base = rng.normal(0.05, 0.01, N_SUBJECTS)
+    nothing = rng.normal(0.0, 0.001, N_SUBJECTS)
+    replay = rng.normal(0.5, 0.01, N_SUBJECTS)
+    make_record("honest", base, controls=controls_document(base, nothing))
+    make_record("early", base - 0.02)
+    make_record("replay", replay, controls=controls_document(replay, replay))
+    make_record("idle", nothing, controls=controls_document(nothing, nothing))
+    return tmp_path / "results"
+
+
+def test_a_flagged_system_ranks_behind_all_others_whatever_it_scores(controlled):
+    ranking = rank(load_board(controlled, BOARD))
+    assert [row.system for row in ranking.rows] == ["honest", "early", "replay", "idle"]
+    assert [tuple(row.rank) for row in ranking.rows] == [(1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 4, 4)]
+    assert [row.is_flagged for row in ranking.rows] == [False, False, True, True]
+    assert ranking.board.n_above_the_line == 2
+
+
+def test_what_a_system_scores_without_the_eeg_stands_beside_chance(controlled):
+    ranking = rank(load_board(controlled, BOARD))
+    above, below = board_text(ranking).split("Below the line, since a control says that the score may not")
+    cells = [line for line in (above + below).splitlines() if line[:1].isdigit()]
+    assert re.search(r"95 % interval +chance +without the EEG +unseen stimuli", above)
+    assert [line.split()[2] for line in cells] == ["honest", "early", "replay", "idle"]
+    assert "not measured" in cells[1]
+    assert "(scores without the EEG, no evidence of using the EEG)" in cells[2]
+    assert "indistinguishable from chance" in cells[3]
+    assert "(no evidence of using the EEG)" in cells[3]
+    assert "Without the EEG: what the system scores on surrogates of the same segments" in below
+
+
+@pytest.mark.parametrize("form", ["text", "md", "latex", "html"])
+def test_every_table_has_a_line_above_the_flagged_systems(controlled, form):
+    text = board_text(rank(load_board(controlled, BOARD)), form)
+    places = [text.index(word) for word in ("honest", "early", "Below the line, since", "replay", "idle")]
+    assert places == sorted(places)
+
+
+def test_programs_are_told_of_controls(controlled):
+    ranking = rank(load_board(controlled, BOARD))
+    rows = {row["name"]: row for row in json.loads(board_text(ranking, "json"))["rows"]}
+    assert (rows["early"]["blind"], rows["early"]["scores_without_eeg"]) == (None, None)
+    assert rows["replay"]["blind"] == pytest.approx(rows["replay"]["pearson_r"])
+    assert (rows["replay"]["scores_without_eeg"], rows["replay"]["no_evidence_of_using_eeg"]) == (True, True)
+    assert (rows["honest"]["scores_without_eeg"], rows["honest"]["difference_p"]) == (False, 1 / 4096)
+    table = list(csv.DictReader(io.StringIO(board_text(ranking, "csv"))))
+    assert [row["scores_without_eeg"] for row in table] == ["False", "", "True", "False"]
+
+
+def test_compare_says_what_both_score_without_the_eeg(harness, controlled):
+    code, out, _ = harness("compare", "honest", "replay", "--results", controlled)
+    assert code == 0
+    assert re.search(r"^honest without the EEG: -?0\.00\d\d$", out, re.M)
+    assert re.search(
+        r"^replay without the EEG: 0\.\d{4} \(scores without the EEG, no evidence of using the EEG\)$",
+        out,
+        re.M,
+    )
+    code, out, _ = harness("compare", "early", "--results", controlled)
+    assert out.splitlines()[0] == f"early on {BOARD}: rank 2 of 4; without the EEG: not measured"
+
+
+def test_a_score_below_chance_is_not_called_indistinguishable(make_record, tmp_path):
+    make_record("turned", [-0.05] * N_SUBJECTS)
+    text = board_text(rank(load_board(tmp_path / "results", BOARD)))
+    assert "below chance: look for the sign" in text
+    assert "indistinguishable" not in text

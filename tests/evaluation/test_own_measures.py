@@ -119,8 +119,8 @@ def test_the_first_measure_ranks_and_pearson_r_would_rank_the_other_way(harness,
         "my-lab, split mine, part test, feature envelope, ranked by centred cosine: 2 systems, 3 subjects"
     )
     assert re.split(r"\s{2,}", lines[2].strip()) == [
-        "rank", "ties", "system", "mean centred cosine", "95 % interval", "chance", "mean r", "mean cosine",
-        "unseen stimuli", "date", "record",
+        "rank", "ties", "system", "mean centred cosine", "95 % interval", "chance", "without the EEG", "mean r",
+        "mean cosine", "unseen stimuli", "date", "record",
     ]  # fmt: skip
     assert [re.split(r"\s{2,}", line)[2] for line in lines[4:6]] == ["level", "shape"]
     assert f"{level.ranked.value:.4f}" in lines[4]
@@ -201,9 +201,12 @@ def test_compare_is_by_the_first_measure_and_shows_the_others(harness, corpus, s
     assert f"mean difference in centred cosine {level.ranked.value - shape.ranked.value:+.4f}, 95 %" in out
     assert f"mean difference in r {level.score - shape.score:+.4f}, 95 %" in out
     _, out, _ = harness("compare", "level", "--board", BOARD)
-    assert out.splitlines()[0] == f"level on {BOARD}, ranked by centred cosine: rank 1 of 2"
+    assert (
+        out.splitlines()[0]
+        == f"level on {BOARD}, ranked by centred cosine: rank 1 of 2; without the EEG: not measured"
+    )
     (header,) = [line for line in out.splitlines() if "detectable" in line]
-    assert header.endswith("detectable    difference in r    difference in cosine")
+    assert header.endswith("detectable    without the EEG    difference in r    difference in cosine")
 
 
 def test_pages_name_the_measure(harness, corpus, scored):
@@ -338,8 +341,8 @@ def test_what_a_pull_request_changes_is_ranked_and_told_by_the_first_measure(
     assert (code, comment) == (0, out)
     assert "feature envelope, ranked by centred cosine: 2 systems, 3 subjects**" in comment
     assert (
-        "| rank | change | ties | system | mean centred cosine | 95 % interval | chance | mean r | mean cosine | how |"
-        in comment
+        "| rank | change | ties | system | mean centred cosine | 95 % interval | chance | without the EEG |"
+        " mean r | mean cosine | how |" in comment
     )
     difference = made.ranked.value - before.ranked.value
     assert f"| `moved` | {made.ranked.value:.4f} ({difference:+.4f}) |" in comment

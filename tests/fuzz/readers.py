@@ -22,7 +22,7 @@ from harness.corpus.array_files import open_npy, open_npz, release_maps
 from harness.corpus.declaration import load_declaration
 from harness.corpus.simulated.make import read_marker
 from harness.errors import CorpusError, Fault
-from harness.evaluation.overlap import training_overlap
+from harness.evaluation.overlap import seen_in_training
 from harness.features.audio import load_audio
 from harness.page.system import training_facts
 from harness.predictions import Expected, LabelStore, is_predictions, predictions_sha256, read_predictions
@@ -171,7 +171,7 @@ def _package(folder: Path) -> object:
 def _training(folder: Path) -> object:
     weights = Weights(folder / "weights/a.safetensors", "0" * 64, folder / "weights/a.json")
     facts = training_facts(load_submission(folder), "0" * 64)
-    return training_overlap(SimpleNamespace(segments=[]), [weights]), facts
+    return seen_in_training(SimpleNamespace(segments=[]), [weights]), facts
 
 
 def _manifest() -> str:

@@ -94,7 +94,7 @@ def test_sorting_by_number_text_and_back(visit):
     names = _column(page, 3)
     assert names == sorted(names)
     page.get_by_role("button", name="date").click()
-    dates = _column(page, 8)
+    dates = _column(page, 9)
     assert dates == sorted(dates)
     assert len(set(dates)) == 10
     page.get_by_role("button", name="chance").click()

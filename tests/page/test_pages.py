@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 from conftest import REPOSITORY
+from documents import controls_document
 from page_fixtures import BOARD, BOARD_PAGE, N_SUBJECTS, Page, site_pages
 
 from harness.boards.board import load_board
@@ -94,7 +95,7 @@ def test_tables_can_be_read_out(site):
         assert tags.count("title") == tags.count("desc") + 1 == len(pictures) + 1
         assert [given["lang"] for tag, given in page.tags if tag == "html"] == ["en"]
     sortable = [given for tag, given in Page(site / BOARD_PAGE).tags if "data-sort" in given]
-    assert [given.get("aria-sort") for given in sortable] == ["ascending", *[None] * 8]
+    assert [given.get("aria-sort") for given in sortable] == ["ascending", *[None] * 9]
 
 
 def test_a_systems_page_has_every_subject_and_where_the_record_comes_from(site, page_results):
@@ -214,3 +215,21 @@ def test_many_systems_have_no_matrix(make_record, tmp_path):
         make_record(f"system-{number}", [0.05, 0.06 + number / 1000])
     view = board_view(rank(load_board(tmp_path / "results", BOARD)))
     assert (view["pairs"], view["ties"], view["left_out"]) == (None, None, True)
+
+
+def test_flagged_systems_stand_below_a_line_and_an_old_record_was_not_measured(make_record, rng, tmp_path):
+    base = rng.normal(0.05, 0.01, N_SUBJECTS)
+    make_record("honest", base, controls=controls_document(base, base - 0.05))
+    make_record("old", base - 0.02)
+    make_record("replay", base + 0.5, controls=controls_document(base + 0.5, base + 0.5))
+    build_page(tmp_path / "site", tmp_path / "results", tmp_path)
+    pages = site_pages(tmp_path / "site")
+    assert all(page.faults == [] for page in pages.values())
+    board = (tmp_path / "site" / BOARD_PAGE).read_text()
+    places = [board.index(word) for word in (">honest<", ">old<", "Below the line, since a", ">replay<")]
+    assert places == sorted(places)
+    assert "<td>not measured<td>" in board
+    assert "(scores without the EEG, no evidence of using the EEG)<td>" in board
+    assert "without the EEG" in (tmp_path / "site/systems/honest.html").read_text()
+    assert "SCORES WITHOUT THE EEG: 0." in (tmp_path / "site/systems/replay.html").read_text()
+    assert "<td>honest<td>3<td>" in (tmp_path / "site/index.html").read_text()  # the best of the board

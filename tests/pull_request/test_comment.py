@@ -72,9 +72,9 @@ def test_a_row_shows_rank_change_ties_score_interval_and_how():
     fallen = row(2, before={"rank": 1, "ties": "ab", "pearson_r": 0.1})
     text = comment_text(document([moved, fallen, row(3, how="scored now", event="added")]))
     assert table(text) == [
-        ["1 (1 to 2)", "▲2", "b → ab", "`system-1`", "0.1000 (+0.0200)", "0.0500 to 0.1500", "-0.0100 to 0.0100", "scored now, improved"],
-        ["2 (1 to 3)", "▼1", "ab", "`system-2`", "0.1000", "0.0500 to 0.1500", "-0.0100 to 0.0100", "from record"],
-        ["3 (2 to 4)", "new", "ab", "`system-3`", "0.1000", "0.0500 to 0.1500", "-0.0100 to 0.0100", "scored now, added"],
+        ["1 (1 to 2)", "▲2", "b → ab", "`system-1`", "0.1000 (+0.0200)", "0.0500 to 0.1500", "-0.0100 to 0.0100", "not measured", "scored now, improved"],
+        ["2 (1 to 3)", "▼1", "ab", "`system-2`", "0.1000", "0.0500 to 0.1500", "-0.0100 to 0.0100", "not measured", "from record"],
+        ["3 (2 to 4)", "new", "ab", "`system-3`", "0.1000", "0.0500 to 0.1500", "-0.0100 to 0.0100", "not measured", "scored now, added"],
     ]  # fmt: skip
     assert text.startswith(MARKER)
     assert "**simulated data (no real EEG), split held-out-subjects, part test, feature mel:" in text
@@ -200,10 +200,10 @@ def test_a_board_of_other_measures_names_them_and_shows_the_further_ones(tmp_pat
     data["boards"][0]["measures"] = [LEVEL, R]
     text = comment_text(load_data(stored(tmp_path, data)))
     assert "feature mel, ranked by level distance (lower is better): 2 systems, 12 subjects**" in text
-    assert "| system | mean level | 95 % interval | chance | mean r | how |" in text
-    assert [cells[4:8] for cells in table(text)] == [
-        ["2.0000 (-0.5000)", "0.0500 to 0.1500", "-0.0100 to 0.0100", "0.1000"],
-        ["3.0000", "0.0500 to 0.1500", "-0.0100 to 0.0100", ""],
+    assert "| system | mean level | 95 % interval | chance | without the EEG | mean r | how |" in text
+    assert [cells[4:9] for cells in table(text)] == [
+        ["2.0000 (-0.5000)", "0.0500 to 0.1500", "-0.0100 to 0.0100", "not measured", "0.1000"],
+        ["3.0000", "0.0500 to 0.1500", "-0.0100 to 0.0100", "not measured", ""],
     ]
 
 
@@ -317,3 +317,21 @@ def test_the_command_needs_click_and_jsonschema_only(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == comment_text(data)
+
+
+def test_a_row_says_what_the_system_scores_without_the_eeg():
+    flags = ["scores without the EEG", "no evidence of using the EEG"]
+    honest = row(1, how="scored now") | {"without_eeg": {"value": 0.0012, "flags": []}}
+    replay = row(2, how="scored now") | {"without_eeg": {"value": 0.5, "flags": flags}}
+    cells = table(comment_text(document([honest, replay])))
+    assert [line[7] for line in cells] == [
+        "0.0012",
+        "0.5000 (scores without the EEG, no evidence of using the EEG)",
+    ]
+    assert [line[0] for line in cells] == ["1 (1 to 2)", "2 (1 to 3), below the line"]
+
+
+def test_flags_are_words_of_the_schema_alone(tmp_path):
+    bad = row(1) | {"without_eeg": {"value": 0.5, "flags": ["@someone"]}}
+    with pytest.raises(RecordError, match="'@someone'"):
+        load_data(stored(tmp_path, document([bad])))

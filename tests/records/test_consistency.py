@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from documents import with_measures
+from documents import controls_document, with_measures
 
 from harness.records.consistency import inconsistencies
 from harness.records.record import parse_record, plain
@@ -200,3 +200,53 @@ def test_segments_that_count_zero_bound_a_measure_too(document):
         " segments count 0.",
         "r.json: measures: cosine: segments_undefined: 10, expected at most 9, the segments with a prediction.",
     ]
+
+
+SCORES = [0.1, 0.2, 0.3, 0.2, 0.1, 0.3]
+
+
+@pytest.fixture
+def controlled(make_record):
+    """A record of six subjects, with controls."""
+    return plain(read_record(make_record("tiny", SCORES, controls=controls_document(SCORES, [0.001] * 6))))
+
+
+def test_a_record_with_controls_holds_together(controlled):
+    assert found(controlled) == []
+
+
+def test_controls_are_of_the_records_subjects(controlled):
+    controlled["controls"]["blind"]["subjects"]["sub-999"] = 0.0
+    assert found(controlled) == [
+        "r.json: controls: blind: subjects: other subjects (sub-999), expected those of the record."
+    ]
+
+
+def test_a_blind_score_is_the_mean_of_its_subjects_and_decides_the_flag(controlled):
+    controlled["controls"]["blind"]["value"] = 0.5
+    assert found(controlled) == [
+        "r.json: controls: blind: value: 0.500000, expected 0.001000, the mean of its subjects.",
+        "r.json: controls: scores_without_eeg: false, expected true, by the numbers beside it.",
+    ]
+
+
+def test_flags_and_p_cannot_be_edited_away(controlled):
+    controlled["controls"]["no_evidence_of_using_eeg"] = None
+    controlled["controls"]["blind"]["difference"]["p"] = 0.5
+    assert found(controlled) == [
+        "r.json: controls: blind: difference: p: 0.5, expected 0.015625, the test of its subjects.",
+        "r.json: controls: no_evidence_of_using_eeg: null, expected false, by the numbers beside it.",
+    ]
+
+
+def test_differences_are_the_score_less_the_blind_one_where_all_segments_have_surrogates(controlled):
+    blind = controlled["controls"]["blind"]
+    blind["difference"]["subjects"]["sub-086"] = 0.2
+    assert (
+        "r.json: controls: blind: difference: subjects: sub-086: 0.200000, expected 0.099000, the score"
+        in ("".join(found(controlled)))
+    )
+    blind["sampled"] = True
+    assert "r.json: controls: blind: segments: 24, a sample, expected 24, or fewer in a sample." in found(
+        controlled
+    )

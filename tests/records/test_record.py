@@ -11,10 +11,9 @@ from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM, with_measures
 from msgspec.structs import replace
 
 from harness.errors import RecordError
+from harness.records.bands import ChanceBand, ChanceBands
 from harness.records.key import record_key
 from harness.records.record import (
-    ChanceBand,
-    ChanceBands,
     Record,
     build_record,
     parse_record,
@@ -141,6 +140,10 @@ def test_chance_stands_in_the_record_and_in_words(record):
     assert chance_lines(both.ranked) == [
         "chance -0.0200 to 0.5000 (95 % of 33 circular shifts and of 1,000 mismatched segments):"
         " INDISTINGUISHABLE FROM CHANCE"
+    ]
+    turned = replace(record, score=-0.4)
+    assert chance_lines(turned.ranked) == [
+        "chance -0.0100 to 0.0100 (95 % of 33 circular shifts): BELOW CHANCE: LOOK FOR THE SIGN"
     ]
     none = ChanceBands(circular_shifts=None, mismatched_segments=None)
     assert chance_lines(replace(record, chance=none).ranked) == []

@@ -116,14 +116,14 @@ def worth(task, tmp_path_factory):
 
 @pytest.fixture
 def score(task, means):
-    """Score a package as an organiser does; gives the record, and what the package printed."""
+    """Score a package as an organiser does, in one batch; gives the record, and what the package printed."""
 
     def scored(folder, **allowed):
         printed = []
         record = evaluate(
             load_submission(folder),
             task,
-            Run(isolation=means, **allowed),
+            Run(isolation=means, surrogates=0, **allowed),
             lambda run: printed.append(run.output),
         )
         return record, printed[0]

@@ -116,7 +116,7 @@ def test_a_further_measure_takes_the_official_means_and_counts_missing_as_zero(s
 def test_a_further_measure_may_have_bands(segments, monkeypatch):
     monkeypatch.setitem(MEASURES, "again", replace(MEASURES["pearson_r"], name="again"))
     references, predictions, _ = segments
-    subject, chances = score_with_chance(references, predictions, ["again"])
+    subject, chances, _ = score_with_chance(references, predictions, ["again"])
     assert subject.measures["again"].value == subject.pearson_r
     assert subject.measures["again"].bands == subject.bands
     assert np.array_equal(chances.measures["again"].shifted, chances.shifted)

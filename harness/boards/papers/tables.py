@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.boards.board import Board, BoardName, BoardRecord, load_board
-from harness.boards.cells import span
+from harness.boards.cells import span, without_eeg
 from harness.boards.formats import STYLES
+from harness.boards.row import row_of
 from harness.conventions import DEFAULT_VARIANT, SIMULATED_WORDS
 from harness.errors import Fault, UsageError
 
@@ -216,7 +217,8 @@ def _table_text(filled: PaperTable, form: str) -> str:
     header += ["over baseline"] if percents else []
     measured = "board" in table
     if measured:
-        header += [_measured_on(corpus), "95 % interval", *(["over baseline"] if percents else [])]
+        header += [_measured_on(corpus), "95 % interval", "without the EEG"]
+        header += ["over baseline"] if percents else []
         header += ["measured - reported"] if corpus != "simulated" else []
     rows = []
     for cell in cells:
@@ -226,6 +228,7 @@ def _table_text(filled: PaperTable, form: str) -> str:
             row += [
                 _number(_score(cell.measured), 4),
                 span(cell.measured.record.ci95 if cell.measured else None),
+                without_eeg(row_of(cell.measured)) if cell.measured else "",
             ]
             row += [_percent_text(cell.measured_percent)] if percents else []
             if corpus != "simulated":
@@ -266,6 +269,7 @@ def _plain(filled: PaperTable) -> dict[str, Any]:
             "measured": _score(cell.measured),
             "ci95": cell.measured.record.ci95 if cell.measured else None,
             "measured_percent": cell.measured_percent,
+            "without_eeg": without_eeg(row_of(cell.measured)) if cell.measured else None,
             "record_sha256": cell.measured.sha256 if cell.measured else None,
             "note": cell.note,
         }

@@ -56,6 +56,7 @@ STIMULUS_STREAM, SUBJECT_STREAM, RECORDING_STREAM = range(3)
 IN_PROGRESS: Final = "simulation-in-progress"
 # Room for file headers, folders and the marker, on top of the arrays.
 OVERHEAD: Final = 1.02
+REMEDY: Final = "Delete the folder and make the corpus again."
 
 
 class _Written(NamedTuple):
@@ -127,16 +128,14 @@ def missing_files(folder: Path) -> list[Fault]:
     marker = read_marker(folder)
     if marker is None:
         return []
-    return [
-        Fault(
-            str(folder / path),
-            "no such file" if size is None else f"{size} bytes",
-            f"{n_bytes} bytes, as it was made",
-            "Delete the folder and make the corpus again.",
-        )
-        for path, n_bytes in marker["sizes"].items()
-        if (size := _size(folder / path)) != n_bytes
-    ]
+    faults = []
+    for path, n_bytes in marker["sizes"].items():
+        size = _size(folder / path)
+        if size != n_bytes:
+            arrived = "no such file" if size is None else f"{size} bytes"
+            expected = f"{n_bytes} bytes, as it was made"
+            faults.append(Fault(str(folder / path), arrived, expected, REMEDY))
+    return faults
 
 
 def verify(folder: Path, files: Iterable[str] | None = None) -> list[Fault]:
@@ -157,16 +156,18 @@ def verify(folder: Path, files: Iterable[str] | None = None) -> list[Fault]:
         raise CorpusError(
             Fault(str(folder / SIMULATED_MARKER), "missing or unreadable", "the simulated corpus's marker")
         )
-    remedy = "Delete the folder and make the corpus again."
     faults = []
     for path in marker["files"] if files is None else files:
         where, expected = str(folder / path), marker["files"].get(path)
         if expected is None:
             faults.append(Fault(where, f"not listed in {SIMULATED_MARKER}"))
-        elif _size(folder / path) is None:
-            faults.append(Fault(where, "no such file", f"sha256 {expected}", remedy))
-        elif (arrived := file_sha256(folder / path)) != expected:
-            faults.append(Fault(where, f"sha256 {arrived}", expected, remedy))
+            continue
+        if _size(folder / path) is None:
+            faults.append(Fault(where, "no such file", f"sha256 {expected}", REMEDY))
+            continue
+        arrived = file_sha256(folder / path)
+        if arrived != expected:
+            faults.append(Fault(where, f"sha256 {arrived}", expected, REMEDY))
     return faults
 
 
@@ -258,7 +259,7 @@ def _is_made(folder: Path, recipe: Recipe) -> bool:
         remedy = "Choose another folder, or delete this one."
     elif not is_complete(folder):
         arrived = "holds a simulated corpus that lacks files"
-        remedy = "Delete the folder and make the corpus again."
+        remedy = REMEDY
     else:
         return True
     expected = "no folder, an empty one, or this corpus"

@@ -1,0 +1,188 @@
+"""Surrogates of EEG: what they keep and what they lose; and what follows from the score on them."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+from scipy.signal import csd
+
+from harness.errors import ShapeError
+from harness.scoring.blind import (
+    LEAST_SAMPLES,
+    SURROGATES,
+    BlindSubject,
+    blind_score,
+    is_beyond_chance,
+    is_no_evidence,
+    paired_p,
+    phase_randomised,
+    sampled,
+    surrogate_of,
+    time_shuffled,
+)
+from harness.scoring.chance import Band, Chance, subject_chance
+from harness.scoring.measures import MEASURES, measure
+from harness.scoring.statistics import one_sided_sign_flip_test, sign_flip_test
+
+R = measure("pearson_r")
+
+
+def eeg_of(rng, n_times=640, n_channels=5):
+    """Smooth channels that share a source, with different means."""
+    noise = rng.standard_normal((n_times + 20, n_channels)) + rng.standard_normal((n_times + 20, 1))
+    smooth = np.stack([np.convolve(channel, np.hanning(9), mode="same") for channel in noise.T], axis=1)
+    return (smooth[:n_times] + np.arange(n_channels)).astype(np.float32)
+
+
+@pytest.mark.parametrize("maker", [phase_randomised, time_shuffled])
+@pytest.mark.parametrize("shape", [(LEAST_SAMPLES - 1, 4), (0, 4), (640,)])
+def test_too_short_a_segment_is_refused(maker, shape):
+    with pytest.raises(ShapeError) as caught:
+        maker(np.zeros(shape, np.float32), np.random.default_rng(0))
+    assert str(caught.value) == (
+        f"EEG of a surrogate: shape {shape}, expected (n_times, n_channels) with 32 samples or more.\n"
+        "  Choose a split with longer segments, or score without controls (--no-controls)."
+    )
+
+
+@pytest.mark.parametrize("n_times", [640, 641, LEAST_SAMPLES])
+def test_spectra_means_and_covariance_at_every_lag_stay(rng, n_times):
+    eeg = eeg_of(rng, n_times)
+    made = phase_randomised(eeg, np.random.default_rng(1))
+    assert (made.shape, made.dtype, made.flags.c_contiguous) == (eeg.shape, np.float32, True)
+    before, after = (np.fft.fft(one.astype(np.float64), axis=0) for one in (eeg, made))
+    scale = np.abs(before).max()
+    assert np.abs(np.abs(after) - np.abs(before)).max() < 1e-6 * scale
+    cross = [one[:, :, None] * one[:, None].conj() for one in (before, after)]  # transforms of covariances
+    assert np.abs(cross[1] - cross[0]).max() < 1e-6 * scale**2
+    assert made.mean(axis=0) == pytest.approx(eeg.mean(axis=0), abs=1e-5)
+
+
+def test_when_anything_happened_is_gone(rng):
+    eeg = eeg_of(rng, 6400)
+    made = phase_randomised(eeg, np.random.default_rng(1))
+    for channel in range(eeg.shape[1]):
+        assert abs(np.corrcoef(eeg[:, channel], made[:, channel])[0, 1]) < 0.1
+
+
+def test_a_cosine_is_turned_by_the_phase_that_was_drawn_for_it():
+    time = np.arange(64) / 64
+    eeg = np.stack([3 + np.cos(2 * np.pi * 5 * time), np.sin(2 * np.pi * 5 * time)], axis=1)
+    phases = np.random.default_rng(7).uniform(0, 2 * np.pi, 31)  # of 1 to 31 Hz
+    made = phase_randomised(eeg, np.random.default_rng(7))
+    turned = 2 * np.pi * 5 * time + phases[4]
+    assert made == pytest.approx(np.stack([3 + np.cos(turned), np.sin(turned)], axis=1), abs=1e-6)
+
+
+def test_the_nyquist_frequency_stays_real_and_as_it_was():
+    eeg = np.tile([[1.0], [-1.0]], (32, 1)).astype(np.float32)
+    assert phase_randomised(eeg, np.random.default_rng(0)) == pytest.approx(eeg, abs=1e-6)
+
+
+def test_cross_spectra_are_those_that_scipy_finds(rng):
+    eeg = eeg_of(rng, 1920, 2)
+    made = phase_randomised(eeg, np.random.default_rng(3))
+    options = {"fs": 64, "window": "boxcar", "nperseg": 1920, "detrend": False}
+    before, after = (csd(one[:, 0], one[:, 1], **options)[1] for one in (eeg, made))
+    assert np.abs(after - before).max() < 1e-5 * np.abs(before).max()
+
+
+def test_a_constant_channel_stays_constant(rng):
+    eeg = eeg_of(rng)
+    eeg[:, 2] = 0.1
+    made = phase_randomised(eeg, np.random.default_rng(0))
+    assert np.unique(made[:, 2]) == np.float32(0.1)
+    assert not np.isnan(made).any()
+
+
+def test_shuffled_samples_are_the_same_samples_of_all_channels_together(rng):
+    eeg = eeg_of(rng)
+    made = time_shuffled(eeg, np.random.default_rng(0))
+    assert not np.array_equal(made, eeg)
+    assert np.array_equal(made[np.lexsort(made.T)], eeg[np.lexsort(eeg.T)])
+
+
+@pytest.mark.parametrize("kind", SURROGATES)
+def test_a_segment_has_one_surrogate_and_another_segment_another(rng, kind):
+    eeg = eeg_of(rng)
+    kept = eeg.copy()
+    made = surrogate_of("sub-001_a_000", eeg, kind)
+    assert np.array_equal(made, surrogate_of("sub-001_a_000", eeg, kind))
+    assert not np.array_equal(made, surrogate_of("sub-001_a_001", eeg, kind))
+    assert np.array_equal(eeg, kept)
+
+
+def test_the_kinds_are_those_that_measures_and_corpora_can_name():
+    schema = json.loads((REPOSITORY / "harness/schemas/corpus.json").read_text())
+    assert schema["properties"]["surrogates"]["enum"] == list(SURROGATES)
+    assert {one.surrogates for one in MEASURES.values()} == {"phases"}
+
+
+def test_a_sample_is_in_order_and_the_same_each_time():
+    ids = [f"sub-001_a_{k:03d}" for k in range(40)]
+    chosen = sampled("sub-001", ids, 8)
+    assert len(chosen) == 8
+    assert chosen == sorted(chosen) == sampled("sub-001", ids, 8)
+    assert chosen != sampled("sub-002", ids, 8)
+    assert sampled("sub-001", ids, None) == sampled("sub-001", ids, 40) == ids
+
+
+def blind_subject(rng, real, blind, n_segments=4):
+    references = {f"s{k}": rng.standard_normal((640, 2)) for k in range(n_segments)}
+    made = {name: rng.standard_normal((640, 2)) for name in references}
+    values = (np.full(n_segments, value) for value in (real, blind))
+    return BlindSubject(*values, subject_chance(references, made))
+
+
+def test_means_and_differences_are_of_subjects(rng):
+    subjects = {f"s{k}": blind_subject(rng, 0.1 + 0.01 * k, 0.02 * k) for k in range(6)}
+    blind = blind_score(R, subjects, frame_rate_hz=64)
+    assert blind.value == pytest.approx(0.05)
+    assert blind.subjects["s5"] == pytest.approx(0.1)
+    assert blind.differences["s5"] == pytest.approx(0.05)
+    assert blind.segments == 24
+    assert (blind.p, blind.no_evidence) == (1 / 64, False)
+    assert (blind.scores_without_eeg, blind.chance.circular_shifts.scores) == (True, 513)
+
+
+def test_what_is_the_same_without_eeg_is_named(rng):
+    subjects = {f"s{k}": blind_subject(rng, 0.9, 0.9) for k in range(6)}
+    blind = blind_score(R, subjects, frame_rate_hz=64)
+    assert (blind.scores_without_eeg, blind.no_evidence, blind.p) == (True, True, 1.0)
+
+
+def test_few_subjects_say_nothing_of_a_difference(rng):
+    subjects = {f"s{k}": blind_subject(rng, 0.3, 0.0) for k in range(4)}
+    blind = blind_score(R, subjects, frame_rate_hz=64)
+    assert (blind.p, blind.no_evidence, blind.scores_without_eeg) == (None, None, False)
+
+
+@pytest.mark.parametrize(
+    ("value", "shifts", "mismatched", "expected"),
+    [
+        (0.021, Band(-0.01, 0.0, 0.01, 513), None, True),
+        (0.02, Band(-0.01, 0.0, 0.01, 513), None, False),
+        (0.021, Band(-0.01, 0.0, 0.01, 513), Band(0.0, 0.01, 0.02, 1000), False),  # rhythm that all share
+        (0.031, Band(-0.01, 0.0, 0.01, 513), Band(0.0, 0.01, 0.02, 1000), True),
+        (-0.5, Band(-0.01, 0.0, 0.01, 513), None, False),
+        (0.5, Band(-0.01, 0.0, 0.01, 99), None, None),
+        (0.5, None, Band(-0.01, 0.0, 0.01, 1000), None),
+    ],
+)
+def test_beyond_chance_is_twice_as_far_as_the_band_for_both_kinds(value, shifts, mismatched, expected):
+    assert is_beyond_chance(R, value, Chance(shifts, mismatched)) is expected
+
+
+def test_a_difference_is_evidence_from_five_subjects_on():
+    assert paired_p(R, [0.1] * 4) is None
+    assert paired_p(R, [0.1] * 5) == 1 / 32
+    assert [is_no_evidence(p) for p in (None, 0.05, 0.0501)] == [None, False, True]
+
+
+def test_a_one_sided_p_is_half_the_two_sided_one(rng):
+    above = rng.normal(0.5, 1, 12)
+    above *= np.sign(above.sum())
+    assert one_sided_sign_flip_test(above) == sign_flip_test(above) / 2
+    assert one_sided_sign_flip_test(-above) == 1.0
+    assert one_sided_sign_flip_test(np.zeros(8)) == 1.0
