@@ -20,7 +20,9 @@ from harness.tasks.segments import Segment, by_subject, cut_segments, missing_su
 from harness.tasks.splits import Split, training_split
 
 
-def training_centre(corpus: Corpus, split: Split, feature: str, measure: str) -> NDArray[np.float64]:
+def training_centre(
+    corpus: Corpus, split: Split, feature: str, measure: str, *, partial: bool = False
+) -> NDArray[np.float64]:
     """The mean of all training segments' references, cut as long as the split's own segments.
 
     Args:
@@ -28,6 +30,7 @@ def training_centre(corpus: Corpus, split: Split, feature: str, measure: str) ->
         split: the one that is scored; where it has no training part, its ``training_split``'s is used.
         feature: the one that is scored.
         measure: title of a measure that needs the centre, for messages.
+        partial: go on although stimuli are not in the corpus; all subjects must be.
 
     Returns:
         (n_frames, n_bands) float64.
@@ -45,7 +48,7 @@ def training_centre(corpus: Corpus, split: Split, feature: str, measure: str) ->
     if absent:
         what = f"{len(absent)} of {len(named)} subjects are not in the corpus: {shorten(absent)}"
         raise _lacking(where, what, measure)
-    segments = cut_segments(corpus, trains, "train", feature=feature)
+    segments = cut_segments(corpus, trains, "train", partial=partial, feature=feature)
     without = [segment.id for segment in segments if feature not in segment.recording.feature_series]
     if without:
         what = f"no {feature} for {len(without)} of {len(segments)} segments ({shorten(without, 3)})"
