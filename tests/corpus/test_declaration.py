@@ -42,7 +42,7 @@ def test_a_folder_without_a_declaration_has_none(tmp_path):
 
 
 def test_known_corpora_are_declared():
-    assert declared_names() == ["dtu", "simulated", "sparrkulee"]
+    assert declared_names() == ["dtu", "nmed-t", "simulated", "simulated-nmed-t", "sparrkulee"]
     facts = {}
     for name in declared_names():
         one = declared(name)
