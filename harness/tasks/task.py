@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.conventions import Progress
 from harness.corpus import Corpus, open_corpus
 from harness.corpus.array_files import release_maps
 from harness.corpus.locate import is_feature_folder
+from harness.corpus.nmedt import AudioChoice
 from harness.corpus.simulated.check import check_simulated, recipe_fingerprint
 from harness.errors import (
     CorpusError,
@@ -39,7 +41,14 @@ from harness.tasks.context import (
     training_segments,
 )
 from harness.tasks.fingerprint import Fingerprint
-from harness.tasks.segments import Segment, by_subject, check_fit, cut_segments, missing_subjects
+from harness.tasks.segments import (
+    Segment,
+    by_subject,
+    check_fit,
+    cut_segments,
+    missing_stimuli,
+    missing_subjects,
+)
 from harness.tasks.sizes import Sizes, sizes
 from harness.tasks.splits import Split, default_split, load_split, with_usual_measures
 
@@ -66,6 +75,7 @@ class Task:
         subjects_missing: subjects of the part that the corpus lacks (``--partial`` only).
         labels: references by segment id that lie apart from the EEG; None where the corpus has them.
         labels_apart: whether the references come from elsewhere than the corpus.
+        stimuli_missing: stimuli of the part that the corpus lacks (``--partial`` only).
     """
 
     corpus: Corpus
@@ -77,6 +87,7 @@ class Task:
     subjects_missing: tuple[str, ...]
     labels: LabelStore | None
     labels_apart: bool
+    stimuli_missing: tuple[str, ...] = ()
 
     @property
     def n_bands(self) -> int:
@@ -154,7 +165,9 @@ class Task:
             SplitError: its split is not there, or not for this corpus.
         """
         for title in self.needs.values():
-            segments = training_segments(self.corpus, self.split, self.feature, title)
+            segments = training_segments(
+                self.corpus, self.split, self.feature, title, partial=bool(self.stimuli_missing)
+            )
             for need in (CLASSIFIER, RECONSTRUCTIONS):
                 if need in self.needs:
                     where = f"{self.corpus.folder}: part {self.part} of split {self.split.name}"
@@ -319,6 +332,8 @@ def open_task(
     feature: str | None = None,
     labels: Path | None = None,
     partial: bool = False,
+    audio: AudioChoice | None = None,
+    on_progress: Progress | None = None,
 ) -> Task:
     """Open what a command's options name.
 
@@ -328,7 +343,9 @@ def open_task(
         part: train, val or test.
         feature: what is decoded; None for the split's first.
         labels: folder or file with references that lie apart from the EEG.
-        partial: go on although subjects of the part are not in the corpus.
+        partial: go on although subjects or stimuli of the part are not in the corpus.
+        audio: for music, where the songs lie.
+        on_progress: called with what is done and its total, where files must be read first.
 
     Raises:
         SplitError: no such split or part, or not for this corpus or feature.
@@ -345,7 +362,9 @@ def open_task(
             label_file = labels
     split = load_split(split_name) if split_name is not None else None
     layout = "challenge" if split is not None and split.cut == "given" else None
-    corpus = open_corpus(data, layout=layout, feature_folder=feature_folder)
+    corpus = open_corpus(
+        data, layout=layout, feature_folder=feature_folder, audio=audio, on_progress=on_progress
+    )
     if split is None:
         split = load_split(default_split(corpus.declaration, corpus.layout))
     split = with_usual_measures(split, corpus.declaration)
@@ -367,6 +386,7 @@ def open_task(
         subjects_missing=missing_subjects(corpus, split, part),
         labels=store,
         labels_apart=labels is not None,
+        stimuli_missing=missing_stimuli(corpus, split, part),
     )
 
 

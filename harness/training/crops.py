@@ -216,7 +216,7 @@ def make_crops(data: TrainingData, recipe: Recipe, seed: int, crop_samples: int 
         crop_samples=length,
         hop_samples=recipe.hop_samples(rate),
         seed=seed,
-        too_short=tuple(entry[0].id for entry in every if entry not in long_enough),
+        too_short=tuple(entry[0].id for entry in every if entry[2] - entry[1] < length),
     )
 
 

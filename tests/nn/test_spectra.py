@@ -105,7 +105,7 @@ def test_an_unknown_kind_is_refused():
         power_spectrum(eeg(), "welsh", 125)
     assert str(error.value) == (
         "power_spectrum: kind 'welsh', expected one of periodogram, welch, welch-62, log-periodogram."
-        " Did you mean 'welch'?"
+        "\n  Did you mean 'welch'?"
     )
 
 
