@@ -13,6 +13,7 @@ from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.statistics import least_p
 
 NOT_MEASURED = "not measured"
+CONSTANT = "constant's cosine"  # the column of what the training part's mean scores
 BELOW_THE_LINE = "Below the line, since a control says that the score may not come from the EEG"
 
 
@@ -81,7 +82,7 @@ def row_cells(row: Row, *, bands: bool = False, stimuli: bool = False) -> dict[s
         "95 % interval": span(score.ci95),
         "chance": score.chance_words or span(score.chance),
         "without the EEG": without_eeg(row),
-        **{one.measure.heading: f"{one.value:.4f}" for one in row.further},
+        **_further(row),
         "unseen stimuli": _unseen(row),
         **(_by_stimuli(row) if stimuli else {}),
         "date": row.finished[:10],
@@ -108,12 +109,13 @@ def row_values(board: BoardName, row: Row) -> dict[str, Any]:
         "variant": row.variant,
         "version": row.version,
         "kind": row.kind,
-        **_measured_values(row.score),
+        **_measured_values(row.score.measure, row.score),
         **{
-            key if key == one.measure.name else f"{one.measure.name}_{key}": value
-            for one in row.further
-            for key, value in _measured_values(one).items()
+            key if key == by.name else f"{by.name}_{key}": value
+            for by in row.measures
+            for key, value in _measured_values(by, row.by(by.name)).items()
         },
+        **({} if row.constant_cosine is None else {"constant_cosine": row.constant_cosine}),
         **_control_values(row),
         "subjects": len(row.score.subjects),
         "subjects_seen": overlap.subjects_seen if overlap else None,
@@ -150,10 +152,24 @@ def without_eeg(row: Row) -> str:
     return f"{value} ({', '.join(row.controls.flags)})" if row.controls.flags else value
 
 
-def _measured_values(one: Measured) -> dict[str, float | None]:
+def _further(row: Row) -> dict[str, str]:
+    """The further measures, and beside the cosine what a constant scores."""
+    constant = {} if row.constant_cosine is None else {CONSTANT: f"{row.constant_cosine:.4f}"}
+    cells = dict(constant) if row.score.measure.name == "cosine" else {}
+    for by in row.measures:
+        own = row.by(by.name)
+        cells[by.heading] = f"{own.value:.4f}" if own else NOT_MEASURED
+        if by.name == "cosine":
+            cells |= constant
+    return cells
+
+
+def _measured_values(by: Measure, one: Measured | None) -> dict[str, float | None]:
+    if one is None:
+        return dict.fromkeys((by.name, "ci95_low", "ci95_high", "chance_low", "chance_high"))
     ci95, chance = one.ci95 or (None, None), one.chance or (None, None)
     return {
-        one.measure.name: one.value,
+        by.name: one.value,
         "ci95_low": ci95[0],
         "ci95_high": ci95[1],
         "chance_low": chance[0],

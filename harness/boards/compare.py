@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from harness.boards.board import Board, BoardName, BoardRecord, board_names
-from harness.boards.cells import counted, ranked_words, without_eeg
+from harness.boards.cells import NOT_MEASURED, counted, ranked_words, without_eeg
 from harness.boards.ranking import LEVEL, rank
 from harness.boards.row import row_of
 from harness.conventions import SIMULATED_WORDS
@@ -55,7 +55,7 @@ class Comparison:
         first: one record.
         second: the other.
         ranked: differences by the measure that ranks; those below are of these.
-        further: differences by the split's further measures.
+        further: differences by the split's further measures that both have.
         p: of the paired sign-flip test over subjects.
         effect: mean over standard deviation of the differences; None where there is none.
         detectable: the smallest true difference that a test at 0.05 finds in 80 % of repetitions; None
@@ -116,7 +116,11 @@ def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
         )
     ranked, *further = (
         _differences(one, other)
-        for one, other in zip(first.record.measured, second.record.measured, strict=True)
+        for one, other in (
+            (first.record.by(name), second.record.by(name))
+            for name in first.record.measure_names
+            if first.record.has(name) and second.record.has(name)
+        )
     )
     values = list(ranked.subjects.values())
     return Comparison(
@@ -273,7 +277,7 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
                 f"{ranking.p[own, place]:.4g}",
                 "" if comparison.detectable is None else f"{comparison.detectable:.4f}",
                 without_eeg(row_of(other)),
-                *(f"{further.mean:+.4f}" for further in comparison.further),
+                *_further_cells(comparison, board.measures[1:]),
             ]
         )
     headers = ["other system", "difference", "95 % interval", "p (Holm)", "detectable", "without the EEG"]
@@ -286,6 +290,12 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
     if least_p(n_subjects) > LEVEL:
         title += f"\n{_too_few(n_subjects)}: nothing can be separated here at {LEVEL:g}"
     return f"{title}\n\n{tabulate(rows, headers, disable_numparse=True)}"
+
+
+def _further_cells(comparison: Comparison, measures: Sequence[Measure]) -> list[str]:
+    """The differences by a board's further measures; where one of the two was not measured it says so."""
+    known = {one.measure.name: f"{one.mean:+.4f}" for one in comparison.further}
+    return [known.get(by.name, NOT_MEASURED) for by in measures]
 
 
 def _too_few(n_subjects: int) -> str:

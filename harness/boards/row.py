@@ -10,6 +10,7 @@ from harness.records.controls import Controls
 from harness.records.record import Measured, Member, Overlap
 from harness.records.stimuli import SeenAndUnseen
 from harness.records.text import flag_lines
+from harness.scoring.measures import Measure, measure
 from harness.scoring.statistics import RankInterval
 
 
@@ -27,7 +28,9 @@ class Row:
         rank: by its mean, with its 95 % interval; None where it is not ranked (a partial record).
         ties: letters of the groups of systems that it cannot be told apart from; empty where not ranked.
         score: by the measure that ranks its board: mean, interval, chance, and the mean of each subject.
-        further: the same by the split's further measures, in their order.
+        further: the same by the split's further measures that were measured, in their order.
+        measures: all of the split's further measures.
+        constant_cosine: what the training part's mean scores in cosine; None where not measured.
         overlap: with what its weights were trained on; None where not on record.
         stimuli: the score on stimuli that its training saw, and on others; None where not known, or where
             there are not both.
@@ -55,6 +58,8 @@ class Row:
     ties: str
     score: Measured
     further: tuple[Measured, ...]
+    measures: tuple[Measure, ...]
+    constant_cosine: float | None
     overlap: Overlap | None
     stimuli: SeenAndUnseen | None
     bands: tuple[float, ...]
@@ -73,6 +78,10 @@ class Row:
     def is_flagged(self) -> bool:
         """Whether a control says that its score may not come from the EEG; it then stands below a line."""
         return self.controls is not None and self.controls.is_flagged
+
+    def by(self, name: str) -> Measured | None:
+        """The score by a further measure of this name; None where it was not measured."""
+        return next((one for one in self.further if one.measure.name == name), None)
 
 
 def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -> Row:
@@ -105,6 +114,8 @@ def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -
         ties=ties,
         score=record.ranked,
         further=record.measured[1:],
+        measures=tuple(map(measure, record.measure_names[1:])),
+        constant_cosine=record.constant_cosine,
         overlap=record.overlap or None,
         stimuli=record.stimuli or None,
         bands=record.bands,

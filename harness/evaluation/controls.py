@@ -70,7 +70,7 @@ def blind_control(
         places = [place for place, name in enumerate(references) if name in predictions]
         chosen = {name: reference for name, reference in references.items() if name in predictions}
         own = {name: predictions[name] for name in chosen}
-        _, by_chance, segments = score_with_chance(chosen, own, (by.name,), task.centre)
+        _, by_chance, segments = score_with_chance(chosen, own, (by.name,), task.context)
         subjects[subject] = BlindSubject(
             real=values[subject][places],
             blind=segments[by.name],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET
@@ -41,6 +42,7 @@ from harness.records.record import (
 )
 from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
+from harness.scoring.context import Classifier
 from harness.scoring.score import SCORER_VERSION, Score, combine, score_with_chance
 from harness.submission.manifest import Submission
 from harness.tasks.fingerprint import Fingerprint
@@ -65,12 +67,14 @@ class Scored(NamedTuple):
         chance: of the same predictions.
         references: the fingerprint of the references that they were scored against.
         segments: subject -> (n_segments,) value of each of its segments by the measure that ranks.
+        classifiers: what a measure's classifier was trained on -> the classifier.
     """
 
     score: Score
     chance: Chance
     references: Fingerprint
     segments: Mapping[str, NDArray[np.float64]]
+    classifiers: Mapping[str, Classifier]
 
 
 def evaluate(
@@ -100,12 +104,13 @@ def evaluate(
         check_subjects(task.by_subject)
     task.check_labels()
     prepared = prepare(submission, task, run)
-    with predicted(prepared, asked_of(task, run), on_progress=on_progress) as made:
+    asked = asked_of(task, run)._replace(training=task.answered)
+    with predicted(prepared, asked, on_progress=on_progress) as made:
         if isinstance(keep, Path):
             write_predictions(keep, grouped(task, made.run.predictions))
         elif keep is not None:
             keep(made.run)
-        scored = score_task(task, grouped(task, made.run.predictions))
+        scored = score_task(task, grouped(task, made.run.predictions), made.training)
         fingerprint = task.fingerprint(made.eeg, scored.references)
         blind = blind_control(task, made.blind, scored.segments)
         return _submission_record(prepared, fingerprint, scored, made.run, blind)
@@ -155,12 +160,18 @@ def evaluate_stored(prepared: Prepared, path: Path) -> Record:
     return _submission_record(prepared, task.fingerprint(scored.references), scored)
 
 
-def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]]) -> Scored:
+def score_task(
+    task: Task,
+    predictions: Iterable[tuple[str, Mapping[str, Array]]],
+    answers: Mapping[str, Array] = MappingProxyType({}),
+) -> Scored:
     """Score predictions of a task, subject by subject.
 
     Args:
         task: with references.
         predictions: subject and its predictions, segment id -> (n_frames, n_bands).
+        answers: id of a training segment -> what the same system predicts of it; without these, a measure
+            that needs them is not measured.
 
     Raises:
         ShapeError: predictions of other shapes or with numbers that are not finite.
@@ -169,15 +180,16 @@ def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]
     """
     scores, by_chance, values, seen = {}, {}, {}, Fingerprint()
     ranking = ranking_measure(task).name
+    context = task.context_of(answers)
+    measures = task.measured(context)
     for subject, own in predictions:
         references = task.references(subject)
-        scores[subject], by_chance[subject], segments = score_with_chance(
-            references, own, task.split.measures, task.centre
-        )
+        scores[subject], by_chance[subject], segments = score_with_chance(references, own, measures, context)
         values[subject] = segments[ranking]
         for segment_id, reference in references.items():
             seen.add_reference(segment_id, reference)
-    return Scored(combine(scores), chance(by_chance, frame_rate_hz=task.frame_rate_hz), seen, values)
+    band = chance(by_chance, frame_rate_hz=task.frame_rate_hz)
+    return Scored(combine(scores), band, seen, values, context.classifiers)
 
 
 def expected_key(prepared: Prepared, fingerprint: str) -> str:
@@ -279,7 +291,8 @@ def _record(
 ) -> Record:
     seconds = None if made is None else made.seconds
     n_surrogates = blind.segments if blind else 0
-    eeg_seconds = task.eeg_seconds + n_surrogates * task.split.segment_seconds
+    n_more = n_surrogates + (len(task.answered) if made else 0)
+    eeg_seconds = task.eeg_seconds + n_more * task.split.segment_seconds
     state, host = git_state(folder), provenance.host()
     return build_record(
         scored.score,
@@ -291,6 +304,7 @@ def _record(
         seed=seed,
         overlap=training_overlap(task, seen) if seen else None,
         stimuli=seen_and_unseen(task, seen, scored.segments) if seen else None,
+        classifiers=scored.classifiers,
         controls=None if blind is None else controls_of(blind, n_surrogates < len(task.segments)),
         subjects_missing=task.subjects_missing,
         environment=provenance.environment(),

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic
+from dataclasses import fields
+from typing import Any, Generic
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,7 +21,9 @@ class NetPredictor(Generic[Net]):
     """The net of a weights file behind the predict interface.
 
     A net whose configuration has ``window_samples`` is applied window by window, any other to whole
-    segments; each window or segment is z-scored by itself. Subjects are looked up by name in the table of
+    segments; each window or segment is z-scored by itself, unless the net takes EEG as it is. A net whose
+    configuration has ``n_frames`` gives as many, any other a frame for each EEG sample. Subjects are looked
+    up by name in the table of
     the weights file, and one that the net has not learned is told to it as -1.
 
     Attributes:
@@ -32,10 +36,11 @@ class NetPredictor(Generic[Net]):
         config: the class of its configuration.
         block_samples: EEG samples in a block, see `predict_blocks`.
         takes_shorter: whether the net also takes segments that are shorter than its window.
+        zscored: whether windows or segments are z-scored; it must be as in training (`Recipe.zscore`).
 
     Raises:
         ValueError: weights that are not this net's, or segments that are too short for it.
-        ShapeError: a feature without one frame for each EEG sample.
+        ShapeError: a feature without one frame for each EEG sample, for a net that gives such.
     """
 
     def __init__(
@@ -46,12 +51,17 @@ class NetPredictor(Generic[Net]):
         block_samples: int,
         *,
         takes_shorter: bool = False,
+        zscored: bool = True,
     ) -> None:
-        check_one_frame_a_sample(setup)
+        own_frames = any(field.name == "n_frames" for field in fields(config))
+        if not own_frames:
+            check_one_frame_a_sample(setup)
         self.net: Net
         self.net, subjects = load_net(setup.weights, net, config, setup.n_bands, setup.n_channels)
+        if own_frames:
+            _check_segments(setup, self.net)
         self.position = {subject: i for i, subject in enumerate(subjects)}
-        self.block_samples = block_samples
+        self.block_samples, self.zscored = block_samples, zscored
         self.window_samples: int | None = getattr(self.net.config, "window_samples", None)
         if self.window_samples is None or self.window_samples <= setup.segment_samples:
             return
@@ -63,37 +73,55 @@ class NetPredictor(Generic[Net]):
         self.window_samples = setup.segment_samples
 
     def predict(self, eeg: Array, subjects: list[str]) -> Array:
-        """EEG (n_segments, n_times, n_channels) and whose it is -> (n_segments, n_times, n_bands)."""
+        """EEG (n_segments, n_times, n_channels) and whose it is -> (n_segments, n_frames, n_bands)."""
         if self.window_samples is None:
             return self._predict(eeg, subjects)
         return predict_windowed(self._predict, eeg, subjects, self.window_samples)
 
     def _predict(self, eeg: Array, subjects: list[str]) -> Array:
         index = [self.position.get(subject, -1) for subject in subjects]
-        return predict_blocks(self.net, eeg, index, self.block_samples)
+        return predict_blocks(self.net, eeg, index, self.block_samples, zscored=self.zscored)
 
 
 def predict_blocks(
-    net: Callable[[Tensor, Tensor], Tensor], eeg: Array, subject_index: list[int], block_samples: int
+    net: Callable[[Tensor, Tensor], Tensor],
+    eeg: Array,
+    subject_index: list[int],
+    block_samples: int,
+    *,
+    zscored: bool = True,
 ) -> Array:
-    """Apply a net to z-scored segments, some at a time.
+    """Apply a net to segments, some at a time.
 
     Args:
         net: takes EEG (b, n_times, n_channels) and subject index (b,) int64, and gives
-            (b, n_times, n_bands).
-        eeg: (n_segments, n_times, n_channels); each segment is z-scored by itself.
+            (b, n_frames, n_bands).
+        eeg: (n_segments, n_times, n_channels).
         subject_index: n_segments positions in the net's table of subjects, -1 for one not in it.
         block_samples: EEG samples in a block, all segments of it together; at least one segment is taken.
+        zscored: whether each segment is z-scored by itself; else the net is given EEG as it is.
 
     Returns:
-        (n_segments, n_times, n_bands) float32.
+        (n_segments, n_frames, n_bands) float32.
     """
     n_at_once = max(1, block_samples // eeg.shape[1])
     index = torch.tensor(subject_index)
     blocks = []
     with torch.inference_mode():
         for start in range(0, len(eeg), n_at_once):
-            block = zscore(eeg[start : start + n_at_once])
+            block = eeg[start : start + n_at_once]
+            block = zscore(block) if zscored else np.array(block)
             blocks.append(net(torch.from_numpy(block), index[start : start + n_at_once]))
         prediction: Array = torch.cat(blocks).numpy()
     return prediction
+
+
+def _check_segments(setup: Setup, net: Any) -> None:
+    """Refuse segments of other sizes than those that a net of whole segments was trained on."""
+    for name in ("n_frames", "segment_samples", "sample_rate_hz"):
+        has = getattr(net.config, name, None)
+        if has is not None and has != getattr(setup, name):
+            raise ValueError(
+                f"{setup.weights.name if setup.weights else 'weights'}: a net for {name} = {has:g}, expected"
+                f" {getattr(setup, name):g}, this run's. Train it again with harness train"
+            )

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from harness.boards.board import BoardName
-from harness.boards.cells import BELOW_THE_LINE, board_notes, counted, row_cells, span
+from harness.boards.cells import BELOW_THE_LINE, CONSTANT, board_notes, counted, row_cells, span
 from harness.boards.papers.official import DATA, WHY_UNPAIRED, official_teams
 from harness.boards.ranking import LEVEL, Ranking, tie_groups
 from harness.boards.row import Row
@@ -51,7 +51,11 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
     some = (board.records or board.partial)[0].record
     stimuli = any(row.stimuli for row in ranking.rows)
     rows = [{**row_cells(row, stimuli=stimuli), "link": system_file(row.name)} for row in ranking.rows]
-    by, *further = board.measures
+    by, *others = board.measures
+    further = [(one.heading, one.higher_is_better) for one in others]
+    if any(CONSTANT in row for row in rows):
+        place = next((i for i, one in enumerate(others, start=1) if one.name == "cosine"), 0)
+        further.insert(place, (CONSTANT, True))
     return {
         "title": board_words(board.name),
         "data": SIMULATED_WORDS if board.simulated else f"real EEG: {board.name.corpus}",

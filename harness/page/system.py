@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.boards.cells import row_cells
+from harness.boards.cells import CONSTANT, row_cells
 from harness.boards.ranking import Ranking
 from harness.boards.row import Row
 from harness.conventions import DEFAULT_VARIANT, HASH_DIGITS, SIMULATED_WORDS
@@ -157,7 +157,11 @@ def _record_view(place: Place, known: Sequence[str]) -> dict[str, Any]:
 
 def _score_facts(place: Place) -> Facts:
     cells = row_cells(place.row, stimuli=True)
-    mean, *further = (one.measure.heading for one in (place.row.score, *place.row.further))
+    mean, *further = (
+        place.row.score.measure.heading,
+        *([CONSTANT] if CONSTANT in cells else []),
+        *(by.heading for by in place.row.measures),
+    )
     if place.row.rank is None:
         return [(key, cells[key]) for key in ("rank", mean, *further)]
     facts = [("rank", f"{cells['rank']} of {len(place.ranking.rows)}")]

@@ -12,6 +12,7 @@ from harness.errors import Fault
 from harness.records.bands import ChanceBands, chance_of
 from harness.records.record import MeasureResult, Record
 from harness.scoring.blind import is_beyond_chance, is_no_evidence, paired_p
+from harness.scoring.context import RECONSTRUCTIONS
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.score import SCORER_VERSION
 from harness.scoring.statistics import STATISTICS_VERSION, bootstrap_interval
@@ -107,7 +108,8 @@ def _measures(record: Record) -> _Found:
             yield "split: measures", name, f"one of {', '.join(sorted(MEASURES))}"
     results = record.measures or {}
     further = [name for name in names if name != DEFAULT]
-    if set(results) != set(further):
+    answers = {name for name in further if name in MEASURES and RECONSTRUCTIONS in MEASURES[name].needs}
+    if set(results) | answers != set(further) | answers or set(results) - set(further):
         said = ", ".join(results) or "none"
         yield "measures", said, f"{', '.join(further) or 'none'}, the split's but {DEFAULT}"
     for name, result in results.items():
@@ -128,7 +130,9 @@ def _measure(record: Record, by: Measure, result: MeasureResult) -> _Found:
     for name, one in record.subjects.items():
         there = one.segments - len(one.missing)
         present += there
-        low, high = (min(by.range[0], 0) * there, max(by.range[1], 0) * there)
+        missing = len(one.missing)
+        low = min(by.range[0], 0) * there + by.missing[0] * missing
+        high = max(by.range[1], 0) * there + by.missing[1] * missing
         if not low - SAME_MEAN <= result.subjects[name] * one.segments <= high + SAME_MEAN:
             yield (
                 f"{place}: subjects: {name}",

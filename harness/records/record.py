@@ -27,6 +27,7 @@ from harness.records.stimuli import SeenAndUnseen
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
 from harness.scoring.chance import Chance
+from harness.scoring.context import Classifier
 from harness.scoring.measures import DEFAULT, Measure, measure
 from harness.scoring.score import SCORER_VERSION, MeasureScore, Score
 from harness.scoring.statistics import STATISTICS_VERSION, bootstrap_interval
@@ -56,6 +57,21 @@ class SubjectResult(msgspec.Struct, frozen=True, kw_only=True):
     constant: tuple[str, ...]
 
 
+class ClassifierFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The classifier of a measure that has one.
+
+    Attributes:
+        accuracy: share of the scored part's references that it names rightly: what no system can be asked to
+            pass.
+        segments: how many of these there are, each once however many subjects heard it.
+        trained_on: how many segments it was trained on.
+    """
+
+    accuracy: float
+    segments: int
+    trained_on: int
+
+
 class MeasureResult(msgspec.Struct, frozen=True, kw_only=True):
     """The score by a measure other than Pearson r.
 
@@ -66,6 +82,7 @@ class MeasureResult(msgspec.Struct, frozen=True, kw_only=True):
         subjects: subject -> mean over segments.
         segments_undefined: how many segments have no value, in the prediction or in the reference; each
             counts 0, as do those without a prediction, which are not among these.
+        classifier: of a measure that has one; else absent.
     """
 
     value: float
@@ -73,6 +90,7 @@ class MeasureResult(msgspec.Struct, frozen=True, kw_only=True):
     chance: ChanceBands
     subjects: Mapping[str, float]
     segments_undefined: int
+    classifier: ClassifierFacts | UnsetType = UNSET
 
 
 @dataclass(frozen=True)
@@ -85,6 +103,7 @@ class Measured:
         ci95: its 95 % interval; None for one subject.
         chances: both kinds of chance.
         subjects: subject -> mean over segments, in the record's order.
+        classifier: of a measure that has one.
     """
 
     measure: Measure
@@ -92,6 +111,7 @@ class Measured:
     ci95: tuple[float, float] | None
     chances: ChanceBands
     subjects: Mapping[str, float]
+    classifier: ClassifierFacts | None = None
 
     @property
     def chance(self) -> tuple[float, float] | None:
@@ -272,7 +292,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         ci95: its 95 % interval (bootstrap over subjects); None for one subject.
         chance: what the predictions score by chance.
         bands: (n_bands,) mean Pearson r over subjects.
-        measures: name of the split's every measure but Pearson r -> the score by it; absent without any.
+        measures: name of the split's every measure but Pearson r -> the score by it; absent without any. One
+            that needs the system's answers on the training part is not here where there are none.
         subjects: subject -> its score.
         flags: what is missing or constant.
         submission: what was scored.
@@ -335,8 +356,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def measured(self) -> tuple[Measured, ...]:
-        """What it says by each of the split's measures, in their order."""
-        return tuple(map(self.by, self.measure_names))
+        """What it says by each of the split's measures that was measured, in their order."""
+        return tuple(self.by(name) for name in self.measure_names if self.has(name))
+
+    @property
+    def constant_cosine(self) -> float | None:
+        """What the training part's mean scores as a prediction, in cosine; None where not measured."""
+        if not (self.has("cosine") and self.has("cosine_gain")):
+            return None
+        return self.by("cosine").value - self.by("cosine_gain").value
 
     @property
     def at_chance(self) -> bool:
@@ -371,7 +399,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             return Measured(by, self.score, self.ci95, self.chance, values)
         own = (self.measures or {})[name]
         values = {subject: own.subjects[subject] for subject in self.subjects}
-        return Measured(by, own.value, own.ci95, own.chance, values)
+        return Measured(by, own.value, own.ci95, own.chance, values, own.classifier or None)
 
 
 def build_record(
@@ -390,6 +418,7 @@ def build_record(
     overlap: Overlap | None = None,
     stimuli: SeenAndUnseen | None = None,
     controls: Controls | None = None,
+    classifiers: Mapping[str, Classifier] | None = None,
 ) -> Record:
     """Put a score and its provenance into one record.
 
@@ -408,6 +437,7 @@ def build_record(
         overlap: with what the weights were trained on; None where no training record says so.
         stimuli: the score on seen and on unseen stimuli; None where not known, or where there are not both.
         controls: what it scores without the EEG; None where that was not measured.
+        classifiers: what a measure's classifier was trained on -> the classifier.
 
     Raises:
         RecordError: the record is not valid by its schema.
@@ -419,7 +449,10 @@ def build_record(
         ci95=bootstrap_interval([subject.pearson_r for subject in subjects.values()]),
         chance=chance_bands(chance),
         bands=score.bands,
-        measures={name: _measure_result(one, chance.measures[name]) for name, one in score.measures.items()}
+        measures={
+            name: _measure_result(name, one, chance.measures[name], classifiers or {})
+            for name, one in score.measures.items()
+        }
         or UNSET,
         subjects={
             name: SubjectResult(
@@ -496,8 +529,11 @@ def _title(name: str, variant: str | None) -> str:
     return name if variant in (None, DEFAULT_VARIANT) else f"{name} ({variant})"
 
 
-def _measure_result(score: MeasureScore, chance: Chance) -> MeasureResult:
+def _measure_result(
+    name: str, score: MeasureScore, chance: Chance, classifiers: Mapping[str, Classifier]
+) -> MeasureResult:
     subjects = score.subjects.values()
+    own = [classifiers[need] for need in measure(name).needs if need in classifiers]
     return MeasureResult(
         value=score.value,
         ci95=bootstrap_interval([subject.value for subject in subjects]),
@@ -506,4 +542,9 @@ def _measure_result(score: MeasureScore, chance: Chance) -> MeasureResult:
         segments_undefined=sum(
             len({*subject.undefined, *subject.undefined_reference}) for subject in subjects
         ),
+        classifier=ClassifierFacts(
+            accuracy=own[0].accuracy, segments=own[0].segments, trained_on=own[0].trained_on
+        )
+        if own
+        else UNSET,
     )

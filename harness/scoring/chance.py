@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.features.catalogue import SAMPLE_RATE_HZ
+from harness.scoring.context import NOTHING, Context
 from harness.scoring.measures import DEFAULT, Units, compare_with_units, measure
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class SubjectChance(NamedTuple):
     """One subject's part.
 
     Attributes:
-        shifted: (n_frames,) float64, the subject's score at each circular shift; entry 0 is its own.
+        shifted: (n_frames,) float64, the subject's score at each circular shift; entry 0 is its own, and the
+            only one for a measure that is not over time.
         pairs: (n_segments, n_segments), mean over bands of the value of prediction i with reference j.
         same: (n_segments, n_segments) bool, whether references i and j are equal.
         measures: name of a further measure -> the same by it.
@@ -87,7 +89,7 @@ def subject_chance(
     references: Mapping[str, Array],
     predictions: Mapping[str, Array],
     name: str = DEFAULT,
-    centre: Array | None = None,
+    context: Context = NOTHING,
 ) -> SubjectChance:
     """Compare a subject's predictions with references that are not their own.
 
@@ -98,13 +100,13 @@ def subject_chance(
         references: segment id -> (n_frames, n_bands); at least one, all of one shape.
         predictions: segment id -> (n_frames, n_bands); ids may be absent.
         name: of the measure.
-        centre: (n_frames, n_bands) or (n_bands,), for a measure that needs one.
+        context: with what the measure needs.
 
     Raises:
         ShapeError: as :func:`~harness.scoring.measures.compare`.
         SplitError: the measure is not known.
     """
-    units = compare_with_units(measure(name), references, predictions, centre).units
+    units = compare_with_units(measure(name), references, predictions, context).units
     return unit_chance(units, equal_references(references))
 
 
@@ -119,11 +121,14 @@ def unit_chance(units: Units, same: NDArray[np.bool_]) -> SubjectChance:
 
     true, made = units.references, units.predictions
     n_segments, _, n_frames = true.shape
-    spectrum = np.zeros(n_frames // 2 + 1, np.complex128)
-    for start in range(0, n_segments, _BLOCK):
-        there, here = (rfft(series[start : start + _BLOCK]) for series in (true, made))
-        spectrum += np.einsum("sbf,sbf->f", there.conj(), here)
-    shifted: NDArray[np.float64] = irfft(spectrum, n_frames) / (n_segments * units.products)
+    if units.over_time:
+        spectrum = np.zeros(n_frames // 2 + 1, np.complex128)
+        for start in range(0, n_segments, _BLOCK):
+            there, here = (rfft(series[start : start + _BLOCK]) for series in (true, made))
+            spectrum += np.einsum("sbf,sbf->f", there.conj(), here)
+        shifted: NDArray[np.float64] = irfft(spectrum, n_frames) / (n_segments * units.products)
+    else:
+        shifted = np.array([np.vdot(true, made) / (n_segments * units.products)], np.float64)
     pairs = made.reshape(n_segments, -1) @ true.reshape(n_segments, -1).T / np.float32(units.products)
     return SubjectChance(shifted, pairs, same)
 

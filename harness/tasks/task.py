@@ -30,8 +30,16 @@ from harness.errors import (
     shorten,
 )
 from harness.predictions import Expected, LabelStore
+from harness.scoring.context import CENTRE, CLASSIFIER, RECONSTRUCTIONS, Context
 from harness.scoring.measures import measure
-from harness.tasks.centre import training_centre
+from harness.tasks.context import (
+    answer_classifier,
+    check_stimuli,
+    reference_classifier,
+    training_centre,
+    training_sample,
+    training_segments,
+)
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.segments import (
     Segment,
@@ -140,26 +148,84 @@ class Task:
         return by_subject(self.segments)
 
     @cached_property
+    def needs(self) -> Mapping[str, str]:
+        """What the split's measures ask for -> the title of the first that does."""
+        asked: dict[str, str] = {}
+        for by in map(measure, self.split.measures):
+            for need in by.needs:
+                asked.setdefault(need, by.title)
+        return asked
+
+    @cached_property
+    def training(self) -> tuple[Segment, ...]:
+        """The training part's segments; empty where no measure needs them.
+
+        Raises:
+            CorpusError: the training part is not here, or lacks a stimulus that a classifier must name.
+            SplitError: its split is not there, or not for this corpus.
+        """
+        for title in self.needs.values():
+            segments = training_segments(
+                self.corpus, self.split, self.feature, title, partial=bool(self.stimuli_missing)
+            )
+            for need in (CLASSIFIER, RECONSTRUCTIONS):
+                if need in self.needs:
+                    where = f"{self.corpus.folder}: part {self.part} of split {self.split.name}"
+                    check_stimuli(segments, self.segments, where, self.needs[need])
+            return segments
+        return ()
+
+    @cached_property
+    def answered(self) -> tuple[Segment, ...]:
+        """Training segments that a system is asked too; empty where no measure needs its answers."""
+        return training_sample(self.training) if RECONSTRUCTIONS in self.needs else ()
+
+    @cached_property
     def centre(self) -> NDArray[np.float64] | None:
-        """The mean segment of the training part, (n_frames, n_bands); None where no measure needs it.
+        """The mean segment of the training part, (n_frames, n_bands); None where no measure needs that part.
 
         Raises:
             CorpusError: references of the training part are not here, or cannot be read.
             SplitError: its split is not there, or not for this corpus.
         """
-        for by in map(measure, self.split.measures):
-            if by.needs_centre:
-                return training_centre(
-                    self.corpus, self.split, self.feature, by.title, partial=bool(self.stimuli_missing)
-                )
-        return None
+        return training_centre(self.training, self.feature) if self.training else None
+
+    @cached_property
+    def context(self) -> Context:
+        """What the measures need and every system has in common; a classifier is trained for it.
+
+        Raises:
+            CorpusError, SplitError: as :attr:`centre`.
+        """
+        stimuli, classifiers = {}, {}
+        if {CLASSIFIER, RECONSTRUCTIONS} & set(self.needs):
+            stimuli = {segment.id: segment.recording.stimulus for segment in self.segments}
+        if CLASSIFIER in self.needs:
+            classifiers[CLASSIFIER] = reference_classifier(self.training, self.segments, self.feature)
+        return Context(self.centre if CENTRE in self.needs else None, stimuli, classifiers)
+
+    def context_of(self, answers: Mapping[str, Array]) -> Context:
+        """The same, with a classifier trained on a system's answers where a measure needs one.
+
+        Args:
+            answers: id of each of ``answered`` -> (n_frames, n_bands); empty where there are none.
+        """
+        if not (answers and self.answered):
+            return self.context
+        own = answer_classifier(answers, self.answered, self.segments, self.feature)
+        return replace(self.context, classifiers={**self.context.classifiers, RECONSTRUCTIONS: own})
+
+    def measured(self, context: Context) -> tuple[str, ...]:
+        """The split's measures that can be scored with what there is."""
+        lacking = {RECONSTRUCTIONS} - set(context.classifiers)
+        return tuple(name for name in self.split.measures if not lacking & set(measure(name).needs))
 
     def check_labels(self) -> None:
         """Refuse a task without references, before any predictor runs.
 
         Raises:
             CorpusError: recordings without the feature, or labels without some subjects or segments; or the
-                training part is not here, and a measure needs its mean.
+                training part is not here, or lacks a stimulus, and a measure needs it.
             SplitError: the split of that training part is not there, or not for this corpus.
         """
         self._check_references()
@@ -230,7 +296,7 @@ class Task:
         A simulated corpus is made anew on every machine, and processors differ in the last bits; its
         fingerprint is that of its recipe (its files were checked when the task was opened). References
         that are not the corpus's own always enter by their numbers. Where a measure needs the training
-        part's mean, that enters too: another mean gives other scores.
+        part, its mean enters too: another one gives other scores.
 
         Args:
             seen: what went through the predictor and the scorer already, to read nothing twice.

@@ -116,7 +116,7 @@ def test_a_measure_that_is_not_known_leaves_its_record_out(make_measured, distan
     board = load_board(tmp_path / "results", BOARD)
     assert board.empty
     assert str(board.left_out[0]) == (
-        f"{path}: split: measures: distance, expected one of cosine, cosine_centred, pearson_r.\n"
+        f"{path}: split: measures: distance, expected one of cosine, cosine_centred, cosine_gain, pearson_r, song_accuracy, song_accuracy_reconstructed.\n"
         "  It was edited after it was scored: score it again, or restore it."
     )
 

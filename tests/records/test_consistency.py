@@ -158,7 +158,7 @@ def test_measures_are_those_of_the_split(measured):
     ]
     measured["split"]["measures"] = ["mse", "cosine"]
     assert found(measured)[0] == (
-        "r.json: split: measures: mse, expected one of cosine, cosine_centred, pearson_r."
+        "r.json: split: measures: mse, expected one of cosine, cosine_centred, cosine_gain, pearson_r, song_accuracy, song_accuracy_reconstructed."
     )
     del measured["split"]["measures"]
     assert found(measured) == ["r.json: measures: cosine, expected none, the split's but pearson_r."]
