@@ -8,6 +8,8 @@ from harness.records.stimuli import StimulusGroup
 from harness.records.without_brain import TITLES
 from harness.scoring.measures import DEFAULT, measure
 
+MOST_BANDS = 32  # of a table for people; the record has all
+
 
 def record_text(record: Record) -> str:
     """A score record as a table: subjects, bands, mean with interval, flags."""
@@ -37,7 +39,7 @@ def record_text(record: Record) -> str:
         f" part {record.split.part}, feature {record.feature}",
         subjects,
     ]
-    if len(record.bands) > 1 and by_pearson:
+    if 1 < len(record.bands) <= MOST_BANDS:
         header = [f"{record.feature} band", *map(str, range(1, len(record.bands) + 1))]
         parts.append(tabulate([["Pearson r", *record.bands]], headers=header, floatfmt=".4f"))
     parts.append(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.conventions import Array
 
 _SMALLER = 2.0**-24  # exact, and small enough that no difference overflows
+_ROUNDING = 2.0**-24  # a float32 is no further, relatively, from the number that it stands for
 
 
 def cosine(reference: Array, prediction: Array) -> NDArray[np.float64]:
@@ -51,8 +52,8 @@ def cosine_centred(reference: Array, prediction: Array, centre: Array | None) ->
         centre: (n_frames, n_bands) or (n_bands,), finite: the training part's mean.
 
     Returns:
-        (...) float64 in [-1, 1]; 0 where either side is the centre itself, NaN where a number is not
-        finite.
+        (...) float64 in [-1, 1]; 0 where either side is the centre itself, or its float32, NaN where a number
+        is not finite.
 
     Raises:
         ShapeError: the shapes differ, there are fewer than two axes, or the centre is missing, of
@@ -112,6 +113,8 @@ def check_centre(centre: Array | None, shape: tuple[int, ...]) -> Array:
 def unit_segments(segments: Sequence[Array] | Array, centre: Array | None = None) -> NDArray[np.float64]:
     """Each segment, minus the centre if there is one, with norm 1; zeros where nothing is left.
 
+    A segment that is the centre in float32, as predictions are, is the centre: what rounding left is nothing.
+
     Args:
         segments: each (n_frames, n_bands), all of one shape; at least one.
         centre: (n_frames, n_bands) or (n_bands,), checked before.
@@ -124,6 +127,7 @@ def unit_segments(segments: Sequence[Array] | Array, centre: Array | None = None
         if centre is not None:
             offset = np.atleast_2d(centre).T  # (n_bands, n_frames) or (n_bands, 1)
             unit -= offset
+            unit[(np.abs(unit) <= _ROUNDING * np.abs(offset)).all(axis=(1, 2))] = 0.0
             large = np.isinf(unit).any(axis=(1, 2))
             if large.any():
                 unit[large] = time_last(segments)[large] * _SMALLER - offset * _SMALLER

@@ -30,7 +30,7 @@ Named = Callable[[NDArray[np.float32]], NDArray[np.int64]]
 # Goes up with every change that gives another classifier from the same images.
 VERSION = 1
 STEPS = 240
-BATCH_SIZE = 60
+BATCH_SIZE = 20
 LEARNING_RATE = 3e-3
 SEED = 1369
 

@@ -294,9 +294,10 @@ def compact_for_segments(paper: Recipe, **changes: Any) -> Recipe:
         changes: what else differs.
     """
     segments: dict[str, Any] = {
-        "epochs": 12,
+        "epochs": 5,
         "batch_size": 32,
         "crops_per_recording": 1,
+        "learning_rate": 1e-3,
         "gradient_clip": 5.0,
         "start_at_mean": True,
     }

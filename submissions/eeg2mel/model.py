@@ -54,7 +54,7 @@ class Config:
     dense: tuple[int, int] = (128, 128)
 
 
-COMPACT = Config(filters=(2, 4, 8, 8, 16), dense=(16, 24))
+COMPACT = Config(filters=(2, 2, 4, 4, 16), dense=(16, 24))
 PRESETS = {  # variant -> preset
     kind: {"paper": Config(spectrum=kind), "compact": replace(COMPACT, spectrum=kind)} for kind in SPECTRA
 }

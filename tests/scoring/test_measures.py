@@ -110,7 +110,7 @@ def test_a_further_measure_takes_the_official_means_and_counts_missing_as_zero(s
     other = {key: value + rng.random(value.shape) for key, value in list(references.items())[:2]}
     subjects = {
         "a": score_subject(references, predictions, FURTHER, Context(centre)),
-        "b": score_subject(dict(list(references.items())[:2]), other, FURTHER, centre),
+        "b": score_subject(dict(list(references.items())[:2]), other, FURTHER, Context(centre)),
     }
     score = combine(subjects)
     for name, offset in (("cosine", 0.0), ("cosine_centred", centre)):
@@ -271,3 +271,39 @@ def test_equal_references_are_found_whatever_their_ids(rng):
     for i, j in ((0, 2), (0, 4), (2, 4)):
         expected[i, j] = expected[j, i] = True
     assert np.array_equal(found, expected)
+
+
+def test_the_gain_is_the_cosine_less_the_constants_also_of_what_is_missing_or_silent(segments):
+    references, predictions, centre = segments
+    predictions["s1"] = 0 * predictions["s1"]
+    score = score_subject(references, predictions, ["cosine", "cosine_gain"], Context(centre))
+    constant = np.mean([_angle(reference, centre) for reference in references.values()])
+    gain = score.measures["cosine_gain"]
+    assert gain.value == pytest.approx(score.value("cosine") - constant, abs=1e-12)
+    assert (gain.undefined, gain.undefined_reference) == ((), ())
+    assert score.measures["cosine"].undefined == ("s1",)
+
+
+def test_the_gain_of_a_constant_is_zero_and_by_chance_too(segments):
+    references, _, centre = segments
+    constant = dict.fromkeys(references, centre)
+    both = score_with_chance(references, constant, ["cosine_gain"], Context(centre))
+    assert both.score.value("cosine_gain") == pytest.approx(0, abs=1e-15)
+    assert np.abs(both.chance.measures["cosine_gain"].pairs).max() < 1e-6
+
+
+def test_pairs_of_the_gain_are_every_predictions_gain_with_every_reference(segments):
+    references, predictions, centre = segments
+    found = subject_chance(references, predictions, "cosine_gain", Context(centre)).pairs
+    for i, key in enumerate(references):
+        for j, reference in enumerate(references.values()):
+            own = _angle(reference, predictions[key]) if key in predictions else 0.0
+            assert found[i, j] == pytest.approx(own - _angle(reference, centre), abs=1e-6)
+
+
+def test_a_comparison_without_units_is_the_same(segments):
+    references, predictions, centre = segments
+    for name in ("pearson_r", "cosine_centred", "cosine_gain"):
+        kept = compare_with_units(measure(name), references, predictions, Context(centre))
+        alone = compare(measure(name), references, predictions, Context(centre))
+        assert np.array_equal(kept.compared.values, alone.values)
