@@ -17,6 +17,7 @@ from harness.cli.options import (
     JOBS_OPTION,
     LABELS_OPTION,
     OUT_OPTION,
+    SystemPath,
     asked_options,
     controlled_run_options,
     run_options,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
         "harness score predictions.zip --data DIR --labels LABELS",
     )
 )
-@click.argument("system", type=click.Path(path_type=Path))
+@click.argument("system", type=SystemPath())
 @asked_options
 @LABELS_OPTION
 @CORPUS_OPTION
@@ -105,7 +106,7 @@ def score(
 
 
 @cli.command(epilog=examples("harness predict baselines/linear --out predictions.zip"))
-@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("submission", type=SystemPath())
 @click.option(
     "--out",
     metavar="FILE",
@@ -154,7 +155,7 @@ def predict(
         "harness check submissions/my-model --part val", "harness check predictions.zip --data DIR"
     )
 )
-@click.argument("system", type=click.Path(path_type=Path))
+@click.argument("system", type=SystemPath())
 @asked_options
 @LABELS_OPTION
 @CORPUS_OPTION
@@ -272,7 +273,7 @@ def _check_json(system: Path, faults: list[Fault], checked: list[str], look: Loo
 
 @cli.command(epilog=examples("harness verify results/simulated/held-out-subjects/test/mel/linear.json"))
 @click.argument("record", type=click.Path(path_type=Path))
-@click.argument("system", type=click.Path(path_type=Path), required=False)
+@click.argument("system", type=SystemPath(), required=False)
 @DATA_OPTION
 @LABELS_OPTION
 @click.option("--split", metavar="FILE", help="The record's split file, where it is none of splits/.")
