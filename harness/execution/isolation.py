@@ -35,6 +35,7 @@ PACKAGE = Path(__file__).resolve().parents[1]  # harness/
 PROBE_SECONDS = 20
 MAX_LINKS = 40  # as the kernel's
 SHARED_MEMORY_BYTES = 2**28  # /dev/shm of one worker in bubblewrap
+_PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 _LOADER = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime")
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")
 _MACHINE = ("/sys/devices/system/cpu", "/sys/devices/system/node")
@@ -149,7 +150,7 @@ def readable_paths() -> tuple[Path, ...]:
         Path(sys.exec_prefix),
         *_links(Path(sys.executable)),
     ]
-    packages = [Path(folder) for folder in site.getsitepackages()]
+    packages = [Path(folder) for folder in (*site.getsitepackages(), *_further_packages())]
     wanted = [Path(path) for path in (*_SYSTEM, *_LOADER, *_MACHINE)]
     wanted += [*interpreter, *(path.resolve() for path in interpreter), *packages, PACKAGE, *_libraries()]
     if gpu_devices():
@@ -269,6 +270,16 @@ def check_hidden(hidden: Iterable[Path], scratch: Path | None = None) -> None:
             )
             break
     raise_all(PredictorError, faults[:MAX_SHOWN])
+
+
+def _further_packages() -> list[str]:
+    """Folders of packages that a .pth file adds to the environment's own.
+
+    Only those that hold nothing but packages, by their name: an editable install adds a checkout, which may
+    hold anything.
+    """
+    own = site.getusersitepackages()  # which the worker, whose home is another, does not use
+    return [path for path in sys.path if Path(path).name in _PACKAGE_FOLDERS and path != own]
 
 
 def _links(path: Path) -> list[Path]:

@@ -23,7 +23,8 @@ from harness.schemas.validate import schema_faults
 from harness.scoring.measures import DEFAULT, measure
 
 MOST_SPLIT_BYTES = 1 << 20
-SPLIT_FOLDER = Path(__file__).parents[2] / "splits"
+# A link to splits/ in a checkout; an installed package has the files themselves.
+SPLIT_FOLDER = (Path(__file__).parents[1] / "splits").resolve()
 PARTS = ("train", "val", "test")
 Cut = Literal["whole-recordings", "in-time", "given"]
 SubjectIds = Literal["told", "hidden"]
