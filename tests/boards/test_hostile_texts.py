@@ -70,7 +70,7 @@ def places(value, way=()):
     """Every text of a document, and every key that is no key of the schema."""
     if isinstance(value, dict):
         for key, one in value.items():
-            if way[-1:] in (("subjects",), ("environment",)) and not (way[:1] == ("overlap",)):
+            if way[-1:] in (("subjects",), ("environment",)) and way[:1] != ("overlap",):
                 yield (*way, key), True
             yield from places(one, (*way, key))
     elif isinstance(value, list):
