@@ -297,6 +297,11 @@ def verify(
 
     Without SYSTEM, the submission of the record's name below baselines/ or submissions/ is taken. A record
     that contradicts itself is refused before anything runs.
+
+    Exit 0: everything that the record says was found again, each number within 1e-6 (chance, which is stored
+    with six digits, within 1.5e-6), from the code, weights, split and data that it names. Exit 1: anything
+    else, a score that is the same but was made from other code, for one. Versions of packages may differ,
+    and are named; time, host, isolation and commit are the record's own word and not compared.
     """
     from harness.cli.output import answer
     from harness.errors import RecordError, raise_all

@@ -65,7 +65,12 @@ def train(
     seed: int,
     out: Path | None,
 ) -> None:
-    """Train SUBMISSION on the training part, choosing on the validation part; writes its weights."""
+    """Train SUBMISSION on the training part, choosing on the validation part; writes its weights.
+
+    The package's own trainer runs as you, without isolation, beside labels and files: read a stranger's
+    first, or train it where there is nothing to take. Nothing else runs a trainer: score, check, verify, page
+    and rank --changed-since never do.
+    """
     from contextlib import nullcontext
 
     from harness.cli.output import answer, progress, remark
@@ -137,7 +142,11 @@ def import_weights(
     data: Path | None,
     variant: str | None,
 ) -> None:
-    """Convert a release's weights, FILE (.safetensors, .npz or .pt), into SUBMISSION's own."""
+    """Convert a release's weights, FILE (.safetensors, .npz or .pt), into SUBMISSION's own.
+
+    The package's own importer and the net of its trainer run as you, without isolation: read a stranger's
+    first.
+    """
     from harness.cli.open import corpus_named
     from harness.cli.output import answer, remark
     from harness.submission.find import check_own
