@@ -25,7 +25,7 @@ import numpy as np
 
 from harness.errors import Fault, ShapeError
 from harness.scoring.chance import Band, Chance, SubjectChance, chance
-from harness.scoring.measures import DEFAULT_SURROGATES, Measure
+from harness.scoring.measures import DEFAULT, DEFAULT_SURROGATES, Measure
 from harness.scoring.statistics import one_sided_sign_flip_test
 
 if TYPE_CHECKING:
@@ -223,6 +223,24 @@ def is_beyond_chance(by: Measure, value: float, around: Chance) -> bool | None:
         return None
     bands = [shifts] if mismatched is None else [shifts, mismatched]
     return all(_is_beyond(by, value, band) for band in bands)
+
+
+def is_common(by: Measure, around: Chance) -> bool:
+    """Whether predictions score beyond doubt against references of other segments of the subject.
+
+    What all segments have in common (how they begin, what a memory of the training knows of every place in a
+    segment) does not need the EEG of the segment. The mean over mismatched segments is held against the band
+    of circular shifts, with the margin of :func:`is_beyond_chance`. Asked of Pearson r only: a measure that
+    is not centred over time finds what series have in common anywhere.
+
+    Args:
+        by: the measure.
+        around: chance of the predictions from the EEG.
+    """
+    shifts, mismatched = around.circular_shifts, around.mismatched_segments
+    if by.name != DEFAULT or shifts is None or mismatched is None or shifts.scores < LEAST_CHANCE_SCORES:
+        return False
+    return _is_beyond(by, mismatched.mean, shifts)
 
 
 def _is_beyond(by: Measure, value: float, band: Band) -> bool:
