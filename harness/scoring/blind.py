@@ -208,7 +208,8 @@ def is_no_evidence(p: float | None) -> bool | None:
 def is_beyond_chance(by: Measure, value: float, around: Chance) -> bool | None:
     """Whether a value is better than chance beyond doubt: ``MARGIN`` times as far as the band's end, or more.
 
-    It must be so for circular shifts and, where there are any, for mismatched segments.
+    Chance is that of circular shifts. Mismatched segments do not count: a guess that is the same for every
+    segment scores as much against the references of others, and still has it from no EEG.
 
     Args:
         by: the measure.
@@ -218,11 +219,10 @@ def is_beyond_chance(by: Measure, value: float, around: Chance) -> bool | None:
     Returns:
         None where there are no circular shifts, or too few of them.
     """
-    shifts, mismatched = around.circular_shifts, around.mismatched_segments
+    shifts = around.circular_shifts
     if shifts is None or shifts.scores < LEAST_CHANCE_SCORES:
         return None
-    bands = [shifts] if mismatched is None else [shifts, mismatched]
-    return all(_is_beyond(by, value, band) for band in bands)
+    return _is_beyond(by, value, shifts)
 
 
 def is_common(by: Measure, around: Chance) -> bool:
@@ -237,10 +237,10 @@ def is_common(by: Measure, around: Chance) -> bool:
         by: the measure.
         around: chance of the predictions from the EEG.
     """
-    shifts, mismatched = around.circular_shifts, around.mismatched_segments
-    if by.name != DEFAULT or shifts is None or mismatched is None or shifts.scores < LEAST_CHANCE_SCORES:
-        return False
-    return _is_beyond(by, mismatched.mean, shifts)
+    mismatched = around.mismatched_segments
+    return (
+        by.name == DEFAULT and mismatched is not None and bool(is_beyond_chance(by, mismatched.mean, around))
+    )
 
 
 def _is_beyond(by: Measure, value: float, band: Band) -> bool:
