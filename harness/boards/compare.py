@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.boards.board import Board, BoardName, BoardRecord, board_names
-from harness.boards.cells import counted, ranked_words, without_eeg
+from harness.boards.cells import chance_cell, counted, ranked_words, without_eeg
 from harness.boards.ranking import LEVEL, rank
 from harness.boards.row import row_of
 from harness.conventions import SIMULATED_WORDS
@@ -225,7 +225,7 @@ def comparison_text(comparison: Comparison) -> str:
     names_measures = first.record.measure_names != (DEFAULT,)
     lines = [_mean_words(one, named=names_measures) for one in (ranked, *further)]
     lines += [
-        f"{name} without the EEG: {without_eeg(row_of(one))}"
+        f"{name} without the EEG: {without_eeg(row_of(one))}; chance: {_chance(one)}"
         for name, one in zip(names, (first, second), strict=True)
     ]
     lines += [
@@ -279,19 +279,33 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
                 f"{ranking.p[own, place]:.4g}",
                 "" if comparison.detectable is None else f"{comparison.detectable:.4f}",
                 without_eeg(row_of(other)),
+                chance_cell(other.record.ranked),
                 *(f"{further.mean:+.4f}" for further in comparison.further),
             ]
         )
-    headers = ["other system", "difference", "95 % interval", "p (Holm)", "detectable", "without the EEG"]
+    headers = [
+        "other system",
+        "difference",
+        "95 % interval",
+        "p (Holm)",
+        "detectable",
+        "without the EEG",
+        "chance",
+    ]
     headers += [f"difference in {by.short}" for by in board.measures[1:]]
     its = ranking.rows[own].rank
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
     title = f"{one.system} on {one.board}{by}: rank {its.rank if its else 'none'} of {len(ranking.rows)}"
     title += f"; without the EEG: {without_eeg(ranking.rows[own])}"
+    title += f"; chance: {_chance(one)}"
     n_subjects = len(one.record.subjects)
     if least_p(n_subjects) > LEVEL:
         title += f"\n{_too_few(n_subjects)}: nothing can be separated here at {LEVEL:g}"
     return f"{title}\n\n{tabulate(rows, headers, disable_numparse=True)}"
+
+
+def _chance(one: BoardRecord) -> str:
+    return chance_cell(one.record.ranked) or "not known"
 
 
 def _too_few(n_subjects: int) -> str:

@@ -25,7 +25,7 @@ from harness.cli.options import (
 from harness.errors import Fault, HarnessError, UsageError
 
 if TYPE_CHECKING:
-    from harness.evaluation.bugs import Look
+    from harness.evaluation.findings import Look
     from harness.execution import PredictorRun, Run
     from harness.records.record import Record
     from harness.tasks.task import Task
@@ -162,7 +162,9 @@ def predict(
 @run_options
 @click.option("--quick", is_flag=True, help="No look for bugs: manifest, hashes and a dry run only.")
 @click.option(
-    "--recut", is_flag=True, help="Ask other cuts of the same recordings too, and say where r collapses."
+    "--recut/--no-recut",
+    default=None,
+    help="Ask other cuts of the same recordings too, and say where r collapses. Default: if there are any.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON, and only it.")
 def check(
@@ -176,14 +178,15 @@ def check(
     corpus: str | None,
     run: Run,
     quick: bool,
-    recut: bool,
+    recut: bool | None,
     as_json: bool,
 ) -> None:
     """List what `score` would refuse (manifest, hashes, a dry run, shapes, numbers), and look for bugs.
 
     Bugs that raise no error (a flipped sign, a lag, bands in another order, answers that depend on the batch)
-    are looked for where there are references, on a sample of the part. They are findings: the exit code is 1
-    only for what `score` would refuse. docs/findings.md says what is found.
+    are looked for where there are references, on a sample of the part, as is what needs no EEG: the sample's
+    surrogates, and other cuts of its recordings. They are findings: the exit code is 1 only for what `score`
+    would refuse. docs/findings.md says what is found.
     """
     from functools import cache
 
@@ -234,7 +237,7 @@ def check(
         answer(f"{system} can be scored")
 
 
-def _look(system: Path, task: Task, run: Run, recut: bool) -> Look | None:
+def _look(system: Path, task: Task, run: Run, recut: bool | None) -> Look | None:
     """Look for bugs; None, with a remark, where there are no references."""
     from harness.cli.output import progress, remark
     from harness.errors import CorpusError
@@ -395,7 +398,7 @@ def _evaluated(
 
 
 def _refuse_with_predictions(
-    *, variant: str | None, save_predictions: Path | None, recut: bool = False
+    *, variant: str | None, save_predictions: Path | None, recut: bool | None = None
 ) -> None:
     given = (("--variant", variant), ("--save-predictions", save_predictions), ("--recut", recut or None))
     for name, value in given:

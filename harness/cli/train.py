@@ -106,6 +106,8 @@ def train(
         if not isinstance(value, dict):
             answer(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
     answer(f"weights: {trained.path} (sha256 {trained.sha256[:16]}…, in the manifest)")
+    if not trained.signed:
+        remark("The training record is not signed: no key can be kept in the user's configuration folder.")
     if trained.folder:
         remark(f"log and checkpoint: {trained.folder}")
     remark(f"next: {_score_command(submission, data, split, task.feature, variant)}")

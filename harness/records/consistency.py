@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.errors import Fault
 from harness.records.bands import ChanceBands, chance_of
-from harness.records.record import MeasureResult, Record
+from harness.records.record import DECLARED, TAMPERED, VERIFIED, MeasureResult, Record
 from harness.scoring.blind import is_beyond_chance, is_no_evidence, paired_p
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.score import SCORER_VERSION
@@ -246,6 +246,13 @@ def _counts(record: Record) -> _Found:
 
 def _overlap(record: Record) -> _Found:
     overlap = record.overlap
+    if record.run.training and bool(overlap) == (record.run.training == TAMPERED):
+        expected = f"{TAMPERED}, if a record says so" if not overlap else f"{VERIFIED} or {DECLARED}"
+        yield (
+            "run: training",
+            record.run.training,
+            f"{expected}, as overlap is {'there' if overlap else 'not'}",
+        )
     if not overlap:
         return
     if overlap.subjects != len(record.subjects):

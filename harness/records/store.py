@@ -73,7 +73,8 @@ def write_record(results: Path, record: Record, *, replace: bool = False) -> tup
     """Write a record below a results folder, whole or not at all.
 
     A record that is there already and differs only in time, host and commit is left as it is; so is one that
-    has controls too, where the new one was scored without.
+    has controls too, where the new one was scored without. One that says otherwise how far its record of
+    training is to be believed is written again.
 
     Args:
         results: the folder.
@@ -198,4 +199,4 @@ def _same_but_for_time(one: Record, other: Record) -> bool:
     values = {name: getattr(other, name) for name in VOLATILE}
     if not other.controls:  # what was measured once is not lost to a quick run without controls
         values["controls"] = other.controls
-    return msgspec.structs.replace(one, **values) == other
+    return one.training == other.training and msgspec.structs.replace(one, **values) == other

@@ -27,8 +27,10 @@ from harness.errors import Fault, TrainingError, raise_all, shorten
 from harness.files import alone_in
 from harness.predictor import Setup
 from harness.records import provenance
-from harness.submission.manifest import Submission, weights_file
+from harness.records.record import VERIFIED
+from harness.submission.manifest import Submission, Weights, weights_file
 from harness.submission.own_code import imported
+from harness.submission.training_record import read_training
 from harness.tasks.segments import cut_segments
 from harness.tasks.sizes import sizes
 from harness.tasks.splits import Split
@@ -70,6 +72,7 @@ class Trained:
         report: the trainer's report.
         seconds: how long the training took.
         folder: where checkpoint and log lie, where there are any.
+        signed: whether the record beside the weights bears this machine's signature.
     """
 
     path: Path
@@ -77,6 +80,7 @@ class Trained:
     report: Mapping[str, Any]
     seconds: float
     folder: Path | None = None
+    signed: bool = True
 
 
 def train_submission(
@@ -339,8 +343,10 @@ def _write(
         setup.variant,
         (result.weights, result.metadata),
         record,
+        trained_here=True,
     )
-    return Trained(path, sha256, result.report, seconds, result.folder)
+    status = read_training([Weights(path, sha256, path.with_suffix(".json"))]).status
+    return Trained(path, sha256, result.report, seconds, result.folder, signed=status == VERIFIED)
 
 
 def _training_record(
