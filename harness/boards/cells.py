@@ -9,8 +9,9 @@ from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
 from harness.records.record import Measured
+from harness.scoring.intervals import interval_words
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
-from harness.scoring.statistics import least_p
+from harness.scoring.statistics import STATISTICS_VERSION, least_p
 
 NOT_MEASURED = "not measured"
 BELOW_THE_LINE = "Below the line, since a control says that the score may not come from the EEG"
@@ -38,7 +39,8 @@ def board_notes(ranking: Ranking) -> list[str]:
     if len(ranking.rows) > 1:
         notes.append(
             "Systems that share a letter cannot be told apart, those that share none can (paired sign-flip"
-            f" test over subjects, Holm, {LEVEL:g}). Ranks and intervals: bootstrap over subjects, 95 %."
+            f" test over subjects, Holm, {LEVEL:g}). Ranks: bootstrap over subjects, 95 %. Intervals:"
+            f" {interval_words(len(ranking.board.subjects))}, 95 %."
         )
         n_pairs = len(ranking.rows) * (len(ranking.rows) - 1) // 2
         least = min(1.0, n_pairs * least_p(len(ranking.board.subjects)))
@@ -48,6 +50,10 @@ def board_notes(ranking: Ranking) -> list[str]:
                 f" {counted(n_pairs, 'pair')} of systems Holm's p is never below {least:.4g}, whatever the"
                 " difference."
             )
+    old = [one.system for one in ranking.board.records if one.record.statistics_version != STATISTICS_VERSION]
+    if old:
+        what = "All intervals" if len(old) == len(ranking.rows) else f"Intervals of {', '.join(old)}"
+        notes.append(f"{what} are of another version of the harness: score again.")
     if any(row.controls for row in ranking.rows):
         notes.append(
             "Without the EEG: what the system scores on surrogates of the same segments, EEG from which what"
