@@ -10,8 +10,9 @@ from harness.boards.row import Row
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS, labels_words
 from harness.errors import Fault, on_one_line
 from harness.records.record import COMMON, TAMPERED, Measured
+from harness.scoring.intervals import interval_words
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
-from harness.scoring.statistics import least_p
+from harness.scoring.statistics import STATISTICS_VERSION, least_p
 
 NOT_MEASURED = "not measured"
 _NOT_ISOLATED = {"none": " (not isolated)", "unknown": " (isolation not known)"}
@@ -41,7 +42,8 @@ def board_notes(ranking: Ranking) -> list[str]:
     if len(ranking.rows) > 1:
         notes.append(
             "Systems that share a letter cannot be told apart, those that share none can (paired sign-flip"
-            f" test over subjects, Holm, {LEVEL:g}). Ranks and intervals: bootstrap over subjects, 95 %."
+            f" test over subjects, Holm, {LEVEL:g}). Ranks: bootstrap over subjects, 95 %. Intervals:"
+            f" {interval_words(len(ranking.board.subjects))}, 95 %."
         )
         n_pairs = len(ranking.rows) * (len(ranking.rows) - 1) // 2
         least = min(1.0, n_pairs * least_p(len(ranking.board.subjects)))
@@ -51,6 +53,10 @@ def board_notes(ranking: Ranking) -> list[str]:
                 f" {counted(n_pairs, 'pair')} of systems Holm's p is never below {least:.4g}, whatever the"
                 " difference."
             )
+    old = [one.system for one in ranking.board.records if one.record.statistics_version != STATISTICS_VERSION]
+    if old:
+        what = "All intervals" if len(old) == len(ranking.rows) else f"Intervals of {', '.join(old)}"
+        notes.append(f"{what} are of another version of the harness: score again.")
     if any(row.controls for row in ranking.rows):
         notes.append(
             "Without the EEG: what the system scores on surrogates of the same segments, EEG from which what"

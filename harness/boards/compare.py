@@ -16,9 +16,9 @@ from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, RecordError, did_you_mean, shorten
 from harness.records.record import Measured
 from harness.records.text import NOT_ISOLATED
+from harness.scoring.intervals import interval_words, mean_interval
 from harness.scoring.measures import DEFAULT, Measure
 from harness.scoring.statistics import (
-    bootstrap_interval,
     detectable,
     effect_size,
     least_p,
@@ -39,7 +39,7 @@ class Differences:
         measure: by which.
         subjects: subject -> score of the first minus that of the second.
         mean: over subjects.
-        ci95: its bootstrap interval over subjects; None for one subject.
+        ci95: its 95 % interval over subjects; None for one subject.
     """
 
     measure: Measure
@@ -137,7 +137,7 @@ def _differences(one: Measured, other: Measured) -> Differences:
         measure=one.measure,
         subjects=dict(zip(one.subjects, values, strict=True)),
         mean=float(np.mean(values)),
-        ci95=bootstrap_interval(values),
+        ci95=mean_interval(values),
     )
 
 
@@ -319,7 +319,7 @@ def _mean_words(one: Differences, *, named: bool) -> str:
     words = "mean difference" + (f" in {one.measure.short}" if named else "") + f" {one.mean:+.4f}"
     if one.ci95:
         words += ", 95 % interval {:+.4f} to {:+.4f}".format(*one.ci95)
-        words += f" (bootstrap over {len(one.subjects)} subjects)"
+        words += f" ({interval_words(len(one.subjects))})"
     return words
 
 

@@ -28,9 +28,10 @@ from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema, schema_faults
 from harness.scoring.blind import is_common
 from harness.scoring.chance import Chance
+from harness.scoring.intervals import mean_interval
 from harness.scoring.measures import DEFAULT, Measure, measure
 from harness.scoring.score import SCORER_VERSION, MeasureScore, Score
-from harness.scoring.statistics import STATISTICS_VERSION, bootstrap_interval
+from harness.scoring.statistics import STATISTICS_VERSION
 
 RECORD_VERSION = 1
 HELD_BACK = "held back"
@@ -67,7 +68,7 @@ class MeasureResult(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         value: mean over subjects.
-        ci95: its 95 % interval (bootstrap over subjects); None for one subject.
+        ci95: its 95 % interval (``harness.scoring.intervals``); None for one subject.
         chance: what the predictions score by chance.
         subjects: subject -> mean over segments.
         segments_undefined: how many segments have no value, in the prediction or in the reference; each
@@ -290,7 +291,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         record_version: of the schema.
         score: mean Pearson r over subjects.
-        ci95: its 95 % interval (bootstrap over subjects); None for one subject.
+        ci95: its 95 % interval (``harness.scoring.intervals``); None for one subject.
         chance: what the predictions score by chance.
         bands: (n_bands,) mean Pearson r over subjects.
         measures: name of the split's every measure but Pearson r -> the score by it; absent without any.
@@ -445,7 +446,7 @@ def build_record(
     record = Record(
         record_version=RECORD_VERSION,
         score=score.pearson_r,
-        ci95=bootstrap_interval([subject.pearson_r for subject in subjects.values()]),
+        ci95=mean_interval([subject.pearson_r for subject in subjects.values()]),
         chance=chance_bands(chance),
         bands=score.bands,
         measures={name: _measure_result(one, chance.measures[name]) for name, one in score.measures.items()}
@@ -537,7 +538,7 @@ def _measure_result(score: MeasureScore, chance: Chance) -> MeasureResult:
     subjects = score.subjects.values()
     return MeasureResult(
         value=score.value,
-        ci95=bootstrap_interval([subject.value for subject in subjects]),
+        ci95=mean_interval([subject.value for subject in subjects]),
         chance=chance_bands(chance),
         subjects={name: subject.value for name, subject in score.subjects.items()},
         segments_undefined=sum(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from harness.conventions import SIMULATED_WORDS, labels_words
 from harness.records.record import DECLARED, TAMPERED, VERIFIED, CorpusData, Measured, Record, SubjectResult
 from harness.records.stimuli import StimulusGroup
+from harness.scoring.intervals import interval_words
 from harness.scoring.measures import measure
+from harness.scoring.statistics import STATISTICS_VERSION
 
 NOT_ISOLATED = {
     "none": "NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)",
@@ -196,8 +198,10 @@ def _mean_line(record: Record, measured: Measured) -> str:
         line += " (one subject: no interval)"
     else:
         low, high = measured.ci95
+        known = record.statistics_version == STATISTICS_VERSION
         n_subjects = len(measured.subjects)
-        line += f", 95 % interval {low:.4f} to {high:.4f} (bootstrap over {n_subjects} subjects)"
+        over = interval_words(n_subjects) if known else f"over {n_subjects} subjects, by other rules"
+        line += f", 95 % interval {low:.4f} to {high:.4f} ({over})"
     return line + (", simulated" if record.simulated else "")
 
 
