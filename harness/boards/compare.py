@@ -13,7 +13,7 @@ from harness.boards.cells import counted, ranked_words, without_eeg
 from harness.boards.ranking import LEVEL, rank
 from harness.boards.row import row_of
 from harness.conventions import SIMULATED_WORDS
-from harness.errors import Fault, RecordError, did_you_mean, shorten
+from harness.errors import Fault, RecordError, UsageError, did_you_mean, shorten
 from harness.records.record import Measured
 from harness.scoring.measures import DEFAULT, Measure
 from harness.scoring.statistics import (
@@ -151,7 +151,8 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
             `DEFAULT_BOARD`.
 
     Raises:
-        RecordError: there is none, or more than one, or it contradicts itself.
+        UsageError: no record and no submission has that name, or several records have it.
+        RecordError: the submission has no record, or it contradicts itself.
         SubmissionError: the folder's manifest is not valid.
     """
     path = Path(named)
@@ -181,7 +182,8 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
         remedies = [f"Did you mean {shorten(longer)}?" if longer else did_you_mean(name, stems)]
         if submission:
             remedies.append(f"Score it first: harness score {submission.folder}")
-        raise RecordError(
+        kind = RecordError if submission else UsageError
+        raise kind(
             Fault(
                 named,
                 f"no record of {wanted} on {board or 'any board'}",
@@ -190,7 +192,7 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
             )
         )
     listed = shorten([str(one) for one in found.values()], 6)
-    raise RecordError(
+    raise UsageError(
         Fault(named, f"{len(found)} records: {listed}", "one", "Name the record's file, or choose a --board.")
     )
 
