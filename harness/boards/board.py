@@ -22,6 +22,7 @@ from harness.errors import Fault, RecordError, raise_all, shorten
 from harness.records.consistency import inconsistencies
 from harness.records.record import Record, parse_record, record_bytes
 from harness.records.store import read_bytes, record_path
+from harness.records.without_brain import WithoutBrain
 from harness.scoring.measures import DEFAULT, Measure, measure
 
 
@@ -136,6 +137,18 @@ class Board:
     def simulated(self) -> bool:
         """Whether the records are of simulated data."""
         return any(one.record.simulated for one in self.records or self.partial)
+
+    @property
+    def flag(self) -> str:
+        """What a reader of its split's scores must know; empty where nothing is wrong."""
+        return next(
+            (one.record.split.flag for one in self.records or self.partial if one.record.split.flag), ""
+        )
+
+    @property
+    def without_brain(self) -> Mapping[str, WithoutBrain]:
+        """What predictions score that no EEG went into, one for all systems; empty where unknown."""
+        return next((one.record.without_brain for one in self.records if one.record.without_brain), {})
 
     @property
     def subjects(self) -> tuple[str, ...]:

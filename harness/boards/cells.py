@@ -9,6 +9,7 @@ from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
 from harness.records.record import Measured
+from harness.records.without_brain import TITLES
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.statistics import least_p
 
@@ -25,7 +26,8 @@ def board_title(board: Board) -> str:
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
     if board.by_unseen:
         by = f"{by or ', ranked'} on unseen stimuli"
-    return f"{corpus}, split {name.split}, part {name.part}, feature {name.feature}{by}: {sizes}"
+    flag = f" ({board.flag})" if board.flag else ""
+    return f"{corpus}, split {name.split}{flag}, part {name.part}, feature {name.feature}{by}: {sizes}"
 
 
 def ranked_words(by: Measure) -> str:
@@ -54,14 +56,35 @@ def board_notes(ranking: Ranking) -> list[str]:
             "Without the EEG: what the system scores on surrogates of the same segments, EEG from which what"
             " was heard is taken out."
         )
+    notes += without_brain_notes(ranking.board)
     notes += [
         f"Not ranked, scored on {len(row.score.subjects)} subjects only: {row.system} {row.score.value:.4f}."
         for row in ranking.partial
+        if not row.stimuli_missing
+    ]
+    notes += [
+        f"Not ranked, scored without {', '.join(row.stimuli_missing)}: {row.system} {row.score.value:.4f}."
+        for row in ranking.partial
+        if row.stimuli_missing
     ]
     left_out = {fault.where.partition(": ")[0] for fault in ranking.board.left_out}
     if left_out:
         notes.append(f"Left out, since it does not hold together: {', '.join(sorted(left_out))}.")
     return notes
+
+
+def without_brain_notes(board: Board) -> list[str]:
+    """What predictions score that no EEG went into, by each of the split's measures, in one note."""
+    rows = board.without_brain
+    if not rows:
+        return []
+    said = []
+    for name, one in rows.items():
+        values = [
+            f"{by.short} {one.measures[by.name]:.4f}" for by in board.measures if by.name in one.measures
+        ]
+        said.append(f"{TITLES[name]}: {', '.join(values)}")
+    return [f"Without any brain: {'; '.join(said)}."]
 
 
 def row_cells(row: Row, *, bands: bool = False, stimuli: bool = False) -> dict[str, str]:

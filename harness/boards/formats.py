@@ -152,6 +152,12 @@ def _json(ranking: Ranking, rows: list[Row]) -> str:
         "board": board.name._asdict(),
         "simulated": board.simulated,
         **({"measures": [one.name for one in board.measures]} if board.names_measures else {}),
+        **({"flag": board.flag} if board.flag else {}),
+        **(
+            {"without_brain": {name: dict(one.measures) for name, one in board.without_brain.items()}}
+            if board.without_brain
+            else {}
+        ),
         "subjects": list(board.subjects),
         "level": LEVEL,
         "rows": [

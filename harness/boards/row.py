@@ -44,6 +44,7 @@ class Row:
         environment: package -> version.
         hashes: what -> its whole hash: record, code, weights, predictions, split, data and commit, those
             that there are.
+        stimuli_missing: of a partial record, stimuli of the part that were not in the corpus.
         is_isolated: whether its predictor was kept apart from everything else, or was not run here.
         fresh: whether it was scored just now.
     """
@@ -71,6 +72,7 @@ class Row:
     scorer_version: int
     environment: Mapping[str, str]
     hashes: Mapping[str, str]
+    stimuli_missing: tuple[str, ...]
     is_isolated: bool
     fresh: bool
 
@@ -127,6 +129,7 @@ def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -
         scorer_version=record.scorer_version,
         environment=record.environment,
         hashes={what: value for what, value in hashes.items() if value},
+        stimuli_missing=record.flags.stimuli_missing or (),
         is_isolated=record.is_isolated,
         fresh=one.fresh,
     )

@@ -11,7 +11,7 @@ import click
 
 from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
-from harness.cli.options import DATA_VARIABLE
+from harness.cli.options import DATA_VARIABLE, audio_options
 
 if TYPE_CHECKING:
     from harness.corpus.declaration import Declaration
@@ -22,20 +22,36 @@ def data() -> None:
     """Make, fetch, declare and describe corpora."""
 
 
-@data.command("simulate", epilog=examples("harness data simulate my-corpus --seed 2"))
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@data.command(
+    "simulate",
+    epilog=examples("harness data simulate my-corpus --seed 2", "harness data simulate --corpus nmed-t"),
+)
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--corpus",
+    type=click.Choice(["sparrkulee", "nmed-t"]),
+    default="sparrkulee",
+    show_default=True,
+    help="In whose layout: speech as SparrKULee's, or music as NMED-T's.",
+)
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Another seed, other data."
 )
-def data_simulate(folder: Path, seed: int) -> None:
-    """Make the simulated corpus in DIR, in SparrKULee's own layout."""
-    from harness.cli.output import answer, progress
-    from harness.corpus.simulated.make import simulate
-    from harness.corpus.simulated.recipe import Recipe
+def data_simulate(folder: Path | None, corpus: str, seed: int) -> None:
+    """Make a simulated corpus in DIR, in a dataset's own layout.
 
+    Without DIR it is made where commands without --data look for it, in your cache folder.
+    """
+    from harness.cli.output import answer, progress
+    from harness.corpus.simulated.corpora import MUSIC, SPEECH, default_folder, make
+
+    if folder is None and seed != 1:
+        raise click.UsageError("--seed without DIR: the corpus of the cache folder has the seed 1.")
+    name = MUSIC if corpus == "nmed-t" else SPEECH
+    place = folder or default_folder(name)
     with progress("simulating a corpus") as show:
-        simulate(folder, Recipe(seed=seed), on_progress=show)
-    answer(f"simulated corpus (no real EEG) in {folder}")
+        make(name, place, seed=seed, on_progress=show)
+    answer(f"simulated corpus (no real EEG) in {place}")
 
 
 @data.command("fetch", epilog=examples("harness data fetch dtu dtu-corpus --subjects S1,S9"))
@@ -115,20 +131,23 @@ def data_declare(folder: Path, out: Path | None) -> None:
 @click.option(
     "--split", metavar="FILE", help="A split file whose parts are counted too, beside those of splits/."
 )
+@audio_options
 @click.option("--json", "as_json", is_flag=True, help="Print the description as JSON.")
 def data_describe(folder: Path | None, split: str | None, as_json: bool) -> None:
     """Say what corpus lies in DIR: subjects, minutes, labels by split and part, what is broken."""
     import json
 
-    from harness.cli.output import answer
+    from harness.cli.open import audio_choice
+    from harness.cli.output import answer, progress
     from harness.corpus import open_corpus
     from harness.corpus.locate import layouts
     from harness.tasks.describe import describe, description_text
     from harness.tasks.splits import load_split
 
     given = folder or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
-    chosen = given or simulated_corpus()
-    corpus = open_corpus(chosen)
+    chosen = given or simulated_corpus(load_split(split).corpora if split else ())
+    with progress("reading the corpus") as show:
+        corpus = open_corpus(chosen, audio=audio_choice(), on_progress=show)
     description = describe(corpus, layouts(chosen), [load_split(split)] if split else [])
     if as_json:
         answer(json.dumps(description, indent=1))

@@ -89,6 +89,7 @@ def score(
             corpus=corpus,
             partial=partial,
             predictions=is_predictions(system),
+            submission=None if is_predictions(system) else system,
         )
 
     if is_predictions(system):
@@ -134,7 +135,9 @@ def predict(
 
     check_destination(out)
     loaded = load_submission(submission)
-    task = open_asked(data=data, split=split, part=part, feature=feature, partial=partial)
+    task = open_asked(
+        data=data, split=split, part=part, feature=feature, partial=partial, submission=submission
+    )
     check_subjects(task.by_subject)
     prepared = prepare(loaded, task, run)
     with (
@@ -203,6 +206,7 @@ def check(
             corpus=corpus,
             partial=partial,
             predictions=by_file,
+            submission=None if by_file else system,
         )
 
     if quick and recut:

@@ -74,7 +74,9 @@ def train(
     from harness.training.distributed import this_process
 
     loaded = load_submission(submission)
-    task = open_asked(data=data, split=split, part="val", feature=feature, partial=partial)
+    task = open_asked(
+        data=data, split=split, part="val", feature=feature, partial=partial, submission=submission
+    )
     first = this_process().rank == 0
     with progress(f"training {loaded.name}") if first else nullcontext() as show:
         trained = train_submission(

@@ -18,6 +18,7 @@ from harness.evaluation.controls import asked_of, blind_control, ranking_measure
 from harness.evaluation.overlap import Seen, seen_and_unseen, seen_in_training, training_overlap
 from harness.evaluation.predict import grouped, predicted
 from harness.evaluation.prepare import Prepared, prepare
+from harness.evaluation.without_brain import without_brain
 from harness.execution import PredictorRun, Run
 from harness.git import git_state
 from harness.predictions import (
@@ -184,7 +185,9 @@ def score_task(
     measures = task.measured(context)
     for subject, own in predictions:
         references = task.references(subject)
-        scores[subject], by_chance[subject], segments = score_with_chance(references, own, measures, context)
+        scores[subject], by_chance[subject], segments = score_with_chance(
+            references, own, measures, context, task.recordings_of(references)
+        )
         values[subject] = segments[ranking]
         for segment_id, reference in references.items():
             seen.add_reference(segment_id, reference)
@@ -263,6 +266,7 @@ def _split_part(task: Task) -> SplitPart:
         part=task.part,
         segment_seconds=split.segment_seconds,
         measures=UNSET if split.measures == DEFAULT_MEASURES else split.measures,
+        flag=split.flag or UNSET,
     )
 
 
@@ -306,7 +310,9 @@ def _record(
         stimuli=seen_and_unseen(task, seen, scored.segments) if seen else None,
         classifiers=scored.classifiers,
         controls=None if blind is None else controls_of(blind, n_surrogates < len(task.segments)),
+        without_brain=without_brain(task),
         subjects_missing=task.subjects_missing,
+        stimuli_missing=task.stimuli_missing,
         environment=provenance.environment(),
         git=None if state is None else GitCommit(commit=state.commit, dirty=state.dirty),
         run=RunFacts(

@@ -53,12 +53,14 @@ class Asked(NamedTuple):
         blind: segments whose surrogate it is asked too; some of ``segments``, or none.
         surrogates: how these are made.
         training: segments of the training part that it is asked too.
+        donors: id of a segment -> whose EEG its surrogate is, where surrogates are other segments' EEG.
     """
 
     segments: Sequence[Segment]
     blind: Sequence[Segment] = ()
     surrogates: str = DEFAULT_SURROGATES
     training: Sequence[Segment] = ()
+    donors: Mapping[str, Segment] = MappingProxyType({})
 
 
 class _Reader:
@@ -67,16 +69,17 @@ class _Reader:
     def __init__(self, asked: Asked) -> None:
         self._every = (*asked.segments, *asked.blind, *asked.training)
         self._n_own, self._n_blind = len(asked.segments), len(asked.blind)
-        self._kind = asked.surrogates
+        self._kind, self._donors = asked.surrogates, asked.donors
         self.fingerprint = Fingerprint()
 
     def __call__(self, index: int) -> NDArray[np.float32]:
         """The EEG of a segment, (segment_samples, n_channels), in the order of :func:`_names`."""
         segment, own = self._every[index], index < self._n_own
         is_blind = not own and index < self._n_own + self._n_blind
-        eeg = np.array(segment.eeg(), order="C")  # a copy: no map of a corpus's file is handed on
+        read = self._donors.get(segment.id, segment) if is_blind else segment
+        eeg = np.array(read.eeg(), order="C")  # a copy: no map of a corpus's file is handed on
         release_maps()  # segments come from all recordings in turn
-        if is_blind:
+        if is_blind and not self._donors:
             return surrogate_of(segment.id, eeg, self._kind)
         if own and self.fingerprint.lacks(segment.id, "eeg"):
             self.fingerprint.add_eeg(segment.id, eeg)

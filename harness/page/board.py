@@ -62,6 +62,7 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
         "simulated": board.simulated,
         "n_systems": counted(len(rows), "system"),
         "n_subjects": counted(len(board.subjects or some.subjects), "subject"),
+        "flag": board.flag,
         "notes": board_notes(ranking),
         "segment_seconds": f"{some.split.segment_seconds:g}",
         "split_sha256": some.split.sha256[:HASH_DIGITS],

@@ -11,6 +11,7 @@ from harness.boards.cells import CONSTANT, row_cells
 from harness.boards.ranking import Ranking
 from harness.boards.row import Row
 from harness.conventions import DEFAULT_VARIANT, HASH_DIGITS, SIMULATED_WORDS
+from harness.corpus.declaration import declared
 from harness.errors import UsageError
 from harness.files import is_inside, read_regular
 from harness.page.board import board_words
@@ -110,7 +111,7 @@ def training_facts(submission: Submission | None, sha256: str | None) -> Facts |
         return None
     corpus, subjects, run = record.get("corpus"), record.get("subjects"), _object(record, "run")
     facts = {
-        "on": SIMULATED_WORDS if corpus == "simulated" else corpus,
+        "on": SIMULATED_WORDS if _is_simulated(corpus) else corpus,
         "split": _object(record, "split").get("name"),
         "decodes": record.get("feature"),
         "seed": record.get("seed"),
@@ -123,6 +124,11 @@ def training_facts(submission: Submission | None, sha256: str | None) -> Facts |
         "versions": _object(record, "environment"),
     }
     return [(key, _words(value)) for key, value in facts.items() if value not in (None, {}, [], "")]
+
+
+def _is_simulated(corpus: object) -> bool:
+    declaration = declared(corpus) if isinstance(corpus, str) else None
+    return declaration is not None and declaration.simulated
 
 
 def _weights_key(sha256: str) -> str:

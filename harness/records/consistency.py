@@ -39,6 +39,7 @@ def inconsistencies(record: Record, where: str) -> list[Fault]:
         *_measures(record),
         *_stimuli(record),
         *_controls(record),
+        *_without_brain(record),
         *_counts(record),
         *_overlap(record),
         *_system(record),
@@ -168,6 +169,22 @@ def _stimuli(record: Record) -> _Found:
             yield f"stimuli: {name}", " and ".join(f"{one:.6f}" for one in own) or "no score", expected
 
 
+def _without_brain(record: Record) -> _Found:
+    names = [name for name in record.measure_names if record.has(name)]
+    for name, one in (record.without_brain or {}).items():
+        place = f"without_brain: {name}"
+        if list(one.subjects) != list(record.subjects):
+            odd = ", ".join(sorted(set(one.subjects) ^ set(record.subjects))) or "in another order"
+            yield f"{place}: subjects", f"other subjects ({odd})", "those of the record"
+            continue
+        yield from _mean_and_interval(record, place, one.value, one.ci95, one.subjects)
+        if not set(one.measures) <= set(names) or names[0] not in one.measures:
+            yield f"{place}: measures", ", ".join(one.measures), f"of {', '.join(names)}, those of the record"
+        elif abs(one.measures[names[0]] - one.value) > SAME_MEAN:
+            said = f"{one.measures[names[0]]:.6f}"
+            yield f"{place}: measures: {names[0]}", said, f"{one.value:.6f}, its value"
+
+
 def _controls(record: Record) -> _Found:
     if not record.controls:
         return
@@ -226,8 +243,9 @@ def _counts(record: Record) -> _Found:
     ):
         if said != own:
             yield f"flags: {key}", f"{said}", f"{own}, the sum over its subjects"
-    if flags.partial != bool(flags.subjects_missing):
-        yield "flags: partial", str(flags.partial).lower(), "true where subjects are missing, else false"
+    if flags.partial != bool(flags.subjects_missing or flags.stimuli_missing):
+        expected = "true where subjects or stimuli are missing, else false"
+        yield "flags: partial", str(flags.partial).lower(), expected
     both = [name for name in flags.subjects_missing if name in subjects]
     if both:
         yield "flags: subjects_missing", ", ".join(both), "subjects that have no score"

@@ -24,6 +24,7 @@ from harness.errors import Fault, RecordError, raise_all
 from harness.records.bands import ChanceBands, chance_bands
 from harness.records.controls import Controls
 from harness.records.stimuli import SeenAndUnseen
+from harness.records.without_brain import WithoutBrain
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
 from harness.scoring.chance import Chance
@@ -147,11 +148,12 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     """What a reader must know before trusting the mean.
 
     Attributes:
-        partial: whether subjects of the part were not in the corpus.
+        partial: whether subjects or stimuli of the part were not in the corpus.
         subjects_missing: their ids.
         segments_missing: how many segments have no prediction.
         segments_constant: how many have a constant one.
         references_constant: ids of segments whose reference is constant.
+        stimuli_missing: stimuli of the part that were not in the corpus; absent where all were.
     """
 
     partial: bool
@@ -159,6 +161,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     segments_missing: int
     segments_constant: int
     references_constant: tuple[str, ...]
+    stimuli_missing: tuple[str, ...] | UnsetType = UNSET
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,6 +222,7 @@ class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
         part: train, val or test.
         segment_seconds: length of a segment.
         measures: what the split is scored by, the first ranks; absent for Pearson r alone.
+        flag: what a reader of the split's scores must know; absent where nothing is wrong.
     """
 
     name: str
@@ -226,6 +230,7 @@ class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
     part: str
     segment_seconds: int | float
     measures: tuple[str, ...] | UnsetType = UNSET
+    flag: str | UnsetType = UNSET
 
 
 class CorpusData(msgspec.Struct, frozen=True, kw_only=True):
@@ -305,6 +310,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         stimuli: the score on stimuli that the training saw, and on others; absent where not known, or where
             there are not both.
         controls: what it scores without the EEG; absent where that was not measured.
+        without_brain: what predictions score that no EEG went into, name -> score; absent where no measure
+            needs the training part.
         scorer_version: of ``harness.scoring``.
         statistics_version: of the interval and of chance; absent in records older than the number.
         environment: package -> version.
@@ -328,6 +335,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     overlap: Overlap | UnsetType | None = UNSET
     stimuli: SeenAndUnseen | UnsetType = UNSET
     controls: Controls | UnsetType = UNSET
+    without_brain: Mapping[str, WithoutBrain] | UnsetType = UNSET
     scorer_version: int
     statistics_version: int | UnsetType = UNSET
     environment: Mapping[str, str]
@@ -418,6 +426,8 @@ def build_record(
     overlap: Overlap | None = None,
     stimuli: SeenAndUnseen | None = None,
     controls: Controls | None = None,
+    without_brain: Mapping[str, WithoutBrain] | None = None,
+    stimuli_missing: tuple[str, ...] = (),
     classifiers: Mapping[str, Classifier] | None = None,
 ) -> Record:
     """Put a score and its provenance into one record.
@@ -437,6 +447,8 @@ def build_record(
         overlap: with what the weights were trained on; None where no training record says so.
         stimuli: the score on seen and on unseen stimuli; None where not known, or where there are not both.
         controls: what it scores without the EEG; None where that was not measured.
+        without_brain: what predictions score that no EEG went into; None or empty where not measured.
+        stimuli_missing: stimuli of the part that the corpus lacks.
         classifiers: what a measure's classifier was trained on -> the classifier.
 
     Raises:
@@ -465,13 +477,14 @@ def build_record(
             for name, subject in subjects.items()
         },
         flags=Flags(
-            partial=bool(subjects_missing),
+            partial=bool(subjects_missing or stimuli_missing),
             subjects_missing=subjects_missing,
             segments_missing=sum(len(subject.missing) for subject in subjects.values()),
             segments_constant=sum(len(subject.constant) for subject in subjects.values()),
             references_constant=tuple(
                 segment for subject in subjects.values() for segment in subject.constant_reference
             ),
+            stimuli_missing=stimuli_missing or UNSET,
         ),
         submission=submission,
         split=split,
@@ -481,6 +494,7 @@ def build_record(
         overlap=overlap,
         stimuli=stimuli or UNSET,
         controls=controls or UNSET,
+        without_brain=without_brain or UNSET,
         scorer_version=SCORER_VERSION,
         statistics_version=STATISTICS_VERSION,
         environment=environment,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness.conventions import SIMULATED_WORDS
 from harness.records.record import CorpusData, Measured, Record, SubjectResult
 from harness.records.stimuli import StimulusGroup
-from harness.scoring.measures import measure
+from harness.records.without_brain import TITLES
+from harness.scoring.measures import DEFAULT, measure
 
 MOST_BANDS = 32  # of a table for people; the record has all
 
@@ -15,8 +16,14 @@ def record_text(record: Record) -> str:
     from tabulate import tabulate
 
     measured = record.measured
+    by_pearson = DEFAULT in record.measure_names
     rows = [
-        [subject, *(one.subjects[subject] for one in measured), result.segments, _subject_flags(result)]
+        [
+            subject,
+            *(one.subjects[subject] for one in measured),
+            result.segments,
+            _subject_flags(result, by_pearson=by_pearson),
+        ]
         for subject, result in record.subjects.items()
     ]
     headers = ["subject", *(one.measure.title for one in measured), "segments", "flags"]
@@ -41,6 +48,7 @@ def record_text(record: Record) -> str:
                 mean_text(record),
                 *chance_lines(record.ranked),
                 *(line for one in measured[1:] for line in (_mean_line(record, one), *chance_lines(one))),
+                *without_brain_lines(record),
                 *blind_lines(record),
                 *overlap_lines(record),
             ]
@@ -84,6 +92,17 @@ def chance_lines(measured: Measured) -> list[str]:
     return [f"{line}: {words.upper()}" if words else line]
 
 
+def without_brain_lines(record: Record) -> list[str]:
+    """What predictions score that no EEG went into, by the measure that ranks."""
+    lines = []
+    for name, one in (record.without_brain or {}).items():
+        line = f"{record.ranked.measure.short} of {TITLES[name]} {one.value:.4f}"
+        if one.ci95 is not None:
+            line += ", 95 % interval {:.4f} to {:.4f}".format(*one.ci95)
+        lines.append(line)
+    return lines
+
+
 def blind_lines(record: Record) -> list[str]:
     """What the system scores without the EEG, and what the EEG adds."""
     if not record.controls:
@@ -123,19 +142,22 @@ def flag_lines(record: Record) -> list[str]:
     """What a reader must know before trusting the mean."""
     flags = record.flags
     lines = []
-    if flags.partial:
-        lines.append(
-            f"PARTIAL: {len(flags.subjects_missing)} subjects of the part are not in the corpus:"
-            f" {', '.join(flags.subjects_missing)}"
-        )
+    if record.split.flag:
+        lines.append(f"FLAGGED: split {record.split.name}: {record.split.flag}")
+    for what, names in (("subjects", flags.subjects_missing), ("stimuli", flags.stimuli_missing or ())):
+        if names:
+            lines.append(
+                f"PARTIAL: {len(names)} {what} of the part are not in the corpus: {', '.join(names)}"
+            )
     if not record.is_isolated:
         lines.append("NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)")
     lines += control_flags(record)
     if flags.segments_missing:
         lines.append(f"{flags.segments_missing} segments without a prediction count 0")
-    if flags.segments_constant:
+    by_pearson = DEFAULT in record.measure_names  # a constant has no Pearson r, and may have a cosine
+    if flags.segments_constant and by_pearson:
         lines.append(f"{flags.segments_constant} segments with a constant prediction count 0")
-    if flags.references_constant:
+    if flags.references_constant and by_pearson:
         lines.append(f"{len(flags.references_constant)} segments with a constant reference count 0")
     for name, result in (record.measures or {}).items():
         if result.segments_undefined:
@@ -180,10 +202,10 @@ def _mean_line(record: Record, measured: Measured) -> str:
     return line + (", simulated" if record.simulated else "")
 
 
-def _subject_flags(result: SubjectResult) -> str:
+def _subject_flags(result: SubjectResult, *, by_pearson: bool) -> str:
     flags = []
     if result.missing:
         flags.append(f"{len(result.missing)} missing")
-    if result.constant:
+    if result.constant and by_pearson:
         flags.append(f"{len(result.constant)} constant")
     return ", ".join(flags)

@@ -155,11 +155,20 @@ def score_with_chance(
     predictions: Mapping[str, Array],
     measures: Sequence[str] = (DEFAULT,),
     context: Context = NOTHING,
+    recordings: NDArray[np.int64] | None = None,
 ) -> ScoredSubject:
-    """:func:`score_subject` and :func:`~harness.scoring.chance.subject_chance`, normalised once for both."""
+    """:func:`score_subject` and :func:`~harness.scoring.chance.subject_chance`, normalised once for both.
+
+    Args:
+        references: as there, and likewise the three that follow.
+        predictions: likewise.
+        measures: likewise.
+        context: likewise.
+        recordings: (n_segments,) from which recording each reference is, where whole segments are turned.
+    """
     made = {by.name: compare_with_units(by, references, predictions, context) for by in _all(measures)}
     same = equal_references(references)
-    found = {name: unit_chance(one.units, same) for name, one in made.items()}
+    found = {name: unit_chance(one.units, same, recordings) for name, one in made.items()}
     score = _subject_score(references, predictions, {name: one.compared for name, one in made.items()})
     segments = {name: one.compared.values.mean(axis=1) for name, one in made.items()}
     return ScoredSubject(score, found.pop(DEFAULT)._replace(measures=found), segments)

@@ -5,7 +5,7 @@ This is where the options of a command become data: which folder, which split, w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,7 @@ from harness.errors import (
     shorten,
 )
 from harness.predictions import Expected, LabelStore
+from harness.scoring.chance import are_turned_whole
 from harness.scoring.context import CENTRE, CLASSIFIER, RECONSTRUCTIONS, Context
 from harness.scoring.measures import measure
 from harness.tasks.context import (
@@ -146,6 +147,22 @@ class Task:
     def by_subject(self) -> Mapping[str, tuple[Segment, ...]]:
         """Subject -> its segments, both in the order in which they are asked."""
         return by_subject(self.segments)
+
+    @cached_property
+    def _recordings(self) -> Mapping[str, int]:
+        """Segment id -> number of its recording."""
+        numbers: dict[str, int] = {}
+        return {one.id: numbers.setdefault(one.recording.id, len(numbers)) for one in self.segments}
+
+    def recordings_of(self, ids: Iterable[str]) -> NDArray[np.int64] | None:
+        """Of which recording each segment is; None where segments are long enough to be turned in time.
+
+        Args:
+            ids: of segments of one subject, in the order in which they are asked.
+        """
+        if not self.has_eeg or not are_turned_whole(self.n_frames, self.frame_rate_hz):
+            return None
+        return np.array([self._recordings[name] for name in ids], np.int64)
 
     @cached_property
     def needs(self) -> Mapping[str, str]:

@@ -100,7 +100,7 @@ def test_counts_are_those_of_its_subjects(document):
     assert found(document) == [
         "r.json: flags: segments_missing: 1, expected 0, the sum over its subjects.",
         "r.json: flags: segments_constant: 2, expected 0, the sum over its subjects.",
-        "r.json: flags: partial: false, expected true where subjects are missing, else false.",
+        "r.json: flags: partial: false, expected true where subjects or stimuli are missing, else false.",
         "r.json: flags: subjects_missing: sub-086, expected subjects that have no score.",
     ]
 

@@ -63,7 +63,8 @@ def test_no_such_split_suggests_the_nearest():
         load_split("heldout-subjects")
     assert str(caught.value) == (
         "split heldout-subjects: No such file or directory, expected one of challenge-2024, dtu,"
-        " held-out-subjects, known-subjects, or the path of a split file (.json).\n"
+        " held-out-subjects, known-subjects, music-blocks, music-listeners, music-listeners-blocks, music-random,"
+        " music-songs, or the path of a split file (.json).\n"
         "  Did you mean 'held-out-subjects'?"
     )
 

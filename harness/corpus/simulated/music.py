@@ -10,7 +10,6 @@ machine, however many processes make it.
 
 from __future__ import annotations
 
-import io
 import wave
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -167,15 +166,11 @@ def _write_eeg(folder: Path, recipe: Recipe, number: int, heard: music_eeg.Heard
         eeg[:, :, place] = music_eeg.record(heard, who, recipe.snr, recipe.arousal, rng)
     song = FIRST_SONG + number
     listeners = np.array(LISTENERS[: recipe.n_listeners], dtype=object)[np.newaxis]
-    content = io.BytesIO()
-    savemat(
-        content,
-        {f"data{song}": eeg, "fs": np.array([[float(SAMPLE_RATE_HZ)]]), f"subs{song}": listeners},
-        do_compression=True,
-    )
-    # scipy writes the time of day there, and the same recipe is to give the same bytes.
-    content.getbuffer()[:_HEADER_BYTES] = _HEADER.ljust(_HEADER_BYTES)
-    (folder / file_name(song)).write_bytes(content.getvalue())
+    values = {f"data{song}": eeg, "fs": np.array([[float(SAMPLE_RATE_HZ)]]), f"subs{song}": listeners}
+    savemat(str(folder / file_name(song)), values, do_compression=True)
+    with (folder / file_name(song)).open("r+b") as file:
+        # scipy writes the time of day there, and the same recipe is to give the same bytes.
+        file.write(_HEADER.ljust(_HEADER_BYTES))
     return written(folder, file_name(song))
 
 
