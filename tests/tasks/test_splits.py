@@ -125,7 +125,7 @@ def _parts(**subjects):
         (
             {"measures": ["cosine", "pearsonr"]},
             [
-                "{}: measures: 'pearsonr', expected one of cosine, cosine_centred, pearson_r.\n"
+                "{}: measures: 'pearsonr', expected one of cosine, cosine_centred, cosine_gain, pearson_r, song_accuracy, song_accuracy_reconstructed.\n"
                 "  Did you mean 'pearson_r'?"
             ],
         ),
