@@ -27,7 +27,7 @@ from harness.records.stimuli import SeenAndUnseen
 from harness.records.without_brain import WithoutBrain
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
-from harness.scoring.chance import Chance
+from harness.scoring.chance import DIGITS, Chance
 from harness.scoring.context import Classifier
 from harness.scoring.measures import DEFAULT, Measure, measure
 from harness.scoring.score import SCORER_VERSION, MeasureScore, Score
@@ -35,6 +35,7 @@ from harness.scoring.statistics import STATISTICS_VERSION, bootstrap_interval
 
 RECORD_VERSION = 1
 MOST_RECORD_BYTES = 8 << 20
+ROUNDING = 10.0**-DIGITS  # of chance: a constant's is its score, and no further from it than this
 # Fields that two runs of the same inputs may differ in.
 VOLATILE = ("run", "git")
 _NUMBER_LIST = re.compile(r"\[\s+([-+.\deE,\s]+?)\s+\]")
@@ -125,7 +126,8 @@ class Measured:
         if self.chance is None:
             return False
         low, high = self.chance
-        return self.value <= high if self.measure.higher_is_better else self.value >= low
+        higher = self.measure.higher_is_better
+        return self.value <= high + ROUNDING if higher else self.value >= low - ROUNDING
 
     @property
     def below_chance(self) -> bool:
@@ -133,7 +135,8 @@ class Measured:
         if self.chance is None:
             return False
         low, high = self.chance
-        return self.value < low if self.measure.higher_is_better else self.value > high
+        higher = self.measure.higher_is_better
+        return self.value < low - ROUNDING if higher else self.value > high + ROUNDING
 
     @property
     def chance_words(self) -> str:
