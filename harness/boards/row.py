@@ -32,6 +32,7 @@ class Row:
         measures: all of the split's further measures.
         constant_cosine: what the training part's mean scores in cosine; None where not measured.
         overlap: with what its weights were trained on; None where not on record.
+        training: how far that is to be believed, as a record has it; None likewise.
         stimuli: the score on stimuli that its training saw, and on others; None where not known, or where
             there are not both.
         bands: (n_bands,) mean Pearson r.
@@ -45,7 +46,7 @@ class Row:
         hashes: what -> its whole hash: record, code, weights, predictions, split, data and commit, those
             that there are.
         stimuli_missing: of a partial record, stimuli of the part that were not in the corpus.
-        is_isolated: whether its predictor was kept apart from everything else, or was not run here.
+        isolation: what kept its predictor apart; ``none``, ``unknown``, or None where nothing was run here.
         fresh: whether it was scored just now.
     """
 
@@ -62,6 +63,7 @@ class Row:
     measures: tuple[Measure, ...]
     constant_cosine: float | None
     overlap: Overlap | None
+    training: str | None
     stimuli: SeenAndUnseen | None
     bands: tuple[float, ...]
     controls: Controls | None
@@ -73,7 +75,7 @@ class Row:
     environment: Mapping[str, str]
     hashes: Mapping[str, str]
     stimuli_missing: tuple[str, ...]
-    is_isolated: bool
+    isolation: str | None
     fresh: bool
 
     @property
@@ -119,6 +121,7 @@ def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -
         measures=tuple(map(measure, record.measure_names[1:])),
         constant_cosine=record.constant_cosine,
         overlap=record.overlap or None,
+        training=record.training,
         stimuli=record.stimuli or None,
         bands=record.bands,
         controls=record.controls or None,
@@ -130,6 +133,6 @@ def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -
         environment=record.environment,
         hashes={what: value for what, value in hashes.items() if value},
         stimuli_missing=record.flags.stimuli_missing or (),
-        is_isolated=record.is_isolated,
+        isolation=record.isolation,
         fresh=one.fresh,
     )

@@ -24,7 +24,11 @@ def data() -> None:
 
 @data.command(
     "simulate",
-    epilog=examples("harness data simulate my-corpus --seed 2", "harness data simulate --corpus nmed-t"),
+    epilog=examples(
+        "harness data simulate my-corpus --seed 2",
+        "harness data simulate contest --secret FILE",
+        "harness data simulate --corpus nmed-t",
+    ),
 )
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
 @click.option(
@@ -34,24 +38,48 @@ def data() -> None:
     show_default=True,
     help="In whose layout: speech as SparrKULee's, or music as NMED-T's.",
 )
+@click.option("--seed", type=click.IntRange(0), help="Another seed, other data. Default: 1.")
 @click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Another seed, other data."
+    "--secret",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="For a contest: take the seed from the bytes of FILE, which you keep. Records then say that labels"
+    " are held back.",
 )
-def data_simulate(folder: Path | None, corpus: str, seed: int) -> None:
+def data_simulate(folder: Path | None, corpus: str, seed: int | None, secret: Path | None) -> None:
     """Make a simulated corpus in DIR, in a dataset's own layout.
 
     Without DIR it is made where commands without --data look for it, in your cache folder.
     """
-    from harness.cli.output import answer, progress
+    from harness.cli.output import answer, progress, remark
     from harness.corpus.simulated.corpora import MUSIC, SPEECH, default_folder, make
+    from harness.corpus.simulated.recipe import secret_seed
 
-    if folder is None and seed != 1:
-        raise click.UsageError("--seed without DIR: the corpus of the cache folder has the seed 1.")
+    if folder is None and (seed is not None or secret is not None):
+        raise click.UsageError("--seed or --secret without DIR: the cache folder holds the seed 1.")
+    if secret is not None and seed is not None:
+        raise click.UsageError("--seed or --secret: either gives the seed.")
     name = MUSIC if corpus == "nmed-t" else SPEECH
     place = folder or default_folder(name)
+    chosen = seed if secret is None else secret_seed(_secret(secret))
     with progress("simulating a corpus") as show:
-        make(name, place, seed=seed, on_progress=show)
+        make(name, place, seed=chosen, secret=secret is not None, on_progress=show)
     answer(f"simulated corpus (no real EEG) in {place}")
+    if secret is not None:
+        remark(f"Keep {place} and {secret} to yourself: either tells the labels.")
+
+
+def _secret(path: Path) -> bytes:
+    """The bytes of a secret's file."""
+    from harness.errors import Fault, UsageError
+    from harness.files import read_regular
+
+    try:
+        return read_regular(path, 1 << 20)
+    except OSError as error:
+        raise UsageError(
+            Fault(f"--secret {path}", error.strerror or "cannot be read", "a file of secret bytes")
+        ) from None
 
 
 @data.command("fetch", epilog=examples("harness data fetch dtu dtu-corpus --subjects S1,S9"))
@@ -129,7 +157,9 @@ def data_declare(folder: Path, out: Path | None) -> None:
 @data.command("describe", epilog=examples("harness data describe DIR"))
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
 @click.option(
-    "--split", metavar="FILE", help="A split file whose parts are counted too, beside those of splits/."
+    "--split",
+    metavar="FILE",
+    help="A split file whose parts are counted too, beside the corpus's own and those of splits/.",
 )
 @audio_options
 @click.option("--json", "as_json", is_flag=True, help="Print the description as JSON.")
@@ -141,6 +171,7 @@ def data_describe(folder: Path | None, split: str | None, as_json: bool) -> None
     from harness.cli.output import answer, progress
     from harness.corpus import open_corpus
     from harness.corpus.locate import layouts
+    from harness.tasks.corpus_split import split_folders
     from harness.tasks.describe import describe, description_text
     from harness.tasks.splits import load_split
 
@@ -148,7 +179,8 @@ def data_describe(folder: Path | None, split: str | None, as_json: bool) -> None
     chosen = given or simulated_corpus(load_split(split).corpora if split else ())
     with progress("reading the corpus") as show:
         corpus = open_corpus(chosen, audio=audio_choice(), on_progress=show)
-    description = describe(corpus, layouts(chosen), [load_split(split)] if split else [])
+    asked = [load_split(split, split_folders(corpus.declaration))] if split else []
+    description = describe(corpus, layouts(chosen), asked)
     if as_json:
         answer(json.dumps(description, indent=1))
     else:

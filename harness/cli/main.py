@@ -18,6 +18,8 @@ from harness.cli import (  # noqa: F401 - each adds its commands
     boards,
     data,
     doctor,
+    inventory,
+    listen,
     prepare,
     pull_request,
     score,

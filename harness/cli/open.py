@@ -121,7 +121,8 @@ def audio_choice() -> AudioChoice | None:
 
     from harness.corpus.nmedt import AudioChoice
 
-    said = click.get_current_context().meta
+    context = click.get_current_context(silent=True)
+    said = context.meta if context else {}
     folder, offsets = said.get(AUDIO_KEY), said.get(OFFSETS_KEY) or {}
     if folder is None and offsets:
         raise UsageError(Fault("--offset", "without --audio", "the folder of the files that it is about"))

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 import msgspec
 
+from harness.scoring.intervals import mean_interval
 from harness.scoring.score import Score
-from harness.scoring.statistics import bootstrap_interval
 
 # Names in a record -> what they are, in words.
 TITLES: Mapping[str, str] = MappingProxyType(
@@ -26,7 +26,7 @@ class WithoutBrain(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         value: mean over subjects, by the measure that ranks.
-        ci95: its 95 % interval (bootstrap over subjects); None for one subject.
+        ci95: its 95 % interval (``harness.scoring.intervals``); None for one subject.
         subjects: subject -> mean over its segments.
         measures: name of each of the split's measures -> mean over subjects.
     """
@@ -48,7 +48,7 @@ def without_brain_of(score: Score, names: tuple[str, ...]) -> WithoutBrain:
     values = list(subjects.values())
     return WithoutBrain(
         value=sum(values) / len(values),
-        ci95=bootstrap_interval(values),
+        ci95=mean_interval(values),
         subjects=subjects,
         measures={name: score.value(name) for name in names},
     )

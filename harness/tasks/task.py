@@ -19,12 +19,12 @@ from harness.corpus import Corpus, open_corpus
 from harness.corpus.array_files import release_maps
 from harness.corpus.locate import is_feature_folder
 from harness.corpus.nmedt import AudioChoice
-from harness.corpus.simulated.check import check_simulated, recipe_fingerprint
+from harness.corpus.simulated.check import check_simulated, has_secret_seed, recipe_fingerprint
 from harness.errors import (
     CorpusError,
     Fault,
     PredictionsError,
-    SplitError,
+    UsageError,
     did_you_mean,
     raise_all,
     shorten,
@@ -41,6 +41,7 @@ from harness.tasks.context import (
     training_sample,
     training_segments,
 )
+from harness.tasks.corpus_split import default_split, own_split_folders, with_usual_measures
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.segments import (
     Segment,
@@ -51,7 +52,7 @@ from harness.tasks.segments import (
     missing_subjects,
 )
 from harness.tasks.sizes import Sizes, sizes
-from harness.tasks.splits import Split, default_split, load_split, with_usual_measures
+from harness.tasks.splits import Split, load_split
 
 if TYPE_CHECKING:
     from harness.conventions import Array
@@ -114,6 +115,11 @@ class Task:
     def frame_rate_hz(self) -> float:
         """Frames of the feature a second."""
         return self.n_frames / self.split.segment_seconds
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether nobody but the organiser has the references, as the corpus says."""
+        return self.part in self.corpus.declaration.held_back or has_secret_seed(self.corpus)
 
     @property
     def private(self) -> tuple[Path, ...]:
@@ -365,7 +371,8 @@ def open_task(
         on_progress: called with what is done and its total, where files must be read first.
 
     Raises:
-        SplitError: no such split or part, or not for this corpus or feature.
+        UsageError: no such split, part or feature.
+        SplitError: a split that is not valid, or not for this corpus or feature.
         CorpusError: no corpus, or subjects missing or broken.
         PredictionsError: labels of no known format.
     """
@@ -377,13 +384,13 @@ def open_task(
             feature_folder = labels
         else:
             label_file = labels
-    split = load_split(split_name) if split_name is not None else None
+    split = load_split(split_name, own_split_folders(data)) if split_name is not None else None
     layout = "challenge" if split is not None and split.cut == "given" else None
     corpus = open_corpus(
         data, layout=layout, feature_folder=feature_folder, audio=audio, on_progress=on_progress
     )
     if split is None:
-        split = load_split(default_split(corpus.declaration, corpus.layout))
+        split = default_split(corpus.declaration, corpus.layout)
     split = with_usual_measures(split, corpus.declaration)
     check_fit(corpus, split)
     chosen = chosen_feature(split, feature)
@@ -402,7 +409,7 @@ def open_task(
         segments=segments,
         subjects_missing=missing_subjects(corpus, split, part),
         labels=store,
-        labels_apart=labels is not None,
+        labels_apart=labels is not None or audio is not None,
         stimuli_missing=missing_stimuli(corpus, split, part),
     )
 
@@ -411,12 +418,12 @@ def chosen_feature(split: Split, feature: str | None) -> str:
     """The feature that is asked: the one named, or the split's first.
 
     Raises:
-        SplitError: the split has no such feature.
+        UsageError: the split has no such feature.
     """
     if feature is None:
         return split.features[0]
     if feature not in split.features:
-        raise SplitError(
+        raise UsageError(
             Fault(
                 f"split {split.name}",
                 f"feature {feature}",

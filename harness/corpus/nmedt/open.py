@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from harness.corpus.base import Corpus, Recording, Series, SubjectFault, cut_in_
 from harness.corpus.declaration import Declaration
 from harness.corpus.nmedt import audio as song_audio
 from harness.corpus.nmedt.audio import AudioChoice
-from harness.corpus.nmedt.cache import Kept, cache_folder, kept
+from harness.corpus.nmedt.cache import Kept, cache_folder, kept, source_sha256
 from harness.corpus.nmedt.matfile import check_eeg, open_song
 from harness.corpus.nmedt.songs import (
     FILE_NAME,
@@ -83,6 +83,7 @@ def open_nmedt(
     if audio is None and (folder / song_audio.FOLDER).is_dir():
         audio = AudioChoice(folder / song_audio.FOLDER)
     series, notes = _targets(songs, audio, tree)
+    faults += _changed_audio(folder, audio, [song.number for song in songs])
     recordings = [
         _recording(song, listener, series.get(song.number, {}), tree)
         for listener in songs[0].listeners
@@ -169,18 +170,29 @@ def _differing_listeners(songs: Sequence[_Song], folder: Path) -> list[Fault]:
 
 def _changed_files(folder: Path, songs: Sequence[_Song]) -> list[Fault]:
     """Of a simulated corpus, files that are not those that were made."""
+    return _changed(folder, {folder / file_name(song.number): song.kept.sha256 for song in songs})
+
+
+def _changed(folder: Path, hashes: Mapping[Path, str]) -> list[Fault]:
     from harness.corpus.simulated.marker import REMEDY, read_marker
 
     marker = read_marker(folder)
     if marker is None:
         return []
-    faults = []
-    for song in songs:
-        expected = marker["files"].get(file_name(song.number))
-        if expected != song.kept.sha256:
-            where = str(folder / file_name(song.number))
-            faults.append(Fault(where, f"sha256 {song.kept.sha256}", f"{expected}", REMEDY))
-    return faults
+    expected = {path: marker["files"].get(path.relative_to(folder).as_posix()) for path in hashes}
+    return [
+        Fault(str(path), f"sha256 {own}", f"{expected[path]}", REMEDY)
+        for path, own in hashes.items()
+        if own != expected[path]
+    ]
+
+
+def _changed_audio(folder: Path, audio: AudioChoice | None, numbers: Sequence[int]) -> list[Fault]:
+    """The same of its audio, where that is what is heard."""
+    if audio is None or audio.folder != folder / song_audio.FOLDER:
+        return []
+    files = song_audio.pair(audio.folder, numbers)
+    return _changed(folder, {path: source_sha256(path) for path in files.values()})
 
 
 def _targets(

@@ -1,7 +1,7 @@
 """Whether a song's audio has the tempo that the dataset's authors give.
 
 An estimate of tempo may be wrong, so that this is a note and no fault. The rise of loudness over frequency
-is correlated with itself; how much of it comes back after one to four beats is compared between the table's
+is correlated with itself; how much of it comes back after one to eight beats is compared between the table's
 tempo, its double and its half on one side, and every other tempo from 40 to 250 beats a minute on the other.
 """
 
@@ -18,7 +18,7 @@ from harness.features.music import SAMPLE_RATE_HZ
 _HOP: Final = 256
 _N_FFT: Final = 1024
 _TEMPI: Final = np.arange(40.0, 250.25, 0.25)
-_BEATS: Final = 4
+_BEATS: Final = 8
 _NEAR: Final = 0.01
 # A tempo whose beats come back less than this share of the strongest tempo's is not the song's.
 _LEAST_SHARE: Final = 0.6
@@ -47,7 +47,7 @@ def tempo_note(name: str, song: int, audio: NDArray[np.float32]) -> list[str]:
 
 
 def _strength(audio: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How much of the rises comes back after one to four beats of each tempo."""
+    """How much of the rises comes back after one to eight beats of each tempo."""
     import librosa
 
     magnitude = np.abs(librosa.stft(audio, n_fft=_N_FFT, hop_length=_HOP, center=False))

@@ -20,19 +20,29 @@ def default_folder(name: str) -> Path:
     return music.default_folder() if name == MUSIC else speech.default_folder()
 
 
-def make(name: str, folder: Path, *, seed: int = 1, on_progress: Progress | None = None) -> None:
+def make(
+    name: str,
+    folder: Path,
+    *,
+    seed: int | None = None,
+    secret: bool = False,
+    on_progress: Progress | None = None,
+) -> None:
     """Make a simulated corpus, whole or not at all.
 
     Args:
         name: one of ``SIMULATED``.
         folder: its root.
-        seed: of everything random.
+        seed: of everything random; None for that of the default recipe.
+        secret: whether the seed is kept by the organiser of a contest.
         on_progress: called with how much is done, and of how much.
 
     Raises:
         CorpusError: the folder holds something else, or the disk has too little room.
     """
     if name == MUSIC:
-        music.simulate_music(folder, music.Recipe(seed=seed), on_progress=on_progress)
+        own = music.Recipe() if seed is None else music.Recipe(seed=seed)
+        music.simulate_music(folder, own, secret=secret, on_progress=on_progress)
     else:
-        speech.simulate(folder, Recipe(seed=seed), on_progress=on_progress)
+        recipe = Recipe() if seed is None else Recipe(seed=seed)
+        speech.simulate(folder, recipe, secret=secret, on_progress=on_progress)

@@ -60,6 +60,7 @@ def simulate(
     recipe: Recipe | None = None,
     *,
     jobs: int | None = None,
+    secret: bool = False,
     on_progress: Progress | None = None,
 ) -> None:
     """Make the simulated corpus, whole or not at all.
@@ -71,6 +72,8 @@ def simulate(
         folder: the corpus's root; its parents are made as needed.
         recipe: what to make; the default recipe when not given.
         jobs: processes; as many as cores when not given. It does not change a byte.
+        secret: whether nobody else has the recipe's seed; the marker and every record then say that labels
+            are held back.
         on_progress: called with the number of finished steps and of all steps, a step being one
             stimulus or one recording.
 
@@ -79,7 +82,7 @@ def simulate(
             or the disk has too little room.
     """
     recipe = recipe or Recipe()
-    made = Made(SIMULATED_MARKER, GENERATOR_VERSION, asdict(recipe), recipe.seed)
+    made = Made(SIMULATED_MARKER, GENERATOR_VERSION, asdict(recipe), recipe.seed, secret=secret)
     make_folder(
         folder, made, expected_bytes(recipe), lambda partial: _write_all(partial, recipe, jobs, on_progress)
     )

@@ -38,12 +38,14 @@ class Made(NamedTuple):
         generator_version: goes up with every change of the generator that changes a byte.
         recipe: plain JSON values.
         seed: of everything random.
+        secret: whether the seed is kept by the organiser of a contest, and so are the labels.
     """
 
     marker: str
     generator_version: int
     recipe: Mapping[str, Any]
     seed: int
+    secret: bool = False
 
 
 class Written(NamedTuple):
@@ -81,6 +83,7 @@ def make_folder(folder: Path, made: Made, n_bytes: int, write: Callable[[Path], 
             "generator_version": made.generator_version,
             "seed": made.seed,
             "recipe": made.recipe,
+            **({"labels": "held back"} if made.secret else {}),
             "sizes": {file.path: file.n_bytes for file in files},
             "files": {file.path: file.sha256 for file in files},
         }

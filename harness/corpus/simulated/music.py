@@ -86,6 +86,7 @@ def simulate_music(
     folder: Path,
     recipe: Recipe | None = None,
     *,
+    secret: bool = False,
     jobs: int | None = None,
     on_progress: Progress | None = None,
 ) -> None:
@@ -94,6 +95,7 @@ def simulate_music(
     Args:
         folder: the corpus's root; its parents are made as needed.
         recipe: what to make; the default recipe when not given.
+        secret: whether the seed is kept by the organiser of a contest.
         jobs: processes; as many as cores when not given. It does not change a byte.
         on_progress: called with the number of finished steps and of all steps: two for each song.
 
@@ -101,7 +103,7 @@ def simulate_music(
         CorpusError: as :func:`~harness.corpus.simulated.marker.make_folder`.
     """
     chosen = recipe or Recipe()
-    made = Made(MUSIC_MARKER, GENERATOR_VERSION, asdict(chosen), chosen.seed)
+    made = Made(MUSIC_MARKER, GENERATOR_VERSION, asdict(chosen), chosen.seed, secret=secret)
     make_folder(
         folder, made, expected_bytes(chosen), lambda partial: _write_all(partial, chosen, jobs, on_progress)
     )
