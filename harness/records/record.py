@@ -28,7 +28,7 @@ from harness.records.without_brain import WithoutBrain
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema, schema_faults
 from harness.scoring.blind import is_common
-from harness.scoring.chance import Chance
+from harness.scoring.chance import DIGITS, Chance
 from harness.scoring.context import Classifier
 from harness.scoring.intervals import mean_interval
 from harness.scoring.measures import DEFAULT, Measure, measure
@@ -39,6 +39,7 @@ RECORD_VERSION = 1
 HELD_BACK = "held back"
 COMMON = "common to segments"
 MOST_RECORD_BYTES = 8 << 20
+ROUNDING = 10.0**-DIGITS  # of chance: a constant's is its score, and no further from it than this
 MOST_SHOWN = 60  # characters of a name that is refused
 # How far a training record is to be believed, best first; see harness.submission.training_record.
 VERIFIED, DECLARED, TAMPERED = TRAINING_STATUSES = ("verified", "declared", "tampered")
@@ -132,7 +133,8 @@ class Measured:
         if self.chance is None:
             return False
         low, high = self.chance
-        return self.value <= high if self.measure.higher_is_better else self.value >= low
+        higher = self.measure.higher_is_better
+        return self.value <= high + ROUNDING if higher else self.value >= low - ROUNDING
 
     @property
     def below_chance(self) -> bool:
@@ -140,7 +142,8 @@ class Measured:
         if self.chance is None:
             return False
         low, high = self.chance
-        return self.value < low if self.measure.higher_is_better else self.value > high
+        higher = self.measure.higher_is_better
+        return self.value < low - ROUNDING if higher else self.value > high + ROUNDING
 
     @property
     def is_common(self) -> bool:
