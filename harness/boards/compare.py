@@ -13,7 +13,7 @@ from harness.boards.cells import chance_cell, counted, ranked_words, without_eeg
 from harness.boards.ranking import LEVEL, rank
 from harness.boards.row import row_of
 from harness.conventions import SIMULATED_WORDS
-from harness.errors import Fault, RecordError, did_you_mean, shorten
+from harness.errors import Fault, RecordError, UsageError, did_you_mean, shorten
 from harness.records.record import Measured
 from harness.records.text import NOT_ISOLATED
 from harness.scoring.intervals import interval_words, mean_interval
@@ -152,7 +152,8 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
             `DEFAULT_BOARD`.
 
     Raises:
-        RecordError: there is none, or more than one, or it contradicts itself.
+        UsageError: no record and no submission has that name, or several records have it.
+        RecordError: the submission has no record, or it contradicts itself.
         SubmissionError: the folder's manifest is not valid.
     """
     path = Path(named)
@@ -182,7 +183,8 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
         remedies = [f"Did you mean {shorten(longer)}?" if longer else did_you_mean(name, stems)]
         if submission:
             remedies.append(f"Score it first: harness score {submission.folder}")
-        raise RecordError(
+        kind = RecordError if submission else UsageError
+        raise kind(
             Fault(
                 named,
                 f"no record of {wanted} on {board or 'any board'}",
@@ -191,7 +193,7 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
             )
         )
     listed = shorten([str(one) for one in found.values()], 6)
-    raise RecordError(
+    raise UsageError(
         Fault(named, f"{len(found)} records: {listed}", "one", "Name the record's file, or choose a --board.")
     )
 

@@ -279,7 +279,7 @@ def _check_json(system: Path, faults: list[Fault], checked: list[str], look: Loo
 @click.argument("system", type=SystemPath(), required=False)
 @DATA_OPTION
 @LABELS_OPTION
-@click.option("--split", metavar="FILE", help="The record's split file, where it is none of splits/.")
+@click.option("--split", metavar="FILE", help="The record's split file, where its name is not found.")
 @JOBS_OPTION
 @click.option(
     "--same-order",
@@ -324,6 +324,8 @@ def verify(
             Fault("--data", "not given", f"the {recorded.corpus.name} corpus that the record was scored on")
         )
 
+    _check_variant(record, recorded, chosen)
+
     def open_task() -> Task:
         return open_asked(
             data=data,
@@ -348,6 +350,25 @@ def verify(
     answer(verification_text(verification))
     if not verification.reproduced:
         sys.exit(1)
+
+
+def _check_variant(record: Path, recorded: Record, system: Path) -> None:
+    """Refuse a record of a variant that the submission does not have.
+
+    Raises:
+        RecordError: there is no such variant.
+    """
+    from harness.errors import RecordError, no_such
+    from harness.predictions import is_predictions
+    from harness.submission.manifest import load_submission
+
+    variant = recorded.submission.variant
+    if variant is None or is_predictions(system):
+        return
+    submission = load_submission(system)
+    if variant not in submission.variants:
+        where = f"{record}: variant, which {submission.name} lacks"
+        raise RecordError(no_such(where, variant, submission.variants))
 
 
 def _split_to_verify(recorded: Record) -> str | None:

@@ -140,7 +140,7 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
         predictions_sha256=predictions_sha256(path),
     )
     scored = score_task(task, read_predictions(path, task.expected))
-    corpus = _corpus(task, task.fingerprint(scored.references))
+    corpus = corpus_data(task, task.fingerprint(scored.references))
     return _record(task, scored, system, corpus, path.resolve().parent, seed)
 
 
@@ -196,8 +196,8 @@ def expected_key(prepared: Prepared, fingerprint: str) -> str:
     task = prepared.task
     return key_of(
         system_of(prepared),
-        _split_part(task),
-        _corpus(task, fingerprint),
+        split_part(task),
+        corpus_data(task, fingerprint),
         feature=task.feature,
         scorer_version=SCORER_VERSION,
         seed=prepared.run.seed,
@@ -217,7 +217,7 @@ def _submission_record(
         task,
         scored,
         system_of(prepared),
-        _corpus(task, fingerprint),
+        corpus_data(task, fingerprint),
         prepared.submission.folder,
         prepared.run.seed,
         made=made,
@@ -249,7 +249,8 @@ def system_of(prepared: Prepared) -> System:
     )
 
 
-def _split_part(task: Task) -> SplitPart:
+def split_part(task: Task) -> SplitPart:
+    """What a record says of its split."""
     split = task.split
     return SplitPart(
         name=split.name,
@@ -260,7 +261,8 @@ def _split_part(task: Task) -> SplitPart:
     )
 
 
-def _corpus(task: Task, fingerprint: str) -> CorpusData:
+def corpus_data(task: Task, fingerprint: str = "") -> CorpusData:
+    """What a record says of its corpus; the fingerprint is that of the data that were scored."""
     kind = "simulated" if task.corpus.simulated else "real"
     declaration = task.corpus.declaration
     return CorpusData(
@@ -293,7 +295,7 @@ def _record(
         scored.score,
         chance=scored.chance,
         submission=system,
-        split=_split_part(task),
+        split=split_part(task),
         corpus=corpus,
         feature=task.feature,
         seed=seed,

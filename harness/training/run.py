@@ -23,7 +23,7 @@ import numpy as np
 from harness.conventions import Progress
 from harness.corpus import Corpus
 from harness.corpus.simulated.check import check_simulated
-from harness.errors import Fault, TrainingError, raise_all, shorten
+from harness.errors import Fault, TrainingError, UsageError, raise_all, shorten
 from harness.files import alone_in
 from harness.predictor import Setup
 from harness.records import provenance
@@ -123,8 +123,9 @@ def train_submission(
         on_progress: called with what is done, its total and a note.
 
     Raises:
-        TrainingError: the submission has no trainer, or the trainer failed, or takes no such options.
-        SubmissionError: feature, variant or manifest do not fit.
+        UsageError: no such variant or preset, or options that the trainer does not take.
+        TrainingError: the submission has no trainer, or the trainer failed.
+        SubmissionError: feature or manifest do not fit.
         SplitError, CorpusError: the split or the data do not fit, or labels are missing.
     """
     submission.check_feature(feature)
@@ -287,7 +288,7 @@ def _result(submission: Submission, returned: object) -> TrainingResult:
 
 def _refuse_options(submission: Submission, given: list[str]) -> None:
     if given:
-        raise TrainingError(
+        raise UsageError(
             Fault(
                 f"{submission.name}: {', '.join(given)}",
                 f"the trainer {submission.manifest['trainer']!r} is a function, which takes no such option",
