@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ Of the 640 channels of ten DTU subjects none is beyond 7; the broken one of S11 
 CLIPPED_RUN = 4
 """A stretch is clipped where a channel stays at its own highest or lowest value for so many samples."""
 
+FOUND_Z = 5.0
+"""An answer is found where the best of the 33 lags is so many deviations above far shifts."""
+
 SHIFT_SECONDS = 1.0
 """Alignment is looked for within this much, to both sides."""
 
@@ -37,9 +40,11 @@ _SHIFT_STEP_SECONDS = 1 / 16
 _LAG_SECONDS = 0.25  # of the decoder: EEG answers within a quarter of a second
 _N_LAGS = 8
 _N_FOLDS = 4
-_LAMBDA = 1e-2  # of the mean variance of a lagged channel
+_LAMBDA = 0.1  # of the mean power of a lagged channel
+_BAND_HZ = (1.0, 9.0)
 _FAR_SECONDS = 3.0  # shifts beyond this have nothing to do with what was heard at the time
-_N_NULLS = 10  # windows of far shifts, each as many as are searched
+_N_FAR = 120
+_SHIFTED_Z = 2.0  # by which the best lag must be better than none
 _LEAST_SECONDS = 20.0
 _LATE_SECONDS = 0.125  # best lags up to this are a fit: answers of people differ by as much
 _MAINS_HZ = (50.0, 60.0)
@@ -53,28 +58,29 @@ class Alignment:
 
     Attributes:
         feature: which.
-        lag_ms: the best shift of the EEG against the feature, beyond the answer's own delay; 0 fits, 200
-            means that EEG comes 200 ms late.
+        lag_ms: the best shift of the EEG against the feature, beyond the answer's own delay; 0 fits, 250
+            means that EEG comes 250 ms late.
         r: Pearson r of a cross-validated ridge there.
-        r_unshifted: at lag 0.
-        null: what the best of as many far shifts reaches, the highest of ten such searches.
+        z: how many deviations of the r at far shifts that lies above their mean.
+        z_unshifted: likewise at lag 0.
     """
 
     feature: str
     lag_ms: float
     r: float
-    r_unshifted: float
-    null: float
+    z: float
+    z_unshifted: float
 
     @property
     def found(self) -> bool:
-        """Whether an answer to the feature was found at all."""
-        return self.r > self.null
+        """Whether an answer to the feature was found at all; short recordings often show none."""
+        return self.z > FOUND_Z
 
     @property
     def shifted(self) -> bool:
         """Whether it was found, and elsewhere than where it should be."""
-        return self.found and abs(self.lag_ms) > 1000 * _LATE_SECONDS and self.r_unshifted < self.null
+        late = abs(self.lag_ms) > 1000 * _LATE_SECONDS
+        return self.found and late and self.z - self.z_unshifted > _SHIFTED_Z
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,7 @@ class Quality:
             those at or beyond half the sampling rate.
         longer_by: feature -> seconds that the EEG is longer (negative: shorter).
         alignment: None where there is no feature, too little EEG, or numbers that are not finite.
+        stretches: what it was found from, for the alignment of the whole subject.
     """
 
     recording: str
@@ -103,6 +110,7 @@ class Quality:
     line_db: Mapping[str, float] = field(default_factory=dict)
     longer_by: Mapping[str, float] = field(default_factory=dict)
     alignment: Alignment | None = None
+    stretches: tuple[Moments, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -163,6 +171,9 @@ def quality(recording: Recording, corpus: Corpus, *, feature: str | None = None)
     finite = np.isfinite(eeg)
     bad = (~finite).sum(axis=0)
     clean = np.where(finite, eeg, 0.0)
+    name = feature or next(iter(recording.feature_series), "")
+    target = None if bad.any() else _at_rate_of_eeg(recording, name, len(eeg))
+    stretches = [] if target is None else moments(clean[: len(target)], target, rate)
     return Quality(
         recording=recording.id,
         seconds=len(eeg) / rate,
@@ -170,7 +181,8 @@ def quality(recording: Recording, corpus: Corpus, *, feature: str | None = None)
         not_finite={names[k]: int(bad[k]) for k in np.flatnonzero(bad)},
         line_db=line_noise(clean, rate),
         longer_by=dict(_differences(recording, len(eeg), rate)),
-        alignment=None if bad.any() else _aligned(recording, clean, rate, feature),
+        alignment=alignment(stretches, rate, name),
+        stretches=tuple(stretches),
     )
 
 
@@ -240,39 +252,98 @@ def line_noise(eeg: Array, sample_rate_hz: float) -> dict[str, float]:
     return found
 
 
-def alignment(eeg: Array, target: Array, sample_rate_hz: float, feature: str = "") -> Alignment | None:
-    """The shift at which a cross-validated ridge decodes a feature best, and what far shifts give.
+class Moments(NamedTuple):
+    """What a ridge needs of one stretch of time, whose mean is taken out.
 
-    The decoder sees EEG from a shift to a quarter of a second after it. Four stretches of time are left out
-    in turn; far shifts turn the feature around by three seconds and more.
+    Attributes:
+        gram: (n_lagged, n_lagged), of the lagged EEG.
+        product: (n_lagged, n_shifts), of the lagged EEG with the feature at each shift.
+        power: of the feature.
+    """
+
+    gram: Array
+    product: Array
+    power: float
+
+
+def moments(eeg: Array, target: Array, sample_rate_hz: float) -> list[Moments]:
+    """Moments of four stretches of a recording, for all shifts that are looked at, near and far.
 
     Args:
         eeg: (n_times, n_channels), finite.
         target: (n_times,), one value for each sample.
         sample_rate_hz: of both.
+
+    Returns:
+        none for less than twenty seconds, or where nothing varies.
+    """
+    if len(eeg) < _LEAST_SECONDS * sample_rate_hz or np.ptp(target) == 0 or not eeg.std(axis=0).any():
+        return []
+    near = _near_shifts(sample_rate_hz)
+    first = round(_FAR_SECONDS * sample_rate_hz)
+    far = np.linspace(first, len(eeg) - first, _N_FAR).astype(int)
+    lagged = _lagged(_slow(eeg, sample_rate_hz), sample_rate_hz)
+    slow = _slow(target[:, None], sample_rate_hz)[:, 0]
+    shifted = np.stack([np.roll(slow, shift) for shift in (*near, *far)], axis=1).astype(np.float32)
+    bounds = np.linspace(0, len(eeg), _N_FOLDS + 1).astype(int)
+    found = []
+    for start, stop in zip(bounds, bounds[1:], strict=False):
+        x, y = lagged[start:stop], shifted[start:stop]
+        x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+        found.append(Moments(x.T @ x, x.T @ y, (y.astype(np.float64) ** 2).sum(axis=0)))
+    return found
+
+
+def alignment(stretches: Sequence[Moments], sample_rate_hz: float, feature: str = "") -> Alignment | None:
+    """The shift at which a ridge decodes a feature best, each stretch by a decoder of all others.
+
+    Args:
+        stretches: of one recording, or of several of one subject.
+        sample_rate_hz: of the EEG.
         feature: its name, handed on.
 
     Returns:
-        None for less than twenty seconds, or where nothing varies.
+        None where there are fewer than two stretches.
     """
-    if len(eeg) < _LEAST_SECONDS * sample_rate_hz or np.ptp(target) == 0 or not eeg.std(axis=0).any():
+    if len(stretches) < 2:
         return None
-    step = max(1, round(_SHIFT_STEP_SECONDS * sample_rate_hz))
-    most = int(SHIFT_SECONDS * sample_rate_hz) // step
-    near = step * np.arange(-most, most + 1)
-    first = round(_FAR_SECONDS * sample_rate_hz) + near[-1]
-    centres = np.linspace(first, len(eeg) - first, _N_NULLS).astype(int)
-    far = (centres[:, None] + near).ravel()
-    r = _decoded(_lagged(eeg, sample_rate_hz), target, np.concatenate([near, far]))
-    searched, nulls = r[: len(near)], r[len(near) :].reshape(_N_NULLS, -1)
-    best = int(searched.argmax())
+    gram = np.sum([one.gram for one in stretches], axis=0)
+    product = np.sum([one.product for one in stretches], axis=0)
+    ridge = _LAMBDA * np.trace(gram) / len(gram) * np.eye(len(gram), dtype=np.float32)
+    covariance, decoded, power = 0.0, 0.0, 0.0
+    for one in stretches:
+        weights = np.linalg.solve(gram - one.gram + ridge, product - one.product)
+        covariance = covariance + (weights * one.product).sum(axis=0)
+        decoded = decoded + (weights * (one.gram @ weights)).sum(axis=0)
+        power = power + one.power
+    r = covariance / np.sqrt(decoded * power)
+    near = _near_shifts(sample_rate_hz)
+    searched, far = r[: len(near)], r[len(near) :]
+    scores = (searched - far.mean()) / far.std()
+    best = int(scores.argmax())
     return Alignment(
         feature=feature,
         lag_ms=float(1000 * near[best] / sample_rate_hz),
         r=float(searched[best]),
-        r_unshifted=float(searched[most]),
-        null=float(nulls.max()),
+        z=float(scores[best]),
+        z_unshifted=float(scores[len(near) // 2]),
     )
+
+
+def _near_shifts(sample_rate_hz: float) -> Array:
+    step = max(1, round(_SHIFT_STEP_SECONDS * sample_rate_hz))
+    most = int(SHIFT_SECONDS * sample_rate_hz) // step
+    return step * np.arange(-most, most + 1)
+
+
+def _slow(values: Array, sample_rate_hz: float) -> Array:
+    """(n_times, n_channels) between 1 and 9 Hz, where answers to speech are; as it is at low rates."""
+    from scipy.signal import butter, sosfiltfilt
+
+    if sample_rate_hz <= 2 * _BAND_HZ[1]:
+        return values
+    sections = butter(2, _BAND_HZ, btype="bandpass", fs=sample_rate_hz, output="sos")
+    return np.asarray(sosfiltfilt(sections, values, axis=0))
 
 
 def _lagged(eeg: Array, sample_rate_hz: float) -> Array:
@@ -283,44 +354,19 @@ def _lagged(eeg: Array, sample_rate_hz: float) -> Array:
     return np.concatenate([np.roll(scaled, -lag, axis=0) for lag in lags], axis=1)
 
 
-def _decoded(lagged: Array, target: Array, shifts: Array) -> Array:
-    """Pearson r of a ridge, over all held-out stretches together, for the target at each shift."""
-    wanted = np.stack([np.roll(target, shift) for shift in shifts], axis=1).astype(np.float32)
-    wanted -= wanted.mean(axis=0)
-    bounds = np.linspace(0, len(lagged), _N_FOLDS + 1).astype(int)
-    folds = [slice(start, stop) for start, stop in zip(bounds, bounds[1:], strict=False)]
-    grams = [lagged[fold].T @ lagged[fold] for fold in folds]
-    products = [lagged[fold].T @ wanted[fold] for fold in folds]
-    gram, product = sum(grams), sum(products)
-    ridge = _LAMBDA * np.trace(gram) / len(gram) * np.eye(len(gram), dtype=np.float32)
-    predicted = np.empty_like(wanted)
-    for fold, own_gram, own_product in zip(folds, grams, products, strict=True):
-        weights = np.linalg.solve(gram - own_gram + ridge, product - own_product)
-        predicted[fold] = lagged[fold] @ weights
-    predicted -= predicted.mean(axis=0)
-    norms = np.linalg.norm(predicted, axis=0) * np.linalg.norm(wanted, axis=0)
-    return np.divide((predicted * wanted).sum(axis=0), norms, out=np.zeros(len(shifts)), where=norms > 0)
-
-
-def _aligned(
-    recording: Recording, eeg: Array, sample_rate_hz: float, feature: str | None
-) -> Alignment | None:
-    """Alignment with a feature of the recording, brought to the EEG's rate; its bands are averaged."""
-    name = feature or next(iter(recording.feature_series), None)
-    if name is None or name not in recording.feature_series:
+def _at_rate_of_eeg(recording: Recording, name: str, n_times: int) -> Array | None:
+    """A feature with a value for each sample of EEG, its bands averaged; None where that cannot be."""
+    if name not in recording.feature_series:
         return None
     series = recording.feature_series[name]
     values = series.read(0, series.n_times).astype(np.float64)
-    if not np.isfinite(values).all() or not len(values):
+    ratio = float(recording.frames_per_sample.get(name, 1))
+    if not len(values) or not np.isfinite(values).all() or not ratio:  # 0: a split decides how many frames
         return None
     scale = values.std(axis=0)
     mean = ((values - values.mean(axis=0)) / np.where(scale > 0, scale, 1)).mean(axis=1)
-    ratio = float(recording.frames_per_sample.get(name, 1))
-    if ratio == 0:  # a split decides how many frames there are
-        return None
-    n_times = min(len(eeg), int(len(mean) / ratio))
-    target = np.interp(np.arange(n_times) * ratio, np.arange(len(mean)), mean)
-    return alignment(eeg[:n_times], target, sample_rate_hz, name)
+    shorter = min(n_times, int(len(mean) / ratio))
+    return np.interp(np.arange(shorter) * ratio, np.arange(len(mean)), mean)
 
 
 def _differences(recording: Recording, n_times: int, sample_rate_hz: float) -> Iterator[tuple[str, float]]:
