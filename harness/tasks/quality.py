@@ -5,9 +5,9 @@ Nothing is mended here. Each check says what it saw; the limits are constants be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from harness.conventions import Progress
 from harness.corpus.base import Corpus, Recording, with_frame_rates
 from harness.errors import counted, shorten
+from harness.tasks.alignment import Alignment, Moments, alignment, moments
 
 Array = NDArray[Any]
 
@@ -30,57 +31,9 @@ Of the 640 channels of ten DTU subjects none is beyond 7; the broken one of S11 
 CLIPPED_RUN = 4
 """A stretch is clipped where a channel stays at its own highest or lowest value for so many samples."""
 
-FOUND_Z = 5.0
-"""An answer is found where the best of the 33 lags is so many deviations above far shifts."""
-
-SHIFT_SECONDS = 1.0
-"""Alignment is looked for within this much, to both sides."""
-
-_SHIFT_STEP_SECONDS = 1 / 16
-_LAG_SECONDS = 0.25  # of the decoder: EEG answers within a quarter of a second
-_N_LAGS = 8
-_N_FOLDS = 4
-_LAMBDA = 0.1  # of the mean power of a lagged channel
-_BAND_HZ = (1.0, 9.0)
-_FAR_SECONDS = 3.0  # shifts beyond this have nothing to do with what was heard at the time
-_N_FAR = 120
-_SHIFTED_Z = 2.0  # by which the best lag must be better than none
-_LEAST_SECONDS = 20.0
-_LATE_SECONDS = 0.125  # best lags up to this are a fit: answers of people differ by as much
 _MAINS_HZ = (50.0, 60.0)
 _LINE_DB = 10.0
 _LONGER_SHARE = 0.001  # of a recording, and at least a sample
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """Where EEG and a feature fit best.
-
-    Attributes:
-        feature: which.
-        lag_ms: the best shift of the EEG against the feature, beyond the answer's own delay; 0 fits, 250
-            means that EEG comes 250 ms late.
-        r: Pearson r of a cross-validated ridge there.
-        z: how many deviations of the r at far shifts that lies above their mean.
-        z_unshifted: likewise at lag 0.
-    """
-
-    feature: str
-    lag_ms: float
-    r: float
-    z: float
-    z_unshifted: float
-
-    @property
-    def found(self) -> bool:
-        """Whether an answer to the feature was found at all; short recordings often show none."""
-        return self.z > FOUND_Z
-
-    @property
-    def shifted(self) -> bool:
-        """Whether it was found, and elsewhere than where it should be."""
-        late = abs(self.lag_ms) > 1000 * _LATE_SECONDS
-        return self.found and late and self.z - self.z_unshifted > _SHIFTED_Z
 
 
 @dataclass(frozen=True)
@@ -130,29 +83,8 @@ class Quality:
         noisy = {hertz: power for hertz, power in self.line_db.items() if power > _LINE_DB}
         said += [f"{power:.0f} dB of line noise at {hertz} Hz" for hertz, power in noisy.items()]
         if self.alignment is not None and self.alignment.shifted:
-            early = "early" if self.alignment.lag_ms < 0 else "late"
-            said.append(f"EEG {abs(self.alignment.lag_ms):.0f} ms {early} for {self.alignment.feature}")
+            said.append(shift_words(self.alignment))
         return tuple(said)
-
-
-def qualities(
-    corpus: Corpus, *, feature: str | None = None, on_progress: Progress | None = None
-) -> Iterator[Quality]:
-    """Look at every recording of a corpus, one in memory at a time.
-
-    Args:
-        corpus: opened.
-        feature: against which alignment is looked for; None for the first that a recording has.
-        on_progress: told (done, total).
-
-    Yields:
-        one for each recording, in the corpus's order.
-    """
-    total = len(corpus.recordings)
-    for done, recording in enumerate(corpus.recordings, start=1):
-        yield quality(recording, corpus, feature=feature)
-        if on_progress:
-            on_progress(done, total)
 
 
 def quality(recording: Recording, corpus: Corpus, *, feature: str | None = None) -> Quality:
@@ -161,24 +93,24 @@ def quality(recording: Recording, corpus: Corpus, *, feature: str | None = None)
     Args:
         recording: of the corpus.
         corpus: whose declaration says rates and channel names.
-        feature: as in :func:`qualities`.
+        feature: as in :func:`corpus_quality`.
     """
     declaration = corpus.declaration
     rate = declaration.sample_rate_hz
     recording = with_frame_rates(recording, declaration)
     eeg = recording.eeg_series.read(0, recording.eeg_series.n_times).astype(np.float64)
-    names = declaration.channel_names or tuple(f"{k + 1}" for k in range(eeg.shape[1]))
+    names = list(declaration.channel_names) or [f"{k + 1}" for k in range(eeg.shape[1])]
     finite = np.isfinite(eeg)
     bad = (~finite).sum(axis=0)
     clean = np.where(finite, eeg, 0.0)
-    name = feature or next(iter(recording.feature_series), "")
+    name = feature or _best_feature(recording)
     target = None if bad.any() else _at_rate_of_eeg(recording, name, len(eeg))
     stretches = [] if target is None else moments(clean[: len(target)], target, rate)
     return Quality(
         recording=recording.id,
         seconds=len(eeg) / rate,
         **channel_quality(clean, names),
-        not_finite={names[k]: int(bad[k]) for k in np.flatnonzero(bad)},
+        not_finite={names[k]: int(bad[k]) for k in range(len(bad)) if bad[k]},
         line_db=line_noise(clean, rate),
         longer_by=dict(_differences(recording, len(eeg), rate)),
         alignment=alignment(stretches, rate, name),
@@ -203,8 +135,8 @@ def channel_quality(eeg: Array, names: Sequence[str]) -> dict[str, Any]:
     wild = ~flat & (deviation >= WILD_FACTOR * median)
     shares = {name: clipped_share(eeg[:, k]) for k, name in enumerate(names) if not flat[k]}
     return {
-        "flat": tuple(names[k] for k in np.flatnonzero(flat)),
-        "wild": {names[k]: float(deviation[k] / median) for k in np.flatnonzero(wild)},
+        "flat": tuple(name for name, is_flat in zip(names, flat, strict=True) if is_flat),
+        "wild": {names[k]: float(deviation[k] / median) for k in range(len(names)) if wild[k]},
         "clipped": {name: share for name, share in shares.items() if share},
     }
 
@@ -252,106 +184,10 @@ def line_noise(eeg: Array, sample_rate_hz: float) -> dict[str, float]:
     return found
 
 
-class Moments(NamedTuple):
-    """What a ridge needs of one stretch of time, whose mean is taken out.
-
-    Attributes:
-        gram: (n_lagged, n_lagged), of the lagged EEG.
-        product: (n_lagged, n_shifts), of the lagged EEG with the feature at each shift.
-        power: of the feature.
-    """
-
-    gram: Array
-    product: Array
-    power: float
-
-
-def moments(eeg: Array, target: Array, sample_rate_hz: float) -> list[Moments]:
-    """Moments of four stretches of a recording, for all shifts that are looked at, near and far.
-
-    Args:
-        eeg: (n_times, n_channels), finite.
-        target: (n_times,), one value for each sample.
-        sample_rate_hz: of both.
-
-    Returns:
-        none for less than twenty seconds, or where nothing varies.
-    """
-    if len(eeg) < _LEAST_SECONDS * sample_rate_hz or np.ptp(target) == 0 or not eeg.std(axis=0).any():
-        return []
-    near = _near_shifts(sample_rate_hz)
-    first = round(_FAR_SECONDS * sample_rate_hz)
-    far = np.linspace(first, len(eeg) - first, _N_FAR).astype(int)
-    lagged = _lagged(_slow(eeg, sample_rate_hz), sample_rate_hz)
-    slow = _slow(target[:, None], sample_rate_hz)[:, 0]
-    shifted = np.stack([np.roll(slow, shift) for shift in (*near, *far)], axis=1).astype(np.float32)
-    bounds = np.linspace(0, len(eeg), _N_FOLDS + 1).astype(int)
-    found = []
-    for start, stop in zip(bounds, bounds[1:], strict=False):
-        x, y = lagged[start:stop], shifted[start:stop]
-        x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-        found.append(Moments(x.T @ x, x.T @ y, (y.astype(np.float64) ** 2).sum(axis=0)))
-    return found
-
-
-def alignment(stretches: Sequence[Moments], sample_rate_hz: float, feature: str = "") -> Alignment | None:
-    """The shift at which a ridge decodes a feature best, each stretch by a decoder of all others.
-
-    Args:
-        stretches: of one recording, or of several of one subject.
-        sample_rate_hz: of the EEG.
-        feature: its name, handed on.
-
-    Returns:
-        None where there are fewer than two stretches.
-    """
-    if len(stretches) < 2:
-        return None
-    gram = np.sum([one.gram for one in stretches], axis=0)
-    product = np.sum([one.product for one in stretches], axis=0)
-    ridge = _LAMBDA * np.trace(gram) / len(gram) * np.eye(len(gram), dtype=np.float32)
-    covariance, decoded, power = 0.0, 0.0, 0.0
-    for one in stretches:
-        weights = np.linalg.solve(gram - one.gram + ridge, product - one.product)
-        covariance = covariance + (weights * one.product).sum(axis=0)
-        decoded = decoded + (weights * (one.gram @ weights)).sum(axis=0)
-        power = power + one.power
-    r = covariance / np.sqrt(decoded * power)
-    near = _near_shifts(sample_rate_hz)
-    searched, far = r[: len(near)], r[len(near) :]
-    scores = (searched - far.mean()) / far.std()
-    best = int(scores.argmax())
-    return Alignment(
-        feature=feature,
-        lag_ms=float(1000 * near[best] / sample_rate_hz),
-        r=float(searched[best]),
-        z=float(scores[best]),
-        z_unshifted=float(scores[len(near) // 2]),
-    )
-
-
-def _near_shifts(sample_rate_hz: float) -> Array:
-    step = max(1, round(_SHIFT_STEP_SECONDS * sample_rate_hz))
-    most = int(SHIFT_SECONDS * sample_rate_hz) // step
-    return step * np.arange(-most, most + 1)
-
-
-def _slow(values: Array, sample_rate_hz: float) -> Array:
-    """(n_times, n_channels) between 1 and 9 Hz, where answers to speech are; as it is at low rates."""
-    from scipy.signal import butter, sosfiltfilt
-
-    if sample_rate_hz <= 2 * _BAND_HZ[1]:
-        return values
-    sections = butter(2, _BAND_HZ, btype="bandpass", fs=sample_rate_hz, output="sos")
-    return np.asarray(sosfiltfilt(sections, values, axis=0))
-
-
-def _lagged(eeg: Array, sample_rate_hz: float) -> Array:
-    """(n_times, n_channels * n_lags) float32: each channel by its own deviation, now and up to 250 ms later."""
-    scale = eeg.std(axis=0)
-    scaled = ((eeg - eeg.mean(axis=0)) / np.where(scale > 0, scale, 1)).astype(np.float32)
-    lags = np.unique(np.linspace(0, _LAG_SECONDS * sample_rate_hz, _N_LAGS).round().astype(int))
-    return np.concatenate([np.roll(scaled, -lag, axis=0) for lag in lags], axis=1)
+def _best_feature(recording: Recording) -> str:
+    """The envelope, which linear decoders read best, or the recording's first feature."""
+    names = list(recording.feature_series)
+    return "envelope" if "envelope" in names else next(iter(names), "")
 
 
 def _at_rate_of_eeg(recording: Recording, name: str, n_times: int) -> Array | None:
@@ -366,7 +202,7 @@ def _at_rate_of_eeg(recording: Recording, name: str, n_times: int) -> Array | No
     scale = values.std(axis=0)
     mean = ((values - values.mean(axis=0)) / np.where(scale > 0, scale, 1)).mean(axis=1)
     shorter = min(n_times, int(len(mean) / ratio))
-    return np.interp(np.arange(shorter) * ratio, np.arange(len(mean)), mean)
+    return np.asarray(np.interp(np.arange(shorter) * ratio, np.arange(len(mean)), mean))
 
 
 def _differences(recording: Recording, n_times: int, sample_rate_hz: float) -> Iterator[tuple[str, float]]:
@@ -378,3 +214,108 @@ def _differences(recording: Recording, n_times: int, sample_rate_hz: float) -> I
         longer = n_times - series.n_times / ratio
         if abs(longer) > max(1, _LONGER_SHARE * n_times):
             yield name, longer / sample_rate_hz
+
+
+@dataclass(frozen=True)
+class CorpusQuality:
+    """What was seen in a corpus.
+
+    Attributes:
+        recordings: one for each, in the corpus's order.
+        subjects: subject -> the alignment of all its recordings together, where there is one.
+    """
+
+    recordings: tuple[Quality, ...]
+    subjects: Mapping[str, Alignment]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a user should look at: a line for each recording and subject with a remark."""
+        lines = [f"{one.recording}: {'; '.join(one.remarks)}" for one in self.recordings if one.remarks]
+        lines += [f"{subject}: {shift_words(one)}" for subject, one in self.subjects.items() if one.shifted]
+        return tuple(lines)
+
+
+def corpus_quality(
+    corpus: Corpus, *, feature: str | None = None, on_progress: Progress | None = None
+) -> CorpusQuality:
+    """Look at every recording of a corpus, one in memory at a time, and at each subject's together.
+
+    Args:
+        corpus: opened.
+        feature: against which alignment is looked for; None for the envelope, or the first that there is.
+        on_progress: told (done, total).
+    """
+    seen: list[Quality] = []
+    subjects: dict[str, Alignment] = {}
+    stretches: list[Moments] = []
+    recordings = corpus.recordings
+    for done, recording in enumerate(recordings, start=1):
+        one = quality(recording, corpus, feature=feature)
+        stretches += one.stretches
+        seen.append(replace(one, stretches=()))
+        if done == len(recordings) or recordings[done].subject != recording.subject:
+            found = alignment(stretches, corpus.declaration.sample_rate_hz)
+            if found is not None:
+                subjects[recording.subject] = found
+            stretches = []
+        if on_progress:
+            on_progress(done, len(recordings))
+    return CorpusQuality(tuple(seen), subjects)
+
+
+def quality_json(found: CorpusQuality) -> dict[str, Any]:
+    """What was seen, as plain JSON values."""
+    recordings = [
+        {**_plain(one), "alignment": one.alignment and _plain(one.alignment), "remarks": list(one.remarks)}
+        for one in found.recordings
+    ]
+    subjects = {subject: _plain(one) for subject, one in found.subjects.items()}
+    return {"recordings": recordings, "subjects": subjects, "remarks": list(found.remarks)}
+
+
+def quality_text(found: CorpusQuality) -> str:
+    """What was seen: a table of recordings, one of subjects, and what to look at."""
+    from tabulate import tabulate
+
+    rows = [_row(one) for one in found.recordings]
+    headers = ["recording", "seconds", "flat", "wild", "clipped", "not finite", "line noise", "EEG longer by"]
+    parts = [tabulate(rows, [*headers, "fits at"], disable_numparse=True)]
+    if found.subjects:
+        fits = [[subject, f"{one.r:.3f}", _fit(one)] for subject, one in found.subjects.items()]
+        parts.append(tabulate(fits, ["subject, all recordings", "r", "fits at"], disable_numparse=True))
+    remarks = found.remarks
+    parts.append("\n".join(f"look at {line}" for line in remarks) if remarks else "nothing to look at")
+    return "\n\n".join(parts)
+
+
+def shift_words(found: Alignment) -> str:
+    """An alignment that is none, in words."""
+    what = f" for {found.feature}" if found.feature else ""
+    return f"EEG {abs(found.lag_ms):.0f} ms {'early' if found.lag_ms < 0 else 'late'}{what}"
+
+
+def _plain(found: Quality | Alignment) -> dict[str, Any]:
+    """The fields of what was seen, but for what it was found from and what pictures show."""
+    return {key: value for key, value in asdict(found).items() if key not in ("stretches", "curve")}
+
+
+def _row(one: Quality) -> list[str]:
+    noise = ", ".join(f"{power:.0f} dB at {hertz} Hz" for hertz, power in one.line_db.items())
+    longer = ", ".join(f"{name} {seconds:+.2f} s" for name, seconds in one.longer_by.items())
+    counts = (one.flat, one.wild, one.clipped)
+    return [
+        one.recording,
+        f"{one.seconds:.1f}",
+        *(f"{len(channels)}" for channels in counts),
+        f"{sum(one.not_finite.values())}",
+        noise or "cannot be seen",
+        longer or "0 s",
+        _fit(one.alignment),
+    ]
+
+
+def _fit(found: Alignment | None) -> str:
+    if found is None:
+        return "not looked for"
+    return f"{found.lag_ms:+.0f} ms (z {found.z:.1f})" if found.found else f"cannot be told (z {found.z:.1f})"
