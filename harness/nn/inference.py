@@ -20,8 +20,8 @@ class NetPredictor(Generic[Net]):
     """The net of a weights file behind the predict interface.
 
     A net whose configuration has ``window_samples`` is applied to the windows of one segment at a time, any
-    other to one whole segment; each window or segment is z-scored by itself. Subjects are looked up by name in the table of
-    the weights file, and one that the net has not learned is told to it as -1.
+    other to one whole segment; each window or segment is z-scored by itself. Subjects are looked up by name
+    in the table of the weights file, and one that the net has not learned is told to it as -1.
 
     Attributes:
         net: in eval mode.
