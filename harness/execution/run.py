@@ -26,7 +26,7 @@ from types import MappingProxyType
 from harness.errors import Fault, PredictorError, UsageError, raise_all, shorten
 from harness.execution import exchange
 from harness.execution.drive import Drive
-from harness.execution.isolation import NONE, check_hidden, choose
+from harness.execution.isolation import NONE, check_hidden, choose, gpu_devices
 from harness.execution.spec import DEFAULT_RUN, PredictorSpec, Run, SegmentInput
 from harness.predictor import Array
 
@@ -43,6 +43,7 @@ class PredictorRun:
         output: the last lines that the submission printed.
         isolation: what kept the process apart: ``bubblewrap``, ``landlock`` or ``none``.
         order_seed: of the order in which the segments were asked; secret while the run lasts.
+        gpu: whether device files of graphics processors were handed through.
     """
 
     predictions: Mapping[str, Array]
@@ -51,6 +52,7 @@ class PredictorRun:
     output: str
     isolation: str
     order_seed: str
+    gpu: bool = False
 
 
 @contextmanager
@@ -116,6 +118,7 @@ def predict_segments(
             output,
             means,
             order_seed,
+            means != NONE and bool(gpu_devices()),
         )
     finally:
         predictions.clear()  # the storage has no name: it goes with the last array

@@ -253,6 +253,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
         isolation: what kept the predictor apart: ``bubblewrap``, ``landlock`` or ``none``; absent for
             predictions that were handed in, and where a submission's were made by another job.
         order_seed: of the order in which segments were asked, secret while the run lasted; absent likewise.
+        gpu: true where device files of graphics processors were handed through the isolation; else absent.
     """
 
     finished: str
@@ -262,6 +263,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     processors: int
     isolation: str | UnsetType = UNSET
     order_seed: str | UnsetType = UNSET
+    gpu: bool | UnsetType = UNSET
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
