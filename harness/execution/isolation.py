@@ -26,7 +26,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import MAX_SHOWN, Fault, PredictorError, UsageError, raise_all
+from harness.errors import MAX_SHOWN, Fault, PredictorError, UsageError, no_such, raise_all
 from harness.execution import landlock, seccomp
 
 BUBBLEWRAP, LANDLOCK, NONE = "bubblewrap", "landlock", "none"
@@ -36,7 +36,6 @@ PACKAGE = Path(__file__).resolve().parents[1]  # harness/
 PROBE_SECONDS = 20
 MAX_LINKS = 40  # as the kernel's
 SHARED_MEMORY_BYTES = 2**28  # /dev/shm of one worker in bubblewrap
-_PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 _LOADER = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime")
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")
 _MACHINE = ("/sys/devices/system/cpu", "/sys/devices/system/node")
@@ -79,7 +78,7 @@ def choose(asked: str) -> str:
         PredictorError: what is asked for does not work here, or nothing does.
     """
     if asked not in CHOICES:
-        raise UsageError(Fault("isolation", repr(asked), f"one of {', '.join(CHOICES)}"))
+        raise UsageError(no_such("isolation", asked, CHOICES))
     if asked == NONE:
         return NONE
     tried = [means() for means in (bubblewrap, landlocked)]
@@ -161,7 +160,7 @@ def _readable_paths(*, gpu: bool) -> tuple[Path, ...]:
         Path(sys.exec_prefix),
         *_links(Path(sys.executable)),
     ]
-    packages = [Path(folder) for folder in (*site.getsitepackages(), *_further_packages())]
+    packages = [*map(Path, site.getsitepackages()), *_named_package_folders()]
     wanted = [Path(path) for path in (*_SYSTEM, *_LOADER, *_MACHINE)]
     wanted += [*interpreter, *(path.resolve() for path in interpreter), *packages, PACKAGE, *_libraries()]
     if gpu:
@@ -314,14 +313,21 @@ def check_hidden(hidden: Iterable[Path], scratch: Path | None = None) -> None:
     raise_all(PredictorError, faults[:MAX_SHOWN])
 
 
-def _further_packages() -> list[str]:
-    """Folders of packages that a .pth file adds to the environment's own.
+@functools.cache
+def user_base() -> Path | None:
+    """Where ``pip install --user`` puts packages, where the harness is one of them; else None."""
+    packages = Path(site.getusersitepackages())
+    used = site.ENABLE_USER_SITE and str(packages) in sys.path and PACKAGE.is_relative_to(packages.resolve())
+    return Path(site.getuserbase()) if used else None
 
-    Only those that hold nothing but packages, by their name: an editable install adds a checkout, which may
-    hold anything.
+
+def _named_package_folders() -> list[Path]:
+    """Folders of packages that a .pth file of an environment brings in, such as another environment's.
+
+    By their names only: a .pth file may name a whole checkout too, with results and data in it.
     """
-    own = site.getusersitepackages()  # which the worker, whose home is another, does not use
-    return [path for path in sys.path if Path(path).name in _PACKAGE_FOLDERS and path != own]
+    folders = [Path(folder) for folder in sys.path if Path(folder).name in ("site-packages", "dist-packages")]
+    return [folder for folder in folders if folder.is_absolute()]
 
 
 def _links(path: Path) -> list[Path]:
