@@ -313,6 +313,7 @@ def _record(
             processors=host.processors,
             isolation=UNSET if made is None else made.isolation,
             order_seed=UNSET if made is None else made.order_seed,
+            gpu=True if made is not None and made.gpu else UNSET,
             training=training.status or UNSET,
         ),
     )
