@@ -8,6 +8,7 @@ from harness.boards.board import Board, BoardName
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
+from harness.errors import counted
 from harness.records.record import Measured
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.statistics import least_p
@@ -54,7 +55,8 @@ def board_notes(ranking: Ranking) -> list[str]:
             " was heard is taken out."
         )
     notes += [
-        f"Not ranked, scored on {len(row.score.subjects)} subjects only: {row.system} {row.score.value:.4f}."
+        f"Not ranked, scored on {counted(len(row.score.subjects), 'subject')} only: {row.system}"
+        f" {row.score.value:.4f}."
         for row in ranking.partial
     ]
     left_out = {fault.where.partition(": ")[0] for fault in ranking.board.left_out}
@@ -135,11 +137,6 @@ def rank_values(row: Row) -> dict[str, int | None]:
 def span(ends: tuple[float, float] | None) -> str:
     """An interval in words; empty where there is none."""
     return "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}"
-
-
-def counted(number: int, what: str) -> str:
-    """A number with its noun: 1 system, 2 systems."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def without_eeg(row: Row) -> str:

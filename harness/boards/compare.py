@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from harness.boards.board import Board, BoardName, BoardRecord, board_names
-from harness.boards.cells import counted, ranked_words, without_eeg
+from harness.boards.cells import ranked_words, without_eeg
 from harness.boards.ranking import LEVEL, rank
 from harness.boards.row import row_of
 from harness.conventions import SIMULATED_WORDS
-from harness.errors import Fault, RecordError, UsageError, did_you_mean, shorten
+from harness.errors import Fault, RecordError, UsageError, counted, did_you_mean, shorten
 from harness.records.record import Measured
 from harness.scoring.measures import DEFAULT, Measure
 from harness.scoring.statistics import (
@@ -193,7 +193,12 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
         )
     listed = shorten([str(one) for one in found.values()], 6)
     raise UsageError(
-        Fault(named, f"{len(found)} records: {listed}", "one", "Name the record's file, or choose a --board.")
+        Fault(
+            named,
+            f"{counted(len(found), 'record')}: {listed}",
+            "one",
+            "Name the record's file, or choose a --board.",
+        )
     )
 
 
@@ -301,7 +306,7 @@ def _mean_words(one: Differences, *, named: bool) -> str:
     words = "mean difference" + (f" in {one.measure.short}" if named else "") + f" {one.mean:+.4f}"
     if one.ci95:
         words += ", 95 % interval {:+.4f} to {:+.4f}".format(*one.ci95)
-        words += f" (bootstrap over {len(one.subjects)} subjects)"
+        words += f" (bootstrap over {counted(len(one.subjects), 'subject')})"
     return words
 
 

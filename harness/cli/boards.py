@@ -11,6 +11,7 @@ import click
 from harness.cli.group import cli, examples
 from harness.cli.options import BOARD_OPTION, DATA_OPTION, JOBS_OPTION, RESULTS_OPTION, board_option
 from harness.cli.pull_request import predict_changes, rank_changes
+from harness.errors import counted
 
 if TYPE_CHECKING:
     from harness.boards.board import Board
@@ -239,5 +240,5 @@ def page(out: Path, results: Path) -> None:
     from harness.page import build_page
 
     built = build_page(out, results)
-    answer(f"{out / 'index.html'}: {built.n_files} files, {built.n_bytes / 1000:.0f} kB")
+    answer(f"{out / 'index.html'}: {counted(built.n_files, 'file')}, {built.n_bytes / 1000:.0f} kB")
     _name_left_out(built.boards)

@@ -12,6 +12,7 @@ import click
 from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
 from harness.cli.options import DATA_VARIABLE
+from harness.errors import counted
 
 if TYPE_CHECKING:
     from harness.corpus.declaration import Declaration
@@ -62,7 +63,9 @@ def data_fetch(name: str, folder: Path, subjects: str | None, unverified: bool, 
         fetched = fetch_corpus(
             declaration, folder, subjects=chosen, unverified=unverified, url=url, on_progress=show
         )
-    answer(f"{fetched.downloaded} files fetched, {fetched.present} were there already, in {folder}")
+    answer(
+        f"{counted(fetched.downloaded, 'file')} fetched, {fetched.present} were there already, in {folder}"
+    )
     for line in fetched.remarks:
         remark(line)
 

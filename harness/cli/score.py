@@ -21,7 +21,7 @@ from harness.cli.options import (
     controlled_run_options,
     run_options,
 )
-from harness.errors import Fault, HarnessError, UsageError
+from harness.errors import Fault, HarnessError, UsageError, counted
 
 if TYPE_CHECKING:
     from harness.evaluation.bugs import Look
@@ -144,7 +144,8 @@ def predict(
         _remark_output(loaded.name, made.run.output)
         write_predictions(out, grouped(task, made.run.predictions))
     answer(
-        f"{len(task.segments)} segments of {len(task.by_subject)} subjects predicted by {loaded.name}"
+        f"{counted(len(task.segments), 'segment')} of {counted(len(task.by_subject), 'subject')}"
+        f" predicted by {loaded.name}"
         f" ({task.feature}, {task.corpus.words}) -> {out}"
     )
 
@@ -229,7 +230,7 @@ def check(
         raise HarnessError(*faults)
     if not as_json:
         if look:
-            answer(f"{len(look.findings) or 'no'} finding{'' if len(look.findings) == 1 else 's'}")
+            answer(counted(len(look.findings), "finding") if look.findings else "no findings")
         answer(f"{system} can be scored")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.errors import MAX_SHOWN, Fault, PredictionsError, raise_all
+from harness.errors import MAX_SHOWN, Fault, PredictionsError, counted, raise_all
 from harness.features.catalogue import N_MEL_BANDS
 
 BYTES_PER_NUMBER = 48
@@ -68,7 +68,7 @@ class SegmentForm:
         if n_times == self.n_bands and (n_bands == self.n_times or self.n_times is None):
             return "Axes look swapped: save array.T."
         if n_bands != self.n_bands:
-            return f"The scored feature is {self.feature}: {_count(self.n_bands, 'number')} a frame."
+            return f"The scored feature is {self.feature}: {counted(self.n_bands, 'number')} a frame."
         if (n_times, self.n_times) == BASELINE_TIMES:
             return (
                 "1905 frames are what a valid convolution leaves, as in the organisers' linear "
@@ -151,7 +151,3 @@ def segment_name(subject: str, segment_id: str) -> str:
     """Name a segment across subjects: in messages, and as the key in an npz file."""
     own = segment_id.startswith(f"{subject}_")
     return segment_id if own else f"{subject}/{segment_id}"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from harness.errors import shorten
+from harness.errors import counted, shorten
 from harness.preprocessing.process import RecordingResult
 
 NAME: Final = "prepare-report"
@@ -171,7 +171,7 @@ def summary(report: Report) -> str:
         f" prepared by the recipe {report.recipe} ({report.recipe_sha256[:12]})"
     )
     if skipped := report.count("skipped"):
-        line += f", {skipped} recordings without a stimulus skipped"
+        line += f", {counted(skipped, 'recording')} without a stimulus skipped"
     if report.failed:
         line += f", {len(report.failed)} failed"
     return line
