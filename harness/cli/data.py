@@ -11,7 +11,7 @@ import click
 
 from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
-from harness.cli.options import DATA_VARIABLE
+from harness.cli.options import DATA_VARIABLE, path_option
 from harness.errors import counted
 
 if TYPE_CHECKING:
@@ -93,11 +93,10 @@ def _to_fetch(name: str) -> Declaration:
 
 @data.command("declare", epilog=examples("harness data declare DIR --out DIR/corpus.toml"))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
+@path_option(
     "--out",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the draft there, e.g. DIR/corpus.toml; a file that is there is never overwritten.",
+    "FILE",
+    "Write the draft there, e.g. DIR/corpus.toml; a file that is there is never overwritten.",
 )
 def data_declare(folder: Path, out: Path | None) -> None:
     """Draft a corpus.toml from the arrays in DIR; every guess is marked, for you to check."""

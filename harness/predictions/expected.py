@@ -30,8 +30,8 @@ class SegmentForm:
 
     Attributes:
         n_times: frames; None where any number of them will do (hidden references).
-        n_bands: columns: 10 for mel, 1 for envelope.
-        feature: ``mel`` or ``envelope``.
+        n_bands: columns, the feature's numbers a frame.
+        feature: its name.
     """
 
     n_times: int | None
@@ -47,8 +47,7 @@ class SegmentForm:
 
     def __str__(self) -> str:
         n_times = "any" if self.n_times is None else self.n_times
-        bands = "n_mel_bands" if self.feature == "mel" else "n_bands"
-        return f"({n_times}, {self.n_bands}) (n_times, {bands})"
+        return f"({n_times}, {self.n_bands}) (n_frames, n_bands)"
 
     def fault(self, where: str, shape: tuple[int, ...]) -> Fault | None:
         """Say what is wrong with ``shape``; None where nothing is."""
@@ -84,8 +83,8 @@ class Expected:
     Attributes:
         segment_ids: subject -> its segment ids, both in order.
         n_times: frames of every segment.
-        n_bands: columns of every segment: 10 for mel, 1 for envelope.
-        feature: ``mel`` or ``envelope``.
+        n_bands: columns of every segment, the feature's numbers a frame.
+        feature: its name.
     """
 
     segment_ids: Mapping[str, Sequence[str]]
@@ -101,7 +100,7 @@ class Expected:
     def most_bytes(self, subject: str) -> int:
         """The most bytes that the JSON file of ``subject`` may hold."""
         ids = self.segment_ids[subject]
-        # Room for the mel even where the envelope is asked, so that its shape can be told.
+        # Room for ten bands where fewer are asked, so that the shape of another feature can be told.
         numbers = len(ids) * self.n_times * max(self.n_bands, N_MEL_BANDS)
         return BYTES_PER_NUMBER * numbers + 6 * sum(map(len, ids)) + SLACK_BYTES
 
