@@ -11,7 +11,8 @@ import click
 
 from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
-from harness.cli.options import DATA_VARIABLE
+from harness.cli.options import DATA_VARIABLE, path_option
+from harness.errors import counted
 
 if TYPE_CHECKING:
     from harness.corpus.base import Corpus
@@ -94,7 +95,9 @@ def data_fetch(name: str, folder: Path, subjects: str | None, unverified: bool, 
         fetched = fetch_corpus(
             declaration, folder, subjects=chosen, unverified=unverified, url=url, on_progress=show
         )
-    answer(f"{fetched.downloaded} files fetched, {fetched.present} were there already, in {folder}")
+    answer(
+        f"{counted(fetched.downloaded, 'file')} fetched, {fetched.present} were there already, in {folder}"
+    )
     for line in fetched.remarks:
         remark(line)
 
@@ -122,11 +125,10 @@ def _to_fetch(name: str) -> Declaration:
 
 @data.command("declare", epilog=examples("harness data declare DIR --out DIR/corpus.toml"))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
+@path_option(
     "--out",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the draft there, e.g. DIR/corpus.toml; a file that is there is never overwritten.",
+    "FILE",
+    "Write the draft there, e.g. DIR/corpus.toml; a file that is there is never overwritten.",
 )
 def data_declare(folder: Path, out: Path | None) -> None:
     """Draft a corpus.toml from the arrays in DIR; every guess is marked, for you to check."""

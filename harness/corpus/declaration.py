@@ -38,8 +38,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from harness.corpus.pattern import PLACEHOLDERS, Pattern
-from harness.errors import CorpusError, Fault, did_you_mean, raise_all
+from harness.corpus.pattern import MOST_WILDCARDS, PLACEHOLDERS, Pattern
+from harness.errors import CorpusError, Fault, counted, did_you_mean, raise_all, show
 from harness.files import read_regular
 from harness.schemas.documents import parse_toml
 from harness.schemas.validate import schema_faults
@@ -354,7 +354,7 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
     names = document["channels"].get("names")
     if names is not None and len(names) != document["channels"]["count"]:
         count = document["channels"]["count"]
-        faults.append(Fault(f"{where}: channels: names", f"{len(names)} names", f"{count}, the count"))
+        faults.append(Fault(f"{where}: channels: names", counted(len(names), "name"), f"{count}, the count"))
     eeg = _texts(document["eeg"]["files"]) if "eeg" in document else []
     for text in eeg:
         faults += _pattern_faults(text, f"{where}: eeg: files", PLACEHOLDERS)
@@ -390,6 +390,9 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
 
 def _pattern_faults(text: str, where: str, allowed: Sequence[str]) -> list[Fault]:
     faults = []
+    if Pattern(text).n_wildcards > MOST_WILDCARDS:
+        arrived = f"{Pattern(text).n_wildcards} placeholders and * in {show(text)!r}"
+        return [Fault(where, arrived, f"{MOST_WILDCARDS} at most")]
     of_eeg = len(allowed) == len(PLACEHOLDERS)
     if not _is_below(text):
         faults.append(Fault(where, repr(text), _BELOW))

@@ -74,7 +74,7 @@ def predict_segments(
     Args:
         spec: the submission.
         segments: with ids that differ.
-        read_eeg: position of a segment -> (segment_samples, 64) float32.
+        read_eeg: position of a segment -> (segment_samples, n_channels) float32.
         run: how many processes share the batches, what they may use, and how they are kept apart.
             Variant and seed are the specification's.
         batch_segments: most segments in one call of ``predict``.

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.errors import counted
 from harness.nn.weights import Config, Net, load_net
 from harness.predictor import Array, Setup, check_one_frame_a_sample, predict_windowed, zscore
 
@@ -58,7 +59,8 @@ class NetPredictor(Generic[Net]):
             return
         if not takes_shorter:
             raise ValueError(
-                f"segments of {setup.segment_samples} samples, expected {self.window_samples} or more, the"
+                f"segments of {counted(setup.segment_samples, 'sample')}, expected"
+                f" {self.window_samples} or more, the"
                 " one window that these weights take. Train the net again for these segments"
             )
         self.window_samples = setup.segment_samples

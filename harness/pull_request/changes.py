@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from harness.errors import Fault, UsageError, shorten
+from harness.errors import Fault, UsageError, counted, shorten
 from harness.files import read_regular
 from harness.git import git, repository, try_git
 from harness.submission.find import SUBMISSION_FOLDERS
@@ -260,7 +260,7 @@ def _runs_unasked(path: PurePosixPath) -> bool:
 
 
 def _files(paths: list[str]) -> str:
-    return f"{len(paths)} file{'' if len(paths) == 1 else 's'} ({shorten(paths)})"
+    return f"{counted(len(paths), 'file')} ({shorten(paths)})"
 
 
 def _names(listed: bytes) -> list[str]:

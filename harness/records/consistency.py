@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.errors import Fault
+from harness.errors import Fault, counted
 from harness.records.bands import ChanceBands, chance_of
 from harness.records.record import DECLARED, TAMPERED, VERIFIED, MeasureResult, Record
 from harness.scoring.blind import is_beyond_chance, is_no_evidence, paired_p
@@ -132,7 +132,7 @@ def _measure(record: Record, by: Measure, result: MeasureResult) -> _Found:
                 f"{place}: subjects: {name}",
                 f"{result.subjects[name]:.6f}",
                 f"{low / one.segments:.6f} to {high / one.segments:.6f}, since {len(one.missing)} of"
-                f" {one.segments} segments count 0",
+                f" {counted(one.segments, 'segment')} count 0",
             )
     if result.segments_undefined > present:
         yield (

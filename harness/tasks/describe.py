@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.corpus.base import Corpus
 from harness.corpus.simulated.check import missing_simulated_files
-from harness.errors import Fault, HarnessError
+from harness.errors import Fault, HarnessError, counted
 from harness.tasks.corpus_split import default_split, own_split_files
 from harness.tasks.segments import check_fit, cut_segments, missing_subjects
 from harness.tasks.sizes import sizes
@@ -179,8 +179,9 @@ def description_text(description: Mapping[str, Any]) -> str:
         f"{description['corpus']} ({words}), layout {description['layout']}, {description['folder']}",
         f"{description['channels']} EEG channels at {description['sample_rate_hz']:g} Hz;"
         f" {'; '.join(_feature_words(*entry) for entry in description['declared'].items())}",
-        f"{len(description['subjects'])} subjects: {subject_ranges(description['subjects'])}",
-        f"{description['recordings']} recordings of {description['stimuli']} stimuli,"
+        f"{counted(len(description['subjects']), 'subject')}: {subject_ranges(description['subjects'])}",
+        f"{counted(description['recordings'], 'recording')} of"
+        f" {counted(description['stimuli'], 'stimulus', 'stimuli')},"
         f" {description['minutes']:g} min",
     ]
     rows = []
@@ -210,9 +211,9 @@ def description_text(description: Mapping[str, Any]) -> str:
 
 
 def _feature_words(name: str, feature: Mapping[str, Any]) -> str:
-    bands = f"{feature['bands']} band" + ("s" if feature["bands"] > 1 else "")
+    bands = counted(feature["bands"], "band")
     if feature["frame_rate_hz"] is None:
-        return f"{name}: {bands}, {feature['frames_per_segment']} frames a segment"
+        return f"{name}: {bands}, {counted(feature['frames_per_segment'], 'frame')} a segment"
     return f"{name}: {bands} at {feature['frame_rate_hz']:g} Hz"
 
 
