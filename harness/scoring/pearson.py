@@ -95,7 +95,7 @@ def unit_series(segments: Sequence[Array] | Array) -> NDArray[np.float64]:
         squares = np.einsum("...t,...t->...", unit, unit)
         unit *= (1.0 / np.sqrt(squares))[..., None]
     odd = ~((squares > _LEAST_SQUARES) & (squares < _MOST_SQUARES))
-    for place in np.flatnonzero(odd.any(axis=-1)):
+    for place in np.flatnonzero(odd.any(axis=-1)).tolist():
         unit[place, odd[place]] = _scaled_unit_series(np.asarray(segments[place], np.float64).T[odd[place]])
     return unit
 
