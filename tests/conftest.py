@@ -231,6 +231,6 @@ def make_record(tmp_path):
         for key, value in changes.items():  # whole values, or some keys of an object
             document[key] = {**document.get(key, {}), **value} if isinstance(value, dict) else value
         record = parse_record(json.dumps(document).encode(), name)
-        return write_record(tmp_path / "results", record)[0]
+        return write_record(tmp_path / "results", record, replace=True)[0]
 
     return make

@@ -144,7 +144,9 @@ def data_declare(folder: Path, out: Path | None) -> None:
 @data.command("describe", epilog=examples("harness data describe DIR"))
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
 @click.option(
-    "--split", metavar="FILE", help="A split file whose parts are counted too, beside those of splits/."
+    "--split",
+    metavar="FILE",
+    help="A split file whose parts are counted too, beside the corpus's own and those of splits/.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the description as JSON.")
 def data_describe(folder: Path | None, split: str | None, as_json: bool) -> None:
@@ -154,13 +156,15 @@ def data_describe(folder: Path | None, split: str | None, as_json: bool) -> None
     from harness.cli.output import answer
     from harness.corpus import open_corpus
     from harness.corpus.locate import layouts
+    from harness.tasks.corpus_split import split_folders
     from harness.tasks.describe import describe, description_text
     from harness.tasks.splits import load_split
 
     given = folder or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
     chosen = given or simulated_corpus()
     corpus = open_corpus(chosen)
-    description = describe(corpus, layouts(chosen), [load_split(split)] if split else [])
+    asked = [load_split(split, split_folders(corpus.declaration))] if split else []
+    description = describe(corpus, layouts(chosen), asked)
     if as_json:
         answer(json.dumps(description, indent=1))
     else:

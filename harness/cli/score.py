@@ -17,6 +17,7 @@ from harness.cli.options import (
     JOBS_OPTION,
     LABELS_OPTION,
     OUT_OPTION,
+    SystemPath,
     asked_options,
     controlled_run_options,
     run_options,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
         "harness score predictions.zip --data DIR --labels LABELS",
     )
 )
-@click.argument("system", type=click.Path(path_type=Path))
+@click.argument("system", type=SystemPath())
 @asked_options
 @LABELS_OPTION
 @CORPUS_OPTION
@@ -105,7 +106,7 @@ def score(
 
 
 @cli.command(epilog=examples("harness predict baselines/linear --out predictions.zip"))
-@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("submission", type=SystemPath())
 @click.option(
     "--out",
     metavar="FILE",
@@ -154,7 +155,7 @@ def predict(
         "harness check submissions/my-model --part val", "harness check predictions.zip --data DIR"
     )
 )
-@click.argument("system", type=click.Path(path_type=Path))
+@click.argument("system", type=SystemPath())
 @asked_options
 @LABELS_OPTION
 @CORPUS_OPTION
@@ -275,10 +276,10 @@ def _check_json(system: Path, faults: list[Fault], checked: list[str], look: Loo
 
 @cli.command(epilog=examples("harness verify results/simulated/held-out-subjects/test/mel/linear.json"))
 @click.argument("record", type=click.Path(path_type=Path))
-@click.argument("system", type=click.Path(path_type=Path), required=False)
+@click.argument("system", type=SystemPath(), required=False)
 @DATA_OPTION
 @LABELS_OPTION
-@click.option("--split", metavar="FILE", help="The record's split file, where it is none of splits/.")
+@click.option("--split", metavar="FILE", help="The record's split file, where its name is not found.")
 @JOBS_OPTION
 @click.option(
     "--same-order",
@@ -299,6 +300,11 @@ def verify(
 
     Without SYSTEM, the submission of the record's name below baselines/ or submissions/ is taken. A record
     that contradicts itself is refused before anything runs.
+
+    Exit 0: everything that the record says was found again, each number within 1e-6 (chance, which is stored
+    with six digits, within 1.5e-6), from the code, weights, split and data that it names. Exit 1: anything
+    else, a score that is the same but was made from other code, for one. Versions of packages may differ,
+    and are named; time, host, isolation and commit are the record's own word and not compared.
     """
     from harness.cli.output import answer
     from harness.errors import RecordError, raise_all
@@ -311,12 +317,14 @@ def verify(
 
     recorded = read_record(record)
     raise_all(RecordError, inconsistencies(recorded, str(record)))
-    chosen = system or find_submission(recorded.submission.name)
+    chosen = system or find_submission(recorded.submission.name, shipped=True)
     without_eeg = recorded.submission.kind == "predictions" and labels is not None and data is None
     if not recorded.simulated and data is None and not without_eeg:
         raise UsageError(
             Fault("--data", "not given", f"the {recorded.corpus.name} corpus that the record was scored on")
         )
+
+    _check_variant(record, recorded, chosen)
 
     def open_task() -> Task:
         return open_asked(
@@ -342,6 +350,25 @@ def verify(
     answer(verification_text(verification))
     if not verification.reproduced:
         sys.exit(1)
+
+
+def _check_variant(record: Path, recorded: Record, system: Path) -> None:
+    """Refuse a record of a variant that the submission does not have.
+
+    Raises:
+        RecordError: there is no such variant.
+    """
+    from harness.errors import RecordError, no_such
+    from harness.predictions import is_predictions
+    from harness.submission.manifest import load_submission
+
+    variant = recorded.submission.variant
+    if variant is None or is_predictions(system):
+        return
+    submission = load_submission(system)
+    if variant not in submission.variants:
+        where = f"{record}: variant, which {submission.name} lacks"
+        raise RecordError(no_such(where, variant, submission.variants))
 
 
 def _split_to_verify(recorded: Record) -> str | None:

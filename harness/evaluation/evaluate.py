@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import UNSET
 
 from harness.conventions import Progress
+from harness.errors import PredictionsError, raise_all
 from harness.evaluation.controls import asked_of, blind_control, ranking_measure
 from harness.evaluation.overlap import seen_and_unseen, seen_in_training, training_overlap
 from harness.evaluation.predict import grouped, predicted
@@ -42,6 +43,7 @@ from harness.records.record import (
     SplitPart,
     System,
     build_record,
+    name_faults,
 )
 from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
@@ -128,9 +130,11 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
         PredictionsError: the file is refused.
         CorpusError: references that cannot be read.
     """
+    name = path.stem if path.is_file() else path.resolve().name
+    raise_all(PredictionsError, name_faults(name, str(path)))
     task.check_labels()
     system = System(
-        name=path.stem if path.is_file() else path.resolve().name,
+        name=name,
         kind="predictions",
         version=None,
         variant=None,
@@ -139,7 +143,7 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
         predictions_sha256=predictions_sha256(path),
     )
     scored = score_task(task, read_predictions(path, task.expected))
-    corpus = _corpus(task, task.fingerprint(scored.references))
+    corpus = corpus_data(task, task.fingerprint(scored.references))
     return _record(task, scored, system, corpus, path.resolve().parent, seed)
 
 
@@ -214,8 +218,8 @@ def expected_key(prepared: Prepared, fingerprint: str) -> str:
     task = prepared.task
     return key_of(
         system_of(prepared),
-        _split_part(task),
-        _corpus(task, fingerprint),
+        split_part(task),
+        corpus_data(task, fingerprint),
         feature=task.feature,
         scorer_version=SCORER_VERSION,
         seed=prepared.run.seed,
@@ -235,7 +239,7 @@ def _submission_record(
         task,
         scored,
         system_of(prepared),
-        _corpus(task, fingerprint),
+        corpus_data(task, fingerprint),
         prepared.submission.folder,
         prepared.run.seed,
         made=made,
@@ -267,7 +271,8 @@ def system_of(prepared: Prepared) -> System:
     )
 
 
-def _split_part(task: Task) -> SplitPart:
+def split_part(task: Task) -> SplitPart:
+    """What a record says of its split."""
     split = task.split
     return SplitPart(
         name=split.name,
@@ -278,7 +283,8 @@ def _split_part(task: Task) -> SplitPart:
     )
 
 
-def _corpus(task: Task, fingerprint: str) -> CorpusData:
+def corpus_data(task: Task, fingerprint: str = "") -> CorpusData:
+    """What a record says of its corpus; the fingerprint is that of the data that were scored."""
     kind = "simulated" if task.corpus.simulated else "real"
     declaration = task.corpus.declaration
     return CorpusData(
@@ -311,7 +317,7 @@ def _record(
         scored.score,
         chance=scored.chance,
         submission=system,
-        split=_split_part(task),
+        split=split_part(task),
         corpus=corpus,
         feature=task.feature,
         seed=seed,

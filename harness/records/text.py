@@ -5,8 +5,14 @@ from __future__ import annotations
 from harness.conventions import SIMULATED_WORDS, labels_words
 from harness.records.record import DECLARED, TAMPERED, VERIFIED, CorpusData, Measured, Record, SubjectResult
 from harness.records.stimuli import StimulusGroup
+from harness.scoring.intervals import interval_words
 from harness.scoring.measures import measure
+from harness.scoring.statistics import STATISTICS_VERSION
 
+NOT_ISOLATED = {
+    "none": "NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)",
+    "unknown": "ISOLATION NOT KNOWN: the record does not say what kept the predictor from the labels",
+}
 _TRAINING_WORDS = {
     VERIFIED: "verified: trained by the machine that scored",
     DECLARED: "declared by the author, not verified",
@@ -134,8 +140,8 @@ def flag_lines(record: Record) -> list[str]:
             f"PARTIAL: {len(flags.subjects_missing)} subjects of the part are not in the corpus:"
             f" {', '.join(flags.subjects_missing)}"
         )
-    if not record.is_isolated:
-        lines.append("NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)")
+    if record.isolation in NOT_ISOLATED:
+        lines.append(NOT_ISOLATED[record.isolation])
     mismatched = record.ranked.chances.mismatched_segments
     if record.ranked.is_common and mismatched is not None:
         lines.append(
@@ -192,8 +198,10 @@ def _mean_line(record: Record, measured: Measured) -> str:
         line += " (one subject: no interval)"
     else:
         low, high = measured.ci95
+        known = record.statistics_version == STATISTICS_VERSION
         n_subjects = len(measured.subjects)
-        line += f", 95 % interval {low:.4f} to {high:.4f} (bootstrap over {n_subjects} subjects)"
+        over = interval_words(n_subjects) if known else f"over {n_subjects} subjects, by other rules"
+        line += f", 95 % interval {low:.4f} to {high:.4f} ({over})"
     return line + (", simulated" if record.simulated else "")
 
 
