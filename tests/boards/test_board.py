@@ -433,9 +433,10 @@ def test_programs_are_told_of_controls(controlled):
 def test_compare_says_what_both_score_without_the_eeg(harness, controlled):
     code, out, _ = harness("compare", "honest", "replay", "--results", controlled)
     assert code == 0
-    assert re.search(r"^honest without the EEG: -?0\.00\d\d$", out, re.M)
+    assert re.search(r"^honest without the EEG: -?0\.00\d\d; chance: -0\.0100 to 0\.0100$", out, re.M)
     assert re.search(
-        r"^replay without the EEG: 0\.\d{4} \(scores without the EEG, no evidence of using the EEG\)$",
+        r"^replay without the EEG: 0\.\d{4} \(scores without the EEG, no evidence of using the EEG\); chance: -0\.0100 to "
+        r"0\.0100$",
         out,
         re.M,
     )
