@@ -20,8 +20,10 @@ PAPER = Recipe(
     betas=(0.9, 0.999),
     eps=1e-7,
     schedule="constant",
+    drop_last=True,
     patience=10,
 )
+CHALLENGE = replace(PAPER, epochs=100, batch_size=10)
 RECIPES = {
     "paper": PAPER,
     "compact": compact(
@@ -34,7 +36,7 @@ RECIPES = {
 }
 # Longer kernels see more of the zeros at a window's end, so their windows are longer.
 LONGER = {
-    **RECIPES,
+    "paper": CHALLENGE,
     "compact": replace(RECIPES["compact"], crop_seconds=10.0, crops_per_recording=3, learning_rate=1e-3),
 }
 SYSTEM = NetSystem(

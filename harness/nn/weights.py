@@ -4,6 +4,8 @@
     config    the net's configuration, JSON
     subjects  ids of the subjects that the net has learned, in the order of its table, JSON; only where
               it has one
+    zscore    how EEG is scaled before the net sees it: "n", z-scored, also where the file does not say;
+              "n-1", with the deviation of n - 1; "none", as it is
 
 A predictor builds its net from the file alone. A file that does not say, or says another net or another
 number of bands or EEG channels, or lacks a tensor is refused. A configuration written before nets knew how
@@ -113,6 +115,22 @@ def load_net(
     _check_tensors(path, built.state_dict(), tensors)
     built.load_state_dict(tensors)
     return Loaded(built.eval(), subjects)
+
+
+def said_zscore(path: Path, known: tuple[str, ...]) -> str:
+    """How a weights file says that EEG is scaled, ``n`` where it does not say.
+
+    Args:
+        path: the file.
+        known: what it may say.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    said = _read(path)[0].get("zscore", "n")
+    if said not in known:
+        raise _refusal(path, f"metadata zscore {said!r}", f"one of {', '.join(known)}")
+    return said
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

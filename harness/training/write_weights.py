@@ -52,7 +52,7 @@ def write_weights(
         )
     relative = weights_file(corpus, split, feature, variant, submission.variants[0])
     path = submission.folder / relative
-    content = _weights_bytes(arrays, metadata)
+    content = weights_bytes(arrays, metadata)
     sha256 = hashlib.sha256(content).hexdigest()
     text = json.dumps({"weights_sha256": sha256, **record}, indent=1) + "\n"
     entry = {
@@ -91,7 +91,7 @@ def write_weights(
     return path, sha256
 
 
-def _weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> bytes:
+def weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> bytes:
     """A safetensors file; the same content gives the same bytes.
 
     safetensors writes the metadata's keys in random order, so the header is written again, sorted.

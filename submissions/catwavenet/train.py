@@ -24,7 +24,10 @@ PAPER = Recipe(
     mixup_rounds=2,
     losses={"pearson": 1.0, "l1": 0.2, "kl": 1.0},
     targets=ALL_STAGES,
+    drop_last=True,
+    zscore_ddof=1,
     average_every=40,
+    average_first=1,
 )
 # The steps of the other compact recipes, of 16 crops once they are mixed.
 COMPACT = compact(

@@ -14,6 +14,10 @@ PAPER = Recipe(
     fixed_length=True,
     losses={"pearson": 1.0, "l1": 0.5, "info_nce": 0.1},
     info_nce_temperature=0.1,
+    drop_last=True,
+    zscore=False,
+    keep="last",
+    save_every=10,
 )
 RECIPES = {
     "paper": PAPER,

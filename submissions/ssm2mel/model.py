@@ -163,6 +163,7 @@ _COMPACT = {
     "n_custom": 1,
     "n_rounds": 1,
     "dropout": 0.1,
+    "s4_dropout": 0.06,
     "attention_dropout": 0.0,
 }
 PRESETS = {  # variant -> preset

@@ -7,7 +7,16 @@ from harness.training.system import NetSystem
 
 # The release: the recipe's own defaults (Adam at 5e-4, a tenth less every 50 epochs, -r + 0.2 L1), one
 # random crop of 10 s from every recording.
-PAPER = Recipe(epochs=2000, batch_size=32, crop_seconds=10.0, fixed_length=True)
+PAPER = Recipe(
+    epochs=2000,
+    batch_size=32,
+    crop_seconds=10.0,
+    fixed_length=True,
+    drop_last=True,
+    zscore=False,
+    keep="last",
+    save_every=10,
+)
 RECIPES = {
     "paper": PAPER,
     "compact": compact_in_short_crops(PAPER),
