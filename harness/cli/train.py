@@ -135,7 +135,7 @@ def import_weights(
     data: Path | None,
     variant: str | None,
 ) -> None:
-    """Convert a release's weights, FILE (.safetensors, .npz or .pt), into SUBMISSION's own."""
+    """Convert a release's weights, FILE (safetensors, npz or torch's), into SUBMISSION's own."""
     from harness.cli.open import corpus_named
     from harness.cli.output import answer, remark
     from harness.submission.manifest import load_submission

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ def write_weights(
     variant: str,
     weights: tuple[Mapping[str, np.ndarray[Any, Any]], Mapping[str, str]],
     record: Mapping[str, Any],
+    *,
+    before_named: Callable[[Path], None] | None = None,
 ) -> tuple[Path, str]:
     """Write weights and their record, then name both in the manifest.
 
@@ -36,6 +38,7 @@ def write_weights(
         variant: that uses them.
         weights: name -> array, and the file's metadata.
         record: where they come from; the file's sha256 is added.
+        before_named: called with the weights file once it is there; where it raises, everything is as before.
 
     Returns:
         The weights file and its sha256.
@@ -69,6 +72,8 @@ def write_weights(
     try:
         for file, new in files.items():
             write_atomically(file, new)
+        if before_named is not None:
+            before_named(path)
         register_weights(load_submission(submission.folder), entry)
     except BaseException as error:
         # Weights that the manifest does not know would be refused: leave the submission as it was.

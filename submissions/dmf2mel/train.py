@@ -23,4 +23,6 @@ RECIPES = {
     "paper": PAPER,
     "compact": compact_in_short_crops(PAPER, epochs=28),
 }
-SYSTEM = NetSystem(nets=NETS, configs=dict.fromkeys(NETS, PRESETS), recipes=RECIPES)
+SYSTEM = NetSystem(
+    nets=NETS, configs=dict.fromkeys(NETS, PRESETS), recipes=RECIPES, one_output=("broadcast",)
+)

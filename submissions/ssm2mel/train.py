@@ -22,5 +22,8 @@ RECIPES = {
     "compact": compact_in_short_crops(PAPER),
 }
 SYSTEM = NetSystem(
-    nets={variant: net for variant, (net, _) in NETS.items()}, configs=PRESETS, recipes=RECIPES
+    nets={variant: net for variant, (net, _) in NETS.items()},
+    configs=PRESETS,
+    recipes=RECIPES,
+    one_output=("broadcast",),
 )
