@@ -59,13 +59,24 @@ SEED_OPTION = click.option(
 )
 
 
+class SystemPath(click.Path):
+    """A path, or the bare name of a submission (see ``harness.submission.find.named_submission``)."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path that is meant."""
+        from harness.submission.find import named_submission
+
+        return named_submission(str(super().convert(value, param, ctx)))  # text: a Path would lose "./"
+
+
 def asked_options(command: Command) -> Command:
     """Options --split, --part, --feature, --data and --partial: what `open_asked` opens."""
     options = (
         click.option(
             "--split",
             metavar="NAME",
-            help="A split of splits/, or a split file (.json) anywhere. Default: that of the corpus.",
+            help="A split by its name, in splits/ or beside corpus.toml, or a split file (.json) anywhere."
+            " Default: that of the corpus.",
         ),
         click.option(
             "--part",

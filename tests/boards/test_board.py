@@ -31,7 +31,7 @@ def results(make_record, rng, tmp_path):
 
 
 def _faults(call):
-    with pytest.raises(RecordError) as caught:
+    with pytest.raises((RecordError, UsageError)) as caught:
         call()
     return [str(fault) for fault in caught.value.faults]
 
@@ -258,10 +258,10 @@ def test_rank_and_compare_as_commands(harness, results):
     assert code == 0
     assert out.splitlines()[0] == f"leader on {BOARD}: rank 1 of 4; without the EEG: not measured"
     code, _, err = harness("compare", "leader", "nobody", "--results", results)
-    assert (code, f"nobody: no record of nobody on {BOARD}" in err) == (1, True)
+    assert (code, f"nobody: no record of nobody on {BOARD}" in err) == (2, True)
     assert "Did you mean" not in err
     code, _, err = harness("compare", "leadr", "--results", results)
-    assert (code, "Did you mean 'leader'?" in err) == (1, True)
+    assert (code, "Did you mean 'leader'?" in err) == (2, True)
 
 
 def test_a_submission_means_its_first_variant_on_the_board_that_score_fills(
@@ -291,7 +291,7 @@ def test_boards_never_mix(results, make_record, harness):
     assert out.count("split held-out-subjects") == 2
     real = results / "sparrkulee/held-out-subjects/test/mel/linear.json"
     code, _, err = harness("compare", "leader", real, "--results", results)
-    assert code == 1
+    assert code == 2
     assert "leader: no record of leader on sparrkulee/held-out-subjects/test/mel" in err
     leader = results / str(BOARD) / "leader.json"
     code, _, err = harness("compare", leader, real, "--results", results)
@@ -307,6 +307,58 @@ def test_a_system_that_was_not_isolated_is_marked(make_record, tmp_path):
     text = board_text(rank(load_board(tmp_path / "results", BOARD)))
     assert "  alpha (not isolated)  " in text
     assert "beta (not isolated)" not in text
+
+
+def test_a_record_that_does_not_say_how_it_was_isolated_is_marked_everywhere(make_record, harness, tmp_path):
+    handed_in = {
+        "kind": "predictions",
+        "version": None,
+        "variant": None,
+        "code_sha256": None,
+        "predictions_sha256": "3" * 64,
+    }
+    paths = [make_record(name, [0.1, 0.2, r]) for name, r in (("alpha", 0.3), ("beta", 0.25), ("gamma", 0.2))]
+    paths.append(make_record("handed-in", [0.1, 0.2, 0.1], submission=handed_in))
+    for path in (paths[1], paths[3]):  # gamma's stays as it is
+        document = json.loads(path.read_text())
+        del document["run"]["isolation"]
+        path.write_text(json.dumps(document))
+    document = json.loads(paths[0].read_text())
+    document["run"]["isolation"] = "none"
+    paths[0].write_text(json.dumps(document))
+    ranking = rank(load_board(tmp_path / "results", BOARD))
+    marked = {"alpha (not isolated)", "beta (isolation not known)", "gamma", "handed-in"}
+    assert {re.split("  +", line)[2] for line in board_text(ranking).splitlines()[4:8]} == marked
+    rows = json.loads(board_text(ranking, "json"))["rows"]
+    told = {"alpha": "none", "beta": "unknown", "gamma": "landlock", "handed-in": None}
+    assert {row["name"]: row["isolation"] for row in rows} == told
+    in_csv = {
+        row["name"]: row["isolation"] for row in csv.DictReader(io.StringIO(board_text(ranking, "csv")))
+    }
+    assert in_csv == {**told, "handed-in": ""}
+    _, out, _ = harness("compare", paths[1], paths[2], "--results", tmp_path / "results")
+    assert (
+        "beta: ISOLATION NOT KNOWN: the record does not say what kept the predictor from the labels\n" in out
+    )
+    assert "gamma: " not in out
+
+
+@pytest.mark.parametrize("wrong", ["not JSON", "edited"])
+def test_a_record_that_is_left_out_is_named_for_programs_too(make_record, harness, tmp_path, wrong):
+    make_record("alpha", [0.1, 0.2, 0.3])
+    path = make_record("beta", [0.1, 0.2, 0.25])
+    document = json.loads(path.read_text())
+    path.write_text("{" if wrong == "not JSON" else json.dumps({**document, "score": 0.9}))
+    options = ("rank", "--results", tmp_path / "results", "--board", BOARD)
+    code, out, err = harness(*options, "--format", "json")
+    (left_out,) = json.loads(out)["left_out"]
+    assert (code, left_out["file"]) == (1, str(path))
+    assert err == f"error: {left_out['faults'][0]}\n"
+    code, out, _ = harness(*options, "--format", "csv")
+    first, second = csv.DictReader(io.StringIO(out))
+    assert (code, first["name"], first["left_out"], first["rank"]) == (1, "alpha", "", "1")
+    assert (second["name"], second["pearson_r"], second["rank"]) == ("beta", "", "")
+    assert second["left_out"].startswith(f"{path}: ")
 
 
 @pytest.fixture
