@@ -154,6 +154,7 @@ def flag_lines(record: Record) -> list[str]:
             " they have seen is not known"
         )
     lines += control_flags(record)
+    lines += [f"Weights: {note}" for note in record.weights_notes or ()]
     if flags.segments_missing:
         lines.append(f"{flags.segments_missing} segments without a prediction count 0")
     if flags.segments_constant:
