@@ -317,7 +317,7 @@ def verify(
 
     recorded = read_record(record)
     raise_all(RecordError, inconsistencies(recorded, str(record)))
-    chosen = system or find_submission(recorded.submission.name)
+    chosen = system or find_submission(recorded.submission.name, shipped=True)
     without_eeg = recorded.submission.kind == "predictions" and labels is not None and data is None
     if not recorded.simulated and data is None and not without_eeg:
         raise UsageError(
