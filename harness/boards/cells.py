@@ -73,6 +73,11 @@ def board_notes(ranking: Ranking) -> list[str]:
         f" {row.score.value:.4f}."
         for row in ranking.partial
     ]
+    noted: dict[str, list[str]] = {}
+    for row in ranking.rows:
+        for note in row.weights_notes:
+            noted.setdefault(on_one_line(note), []).append(row.system)
+    notes += [f"Weights of {', '.join(systems)}: {note}." for note, systems in noted.items()]
     left_out = [on_one_line(name) for name in left_out_files(ranking.board)]
     if left_out:
         notes.append(f"Left out, since it does not hold together: {', '.join(left_out)}.")
