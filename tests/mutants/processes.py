@@ -41,7 +41,7 @@ from mutmut.utils.format_utils import orig_function_and_class_names_from_key
 T = TypeVar("T")
 SURVIVED, FAILED, TIMED_OUT = 0, 1, 24
 WALL_SECONDS = 900  # of one mutant's tests, besides the limit of each test
-ARGUMENTS = ["-x", "-q", "-n0", "-p", "no:cacheprovider", "-p", "each_test_in_time", "--timeout", "60"]
+ARGUMENTS = ["-x", "-q", "-n0", "-p", "no:cacheprovider", "-p", "each_test_in_time", "--timeout", "25"]
 
 
 class Watch:

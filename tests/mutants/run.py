@@ -158,7 +158,7 @@ def copy_tree(folder: Path, room: str, mutated: list[str], left: list[str], *, f
     others = sorted({path.name for path in folder.iterdir()} - {"harness", "mutants", "pyproject.toml"})
     arguments = ["-n0", "-p", "no:cacheprovider"]
     if room in PROCESSES:  # much there waits for a process, for ever where a mutant breaks it
-        arguments += ["-p", "each_test_in_time", "--timeout", "60"]
+        arguments += ["-p", "each_test_in_time", "--timeout", "25"]
     lines = [
         "",
         "[tool.mutmut]",
