@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path.cwd()))  # the tree that is mutated, and no installe
 import libcst
 import pytest
 from mutmut.__main__ import copy_src_dir, create_mutants
+from mutmut.configuration import config
 from mutmut.mutation.data import SourceFileMutationData
 from mutmut.mutation.diff_apply import read_functions_from_index
 from mutmut.utils.file_utils import walk_mutatable_files
@@ -41,7 +42,6 @@ from mutmut.utils.format_utils import orig_function_and_class_names_from_key
 T = TypeVar("T")
 SURVIVED, FAILED, TIMED_OUT = 0, 1, 24
 WALL_SECONDS = 900  # of one mutant's tests, besides the limit of each test
-ARGUMENTS = ["-x", "-q", "-n0", "-p", "no:cacheprovider", "-p", "each_test_in_time", "--timeout", "25"]
 
 
 class Watch:
@@ -85,7 +85,7 @@ class Watch:
 def main() -> int:
     """Try the mutants of this folder that are not tried yet."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("tests", help="folder of the tests")
+    parser.add_argument("tests", nargs="+", help="files of tests")
     parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN")
     parser.add_argument("--again", action="store_true", help="try survivors and timeouts again as well")
     asked = parser.parse_args()
@@ -153,9 +153,9 @@ def _named(scope: libcst.Module | libcst.ClassDef, name: str) -> libcst.CSTNode:
     return next(node for node in body if isinstance(node, kinds) and node.name.value == name)
 
 
-def _clean(watch: Watch, tests: str) -> tuple[list[str], dict[str, float]] | None:
+def _clean(watch: Watch, tests: list[str]) -> tuple[list[str], dict[str, float]] | None:
     watch.watch()
-    if pytest.main([*ARGUMENTS, tests], plugins=[watch]):
+    if pytest.main(["-x", "-q", *config().pytest_add_cli_args, *tests], plugins=[watch]):
         return None
     return sorted(watch.reaching & watch.seconds.keys()), watch.seconds
 
@@ -163,7 +163,12 @@ def _clean(watch: Watch, tests: str) -> tuple[list[str], dict[str, float]] | Non
 def _tried(tests: list[str]) -> tuple[int, str]:
     """The exit code of the tests on the tree as it is, and the test that failed."""
     watch = Watch(())
-    code, said = _in_a_fork(lambda: (int(pytest.main([*ARGUMENTS, *tests], plugins=[watch])), watch.failed))
+    code, said = _in_a_fork(
+        lambda: (
+            int(pytest.main(["-x", "-q", *config().pytest_add_cli_args, *tests], plugins=[watch])),
+            watch.failed,
+        )
+    )
     if said is not None:
         return said
     return (TIMED_OUT if code in (TIMED_OUT, -signal.SIGALRM) else FAILED), ""
