@@ -8,17 +8,19 @@ from harness.boards.board import Board, BoardName
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
+from harness.errors import Fault, on_one_line
 from harness.records.record import Measured
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.statistics import least_p
 
 NOT_MEASURED = "not measured"
+_NOT_ISOLATED = {"none": " (not isolated)", "unknown": " (isolation not known)"}
 BELOW_THE_LINE = "Below the line, since a control says that the score may not come from the EEG"
 
 
 def board_title(board: Board) -> str:
     """A board in words: what data, which part, how many systems and subjects."""
-    name = board.name
+    name = BoardName(*map(on_one_line, board.name))  # those of folders, which somebody may have named
     corpus = SIMULATED_WORDS if board.simulated else name.corpus
     sizes = f"{counted(len(board.records), 'system')}, {counted(len(board.subjects), 'subject')}"
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
@@ -57,10 +59,20 @@ def board_notes(ranking: Ranking) -> list[str]:
         f"Not ranked, scored on {len(row.score.subjects)} subjects only: {row.system} {row.score.value:.4f}."
         for row in ranking.partial
     ]
-    left_out = {fault.where.partition(": ")[0] for fault in ranking.board.left_out}
+    left_out = [on_one_line(name) for name in left_out_files(ranking.board)]
     if left_out:
-        notes.append(f"Left out, since it does not hold together: {', '.join(sorted(left_out))}.")
+        notes.append(f"Left out, since it does not hold together: {', '.join(left_out)}.")
     return notes
+
+
+def left_out_files(board: Board) -> dict[str, list[Fault]]:
+    """The files of records that a board is shown without, in order, and what is wrong with each."""
+    files: dict[str, list[Fault]] = {}
+    for fault in board.left_out:
+        files.setdefault(fault.where.partition(".json: ")[0].removesuffix(".json") + ".json", []).append(
+            fault
+        )
+    return dict(sorted(files.items()))
 
 
 def row_cells(row: Row, *, bands: bool = False, stimuli: bool = False) -> dict[str, str]:
@@ -76,7 +88,7 @@ def row_cells(row: Row, *, bands: bool = False, stimuli: bool = False) -> dict[s
     cells = {
         "rank": _rank(row),
         "ties": row.ties,
-        "system": row.system if row.is_isolated else f"{row.system} (not isolated)",
+        "system": row.system + _NOT_ISOLATED.get(row.isolation or "", ""),
         score.measure.heading: f"{score.value:.4f}",
         "95 % interval": span(score.ci95),
         "chance": score.chance_words or span(score.chance),
@@ -100,7 +112,7 @@ def row_values(board: BoardName, row: Row) -> dict[str, Any]:
     """
     overlap = row.overlap
     return {
-        **board._asdict(),
+        **{what: on_one_line(value) for what, value in board._asdict().items()},
         "corpus_kind": row.corpus_kind,
         **rank_values(row),
         "ties": row.ties,
@@ -121,6 +133,7 @@ def row_values(board: BoardName, row: Row) -> dict[str, Any]:
         "stimuli_seen": overlap.stimuli_seen if overlap else None,
         "mean_on_unseen_stimuli": row.stimuli.unseen.value if row.stimuli else None,
         "mean_on_seen_stimuli": row.stimuli.seen.value if row.stimuli else None,
+        "isolation": row.isolation,
         "finished": row.finished,
         "record_sha256": row.hashes["record"],
     }

@@ -15,6 +15,7 @@ from harness.boards.row import row_of
 from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, RecordError, did_you_mean, shorten
 from harness.records.record import Measured
+from harness.records.text import NOT_ISOLATED
 from harness.scoring.measures import DEFAULT, Measure
 from harness.scoring.statistics import (
     bootstrap_interval,
@@ -226,6 +227,11 @@ def comparison_text(comparison: Comparison) -> str:
     lines += [
         f"{name} without the EEG: {without_eeg(row_of(one))}"
         for name, one in zip(names, (first, second), strict=True)
+    ]
+    lines += [
+        f"{name}: {NOT_ISOLATED[one.record.isolation]}"
+        for name, one in zip(names, (first, second), strict=True)
+        if one.record.isolation in NOT_ISOLATED
     ]
     lines.append(f"paired sign-flip test over subjects: p = {comparison.p:.4g}")
     if comparison.effect is not None:

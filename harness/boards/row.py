@@ -41,7 +41,7 @@ class Row:
         environment: package -> version.
         hashes: what -> its whole hash: record, code, weights, predictions, split, data and commit, those
             that there are.
-        is_isolated: whether its predictor was kept apart from everything else, or was not run here.
+        isolation: what kept its predictor apart; ``none``, ``unknown``, or None where nothing was run here.
         fresh: whether it was scored just now.
     """
 
@@ -66,7 +66,7 @@ class Row:
     scorer_version: int
     environment: Mapping[str, str]
     hashes: Mapping[str, str]
-    is_isolated: bool
+    isolation: str | None
     fresh: bool
 
     @property
@@ -116,6 +116,6 @@ def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -
         scorer_version=record.scorer_version,
         environment=record.environment,
         hashes={what: value for what, value in hashes.items() if value},
-        is_isolated=record.is_isolated,
+        isolation=record.isolation,
         fresh=one.fresh,
     )

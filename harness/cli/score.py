@@ -17,6 +17,7 @@ from harness.cli.options import (
     JOBS_OPTION,
     LABELS_OPTION,
     OUT_OPTION,
+    SystemPath,
     asked_options,
     controlled_run_options,
     run_options,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
         "harness score predictions.zip --data DIR --labels LABELS",
     )
 )
-@click.argument("system", type=click.Path(path_type=Path))
+@click.argument("system", type=SystemPath())
 @asked_options
 @LABELS_OPTION
 @CORPUS_OPTION
@@ -105,7 +106,7 @@ def score(
 
 
 @cli.command(epilog=examples("harness predict baselines/linear --out predictions.zip"))
-@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("submission", type=SystemPath())
 @click.option(
     "--out",
     metavar="FILE",
@@ -154,7 +155,7 @@ def predict(
         "harness check submissions/my-model --part val", "harness check predictions.zip --data DIR"
     )
 )
-@click.argument("system", type=click.Path(path_type=Path))
+@click.argument("system", type=SystemPath())
 @asked_options
 @LABELS_OPTION
 @CORPUS_OPTION
@@ -272,7 +273,7 @@ def _check_json(system: Path, faults: list[Fault], checked: list[str], look: Loo
 
 @cli.command(epilog=examples("harness verify results/simulated/held-out-subjects/test/mel/linear.json"))
 @click.argument("record", type=click.Path(path_type=Path))
-@click.argument("system", type=click.Path(path_type=Path), required=False)
+@click.argument("system", type=SystemPath(), required=False)
 @DATA_OPTION
 @LABELS_OPTION
 @click.option("--split", metavar="FILE", help="The record's split file, where it is none of splits/.")
@@ -296,6 +297,11 @@ def verify(
 
     Without SYSTEM, the submission of the record's name below baselines/ or submissions/ is taken. A record
     that contradicts itself is refused before anything runs.
+
+    Exit 0: everything that the record says was found again, each number within 1e-6 (chance, which is stored
+    with six digits, within 1.5e-6), from the code, weights, split and data that it names. Exit 1: anything
+    else, a score that is the same but was made from other code, for one. Versions of packages may differ,
+    and are named; time, host, isolation and commit are the record's own word and not compared.
     """
     from harness.cli.output import answer
     from harness.errors import RecordError, raise_all

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import UNSET
 
 from harness.conventions import Progress
+from harness.errors import PredictionsError, raise_all
 from harness.evaluation.controls import asked_of, blind_control, ranking_measure
 from harness.evaluation.overlap import Seen, seen_and_unseen, seen_in_training, training_overlap
 from harness.evaluation.predict import grouped, predicted
@@ -38,6 +39,7 @@ from harness.records.record import (
     SplitPart,
     System,
     build_record,
+    name_faults,
 )
 from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
@@ -123,9 +125,11 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
         PredictionsError: the file is refused.
         CorpusError: references that cannot be read.
     """
+    name = path.stem if path.is_file() else path.resolve().name
+    raise_all(PredictionsError, name_faults(name, str(path)))
     task.check_labels()
     system = System(
-        name=path.stem if path.is_file() else path.resolve().name,
+        name=name,
         kind="predictions",
         version=None,
         variant=None,

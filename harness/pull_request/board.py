@@ -28,6 +28,7 @@ from harness.records.consistency import inconsistencies
 from harness.records.key import record_key
 from harness.records.record import Record
 from harness.records.store import read_bytes, record_path
+from harness.records.text import NOT_ISOLATED
 from harness.records.verify import SAME_R, departures
 from harness.scoring.measures import DEFAULT, MEASURES, Measure, measure
 from harness.scoring.score import SCORER_VERSION
@@ -208,6 +209,9 @@ class BoardChange:
         if edited and fresh.controls and not stored.record.controls:
             text = f"a record without the blind control: {where}: score it without --no-controls"
             self._remark(True, "record", text)
+        if edited and stored.record.isolation in NOT_ISOLATED:
+            text = f"{where}: {NOT_ISOLATED[stored.record.isolation]}"
+            self._remark(False, "record", text)
         if edited and not differ:
             self._remark(False, "record", f"record reproduced: {where}")
         elif edited and self.by_base and self.changes.moves_scores():

@@ -25,7 +25,7 @@ from harness.records.bands import ChanceBands, chance_bands
 from harness.records.controls import Controls
 from harness.records.stimuli import SeenAndUnseen
 from harness.schemas.documents import parse_json
-from harness.schemas.validate import schema_faults
+from harness.schemas.validate import schema, schema_faults
 from harness.scoring.chance import Chance
 from harness.scoring.measures import DEFAULT, Measure, measure
 from harness.scoring.score import SCORER_VERSION, MeasureScore, Score
@@ -33,6 +33,7 @@ from harness.scoring.statistics import STATISTICS_VERSION, bootstrap_interval
 
 RECORD_VERSION = 1
 MOST_RECORD_BYTES = 8 << 20
+MOST_SHOWN = 60  # characters of a name that is refused
 # Fields that two runs of the same inputs may differ in.
 VOLATILE = ("run", "git")
 _NUMBER_LIST = re.compile(r"\[\s+([-+.\deE,\s]+?)\s+\]")
@@ -250,7 +251,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
         machine: system and architecture.
         processors: how many it has.
         isolation: what kept the predictor apart: ``bubblewrap``, ``landlock`` or ``none``; absent for
-            predictions that were handed in.
+            predictions that were handed in, and where a submission's were made by another job.
         order_seed: of the order in which segments were asked, secret while the run lasted; absent likewise.
     """
 
@@ -319,9 +320,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return self.corpus.kind == "simulated"
 
     @property
-    def is_isolated(self) -> bool:
-        """Whether the predictor was kept apart from everything else, or was not run here."""
-        return self.run.isolation != "none"
+    def isolation(self) -> str | None:
+        """What kept the predictor apart: a means, ``none``, ``unknown``; None where nothing was run here.
+
+        A record of a submission that does not say is not taken at a word that it does not give.
+        """
+        return self.run.isolation or ("unknown" if self.submission.kind == "submission" else None)
 
     @property
     def measure_names(self) -> tuple[str, ...]:
@@ -490,6 +494,14 @@ def parse_record(content: bytes, where: str) -> Record:
         return msgspec.convert(document, Record)
     except msgspec.ValidationError as error:  # a whole number written as 3.0, which JSON Schema lets pass
         raise RecordError(Fault(where, str(error), "a score record")) from None
+
+
+def name_faults(name: str, where: str) -> list[Fault]:
+    """What is wrong with the name of predictions: a record, and the tables of records, must hold it."""
+    form = schema("score-record")["$defs"]["text"]
+    if len(name) <= form["maxLength"] and re.fullmatch(form["pattern"], name):
+        return []
+    return [Fault(where, f"the name {name[:MOST_SHOWN]!r}", form["description"], "Rename the file.")]
 
 
 def _title(name: str, variant: str | None) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from harness.conventions import HASH_DIGITS
 from harness.errors import Fault, RecordError, raise_all
-from harness.files import read_regular, write_atomically
+from harness.files import alone_in, read_regular, write_atomically
 from harness.records.record import (
     MOST_RECORD_BYTES,
     VOLATILE,
@@ -87,15 +87,16 @@ def write_record(results: Path, record: Record, *, replace: bool = False) -> tup
         RecordError: the folder cannot be written, or something else has that place.
     """
     path = record_path(results, record)
-    if not replace:
-        there = stored_record(path)
-        if there is not None:
-            if _same_but_for_time(there, record):
-                return path, False
-            faults = system_faults(path, there, record.submission) + _data_faults(path, there, record)
-            raise_all(RecordError, faults)
     try:
-        write_atomically(path, record_bytes(record))
+        with alone_in(path.parent):  # two systems of one place may be scored at once
+            if not replace:
+                there = stored_record(path)
+                if there is not None:
+                    if _same_but_for_time(there, record):
+                        return path, False
+                    faults = system_faults(path, there, record.submission) + _data_faults(path, there, record)
+                    raise_all(RecordError, faults)
+            write_atomically(path, record_bytes(record))
     except OSError as error:
         raise RecordError(
             Fault(

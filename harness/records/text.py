@@ -7,6 +7,11 @@ from harness.records.record import CorpusData, Measured, Record, SubjectResult
 from harness.records.stimuli import StimulusGroup
 from harness.scoring.measures import measure
 
+NOT_ISOLATED = {
+    "none": "NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)",
+    "unknown": "ISOLATION NOT KNOWN: the record does not say what kept the predictor from the labels",
+}
+
 
 def record_text(record: Record) -> str:
     """A score record as a table: subjects, bands, mean with interval, flags."""
@@ -126,8 +131,8 @@ def flag_lines(record: Record) -> list[str]:
             f"PARTIAL: {len(flags.subjects_missing)} subjects of the part are not in the corpus:"
             f" {', '.join(flags.subjects_missing)}"
         )
-    if not record.is_isolated:
-        lines.append("NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)")
+    if record.isolation in NOT_ISOLATED:
+        lines.append(NOT_ISOLATED[record.isolation])
     lines += control_flags(record)
     if flags.segments_missing:
         lines.append(f"{flags.segments_missing} segments without a prediction count 0")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import Fault, TrainingError
-from harness.files import write_atomically
+from harness.files import alone_in, write_atomically
 from harness.submission.manifest import Submission, load_submission, register_weights, weights_file
 from harness.tasks.splits import Split
 
@@ -65,21 +65,10 @@ def write_weights(
         "training": str(Path(relative).with_suffix(".json")),
     }
     files = {path: content, path.with_suffix(".json"): text.encode()}
-    before = {file: file.read_bytes() if file.exists() else None for file in files}
     try:
-        for file, new in files.items():
-            write_atomically(file, new)
-        register_weights(load_submission(submission.folder), entry)
-    except BaseException as error:
-        # Weights that the manifest does not know would be refused: leave the submission as it was.
-        with contextlib.suppress(OSError):
-            for file, old in before.items():
-                if old is None:
-                    file.unlink(missing_ok=True)
-                else:
-                    write_atomically(file, old)
-        if not isinstance(error, OSError):
-            raise
+        with alone_in(submission.folder):  # other weights of it may be written at once, into one manifest
+            _put(submission, files, entry)
+    except OSError as error:
         raise TrainingError(
             Fault(
                 str(path),
@@ -89,6 +78,26 @@ def write_weights(
             )
         ) from None
     return path, sha256
+
+
+def _put(submission: Submission, files: Mapping[Path, bytes], entry: Mapping[str, str]) -> None:
+    """Write files and name them in the manifest, or leave the submission as it was.
+
+    Weights that the manifest does not know would be refused.
+    """
+    before = {file: file.read_bytes() if file.exists() else None for file in files}
+    try:
+        for file, new in files.items():
+            write_atomically(file, new)
+        register_weights(load_submission(submission.folder), entry)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for file, old in before.items():
+                if old is None:
+                    file.unlink(missing_ok=True)
+                else:
+                    write_atomically(file, old)
+        raise
 
 
 def _weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> bytes:
