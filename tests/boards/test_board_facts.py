@@ -335,7 +335,7 @@ def test_a_row_is_what_its_record_says(records):
     )
     assert (row.seed, row.scorer_version, row.environment) == (0, record.scorer_version, {"harness": "0"})
     assert row.hashes == {"record": one.sha256, "code": "0" * 64, "split": "1" * 64, "data": "2" * 64}
-    assert (row.is_isolated, row.fresh, row.is_flagged) == (True, False, False)
+    assert (row.isolation, row.fresh, row.is_flagged) == (one.record.isolation, False, False)
     bare = row_of(changed(one, overlap=UNSET))
     assert (bare.rank, bare.ties, bare.overlap) == (None, "", None)
 
@@ -373,7 +373,7 @@ def test_a_row_has_every_hash_that_there_is(records):
     )
     assert row.members == system.members
     assert (row.overlap.stimuli, row.stimuli.unseen.segments) == (4, 4)
-    assert row.is_isolated is False
+    assert row.isolation == "none"
     assert row.flags == (
         "NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)",
         "3 segments without a prediction count 0",

@@ -50,7 +50,7 @@ def differences(document, **places):
 def test_the_same_is_the_same(document):
     done = verify(record(document), record(document))
     assert done == Verification((), 0.0, 0.5, MEASURES["cosine"])
-    assert done.reproduced
+    assert (done.same_result, done.reproduced) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,10 @@ def test_the_same_is_the_same(document):
 )
 def test_what_a_score_is_made_from_is_named_and_no_result(document, place, value, what, recorded, now):
     (found,) = differences(document, **{place: value})
-    assert (found.what, found.now, found.result) == (what, now, False)
+    assert (found.what, found.now, found.result, found.remark) == (what, now, False, False)
     assert recorded in (None, found.recorded)
-    assert verify(record(document), record(changed(document, **{place: value}))).reproduced
+    done = verify(record(document), record(changed(document, **{place: value})))
+    assert (done.same_result, done.reproduced) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -95,9 +96,10 @@ def test_what_a_score_is_made_from_is_named_and_no_result(document, place, value
 )
 def test_what_a_record_says_of_a_system_is_a_result(document, place, value, what, recorded, now):
     (found,) = differences(document, **{place: value})
-    assert (found.what, found.now, found.result) == (what, now, True)
+    assert (found.what, found.now, found.result, found.remark) == (what, now, True, False)
     assert recorded in (None, found.recorded)
-    assert not verify(record(document), record(changed(document, **{place: value}))).reproduced
+    done = verify(record(document), record(changed(document, **{place: value})))
+    assert (done.same_result, done.reproduced) == (False, False)
 
 
 def test_several_values_of_one_kind_are_one_difference_and_made_from_stands_first(document):
@@ -112,10 +114,13 @@ def test_time_host_and_commit_are_not_compared(document):
 
 
 def test_versions_are_told_package_by_package(document):
-    assert differences(document, environment={"harness": "1", "numpy.typing": "2"}) == [
-        Difference("version of harness", "0", "1"),
-        Difference("version of numpy.typing", "None", "2"),
+    versions = {"harness": "1", "numpy.typing": "2"}
+    assert differences(document, environment=versions) == [
+        Difference("version of harness", "0", "1", remark=True),
+        Difference("version of numpy.typing", "None", "2", remark=True),
     ]
+    done = verify(record(document), record(changed(document, environment=versions)))
+    assert (done.same_result, done.reproduced) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +168,7 @@ def test_the_largest_difference_is_of_the_measure_that_both_have(document):
 def test_other_subjects_have_no_largest_difference(document):
     other = json.loads(json.dumps(document).replace("sub-088", "sub-099"))
     done = verify(record(document), record(other))
-    assert done.largest is None
+    assert (done.largest, done.same_result, done.reproduced) == (None, False, False)
     assert verification_text(done).splitlines()[0] == "NOT REPRODUCED: other subjects"
 
 
@@ -234,7 +239,7 @@ def test_the_verdict_in_words(document):
         "version of harness  0         1"
     )
     assert text(environment={"harness": "1"}, seed=5).splitlines()[0] == (
-        "reproduced, but NOT FROM WHAT THE RECORD NAMES: mean cosine 0.5000"
+        "NOT REPRODUCED: the record's score, but NOT FROM WHAT IT NAMES: mean cosine 0.5000"
     )
     far = {"sub-086": 0.4, "sub-087": 0.55, "sub-088": 0.6}
     assert text(measures__cosine__subjects=far).splitlines() == [
