@@ -390,3 +390,15 @@ def test_a_member_that_unpacks_to_more_is_not_unpacked_whole(tmp_path, monkeypat
         with pytest.raises(PredictionsError):
             container.read("a", 20)
     assert asked == [21]
+
+
+def test_predictions_that_cannot_be_hashed_say_why(tmp_path, monkeypatch):
+    for error, words in ((OSError(5, "Input/output error"), "input/output error"), (OSError("Odd"), "odd")):
+
+        def fails(path, error=error):
+            raise error
+
+        monkeypatch.setattr("harness.predictions.reading.file_sha256", fails)
+        with pytest.raises(PredictionsError) as caught:
+            predictions_sha256(tmp_path / "p.zip")
+        assert str(caught.value) == f"{tmp_path}/p.zip: cannot be read: {words}."

@@ -194,3 +194,10 @@ def test_a_subject_whose_references_are_no_numbers_is_refused(tmp_path):
     (tmp_path / "labels/P1.json").write_text("{")
     assert refused(store.subject, "P1").startswith("P1.json: ends after 1 bytes, expected ")
     assert refused(store.subject, "P2") == f"P2: no references in {tmp_path}/labels, expected one of P1."
+
+
+def test_what_is_no_array_in_a_store_is_told(tmp_path):
+    path = make_zip(tmp_path / "labels.npz", [("readme.txt", "x")])
+    assert refused(LabelStore, path, 1) == (
+        "readme.txt: not an array, expected arrays only, as numpy saves them."
+    )

@@ -153,6 +153,19 @@ def test_a_part_without_any_subject_names_the_parts_that_have_some(lab, make_spl
     ]
 
 
+def test_a_part_of_all_subjects_is_among_the_parts_that_have_some(lab, make_split):
+    fractions = {"train": 0.8, "val": 0.1, "test": 0.1}
+    split = make_split(
+        cut="in-time", time_fractions=fractions, parts=parts(train="all", val="all", test=["P99"])
+    )
+    with pytest.raises(CorpusError) as caught:
+        part_subjects(lab, split, "test")
+    assert messages(caught, lab) == [
+        "lab: part test of split mine: 1 of 1 subjects are not in the corpus: P99, expected recordings of every"
+        " subject.\n  The parts with subjects here: val (12 of 12 subjects). Choose one with --part."
+    ]
+
+
 @pytest.mark.parametrize(
     ("feature", "subjects_of_faults"),
     [

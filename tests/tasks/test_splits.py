@@ -358,3 +358,10 @@ def test_a_corpuss_measure_is_used_where_the_split_names_none(small_split):
         "corpus sparrkulee: measure: 'cosin', expected one of cosine, cosine_centred, pearson_r.\n"
         "  Did you mean 'cosine'?"
     )
+
+
+def test_all_subjects_of_a_part_stand_in_natural_order(small_split):
+    split = _loaded(small_split, corpora=["my-lab"], parts=_parts(test="all"))
+    assert split.subjects("test", ["S10", "S2", "S1"]) == ("S1", "S2", "S10")
+    split = _loaded(small_split, parts=_parts(test=["S10", "S2"]))
+    assert split.subjects("test", ()) == ("S2", "S10")
