@@ -335,6 +335,7 @@ def test_kinds_of_files_have_names():
 
 def test_folders_that_cannot_be_read_are_told_and_the_others_looked_at(package, monkeypatch):
     write(package, "closed/x.py")
+    write(package, "nameless/x.py")
     write(package, "open/y.py")
     os.mkfifo(package / "open/z")
     scan = os.scandir
@@ -342,11 +343,14 @@ def test_folders_that_cannot_be_read_are_told_and_the_others_looked_at(package, 
     def some(path):
         if path.name == "closed":
             raise PermissionError(13, "Permission denied")
+        if path.name == "nameless":
+            raise OSError
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", some)
     assert sorted(messages(package)) == [
         f"{package}/closed: Permission denied, expected a folder that can be read.",
+        f"{package}/nameless: cannot be read, expected a folder that can be read.",
         f"{package}: open/z: a fifo, expected a regular file of the folder.\n"
         "  Remove it, or put what it leads to in its place.",
     ]

@@ -38,6 +38,15 @@ MUTMUT = Path(sys.executable).with_name("mutmut")
 # Where many tests reach a function, or slow ones, a mutant takes long. So each module of these rooms is tried by
 # itself, on the tests that are of it; a module that is not named here, on all of its room.
 MODULES: dict[str, dict[str, tuple[str, ...]]] = {
+    "scoring": {
+        "blind": ("test_blind.py",),
+        "chance": ("test_chance.py",),
+        "cosine": (),
+        "measures": (),
+        "pearson": (),
+        "score": (),
+        "statistics": ("test_statistics.py",),
+    },
     "tasks": {
         "centre": ("test_centre.py", "test_task.py"),
         "describe": ("test_describe.py",),
@@ -92,8 +101,8 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "diagnosis": ("test_diagnosis.py",),
         "exchange": ("test_exchange.py",),
         "folder": ("test_folder.py",),
-        "isolation": ("test_isolation.py",),
-        "landlock": ("test_isolation.py", "test_seccomp.py"),
+        "isolation": ("test_isolation_parts.py",),
+        "landlock": ("test_isolation_parts.py",),
         "order": ("test_order.py",),
         "seccomp": ("test_seccomp.py",),
         "child": ("test_process.py",),
