@@ -91,7 +91,7 @@ def test_members_that_cannot_be_read_are_told_and_counted_and_the_others_read(tm
 
 def test_names_of_an_npz_that_are_not_asked_are_told_and_counted(tmp_path):
     strangers = [(f"X/{i:02d}.npy", GOOD) for i in range(23)]
-    path = make_npz(tmp_path / "p.npz", [*strangers, ("P1/s00.npy", np.ones((1, 1)))])
+    path = make_npz(tmp_path / "p.npz", [("P1/s00.npy", np.ones((1, 1))), *strangers])
     found = lines(path)
     assert found[0] == (
         "X/00: unknown segment, expected one of 25 names such as 'P1/s00'.\n  Did you mean 'P1/s00'?"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -361,3 +361,28 @@ def test_a_feature_of_another_rate_is_cut_at_that_rate(tmp_path, make_split):
 
 def test_the_official_splits_fit_their_corpus(official_split):
     check_fit(open_corpus(official_split), load_split("held-out-subjects"))
+
+
+def test_frames_may_differ_by_two_hundredths_and_no_more(lab, make_split):
+    corpus = framed(lab, 500)
+    for n_frames, fits in ((1960, True), (2040, True), (1959, False), (2041, False)):
+        series = SimpleNamespace(n_times=n_frames)
+        recordings = tuple(replace(r, feature_series={"words": series}) for r in corpus.recordings[:1])
+        short = replace(corpus, recordings=recordings)
+        if fits:
+            check_frames(short, make_split(), ["P01"])
+        else:
+            with pytest.raises(CorpusError, match=f"P01_story-a: words: {n_frames} frames"):
+                check_frames(short, make_split(), ["P01"])
+
+
+def test_a_feature_with_frames_a_segment_is_cut_into_them(tmp_path, make_split):
+    corpus = framed(open_corpus(make_own_corpus(tmp_path / "slow", n_channels=4, pitch_rate=50)), 250)
+    segment = cut_segments(corpus, make_split(), "val")[1]
+    pitch = np.load(corpus.folder / "features/story-a_pitch.npy")
+    np.testing.assert_array_equal(segment.feature("words"), pitch[250:500])
+
+
+def test_a_recording_one_sample_short_of_a_segment_lacks_it(lab, make_split):
+    segments = cut_segments(lab, make_split(segment_seconds=6.67), "val")  # 3 * 667 = 2001
+    assert [(s.start, s.stop) for s in segments] == [(0, 667), (667, 1334)] * 4
