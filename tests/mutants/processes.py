@@ -55,13 +55,13 @@ class Watch:
         self._test = ""
 
     def watch(self) -> None:
-        """Note from now on which tests start or import one of the files."""
+        """Note from now on which tests import one of the files, or start one beside it, which starts it."""
+        folders = {f"/{file.rpartition('/')[0]}/" for file in self.files}
         modules = tuple(file.removesuffix(".py").replace("/", ".") for file in self.files)
 
         def hook(event: str, arguments: tuple[object, ...]) -> None:
-            if (event == "subprocess.Popen" and any(file in str(arguments[1]) for file in self.files)) or (
-                event == "import" and arguments[0] in modules
-            ):
+            started = event == "subprocess.Popen" and any(folder in str(arguments[1]) for folder in folders)
+            if started or (event == "import" and arguments[0] in modules):
                 self.reaching.add(self._test)
 
         sys.addaudithook(hook)
