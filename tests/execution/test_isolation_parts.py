@@ -257,6 +257,7 @@ def test_folders_of_loaded_libraries_are_those_of_mapped_programs(monkeypatch):
 def test_paths_inside_others_are_left_out():
     paths = [Path(p) for p in ("/b/c", "/a", "/b", "/a/x/y", "/bc", "/a")]
     assert isolation._outermost(paths) == (Path("/a"), Path("/b"), Path("/bc"))
+    assert isolation._outermost([Path("/a/x"), Path("/b")]) == (Path("/b"), Path("/a/x"))
 
 
 # Landlock's rules

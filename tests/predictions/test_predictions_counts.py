@@ -402,3 +402,20 @@ def test_predictions_that_cannot_be_hashed_say_why(tmp_path, monkeypatch):
         with pytest.raises(PredictionsError) as caught:
             predictions_sha256(tmp_path / "p.zip")
         assert str(caught.value) == f"{tmp_path}/p.zip: cannot be read: {words}."
+
+
+def test_files_that_cannot_be_read_are_told_and_counted_and_the_others_read(tmp_path):
+    expected = Expected({f"P{i:02d}": ["a"] for i in range(25)}, 3, 2, "mel")
+    for i in range(1, 24):
+        (tmp_path / f"P{i:02d}.json").write_text("{}" + " " * 70_000)
+    (tmp_path / "P24.json").write_text('{"a": [["x"]]}')
+    found = lines(tmp_path, expected)
+    assert found[0] == "P00.json: not in the folder, expected one file for each of 25 subjects."
+    assert found[1:21] == [
+        f"P{i:02d}.json: holds 70 002 bytes, expected at most 68 470 bytes for its segments."
+        for i in range(1, 21)
+    ]
+    assert found[21:] == [
+        f"{tmp_path}: and 3 more unreadable files.",
+        "P24/a: the string 'x' at row 0, column 0, expected a number.",
+    ]

@@ -365,3 +365,25 @@ def test_all_subjects_of_a_part_stand_in_natural_order(small_split):
     assert split.subjects("test", ["S10", "S2", "S1"]) == ("S1", "S2", "S10")
     split = _loaded(small_split, parts=_parts(test=["S10", "S2"]))
     assert split.subjects("test", ()) == ("S2", "S10")
+
+
+def test_faults_of_a_corpus_that_nobody_knows_stand_in_natural_order_after_a_part_of_all(small_split):
+    keys = {
+        "corpora": ["my-lab"],
+        "cut": "in-time",
+        "time_fractions": {"train": 0.8, "val": 0.1, "test": 0.1},
+    }
+    with pytest.raises(SplitError) as caught:
+        _loaded(small_split, **keys, parts=_parts(train="all", val=["S10", "S9", "S10", "S9"]))
+    assert str(caught.value) == f"{small_split}: parts: val: S9, S10 named twice."
+    with pytest.raises(SplitError) as caught:
+        _loaded(
+            small_split,
+            corpora=["my-lab"],
+            cut="whole-recordings",
+            time_fractions=None,
+            parts=_parts(val=["S10", "S9"], test=["S10", "S9"]),
+        )
+    assert str(caught.value) == (
+        f"{small_split}: parts: test: S9, S10 also in part val, expected every subject in one part."
+    )
