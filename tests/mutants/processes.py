@@ -89,6 +89,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN")
     parser.add_argument("--again", action="store_true", help="try survivors and timeouts again as well")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the file in work is made whole again
     copy_src_dir()
     create_mutants(1)
     paths = sorted(walk_mutatable_files())
@@ -184,6 +185,7 @@ def _in_a_fork(work: Callable[[], T]) -> tuple[int, T | None]:
         quiet = os.open(os.devnull, os.O_RDWR)
         for descriptor in range(3):
             os.dup2(quiet, descriptor)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.alarm(WALL_SECONDS)
         with os.fdopen(write, "wb") as file:
             pickle.dump(work(), file)
