@@ -419,3 +419,10 @@ def test_files_that_cannot_be_read_are_told_and_counted_and_the_others_read(tmp_
         f"{tmp_path}: and 3 more unreadable files.",
         "P24/a: the string 'x' at row 0, column 0, expected a number.",
     ]
+
+
+def test_where_nobody_is_asked_every_file_is_unknown(tmp_path):
+    (tmp_path / "P1.json").write_text("{}")
+    assert lines(tmp_path, Expected({}, 3, 2, "mel")) == [
+        "P1.json: not a subject's file, expected <subject>.json and the like."
+    ]

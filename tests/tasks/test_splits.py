@@ -387,3 +387,12 @@ def test_faults_of_a_corpus_that_nobody_knows_stand_in_natural_order_after_a_par
     assert str(caught.value) == (
         f"{small_split}: parts: test: S9, S10 also in part val, expected every subject in one part."
     )
+
+
+def test_a_split_that_cannot_be_read_for_no_reason_is_said_to_be_so(tmp_path, monkeypatch):
+    def fails(path, most_bytes):
+        raise OSError
+
+    monkeypatch.setattr("harness.tasks.splits.read_regular", fails)
+    with pytest.raises(SplitError, match=r"split .*x\.json: cannot be read, expected one of challenge-2024"):
+        load_split(tmp_path / "x.json")
