@@ -71,14 +71,18 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "verify": ("test_differences.py",),
     },
     "boards": {
-        "board": ("test_board.py", "test_ranked_by.py"),
+        "board": ("test_board_facts.py",),
         "cells": (),
         "compare": ("test_compare.py", "test_ranked_by.py"),
         "formats": ("test_board.py", "test_ranked_by.py"),
         "history": ("test_history.py",),
         "papers/tables": (),
-        "ranking": ("test_board.py", "test_ranked_by.py"),
-        "row": ("test_board.py", "test_ranked_by.py"),
+        "ranking": (
+            "test_board_facts.py",
+            "test_board.py::test_letters_are_runs_of_neighbours_where_larger_differences_are_told_apart",
+            "test_board.py::test_two_systems_share_a_letter_exactly_where_they_cannot_be_told_apart",
+        ),
+        "row": ("test_board_facts.py",),
     },
     "predictions": {
         "containers": ("test_predictions_archives.py", "test_predictions_counts.py", "test_predictions.py"),
