@@ -85,7 +85,7 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "row": ("test_board_facts.py",),
     },
     "predictions": {
-        "containers": ("test_predictions_archives.py", "test_predictions_counts.py", "test_predictions.py"),
+        "containers": ("test_predictions_archives.py", "test_predictions_counts.py"),
         "expected": ("test_predictions_hostile.py", "test_predictions_counts.py", "test_predictions.py"),
         "reading": (),
         "subject_json": (
