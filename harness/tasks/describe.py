@@ -168,8 +168,9 @@ def _parts(corpus: Corpus, split: Split) -> list[dict[str, Any]]:
 
 
 def _numbered(subject: str) -> tuple[str, int]:
+    """A name's beginning and the number at its end; -2, which no number follows, where it has none."""
     digits = len(subject) - len(subject.rstrip("0123456789"))
-    return (subject[:-digits], int(subject[-digits:])) if digits else (subject, -1)
+    return (subject[:-digits], int(subject[-digits:])) if digits else (subject, -2)
 
 
 def description_text(description: Mapping[str, Any]) -> str:
