@@ -273,6 +273,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
         order_seed: of the order in which segments were asked, secret while the run lasted; absent likewise.
         training: how far the records of training are to be believed on this machine: ``verified``, signed by
             it; ``declared``, the author's word; ``tampered``, changed since it signed them; absent without.
+        training_seal: by which the machine that calls them verified knows its word again.
     """
 
     finished: str
@@ -283,6 +284,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     isolation: str | UnsetType = UNSET
     order_seed: str | UnsetType = UNSET
     training: str | UnsetType = UNSET
+    training_seal: str | UnsetType = UNSET
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
