@@ -141,7 +141,7 @@ def test_imported_weights_of_each_variant(dmf, release, make_setup):
 def test_what_is_computed_here_may_stand_in_the_file(dmf, release):
     state = {
         **release.state,
-        "positional_encoding.pe": np.zeros((1, 640, 64)),
+        "positional_encoding.pe": sinusoids(640, 64).numpy()[None],
         "slf_attn3.w_qs.kan.grid": np.zeros((64, 15)),
     }
     assert dmf.import_weights.convert(state)[0].keys() == dmf.import_weights.convert(release.state)[0].keys()
