@@ -271,6 +271,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
         isolation: what kept the predictor apart: ``bubblewrap``, ``landlock`` or ``none``; absent for
             predictions that were handed in, and where a submission's were made by another job.
         order_seed: of the order in which segments were asked, secret while the run lasted; absent likewise.
+        gpu: true where device files of graphics processors were handed through the isolation; else absent.
         training: how far the records of training are to be believed on this machine: ``verified``, signed by
             it; ``declared``, the author's word; ``tampered``, changed since it signed them; absent without.
     """
@@ -282,6 +283,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     processors: int
     isolation: str | UnsetType = UNSET
     order_seed: str | UnsetType = UNSET
+    gpu: bool | UnsetType = UNSET
     training: str | UnsetType = UNSET
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from harness.conventions import Progress
 from harness.corpus import Corpus
 from harness.corpus.simulated.check import check_simulated
-from harness.errors import Fault, TrainingError, UsageError, raise_all, shorten
+from harness.errors import Fault, TrainingError, UsageError, counted, raise_all, shorten
 from harness.files import alone_in
 from harness.predictor import Setup
 from harness.records import provenance
@@ -315,7 +315,7 @@ def _training_data(corpus: Corpus, split: Split, feature: str, partial: bool) ->
             faults.append(
                 Fault(
                     f"{corpus.folder}: {part} part",
-                    f"{len(lacking)} recordings without {feature} ({shorten(lacking, 3)})",
+                    f"{counted(len(lacking), 'recording')} without {feature} ({shorten(lacking, 3)})",
                     f"labels of the training and validation parts for {feature}",
                     "Weights are chosen on the validation part and never on test: point --data at a corpus"
                     " with these labels, or choose another --feature or --split.",
