@@ -9,6 +9,8 @@ import torch
 from nets import converted, eeg_of, n_parameters, relative
 from scipy.interpolate import BSpline
 
+from harness.nn.esm import sinusoids
+
 TINY = {
     "n_subjects": 3,
     "d_model": 8,
