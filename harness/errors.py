@@ -45,8 +45,8 @@ class Fault:
         line = f"{self.where}: {self.arrived}"
         if self.expected:
             line += f", expected {self.expected}"
-        line = f"{_escaped(line)}."
-        remedy = "\n".join(_escaped(part) for part in self.remedy.split("\n"))
+        line = f"{on_one_line(line)}."
+        remedy = "\n".join(on_one_line(part) for part in self.remedy.split("\n"))
         return f"{line}\n  {remedy}" if remedy else line
 
 
@@ -115,7 +115,7 @@ def raise_all(kind: type[HarnessError], faults: Sequence[Fault]) -> None:
 
 def shorten(names: Sequence[str], most: int = 5) -> str:
     """Join names for a message: the first few, then how many more there are."""
-    shown = ", ".join(_escaped(name) for name in names[:most])
+    shown = ", ".join(on_one_line(name) for name in names[:most])
     more = len(names) - most
     return f"{shown} and {more} more" if more > 0 else shown
 
@@ -156,9 +156,9 @@ def show(name: str) -> str:
     """A name from a file made fit for a message: printable, and not long."""
     if len(name) > SHOWN_NAME_CHARS:
         name = f"{name[: SHOWN_NAME_CHARS - 20]}...{name[-17:]}"
-    return _escaped(name)
+    return on_one_line(name)
 
 
-def _escaped(text: str) -> str:
-    """Text on one line, with nothing that a terminal acts on."""
+def on_one_line(text: str) -> str:
+    """Text on one line, with nothing that a terminal acts on: other characters are escaped."""
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -86,6 +86,7 @@ def _own_environment(monkeypatch, tmp_path_factory):
     """No test reads the user's corpus, writes to the user's cache, or depends on the terminal."""
     monkeypatch.delenv("HARNESS_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
     monkeypatch.setenv("NO_COLOR", "1")
 
 

@@ -138,6 +138,11 @@ class Board:
         return any(one.record.simulated for one in self.records or self.partial)
 
     @property
+    def held_back(self) -> bool:
+        """Whether nobody but the organiser has the labels, by every record."""
+        return all(one.record.corpus.is_held_back for one in self.records or self.partial)
+
+    @property
     def subjects(self) -> tuple[str, ...]:
         """Ids of the subjects, in the order of every record; empty where no record is ranked."""
         return tuple(self.records[0].record.subjects) if self.records else ()

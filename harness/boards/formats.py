@@ -10,19 +10,29 @@ import html
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
-from harness.boards.board import BoardName
-from harness.boards.cells import BELOW_THE_LINE, board_notes, board_title, row_cells, row_values
+from harness.boards.board import Board, BoardName
+from harness.boards.cells import (
+    BELOW_THE_LINE,
+    board_notes,
+    board_title,
+    left_out_files,
+    row_cells,
+    row_values,
+)
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
-from harness.errors import Fault, UsageError, counted, no_such, raise_all
+from harness.errors import Fault, UsageError, counted, no_such, on_one_line, raise_all
 
 # tabulate's names of the formats that are tables.
 STYLES = {"text": "simple", "md": "pipe", "latex": "latex_booktabs", "html": "html"}
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
+# What a spreadsheet takes for the beginning of a formula, full-width forms too.
+_COMPUTED = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def _by_rank(row: Row) -> tuple[int, str]:
@@ -67,7 +77,7 @@ def board_text(ranking: Ranking, form: str = "text", *, sort: str = "rank", band
     if form == "json":
         return _json(ranking, rows)
     if form == "csv":
-        return _csv(ranking.board.name, rows)
+        return _csv(ranking.board, rows)
     title, notes = board_title(ranking.board), board_notes(ranking)
     tables = _tables(rows, form, bands=bands)
     if form == "html":
@@ -161,7 +171,7 @@ def _json(ranking: Ranking, rows: list[Row]) -> str:
     board = ranking.board
     n_systems = len(ranking.rows)
     document = {
-        "board": board.name._asdict(),
+        "board": {what: on_one_line(value) for what, value in board.name._asdict().items()},
         "simulated": board.simulated,
         **({"measures": [one.name for one in board.measures]} if board.names_measures else {}),
         "subjects": list(board.subjects),
@@ -184,20 +194,46 @@ def _json(ranking: Ranking, rows: list[Row]) -> str:
             for j in range(i + 1, n_systems)
         ],
         "partial": [row.system for row in ranking.partial],
+        "left_out": [
+            {"file": on_one_line(file), "faults": [str(fault) for fault in faults]}
+            for file, faults in left_out_files(board).items()
+        ],
     }
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _csv(board: BoardName, rows: list[Row]) -> str:
+def _csv(board: Board, rows: list[Row]) -> str:
+    """The rows; behind them one for each record that was left out, with nothing but its name and why."""
     text = io.StringIO()
-    table = [
-        {**row_values(board, row), **{f"band_{k}": r for k, r in enumerate(row.bands, start=1)}}
+    table: list[dict[str, Any]] = [
+        {
+            **row_values(board.name, row),
+            **{f"band_{k}": r for k, r in enumerate(row.bands, start=1)},
+            "left_out": None,
+        }
         for row in rows
     ]
-    writer = csv.DictWriter(text, list(table[0]) if table else ["name"], lineterminator="\n")
+    columns = list(table[0]) if table else [*BoardName._fields, "name", "left_out"]
+    table += [
+        {
+            **board.name._asdict(),
+            "name": PurePath(file).stem,
+            "left_out": " ".join(on_one_line(str(fault)) for fault in faults),
+        }
+        for file, faults in left_out_files(board).items()
+    ]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table)
+    writer.writerows({key: _as_text(value) for key, value in row.items()} for row in table)
     return text.getvalue()
+
+
+def _as_text(value: object) -> object:
+    """A cell that no spreadsheet computes and no terminal acts on; numbers stay as they are."""
+    if not isinstance(value, str):
+        return value
+    text = on_one_line(value)
+    return f"'{text}" if text.lstrip().startswith(_COMPUTED) else text
 
 
 def _p(value: float) -> str:

@@ -72,6 +72,16 @@ SEED_OPTION = click.option(
 )
 
 
+class SystemPath(click.Path):
+    """A path, or the bare name of a submission (see ``harness.submission.find.named_submission``)."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path that is meant."""
+        from harness.submission.find import named_submission
+
+        return named_submission(str(super().convert(value, param, ctx)))  # text: a Path would lose "./"
+
+
 def asked_options(command: Command) -> Command:
     """Options --split, --part, --feature, --data and --partial, handed on as ``open_task``, which opens them.
 

@@ -17,6 +17,7 @@ from harness.cli.options import (
     JOBS_OPTION,
     LABELS_OPTION,
     OUT_OPTION,
+    SystemPath,
     asked_options,
     controlled_run_options,
     path_option,
@@ -26,7 +27,7 @@ from harness.cli.options import (
 from harness.errors import Fault, HarnessError, UsageError, counted
 
 if TYPE_CHECKING:
-    from harness.evaluation.bugs import Look
+    from harness.evaluation.findings import Look
     from harness.execution import PredictorRun, Run
     from harness.records.record import Record
     from harness.tasks.task import Task
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
         "harness score predictions.zip --data DIR --labels LABELS",
     )
 )
-@click.argument("system", type=click.Path(path_type=Path))
+@click.argument("system", type=SystemPath())
 @scored_options
 @controlled_run_options
 @click.option("--json", "as_json", is_flag=True, help="Print the score record, and only it.")
@@ -88,7 +89,7 @@ def score(
 
 
 @cli.command(epilog=examples("harness predict baselines/linear --out predictions.zip"))
-@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("submission", type=SystemPath())
 @path_option(
     "--out",
     "FILE",
@@ -133,12 +134,14 @@ def predict(
         "harness check submissions/my-model --part val", "harness check predictions.zip --data DIR"
     )
 )
-@click.argument("system", type=click.Path(path_type=Path))
+@click.argument("system", type=SystemPath())
 @scored_options
 @run_options
 @click.option("--quick", is_flag=True, help="No look for bugs: manifest, hashes and a dry run only.")
 @click.option(
-    "--recut", is_flag=True, help="Ask other cuts of the same recordings too, and say where r collapses."
+    "--recut/--no-recut",
+    default=None,
+    help="Ask other cuts of the same recordings too, and say where r collapses. Default: if there are any.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON, and only it.")
 def check(
@@ -146,14 +149,15 @@ def check(
     open_task: Callable[..., Task],
     run: Run,
     quick: bool,
-    recut: bool,
+    recut: bool | None,
     as_json: bool,
 ) -> None:
     """List what `score` would refuse (manifest, hashes, a dry run, shapes, numbers), and look for bugs.
 
     Bugs that raise no error (a flipped sign, a lag, bands in another order, answers that depend on the batch)
-    are looked for where there are references, on a sample of the part. They are findings: the exit code is 1
-    only for what `score` would refuse. docs/findings.md says what is found.
+    are looked for where there are references, on a sample of the part, as is what needs no EEG: the sample's
+    surrogates, and other cuts of its recordings. They are findings: the exit code is 1 only for what `score`
+    would refuse. docs/findings.md says what is found.
     """
     from harness.cli.output import answer
     from harness.evaluation.check import check_predictions, check_submission
@@ -189,7 +193,7 @@ def check(
         answer(f"{system} can be scored")
 
 
-def _look(system: Path, task: Task, run: Run, recut: bool) -> Look | None:
+def _look(system: Path, task: Task, run: Run, recut: bool | None) -> Look | None:
     """Look for bugs; None, with a remark, where there are no references."""
     from harness.cli.output import progress, remark
     from harness.errors import CorpusError
@@ -228,7 +232,7 @@ def _check_json(system: Path, faults: list[Fault], checked: list[str], look: Loo
 
 @cli.command(epilog=examples("harness verify results/simulated/held-out-subjects/test/mel/linear.json"))
 @click.argument("record", type=click.Path(path_type=Path))
-@click.argument("system", type=click.Path(path_type=Path), required=False)
+@click.argument("system", type=SystemPath(), required=False)
 @DATA_OPTION
 @LABELS_OPTION
 @click.option("--split", metavar="FILE", help="The record's split file, where its name is not found.")
@@ -252,6 +256,11 @@ def verify(
 
     Without SYSTEM, the submission of the record's name below baselines/ or submissions/ is taken. A record
     that contradicts itself is refused before anything runs.
+
+    Exit 0: everything that the record says was found again, each number within 1e-6 (chance, which is stored
+    with six digits, within 1.5e-6), from the code, weights, split and data that it names. Exit 1: anything
+    else, a score that is the same but was made from other code, for one. Versions of packages may differ,
+    and are named; time, host, isolation and commit are the record's own word and not compared.
     """
     from harness.cli.output import answer
     from harness.errors import RecordError, raise_all
@@ -264,7 +273,7 @@ def verify(
 
     recorded = read_record(record)
     raise_all(RecordError, inconsistencies(recorded, str(record)))
-    chosen = system or find_submission(recorded.submission.name)
+    chosen = system or find_submission(recorded.submission.name, shipped=True)
     without_eeg = recorded.submission.kind == "predictions" and labels is not None and data is None
     if not recorded.simulated and data is None and not without_eeg:
         raise UsageError(
@@ -366,7 +375,7 @@ def _evaluated(
 
 
 def _refuse_with_predictions(
-    *, variant: str | None, save_predictions: Path | None, recut: bool = False
+    *, variant: str | None, save_predictions: Path | None, recut: bool | None = None
 ) -> None:
     given = (("--variant", variant), ("--save-predictions", save_predictions), ("--recut", recut or None))
     for name, value in given:

@@ -9,7 +9,14 @@ import click
 
 from harness.cli.group import cli, examples
 from harness.cli.open import open_asked
-from harness.cli.options import DATA_OPTION, FEATURE_OPTION, SEED_OPTION, VARIANT_OPTION, path_option
+from harness.cli.options import (
+    DATA_OPTION,
+    FEATURE_OPTION,
+    SEED_OPTION,
+    VARIANT_OPTION,
+    SystemPath,
+    path_option,
+)
 from harness.errors import UsageError, no_such
 
 
@@ -19,7 +26,7 @@ from harness.errors import UsageError, no_such
         "harness train baselines/vlaai --data DIR --preset paper --variant original --resume",
     )
 )
-@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("submission", type=SystemPath())
 @click.option(
     "--split",
     metavar="NAME",
@@ -65,14 +72,21 @@ def train(
     seed: int,
     out: Path | None,
 ) -> None:
-    """Train SUBMISSION on the training part, choosing on the validation part; writes its weights."""
+    """Train SUBMISSION on the training part, choosing on the validation part; writes its weights.
+
+    The package's own trainer runs as you, without isolation, beside labels and files: read a stranger's
+    first, or train it where there is nothing to take. Nothing else runs a trainer: score, check, verify, page
+    and rank --changed-since never do.
+    """
     from contextlib import nullcontext
 
     from harness.cli.output import answer, progress, remark
+    from harness.submission.find import check_own
     from harness.submission.manifest import load_submission
     from harness.training import train_submission
     from harness.training.distributed import this_process
 
+    check_own(submission)
     loaded = load_submission(submission)
     task = open_asked(data=data, split=split, part="val", feature=feature, partial=partial)
     first = this_process().rank == 0
@@ -99,6 +113,8 @@ def train(
         if not isinstance(value, dict):
             answer(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
     answer(f"weights: {trained.path} (sha256 {trained.sha256[:16]}…, in the manifest)")
+    if not trained.signed:
+        remark("The training record is not signed: no key can be kept in the user's configuration folder.")
     if trained.folder:
         remark(f"log and checkpoint: {trained.folder}")
     remark(f"next: {_score_command(submission, data, split, task.feature, variant)}")
@@ -108,7 +124,7 @@ def train(
     "import-weights",
     epilog=examples("harness import-weights baselines/vlaai vlaai.pt --corpus sparrkulee --feature envelope"),
 )
-@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("submission", type=SystemPath())
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--corpus",
@@ -133,14 +149,20 @@ def import_weights(
     data: Path | None,
     variant: str | None,
 ) -> None:
-    """Convert a release's weights, FILE (.safetensors, .npz or .pt), into SUBMISSION's own."""
+    """Convert a release's weights, FILE (.safetensors, .npz or .pt), into SUBMISSION's own.
+
+    The package's own importer and the net of its trainer run as you, without isolation: read a stranger's
+    first.
+    """
     from harness.cli.open import corpus_named
     from harness.cli.output import answer, remark
+    from harness.submission.find import check_own
     from harness.submission.manifest import load_submission
     from harness.tasks.corpus_split import default_split, split_folders
     from harness.tasks.splits import load_split
     from harness.training.import_weights import import_weights as convert
 
+    check_own(submission)
     loaded = load_submission(submission)
     declaration = corpus_named(corpus, data)
     chosen = load_split(split, split_folders(declaration)) if split else default_split(declaration)

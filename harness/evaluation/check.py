@@ -10,11 +10,13 @@ import numpy as np
 from harness.errors import Fault, HarnessError, UsageError, counted
 from harness.evaluation.controls import asked_of
 from harness.evaluation.predict import Predicted, predicted
-from harness.evaluation.prepare import prepare
+from harness.evaluation.prepare import Prepared, prepare
 from harness.execution import Run
 from harness.predictions import read_predictions
+from harness.records.record import DECLARED, TAMPERED, VERIFIED
 from harness.submission.ensemble import load_members
 from harness.submission.manifest import load_submission, weights_faults
+from harness.submission.training_record import read_training
 from harness.tasks.task import Task
 
 # Enough segments to see shapes, types and numbers; few enough to answer at once.
@@ -56,6 +58,7 @@ def check_submission(folder: Path, open_task: Callable[[], Task], run: Run) -> t
     try:
         task = open_task()
         prepared = prepare(submission, task, run)
+        checked += _training_lines(prepared)
         with predicted(prepared, asked_of(task, run, DRY_RUN_SEGMENTS)) as dry:
             checked.append(
                 f"dry run on {counted(len(dry.run.predictions), 'segment')} of {task.corpus.words}: float32"
@@ -67,6 +70,22 @@ def check_submission(folder: Path, open_task: Callable[[], Task], run: Run) -> t
     except HarnessError as error:
         faults += [fault for fault in error.faults if fault not in faults]
     return faults, checked
+
+
+_TRAININGS = {
+    VERIFIED: "verified, this machine trained the weights",
+    DECLARED: "declared, the author's word (this machine did not train the weights)",
+    TAMPERED: "CHANGED since this machine signed it; nothing that it says is believed",
+    None: "none that says what the weights have seen",
+}
+
+
+def _training_lines(prepared: Prepared) -> list[str]:
+    """How far the records of training are to be believed; nothing of a system without weights."""
+    weights = [one.weights for one in prepared.members or (prepared,)]
+    if not any(weights):
+        return []
+    return [f"training record: {_TRAININGS[read_training(weights).status]}"]
 
 
 def _blind_lines(dry: Predicted) -> list[str]:

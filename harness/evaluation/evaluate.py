@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import UNSET
 
 from harness.conventions import Progress
+from harness.errors import PredictionsError, raise_all
 from harness.evaluation.controls import asked_of, blind_control, ranking_measure
-from harness.evaluation.overlap import Seen, seen_and_unseen, seen_in_training, training_overlap
+from harness.evaluation.overlap import seen_and_unseen, seen_in_training, training_overlap
 from harness.evaluation.predict import grouped, predicted
 from harness.evaluation.prepare import Prepared, prepare
 from harness.execution import PredictorRun, Run
@@ -30,6 +31,7 @@ from harness.records import provenance
 from harness.records.controls import controls_of
 from harness.records.key import key_of
 from harness.records.record import (
+    HELD_BACK,
     CorpusData,
     GitCommit,
     Member,
@@ -38,11 +40,13 @@ from harness.records.record import (
     SplitPart,
     System,
     build_record,
+    name_faults,
 )
 from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
 from harness.scoring.score import SCORER_VERSION, Score, combine, score_with_chance
 from harness.submission.manifest import Submission
+from harness.submission.training_record import UNKNOWN, Training
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.splits import DEFAULT_MEASURES
 from harness.tasks.task import Task
@@ -123,9 +127,11 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
         PredictionsError: the file is refused.
         CorpusError: references that cannot be read.
     """
+    name = path.stem if path.is_file() else path.resolve().name
+    raise_all(PredictionsError, name_faults(name, str(path)))
     task.check_labels()
     system = System(
-        name=path.stem if path.is_file() else path.resolve().name,
+        name=name,
         kind="predictions",
         version=None,
         variant=None,
@@ -215,7 +221,7 @@ def _submission_record(
         prepared.submission.folder,
         prepared.run.seed,
         made=made,
-        seen=seen_in_training(task, weights),
+        training=seen_in_training(task, weights),
         blind=blind,
     )
 
@@ -264,6 +270,7 @@ def corpus_data(task: Task, fingerprint: str = "") -> CorpusData:
         kind=kind,
         fingerprint=fingerprint,
         declaration_sha256=UNSET if declaration.is_shipped else declaration.sha256,
+        labels=HELD_BACK if task.is_held_back else UNSET,
     )
 
 
@@ -276,9 +283,10 @@ def _record(
     seed: int,
     *,
     made: PredictorRun | None = None,
-    seen: Seen | None = None,
+    training: Training = UNKNOWN,
     blind: Blind | None = None,
 ) -> Record:
+    seen = training.seen
     seconds = None if made is None else made.seconds
     n_surrogates = blind.segments if blind else 0
     eeg_seconds = task.eeg_seconds + n_surrogates * task.split.segment_seconds
@@ -305,5 +313,6 @@ def _record(
             processors=host.processors,
             isolation=UNSET if made is None else made.isolation,
             order_seed=UNSET if made is None else made.order_seed,
+            training=training.status or UNSET,
         ),
     )

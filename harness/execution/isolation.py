@@ -149,7 +149,7 @@ def readable_paths() -> tuple[Path, ...]:
         Path(sys.exec_prefix),
         *_links(Path(sys.executable)),
     ]
-    packages = [Path(folder) for folder in site.getsitepackages()]
+    packages = [*map(Path, site.getsitepackages()), *_named_package_folders()]
     wanted = [Path(path) for path in (*_SYSTEM, *_LOADER, *_MACHINE)]
     wanted += [*interpreter, *(path.resolve() for path in interpreter), *packages, PACKAGE, *_libraries()]
     if gpu_devices():
@@ -269,6 +269,23 @@ def check_hidden(hidden: Iterable[Path], scratch: Path | None = None) -> None:
             )
             break
     raise_all(PredictorError, faults[:MAX_SHOWN])
+
+
+@functools.cache
+def user_base() -> Path | None:
+    """Where ``pip install --user`` puts packages, where the harness is one of them; else None."""
+    packages = Path(site.getusersitepackages())
+    used = site.ENABLE_USER_SITE and str(packages) in sys.path and PACKAGE.is_relative_to(packages.resolve())
+    return Path(site.getuserbase()) if used else None
+
+
+def _named_package_folders() -> list[Path]:
+    """Folders of packages that a .pth file of an environment brings in, such as another environment's.
+
+    By their names only: a .pth file may name a whole checkout too, with results and data in it.
+    """
+    folders = [Path(folder) for folder in sys.path if Path(folder).name in ("site-packages", "dist-packages")]
+    return [folder for folder in folders if folder.is_absolute()]
 
 
 def _links(path: Path) -> list[Path]:

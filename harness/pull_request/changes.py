@@ -27,6 +27,7 @@ SCORER_VERSION_FILE = f"{SCORER}/score.py"
 SCORED_WITH = (
     "harness/conventions.py",
     "harness/npy.py",
+    "harness/shipped.py",
     *(f"harness/{name}" for name in ("corpus", "evaluation", "features", "predictions", "records", "tasks")),
 )
 PREDICTED_WITH = (

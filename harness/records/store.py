@@ -14,7 +14,7 @@ import msgspec
 
 from harness.conventions import HASH_DIGITS
 from harness.errors import Fault, RecordError, raise_all
-from harness.files import read_regular, write_atomically
+from harness.files import alone_in, read_regular, write_atomically
 from harness.records.neighbours import Facts, neighbour_faults
 from harness.records.record import (
     MOST_RECORD_BYTES,
@@ -75,7 +75,8 @@ def write_record(results: Path, record: Record, *, replace: bool = False) -> tup
     """Write a record below a results folder, whole or not at all.
 
     A record that is there already and differs only in time, host and commit is left as it is; so is one that
-    has controls too, where the new one was scored without.
+    has controls too, where the new one was scored without. One that says otherwise how far its record of
+    training is to be believed is written again.
 
     Args:
         results: the folder.
@@ -89,16 +90,17 @@ def write_record(results: Path, record: Record, *, replace: bool = False) -> tup
         RecordError: the folder cannot be written, or something else has that place.
     """
     path = record_path(results, record)
-    if not replace:
-        there = stored_record(path)
-        if there is not None:
-            if _same_but_for_time(there, record):
-                return path, False
-            faults = system_faults(path, there, record.submission) + _data_faults(path, there, record)
-            raise_all(RecordError, faults)
-        check_neighbours(path, Facts.of(record))
     try:
-        write_atomically(path, record_bytes(record))
+        with alone_in(path.parent):  # two systems of one place may be scored at once
+            if not replace:
+                there = stored_record(path)
+                if there is not None:
+                    if _same_but_for_time(there, record):
+                        return path, False
+                    faults = system_faults(path, there, record.submission) + _data_faults(path, there, record)
+                    raise_all(RecordError, faults)
+                check_neighbours(path, Facts.of(record))
+            write_atomically(path, record_bytes(record))
     except OSError as error:
         raise RecordError(
             Fault(
@@ -217,4 +219,4 @@ def _same_but_for_time(one: Record, other: Record) -> bool:
     values = {name: getattr(other, name) for name in VOLATILE}
     if not other.controls:  # what was measured once is not lost to a quick run without controls
         values["controls"] = other.controls
-    return msgspec.structs.replace(one, **values) == other
+    return one.training == other.training and msgspec.structs.replace(one, **values) == other

@@ -197,6 +197,8 @@ def load_submission(folder: Path) -> Submission:
         SubmissionError: no folder, no manifest, not TOML, not valid by its schema, or an entry point whose
             module is not in the folder (all faults at once).
     """
+    from harness.submission.find import known_submissions  # which imports from here
+
     path = folder / MANIFEST
     if not folder.is_dir():
         raise SubmissionError(
@@ -204,6 +206,7 @@ def load_submission(folder: Path) -> Submission:
                 str(folder),
                 "a file" if folder.exists() else "no such file or folder",
                 "a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json)",
+                did_you_mean(folder.name, [known.name for known in known_submissions()]),
             )
         )
     try:

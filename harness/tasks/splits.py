@@ -21,9 +21,10 @@ from harness.files import read_regular
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
 from harness.scoring.measures import DEFAULT, measure
+from harness.shipped import shipped_folder
 
 MOST_SPLIT_BYTES = 1 << 20
-SPLIT_FOLDER = Path(__file__).parents[2] / "splits"
+SPLIT_FOLDER = shipped_folder("splits")
 PARTS = ("train", "val", "test")
 Cut = Literal["whole-recordings", "in-time", "given"]
 SubjectIds = Literal["told", "hidden"]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.corpus import Corpus, open_corpus
 from harness.corpus.array_files import release_maps
 from harness.corpus.locate import is_feature_folder
-from harness.corpus.simulated.check import check_simulated, recipe_fingerprint
+from harness.corpus.simulated.check import check_simulated, has_secret_seed, recipe_fingerprint
 from harness.errors import (
     CorpusError,
     Fault,
@@ -95,6 +95,11 @@ class Task:
     def frame_rate_hz(self) -> float:
         """Frames of the feature a second."""
         return self.n_frames / self.split.segment_seconds
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether nobody but the organiser has the references, as the corpus says."""
+        return self.part in self.corpus.declaration.held_back or has_secret_seed(self.corpus)
 
     @property
     def private(self) -> tuple[Path, ...]:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from harness.errors import Fault, TrainingError
-from harness.files import write_atomically
+from harness.files import alone_in, write_atomically
 from harness.submission.manifest import Submission, load_submission, register_weights, weights_file
+from harness.submission.training_record import signed
 from harness.tasks.splits import Split
 
 
@@ -25,6 +26,8 @@ def write_weights(
     variant: str,
     weights: tuple[Mapping[str, np.ndarray[Any, Any]], Mapping[str, str]],
     record: Mapping[str, Any],
+    *,
+    trained_here: bool = False,
 ) -> tuple[Path, str]:
     """Write weights and their record, then name both in the manifest.
 
@@ -36,6 +39,7 @@ def write_weights(
         variant: that uses them.
         weights: name -> array, and the file's metadata.
         record: where they come from; the file's sha256 is added.
+        trained_here: whether this machine trained them, and signs the record.
 
     Returns:
         The weights file and its sha256.
@@ -54,7 +58,8 @@ def write_weights(
     path = submission.folder / relative
     content = _weights_bytes(arrays, metadata)
     sha256 = hashlib.sha256(content).hexdigest()
-    text = json.dumps({"weights_sha256": sha256, **record}, indent=1) + "\n"
+    whole = {"weights_sha256": sha256, **record}
+    text = json.dumps(signed(whole) if trained_here else whole, indent=1) + "\n"
     entry = {
         "corpus": corpus,
         "split": split.name,
@@ -65,21 +70,10 @@ def write_weights(
         "training": str(Path(relative).with_suffix(".json")),
     }
     files = {path: content, path.with_suffix(".json"): text.encode()}
-    before = {file: file.read_bytes() if file.exists() else None for file in files}
     try:
-        for file, new in files.items():
-            write_atomically(file, new)
-        register_weights(load_submission(submission.folder), entry)
-    except BaseException as error:
-        # Weights that the manifest does not know would be refused: leave the submission as it was.
-        with contextlib.suppress(OSError):
-            for file, old in before.items():
-                if old is None:
-                    file.unlink(missing_ok=True)
-                else:
-                    write_atomically(file, old)
-        if not isinstance(error, OSError):
-            raise
+        with alone_in(submission.folder):  # other weights of it may be written at once, into one manifest
+            _put(submission, files, entry)
+    except OSError as error:
         raise TrainingError(
             Fault(
                 str(path),
@@ -89,6 +83,26 @@ def write_weights(
             )
         ) from None
     return path, sha256
+
+
+def _put(submission: Submission, files: Mapping[Path, bytes], entry: Mapping[str, str]) -> None:
+    """Write files and name them in the manifest, or leave the submission as it was.
+
+    Weights that the manifest does not know would be refused.
+    """
+    before = {file: file.read_bytes() if file.exists() else None for file in files}
+    try:
+        for file, new in files.items():
+            write_atomically(file, new)
+        register_weights(load_submission(submission.folder), entry)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for file, old in before.items():
+                if old is None:
+                    file.unlink(missing_ok=True)
+                else:
+                    write_atomically(file, old)
+        raise
 
 
 def _weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> bytes:

@@ -309,6 +309,58 @@ def test_a_system_that_was_not_isolated_is_marked(make_record, tmp_path):
     assert "beta (not isolated)" not in text
 
 
+def test_a_record_that_does_not_say_how_it_was_isolated_is_marked_everywhere(make_record, harness, tmp_path):
+    handed_in = {
+        "kind": "predictions",
+        "version": None,
+        "variant": None,
+        "code_sha256": None,
+        "predictions_sha256": "3" * 64,
+    }
+    paths = [make_record(name, [0.1, 0.2, r]) for name, r in (("alpha", 0.3), ("beta", 0.25), ("gamma", 0.2))]
+    paths.append(make_record("handed-in", [0.1, 0.2, 0.1], submission=handed_in))
+    for path in (paths[1], paths[3]):  # gamma's stays as it is
+        document = json.loads(path.read_text())
+        del document["run"]["isolation"]
+        path.write_text(json.dumps(document))
+    document = json.loads(paths[0].read_text())
+    document["run"]["isolation"] = "none"
+    paths[0].write_text(json.dumps(document))
+    ranking = rank(load_board(tmp_path / "results", BOARD))
+    marked = {"alpha (not isolated)", "beta (isolation not known)", "gamma", "handed-in"}
+    assert {re.split("  +", line)[2] for line in board_text(ranking).splitlines()[4:8]} == marked
+    rows = json.loads(board_text(ranking, "json"))["rows"]
+    told = {"alpha": "none", "beta": "unknown", "gamma": "landlock", "handed-in": None}
+    assert {row["name"]: row["isolation"] for row in rows} == told
+    in_csv = {
+        row["name"]: row["isolation"] for row in csv.DictReader(io.StringIO(board_text(ranking, "csv")))
+    }
+    assert in_csv == {**told, "handed-in": ""}
+    _, out, _ = harness("compare", paths[1], paths[2], "--results", tmp_path / "results")
+    assert (
+        "beta: ISOLATION NOT KNOWN: the record does not say what kept the predictor from the labels\n" in out
+    )
+    assert "gamma: " not in out
+
+
+@pytest.mark.parametrize("wrong", ["not JSON", "edited"])
+def test_a_record_that_is_left_out_is_named_for_programs_too(make_record, harness, tmp_path, wrong):
+    make_record("alpha", [0.1, 0.2, 0.3])
+    path = make_record("beta", [0.1, 0.2, 0.25])
+    document = json.loads(path.read_text())
+    path.write_text("{" if wrong == "not JSON" else json.dumps({**document, "score": 0.9}))
+    options = ("rank", "--results", tmp_path / "results", "--board", BOARD)
+    code, out, err = harness(*options, "--format", "json")
+    (left_out,) = json.loads(out)["left_out"]
+    assert (code, left_out["file"]) == (1, str(path))
+    assert err == f"error: {left_out['faults'][0]}\n"
+    code, out, _ = harness(*options, "--format", "csv")
+    first, second = csv.DictReader(io.StringIO(out))
+    assert (code, first["name"], first["left_out"], first["rank"]) == (1, "alpha", "", "1")
+    assert (second["name"], second["pearson_r"], second["rank"]) == ("beta", "", "")
+    assert second["left_out"].startswith(f"{path}: ")
+
+
 @pytest.fixture
 def controlled(make_record, rng, tmp_path):
     """An honest system with controls, one that replays, one that does not use the EEG, and an old record."""

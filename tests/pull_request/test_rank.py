@@ -417,6 +417,58 @@ def test_an_ensemble_changes_with_its_member(ranked, fork, upstream):
     assert {name for name, row in rows(document).items() if row["how"] == "scored now"} == {"alpha", "both"}
 
 
+@pytest.mark.parametrize("way", ["by its path", "through a link", "through another link", "code"])
+def test_an_ensemble_changes_with_a_member_that_lies_elsewhere(
+    ranked, fork, upstream, harness, tmp_path, way
+):
+    manifest = {"name": "both", "version": "1.0.0", "title": "t", "authors": ["a"], "licence": "MIT"}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in manifest.items()]
+    upstream.add_system("extras/deep/member", CUMSUM)
+    upstream.add_system("extras/other/member", NEGATED)
+    upstream.path("extras/link").symlink_to("deep")
+    named = "extras/deep/member" if way in ("by its path", "code") else "extras/link/member"
+    members = [f'[[members]]\nsubmission = "../../{place}"' for place in ("baselines/alpha", named)]
+    upstream.write("submissions/both/submission.toml", "\n".join([*lines, 'features = ["mel"]', *members]))
+    upstream.score("submissions/both")
+    upstream.commit("Add an ensemble")
+    fork.git("pull", "--quiet", "--rebase", "origin", "main")
+    code, document, _, _ = ranked()
+    assert (code, rows(document)["both"]["how"]) == (0, "from record")
+    if way == "through another link":
+        fork.path("extras/link").unlink()
+        fork.path("extras/link").symlink_to("other")
+    elif way == "code":
+        fork.write("extras/deep/member/more.py", "A = 1\n")
+    else:
+        fork.add_system("extras/deep/member", NEGATED)
+    for by_base in (False, True):
+        predictions = ()
+        if by_base:
+            left = tmp_path / "predictions"
+            since = ("rank", "--changed-since", "origin/main", "--data", OFFICIAL)
+            code, _, err = harness(*since, "--predictions-out", left)
+            assert code == 0, err
+            predictions = ("--predictions", left)
+        code, document, _, _ = ranked(*predictions)
+        assert (code, rows(document)["both"]["how"]) == (0, "scored now")
+        (stale,) = texts(document, False)
+        assert stale.startswith(f"stale record, scored again: results/{BOARD}/both.json: ")
+
+
+def test_a_member_outside_the_repository_is_refused(ranked, fork, tmp_path):
+    fork.add_system("submissions/gamma", CUMSUM)
+    fork.path("submissions/gamma").rename(tmp_path / "gamma")
+    manifest = {"name": "both", "version": "1.0.0", "title": "t", "authors": ["a"], "licence": "MIT"}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in manifest.items()]
+    outside = os.path.relpath(tmp_path / "gamma", fork.path("submissions/both"))
+    members = [f'[[members]]\nsubmission = "{place}"' for place in ("../../baselines/alpha", outside)]
+    fork.write("submissions/both/submission.toml", "\n".join([*lines, 'features = ["mel"]', *members]))
+    code, document, _, _ = ranked()
+    assert (code, set(rows(document))) == (1, {"alpha", "beta"})
+    expected = f"submissions/both has a member outside the repository: {tmp_path}/gamma"
+    assert texts(document, True) == [expected]
+
+
 def test_a_system_that_fails_its_check_is_not_ranked(ranked, fork):
     fork.add_system("submissions/gamma", "eeg[:, :-1]")
     fork.add_system("submissions/delta", CUMSUM)

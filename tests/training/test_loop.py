@@ -17,6 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from harness.errors import CorpusError, ShapeError, TrainingError, UsageError
+from harness.files import alone_in
 from harness.submission.manifest import load_submission
 from harness.submission.own_code import imported
 from harness.training import train_submission
@@ -470,3 +471,25 @@ def test_validation_part_without_labels(tiny, corpus, split, monkeypatch):
 def test_unknown_variant(tiny, corpus, split):
     with pytest.raises(UsageError, match="--variant"):
         train_submission(tiny(), corpus, split, "mel", variant="large", device="cpu")
+
+
+def test_two_trainings_into_one_folder_are_not_mixed(tiny, train, tmp_path):
+    submission, work = tiny(), tmp_path / "deep" / "work"
+    with alone_in(work, wait=False) as held:  # as the first of the two does
+        assert held
+        with pytest.raises(TrainingError) as caught:
+            train(submission, out=work)
+        assert str(caught.value) == (
+            f"{work}: another training is writing there, expected a work folder of its own.\n"
+            "  Wait for it, or choose another folder with --out."
+        )
+        assert list(work.iterdir()) == []
+    assert train(submission, out=work).folder == work
+    with alone_in(work, wait=False) as held:  # it is free again
+        assert held
+
+
+def test_a_training_that_cannot_begin_leaves_no_folder(tiny, train, tmp_path):
+    with pytest.raises(UsageError, match="--preset"):
+        train(tiny(), preset="none", out=tmp_path / "deep" / "work")
+    assert not (tmp_path / "deep").exists()
