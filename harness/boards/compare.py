@@ -304,7 +304,8 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
     title = f"{one.system} on {one.board}{by}: rank {its.rank if its else 'none'} of {len(ranking.rows)}"
     title += f"; without the EEG: {without_eeg(ranking.rows[own])}"
-    title += f"; chance: {_chance(one)}"
+    if one.record.ranked.chance_words or one.record.ranked.is_common:
+        title += f"; chance: {_chance(one)}"
     n_subjects = len(one.record.subjects)
     if least_p(n_subjects) > LEVEL:
         title += f"\n{_too_few(n_subjects)}: nothing can be separated here at {LEVEL:g}"

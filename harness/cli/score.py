@@ -346,6 +346,7 @@ def _evaluated(
     Where ``results`` names a folder, a submission that has no place there is refused before it runs.
     """
     from harness.cli.output import progress, remark
+    from harness.evaluation.controls import no_surrogates
     from harness.evaluation.evaluate import evaluate, evaluate_predictions
     from harness.evaluation.place import check_place
     from harness.evaluation.predict import grouped
@@ -363,6 +364,8 @@ def _evaluated(
     if results is not None:
         task.check_labels()
         check_place(results, submission, task, run)
+    if run.surrogates != 0 and (reason := no_surrogates(task)):
+        remark(f"no blind control: {reason}")
 
     def keep(made: PredictorRun) -> None:
         _remark_output(submission.name, made.output)
