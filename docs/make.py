@@ -35,6 +35,7 @@ from harness.boards.ranking import rank
 from harness.pull_request.comment import comment_text, load_data
 from harness.records.record import parse_record
 from harness.records.text import record_text
+from harness.scoring.intervals import interval_name
 
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "results"
@@ -125,6 +126,22 @@ def figures(_: str) -> str:
     return _table(["what", "figure", "target", "key"], rows)
 
 
+def coverage(_: str) -> str:
+    """How often intervals hold the true mean, by the number of subjects."""
+    headers = ["subjects", "interval"]
+    kinds = {"in_use": "", "t": "t: ", "percentile": "percentile: "}
+    headers += [f"{kind}{name}" for kind in kinds.values() for name in ("normal", "skewed")]
+    rows = [
+        [
+            number,
+            interval_name(int(number)),
+            *(f"{100 * held[name][kind]:.1f}" for kind in kinds for name in ("normal", "skewed")),
+        ]
+        for number, held in _figures("coverage").items()
+    ]
+    return _table(headers, rows)
+
+
 def speeds(_: str) -> str:
     """Parameters, speed and memory of every system at its paper's size."""
     measured = _figures("figures")["systems"]
@@ -155,6 +172,7 @@ BLOCKS: dict[str, Callable[[str], str]] = {
     "seeds": seeds,
     "heard": heard,
     "figures": figures,
+    "coverage": coverage,
     "speeds": speeds,
     "comment": comment,
 }

@@ -10,7 +10,8 @@
     ├── TrainingError            a training that cannot start or go on
     ├── RecordError              a score record that cannot be read, verified or written
     ├── RepositoryError          no git, no repository, or one that cannot be read
-    └── UsageError               options that contradict each other; the command exits 2
+    └── UsageError               options that contradict each other, or a name that is none of its choices;
+                                 the command exits 2
 
 An error carries one or more faults, and all faults of one kind are reported at once: the reader
 fixes a list, not a chain of surprises. Only ``harness/cli/main.py`` catches these.
@@ -98,7 +99,7 @@ class RepositoryError(HarnessError):
 
 
 class UsageError(HarnessError):
-    """Options contradict each other."""
+    """Options contradict each other, or name what there is not."""
 
 
 MAX_SHOWN = 20
@@ -117,6 +118,30 @@ def shorten(names: Sequence[str], most: int = 5) -> str:
     shown = ", ".join(on_one_line(name) for name in names[:most])
     more = len(names) - most
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def counted(number: int, what: str, several: str = "") -> str:
+    """A number and what is counted, such as ``1 subject`` and ``2 subjects``.
+
+    Args:
+        number: how many.
+        what: one of them.
+        several: more of them, where that is not ``what`` and an s.
+    """
+    return f"{number} {what if number == 1 else several or f'{what}s'}"
+
+
+def no_such(where: str, name: str, known: Sequence[str], remedy: str = "") -> Fault:
+    """The fault of a name that is none of those to choose from.
+
+    Args:
+        where: the option or key that names it.
+        name: what was given.
+        known: the names that there are.
+        remedy: what to do where no known name is near.
+    """
+    expected = f"one of {', '.join(known)}" if known else ""
+    return Fault(where, repr(name), expected, did_you_mean(name, known) or remedy)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -6,8 +6,8 @@ from harness.records.controls import controls_of
 from harness.records.record import CorpusData, RunFacts, SplitPart, System
 from harness.scoring.blind import Blind, is_beyond_chance, is_no_evidence, paired_p
 from harness.scoring.chance import Band, Chance
+from harness.scoring.intervals import mean_interval
 from harness.scoring.measures import measure
-from harness.scoring.statistics import bootstrap_interval
 
 SMALL_SPLIT = {
     "name": "small-split",
@@ -58,7 +58,7 @@ def with_measures(document, names, **scores):
     measures = {
         name: {
             "value": sum(values) / len(values),
-            "ci95": list(bootstrap_interval(values)) if len(values) > 1 else None,
+            "ci95": list(mean_interval(values)) if len(values) > 1 else None,
             "chance": {"circular_shifts": band, "mismatched_segments": None},
             "subjects": dict(zip(document["subjects"], values, strict=True)),
             "segments_undefined": 0,

@@ -20,6 +20,7 @@ from harness.submission.manifest import load_submission
 MAKE = runpy.run_path(str(REPOSITORY / "docs" / "make.py"))
 README = (REPOSITORY / "README.md").read_text()
 RESULTS = (REPOSITORY / "docs" / "results.md").read_text()
+STATISTICS = (REPOSITORY / "docs" / "statistics.md").read_text()
 FIGURES = json.loads((REPOSITORY / "benchmarks" / "figures.json").read_text())
 OURS = MAKE["our_packages"]()
 PAGES = sorted(
@@ -63,6 +64,7 @@ def test_quotations_are_all_there():
     seeds = {("seeds", "convconcatnet simulated-mel")}
     assert MAKE["quoted"](RESULTS) == boards | papers | single | variants | seeds
     assert MAKE["quoted"](README) == {("make-score", "")}
+    assert MAKE["quoted"](STATISTICS) == {("coverage", "")}
 
 
 def test_the_readme_shows_what_the_makefile_runs():
@@ -113,6 +115,16 @@ def test_figures_of_benchmarks_are_quoted():
     assert len(rows) == 26
     for number, benchmark, name in rows:
         assert float(number.replace(",", "")) == FIGURES[benchmark][name]
+
+
+def test_intervals_hold_what_they_say():
+    held = json.loads((REPOSITORY / "benchmarks" / "coverage.json").read_text())
+    assert list(map(int, held)) == sorted(map(int, held))
+    assert {2, 7, 8, 104} <= set(map(int, held))
+    for number, by in held.items():
+        assert 0.94 <= by["normal"]["in_use"] <= 0.96, number
+        assert by["skewed"]["in_use"] >= (0.93 if int(number) >= 8 else 0.87), number
+        assert f"| {number} " in STATISTICS
 
 
 def test_every_systems_speed_is_quoted():

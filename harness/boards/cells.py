@@ -7,14 +7,16 @@ from typing import Any
 from harness.boards.board import Board, BoardName
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
-from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
+from harness.conventions import HASH_DIGITS, SIMULATED_WORDS, labels_words
 from harness.errors import Fault, on_one_line
-from harness.records.record import Measured
+from harness.records.record import COMMON, TAMPERED, Measured
+from harness.scoring.intervals import interval_words
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
-from harness.scoring.statistics import least_p
+from harness.scoring.statistics import STATISTICS_VERSION, least_p
 
 NOT_MEASURED = "not measured"
 _NOT_ISOLATED = {"none": " (not isolated)", "unknown": " (isolation not known)"}
+TRAINING_CHANGED = "TRAINING RECORD CHANGED"
 BELOW_THE_LINE = "Below the line, since a control says that the score may not come from the EEG"
 
 
@@ -40,7 +42,8 @@ def board_notes(ranking: Ranking) -> list[str]:
     if len(ranking.rows) > 1:
         notes.append(
             "Systems that share a letter cannot be told apart, those that share none can (paired sign-flip"
-            f" test over subjects, Holm, {LEVEL:g}). Ranks and intervals: bootstrap over subjects, 95 %."
+            f" test over subjects, Holm, {LEVEL:g}). Ranks: bootstrap over subjects, 95 %. Intervals:"
+            f" {interval_words(len(ranking.board.subjects))}, 95 %."
         )
         n_pairs = len(ranking.rows) * (len(ranking.rows) - 1) // 2
         least = min(1.0, n_pairs * least_p(len(ranking.board.subjects)))
@@ -50,11 +53,21 @@ def board_notes(ranking: Ranking) -> list[str]:
                 f" {counted(n_pairs, 'pair')} of systems Holm's p is never below {least:.4g}, whatever the"
                 " difference."
             )
+    old = [one.system for one in ranking.board.records if one.record.statistics_version != STATISTICS_VERSION]
+    if old:
+        what = "All intervals" if len(old) == len(ranking.rows) else f"Intervals of {', '.join(old)}"
+        notes.append(f"{what} are of another version of the harness: score again.")
     if any(row.controls for row in ranking.rows):
         notes.append(
             "Without the EEG: what the system scores on surrogates of the same segments, EEG from which what"
             " was heard is taken out."
         )
+    if any(row.overlap for row in ranking.rows):
+        notes.append(
+            "Unseen stimuli: by the records of training, verified where the machine that scored had trained"
+            " the weights itself, and declared, their author's word, everywhere else."
+        )
+    notes.append(labels_words(simulated=ranking.board.simulated, held_back=ranking.board.held_back))
     notes += [
         f"Not ranked, scored on {len(row.score.subjects)} subjects only: {row.system} {row.score.value:.4f}."
         for row in ranking.partial
@@ -91,7 +104,7 @@ def row_cells(row: Row, *, bands: bool = False, stimuli: bool = False) -> dict[s
         "system": row.system + _NOT_ISOLATED.get(row.isolation or "", ""),
         score.measure.heading: f"{score.value:.4f}",
         "95 % interval": span(score.ci95),
-        "chance": score.chance_words or span(score.chance),
+        "chance": chance_cell(score),
         "without the EEG": without_eeg(row),
         **{one.measure.heading: f"{one.value:.4f}" for one in row.further},
         "unseen stimuli": _unseen(row),
@@ -131,6 +144,7 @@ def row_values(board: BoardName, row: Row) -> dict[str, Any]:
         "subjects_seen": overlap.subjects_seen if overlap else None,
         "stimuli": overlap.stimuli if overlap else None,
         "stimuli_seen": overlap.stimuli_seen if overlap else None,
+        "training": row.training,
         "mean_on_unseen_stimuli": row.stimuli.unseen.value if row.stimuli else None,
         "mean_on_seen_stimuli": row.stimuli.seen.value if row.stimuli else None,
         "isolation": row.isolation,
@@ -153,6 +167,12 @@ def span(ends: tuple[float, float] | None) -> str:
 def counted(number: int, what: str) -> str:
     """A number with its noun: 1 system, 2 systems."""
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def chance_cell(score: Measured) -> str:
+    """Where chance lies, or that the score is no better; and whether segments have the score in common."""
+    words = score.chance_words or span(score.chance)
+    return f"{words} ({COMMON})" if score.is_common else words
 
 
 def without_eeg(row: Row) -> str:
@@ -206,5 +226,5 @@ def _rank(row: Row) -> str:
 
 def _unseen(row: Row) -> str:
     if row.overlap is None:
-        return "not on record"
-    return f"{row.overlap.stimuli - row.overlap.stimuli_seen} of {row.overlap.stimuli}"
+        return TRAINING_CHANGED if row.training == TAMPERED else "not on record"
+    return f"{row.overlap.stimuli - row.overlap.stimuli_seen} of {row.overlap.stimuli} ({row.training})"

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from harness.boards.board import Board, BoardName, BoardRecord, board_names
-from harness.boards.cells import counted, ranked_words, without_eeg
+from harness.boards.cells import chance_cell, counted, ranked_words, without_eeg
 from harness.boards.ranking import LEVEL, rank
 from harness.boards.row import row_of
 from harness.conventions import SIMULATED_WORDS
-from harness.errors import Fault, RecordError, did_you_mean, shorten
+from harness.errors import Fault, RecordError, UsageError, did_you_mean, shorten
 from harness.records.record import Measured
 from harness.records.text import NOT_ISOLATED
+from harness.scoring.intervals import interval_words, mean_interval
 from harness.scoring.measures import DEFAULT, Measure
 from harness.scoring.statistics import (
-    bootstrap_interval,
     detectable,
     effect_size,
     least_p,
@@ -39,7 +39,7 @@ class Differences:
         measure: by which.
         subjects: subject -> score of the first minus that of the second.
         mean: over subjects.
-        ci95: its bootstrap interval over subjects; None for one subject.
+        ci95: its 95 % interval over subjects; None for one subject.
     """
 
     measure: Measure
@@ -137,7 +137,7 @@ def _differences(one: Measured, other: Measured) -> Differences:
         measure=one.measure,
         subjects=dict(zip(one.subjects, values, strict=True)),
         mean=float(np.mean(values)),
-        ci95=bootstrap_interval(values),
+        ci95=mean_interval(values),
     )
 
 
@@ -152,7 +152,8 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
             `DEFAULT_BOARD`.
 
     Raises:
-        RecordError: there is none, or more than one, or it contradicts itself.
+        UsageError: no record and no submission has that name, or several records have it.
+        RecordError: the submission has no record, or it contradicts itself.
         SubmissionError: the folder's manifest is not valid.
     """
     path = Path(named)
@@ -182,7 +183,8 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
         remedies = [f"Did you mean {shorten(longer)}?" if longer else did_you_mean(name, stems)]
         if submission:
             remedies.append(f"Score it first: harness score {submission.folder}")
-        raise RecordError(
+        kind = RecordError if submission else UsageError
+        raise kind(
             Fault(
                 named,
                 f"no record of {wanted} on {board or 'any board'}",
@@ -191,7 +193,7 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
             )
         )
     listed = shorten([str(one) for one in found.values()], 6)
-    raise RecordError(
+    raise UsageError(
         Fault(named, f"{len(found)} records: {listed}", "one", "Name the record's file, or choose a --board.")
     )
 
@@ -225,7 +227,7 @@ def comparison_text(comparison: Comparison) -> str:
     names_measures = first.record.measure_names != (DEFAULT,)
     lines = [_mean_words(one, named=names_measures) for one in (ranked, *further)]
     lines += [
-        f"{name} without the EEG: {without_eeg(row_of(one))}"
+        f"{name} without the EEG: {without_eeg(row_of(one))}; chance: {_chance(one)}"
         for name, one in zip(names, (first, second), strict=True)
     ]
     lines += [
@@ -279,19 +281,33 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
                 f"{ranking.p[own, place]:.4g}",
                 "" if comparison.detectable is None else f"{comparison.detectable:.4f}",
                 without_eeg(row_of(other)),
+                chance_cell(other.record.ranked),
                 *(f"{further.mean:+.4f}" for further in comparison.further),
             ]
         )
-    headers = ["other system", "difference", "95 % interval", "p (Holm)", "detectable", "without the EEG"]
+    headers = [
+        "other system",
+        "difference",
+        "95 % interval",
+        "p (Holm)",
+        "detectable",
+        "without the EEG",
+        "chance",
+    ]
     headers += [f"difference in {by.short}" for by in board.measures[1:]]
     its = ranking.rows[own].rank
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
     title = f"{one.system} on {one.board}{by}: rank {its.rank if its else 'none'} of {len(ranking.rows)}"
     title += f"; without the EEG: {without_eeg(ranking.rows[own])}"
+    title += f"; chance: {_chance(one)}"
     n_subjects = len(one.record.subjects)
     if least_p(n_subjects) > LEVEL:
         title += f"\n{_too_few(n_subjects)}: nothing can be separated here at {LEVEL:g}"
     return f"{title}\n\n{tabulate(rows, headers, disable_numparse=True)}"
+
+
+def _chance(one: BoardRecord) -> str:
+    return chance_cell(one.record.ranked) or "not known"
 
 
 def _too_few(n_subjects: int) -> str:
@@ -305,7 +321,7 @@ def _mean_words(one: Differences, *, named: bool) -> str:
     words = "mean difference" + (f" in {one.measure.short}" if named else "") + f" {one.mean:+.4f}"
     if one.ci95:
         words += ", 95 % interval {:+.4f} to {:+.4f}".format(*one.ci95)
-        words += f" (bootstrap over {len(one.subjects)} subjects)"
+        words += f" ({interval_words(len(one.subjects))})"
     return words
 
 

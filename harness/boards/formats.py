@@ -26,7 +26,7 @@ from harness.boards.cells import (
 )
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
-from harness.errors import Fault, UsageError, on_one_line
+from harness.errors import Fault, UsageError, no_such, on_one_line, raise_all
 
 # tabulate's names of the formats that are tables.
 STYLES = {"text": "simple", "md": "pipe", "latex": "latex_booktabs", "html": "html"}
@@ -46,6 +46,20 @@ SORTS: Mapping[str, Callable[[Row], Any]] = {
 }
 
 
+def check_choices(form: str, sort: str) -> None:
+    """Refuse a format or an order that boards do not have.
+
+    Raises:
+        UsageError: no such format or order.
+    """
+    faults = []
+    if form not in FORMATS:
+        faults.append(no_such("--format", form, FORMATS))
+    if sort not in SORTS:
+        faults.append(no_such("--sort", sort, tuple(SORTS)))
+    raise_all(UsageError, faults)
+
+
 def board_text(ranking: Ranking, form: str = "text", *, sort: str = "rank", bands: bool = False) -> str:
     """A ranked board in one of ``FORMATS``.
 
@@ -58,9 +72,7 @@ def board_text(ranking: Ranking, form: str = "text", *, sort: str = "rank", band
     Raises:
         UsageError: no such format or order.
     """
-    for option, value, known in (("--format", form, FORMATS), ("--sort", sort, tuple(SORTS))):
-        if value not in known:
-            raise UsageError(Fault(option, repr(value), f"one of {', '.join(known)}"))
+    check_choices(form, sort)
     rows = sorted(ranking.rows, key=SORTS[sort])
     if form == "json":
         return _json(ranking, rows)

@@ -29,6 +29,7 @@ class Row:
         score: by the measure that ranks its board: mean, interval, chance, and the mean of each subject.
         further: the same by the split's further measures, in their order.
         overlap: with what its weights were trained on; None where not on record.
+        training: how far that is to be believed, as a record has it; None likewise.
         stimuli: the score on stimuli that its training saw, and on others; None where not known, or where
             there are not both.
         bands: (n_bands,) mean Pearson r.
@@ -56,6 +57,7 @@ class Row:
     score: Measured
     further: tuple[Measured, ...]
     overlap: Overlap | None
+    training: str | None
     stimuli: SeenAndUnseen | None
     bands: tuple[float, ...]
     controls: Controls | None
@@ -106,6 +108,7 @@ def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -
         score=record.ranked,
         further=record.measured[1:],
         overlap=record.overlap or None,
+        training=record.training,
         stimuli=record.stimuli or None,
         bands=record.bands,
         controls=record.controls or None,

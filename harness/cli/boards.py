@@ -116,9 +116,10 @@ def rank(
 
 def _rank_records(board: str | None, form: str, sort: str, bands: bool, pairs: bool, results: Path) -> None:
     from harness.boards.board import board_names, load_board, parse_board
-    from harness.boards.formats import boards_text
+    from harness.boards.formats import boards_text, check_choices
     from harness.boards.ranking import rank as ranked
 
+    check_choices(form, sort)
     names = [parse_board(board)] if board else board_names(results)
     boards = [load_board(results, name) for name in names]
     rankings = [ranked(one) for one in boards if not one.empty]

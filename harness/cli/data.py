@@ -22,20 +22,51 @@ def data() -> None:
     """Make, fetch, declare and describe corpora."""
 
 
-@data.command("simulate", epilog=examples("harness data simulate my-corpus --seed 2"))
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Another seed, other data."
+@data.command(
+    "simulate",
+    epilog=examples(
+        "harness data simulate my-corpus --seed 2", "harness data simulate contest --secret FILE"
+    ),
 )
-def data_simulate(folder: Path, seed: int) -> None:
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--seed", type=click.IntRange(0), help="Another seed, other data. Default: 1.")
+@click.option(
+    "--secret",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="For a contest: take the seed from the bytes of FILE, which you keep. Records then say that labels"
+    " are held back.",
+)
+def data_simulate(folder: Path, seed: int | None, secret: Path | None) -> None:
     """Make the simulated corpus in DIR, in SparrKULee's own layout."""
-    from harness.cli.output import answer, progress
+    from harness.cli.output import answer, progress, remark
     from harness.corpus.simulated.make import simulate
-    from harness.corpus.simulated.recipe import Recipe
+    from harness.corpus.simulated.recipe import Recipe, secret_seed
 
+    if secret is not None:
+        if seed is not None:
+            raise click.UsageError("--seed or --secret: either gives the seed.")
+        recipe = Recipe(seed=secret_seed(_secret(secret)))
+    else:
+        recipe = Recipe() if seed is None else Recipe(seed=seed)
     with progress("simulating a corpus") as show:
-        simulate(folder, Recipe(seed=seed), on_progress=show)
+        simulate(folder, recipe, secret=secret is not None, on_progress=show)
     answer(f"simulated corpus (no real EEG) in {folder}")
+    if secret is not None:
+        remark(f"Keep {folder} and {secret} to yourself: either tells the labels.")
+
+
+def _secret(path: Path) -> bytes:
+    """The bytes of a secret's file."""
+    from harness.errors import Fault, UsageError
+    from harness.files import read_regular
+
+    try:
+        return read_regular(path, 1 << 20)
+    except OSError as error:
+        raise UsageError(
+            Fault(f"--secret {path}", error.strerror or "cannot be read", "a file of secret bytes")
+        ) from None
 
 
 @data.command("fetch", epilog=examples("harness data fetch dtu dtu-corpus --subjects S1,S9"))
@@ -113,7 +144,9 @@ def data_declare(folder: Path, out: Path | None) -> None:
 @data.command("describe", epilog=examples("harness data describe DIR"))
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
 @click.option(
-    "--split", metavar="FILE", help="A split file whose parts are counted too, beside those of splits/."
+    "--split",
+    metavar="FILE",
+    help="A split file whose parts are counted too, beside the corpus's own and those of splits/.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the description as JSON.")
 def data_describe(folder: Path | None, split: str | None, as_json: bool) -> None:
@@ -123,13 +156,15 @@ def data_describe(folder: Path | None, split: str | None, as_json: bool) -> None
     from harness.cli.output import answer
     from harness.corpus import open_corpus
     from harness.corpus.locate import layouts
+    from harness.tasks.corpus_split import split_folders
     from harness.tasks.describe import describe, description_text
     from harness.tasks.splits import load_split
 
     given = folder or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
     chosen = given or simulated_corpus()
     corpus = open_corpus(chosen)
-    description = describe(corpus, layouts(chosen), [load_split(split)] if split else [])
+    asked = [load_split(split, split_folders(corpus.declaration))] if split else []
+    description = describe(corpus, layouts(chosen), asked)
     if as_json:
         answer(json.dumps(description, indent=1))
     else:

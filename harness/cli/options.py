@@ -75,7 +75,8 @@ def asked_options(command: Command) -> Command:
         click.option(
             "--split",
             metavar="NAME",
-            help="A split of splits/, or a split file (.json) anywhere. Default: that of the corpus.",
+            help="A split by its name, in splits/ or beside corpus.toml, or a split file (.json) anywhere."
+            " Default: that of the corpus.",
         ),
         click.option(
             "--part",

@@ -25,7 +25,7 @@ from harness.cli.options import (
 from harness.errors import Fault, HarnessError, UsageError
 
 if TYPE_CHECKING:
-    from harness.evaluation.bugs import Look
+    from harness.evaluation.findings import Look
     from harness.execution import PredictorRun, Run
     from harness.records.record import Record
     from harness.tasks.task import Task
@@ -162,7 +162,9 @@ def predict(
 @run_options
 @click.option("--quick", is_flag=True, help="No look for bugs: manifest, hashes and a dry run only.")
 @click.option(
-    "--recut", is_flag=True, help="Ask other cuts of the same recordings too, and say where r collapses."
+    "--recut/--no-recut",
+    default=None,
+    help="Ask other cuts of the same recordings too, and say where r collapses. Default: if there are any.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON, and only it.")
 def check(
@@ -176,14 +178,15 @@ def check(
     corpus: str | None,
     run: Run,
     quick: bool,
-    recut: bool,
+    recut: bool | None,
     as_json: bool,
 ) -> None:
     """List what `score` would refuse (manifest, hashes, a dry run, shapes, numbers), and look for bugs.
 
     Bugs that raise no error (a flipped sign, a lag, bands in another order, answers that depend on the batch)
-    are looked for where there are references, on a sample of the part. They are findings: the exit code is 1
-    only for what `score` would refuse. docs/findings.md says what is found.
+    are looked for where there are references, on a sample of the part, as is what needs no EEG: the sample's
+    surrogates, and other cuts of its recordings. They are findings: the exit code is 1 only for what `score`
+    would refuse. docs/findings.md says what is found.
     """
     from functools import cache
 
@@ -234,7 +237,7 @@ def check(
         answer(f"{system} can be scored")
 
 
-def _look(system: Path, task: Task, run: Run, recut: bool) -> Look | None:
+def _look(system: Path, task: Task, run: Run, recut: bool | None) -> Look | None:
     """Look for bugs; None, with a remark, where there are no references."""
     from harness.cli.output import progress, remark
     from harness.errors import CorpusError
@@ -276,7 +279,7 @@ def _check_json(system: Path, faults: list[Fault], checked: list[str], look: Loo
 @click.argument("system", type=SystemPath(), required=False)
 @DATA_OPTION
 @LABELS_OPTION
-@click.option("--split", metavar="FILE", help="The record's split file, where it is none of splits/.")
+@click.option("--split", metavar="FILE", help="The record's split file, where its name is not found.")
 @JOBS_OPTION
 @click.option(
     "--same-order",
@@ -314,12 +317,14 @@ def verify(
 
     recorded = read_record(record)
     raise_all(RecordError, inconsistencies(recorded, str(record)))
-    chosen = system or find_submission(recorded.submission.name)
+    chosen = system or find_submission(recorded.submission.name, shipped=True)
     without_eeg = recorded.submission.kind == "predictions" and labels is not None and data is None
     if not recorded.simulated and data is None and not without_eeg:
         raise UsageError(
             Fault("--data", "not given", f"the {recorded.corpus.name} corpus that the record was scored on")
         )
+
+    _check_variant(record, recorded, chosen)
 
     def open_task() -> Task:
         return open_asked(
@@ -345,6 +350,25 @@ def verify(
     answer(verification_text(verification))
     if not verification.reproduced:
         sys.exit(1)
+
+
+def _check_variant(record: Path, recorded: Record, system: Path) -> None:
+    """Refuse a record of a variant that the submission does not have.
+
+    Raises:
+        RecordError: there is no such variant.
+    """
+    from harness.errors import RecordError, no_such
+    from harness.predictions import is_predictions
+    from harness.submission.manifest import load_submission
+
+    variant = recorded.submission.variant
+    if variant is None or is_predictions(system):
+        return
+    submission = load_submission(system)
+    if variant not in submission.variants:
+        where = f"{record}: variant, which {submission.name} lacks"
+        raise RecordError(no_such(where, variant, submission.variants))
 
 
 def _split_to_verify(recorded: Record) -> str | None:
@@ -395,7 +419,7 @@ def _evaluated(
 
 
 def _refuse_with_predictions(
-    *, variant: str | None, save_predictions: Path | None, recut: bool = False
+    *, variant: str | None, save_predictions: Path | None, recut: bool | None = None
 ) -> None:
     given = (("--variant", variant), ("--save-predictions", save_predictions), ("--recut", recut or None))
     for name, value in given:

@@ -10,6 +10,7 @@ import click
 from harness.cli.group import cli, examples
 from harness.cli.open import open_asked
 from harness.cli.options import DATA_OPTION, FEATURE_OPTION, SEED_OPTION, VARIANT_OPTION, SystemPath
+from harness.errors import UsageError, no_such
 
 
 @cli.command(
@@ -22,7 +23,7 @@ from harness.cli.options import DATA_OPTION, FEATURE_OPTION, SEED_OPTION, VARIAN
 @click.option(
     "--split",
     metavar="NAME",
-    help="Whose training part: a split of splits/, or a split file. Default: that of the corpus.",
+    help="Whose training part: a split by its name, or a split file. Default: that of the corpus.",
 )
 @FEATURE_OPTION
 @DATA_OPTION
@@ -106,6 +107,8 @@ def train(
         if not isinstance(value, dict):
             answer(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
     answer(f"weights: {trained.path} (sha256 {trained.sha256[:16]}…, in the manifest)")
+    if not trained.signed:
+        remark("The training record is not signed: no key can be kept in the user's configuration folder.")
     if trained.folder:
         remark(f"log and checkpoint: {trained.folder}")
     remark(f"next: {_score_command(submission, data, split, task.feature, variant)}")
@@ -151,13 +154,16 @@ def import_weights(
     from harness.cli.output import answer, remark
     from harness.submission.find import check_own
     from harness.submission.manifest import load_submission
-    from harness.tasks.splits import default_split, load_split
+    from harness.tasks.corpus_split import default_split, split_folders
+    from harness.tasks.splits import load_split
     from harness.training.import_weights import import_weights as convert
 
     check_own(submission)
     loaded = load_submission(submission)
     declaration = corpus_named(corpus, data)
-    chosen = load_split(split or default_split(declaration))
+    chosen = load_split(split, split_folders(declaration)) if split else default_split(declaration)
+    if feature not in declaration.features:
+        raise UsageError(no_such("--feature", feature, list(declaration.features)))
     path, sha256 = convert(loaded, file, declaration, chosen, feature, variant=variant)
     answer(f"weights: {path} (sha256 {sha256[:16]}…, in the manifest)")
     remark("What these weights have seen is not on record; score records will say so.")

@@ -130,6 +130,7 @@ class Declaration:
         default_split: a split's name, or the path of a split file, relative to ``folder``.
         default_splits: layout -> split, where it has another default.
         measure: what a split that names no measure is scored by.
+        held_back: parts whose labels nobody but the organiser has; those of all others are public.
         surrogates: how the blind control's EEG is made; empty for what suits the measure.
         preprocessing: the recipe by which the EEG was made of raw recordings, its sha256 and the version of
             the code that applied it; None where that is not known.
@@ -153,6 +154,7 @@ class Declaration:
     default_split: str = ""
     default_splits: Mapping[str, str] = field(default_factory=dict)
     measure: str = DEFAULT_MEASURE
+    held_back: frozenset[str] = frozenset()
     surrogates: str = ""
     preprocessing: Mapping[str, Any] | None = None
     fetch: Mapping[str, Any] | None = None
@@ -274,6 +276,9 @@ def _declaration(path: Path, folder: Path | None) -> Declaration:
         default_split=document.get("default_split", ""),
         default_splits=document.get("default_splits", {}),
         measure=document.get("measure", DEFAULT_MEASURE),
+        held_back=frozenset(
+            part for part, labels in document.get("labels", {}).items() if labels == "held back"
+        ),
         surrogates=document.get("surrogates", ""),
         preprocessing=document.get("preprocessing"),
         fetch=document.get("fetch"),

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from harness.conventions import Progress
 from harness.errors import PredictionsError, raise_all
 from harness.evaluation.controls import asked_of, blind_control, ranking_measure
-from harness.evaluation.overlap import Seen, seen_and_unseen, seen_in_training, training_overlap
+from harness.evaluation.overlap import seen_and_unseen, seen_in_training, training_overlap
 from harness.evaluation.predict import grouped, predicted
 from harness.evaluation.prepare import Prepared, prepare
 from harness.execution import PredictorRun, Run
@@ -31,6 +31,7 @@ from harness.records import provenance
 from harness.records.controls import controls_of
 from harness.records.key import key_of
 from harness.records.record import (
+    HELD_BACK,
     CorpusData,
     GitCommit,
     Member,
@@ -45,6 +46,7 @@ from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
 from harness.scoring.score import SCORER_VERSION, Score, combine, score_with_chance
 from harness.submission.manifest import Submission
+from harness.submission.training_record import UNKNOWN, Training
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.splits import DEFAULT_MEASURES
 from harness.tasks.task import Task
@@ -138,7 +140,7 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
         predictions_sha256=predictions_sha256(path),
     )
     scored = score_task(task, read_predictions(path, task.expected))
-    corpus = _corpus(task, task.fingerprint(scored.references))
+    corpus = corpus_data(task, task.fingerprint(scored.references))
     return _record(task, scored, system, corpus, path.resolve().parent, seed)
 
 
@@ -194,8 +196,8 @@ def expected_key(prepared: Prepared, fingerprint: str) -> str:
     task = prepared.task
     return key_of(
         system_of(prepared),
-        _split_part(task),
-        _corpus(task, fingerprint),
+        split_part(task),
+        corpus_data(task, fingerprint),
         feature=task.feature,
         scorer_version=SCORER_VERSION,
         seed=prepared.run.seed,
@@ -215,11 +217,11 @@ def _submission_record(
         task,
         scored,
         system_of(prepared),
-        _corpus(task, fingerprint),
+        corpus_data(task, fingerprint),
         prepared.submission.folder,
         prepared.run.seed,
         made=made,
-        seen=seen_in_training(task, weights),
+        training=seen_in_training(task, weights),
         blind=blind,
     )
 
@@ -247,7 +249,8 @@ def system_of(prepared: Prepared) -> System:
     )
 
 
-def _split_part(task: Task) -> SplitPart:
+def split_part(task: Task) -> SplitPart:
+    """What a record says of its split."""
     split = task.split
     return SplitPart(
         name=split.name,
@@ -258,7 +261,8 @@ def _split_part(task: Task) -> SplitPart:
     )
 
 
-def _corpus(task: Task, fingerprint: str) -> CorpusData:
+def corpus_data(task: Task, fingerprint: str = "") -> CorpusData:
+    """What a record says of its corpus; the fingerprint is that of the data that were scored."""
     kind = "simulated" if task.corpus.simulated else "real"
     declaration = task.corpus.declaration
     return CorpusData(
@@ -266,6 +270,7 @@ def _corpus(task: Task, fingerprint: str) -> CorpusData:
         kind=kind,
         fingerprint=fingerprint,
         declaration_sha256=UNSET if declaration.is_shipped else declaration.sha256,
+        labels=HELD_BACK if task.is_held_back else UNSET,
     )
 
 
@@ -278,9 +283,10 @@ def _record(
     seed: int,
     *,
     made: PredictorRun | None = None,
-    seen: Seen | None = None,
+    training: Training = UNKNOWN,
     blind: Blind | None = None,
 ) -> Record:
+    seen = training.seen
     seconds = None if made is None else made.seconds
     n_surrogates = blind.segments if blind else 0
     eeg_seconds = task.eeg_seconds + n_surrogates * task.split.segment_seconds
@@ -289,7 +295,7 @@ def _record(
         scored.score,
         chance=scored.chance,
         submission=system,
-        split=_split_part(task),
+        split=split_part(task),
         corpus=corpus,
         feature=task.feature,
         seed=seed,
@@ -307,5 +313,6 @@ def _record(
             processors=host.processors,
             isolation=UNSET if made is None else made.isolation,
             order_seed=UNSET if made is None else made.order_seed,
+            training=training.status or UNSET,
         ),
     )

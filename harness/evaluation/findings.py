@@ -69,6 +69,18 @@ class Finding(NamedTuple):
         return f"{self.severity}: {self.name}: {self.evidence}.\n  Likely cause: {self.likely_cause}."
 
 
+class Look(NamedTuple):
+    """What was found.
+
+    Attributes:
+        findings: what is probably wrong; empty for a system of which nothing is.
+        seen: what was looked at, in words.
+    """
+
+    findings: list[Finding]
+    seen: list[str]
+
+
 @dataclass(frozen=True)
 class _Units:
     """All segments, each band with mean 0 and norm 1 over time.

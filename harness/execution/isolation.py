@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import MAX_SHOWN, Fault, PredictorError, UsageError, raise_all
+from harness.errors import MAX_SHOWN, Fault, PredictorError, UsageError, no_such, raise_all
 from harness.execution import landlock, seccomp
 
 BUBBLEWRAP, LANDLOCK, NONE = "bubblewrap", "landlock", "none"
@@ -71,7 +71,7 @@ def choose(asked: str) -> str:
         PredictorError: what is asked for does not work here, or nothing does.
     """
     if asked not in CHOICES:
-        raise UsageError(Fault("isolation", repr(asked), f"one of {', '.join(CHOICES)}"))
+        raise UsageError(no_such("isolation", asked, CHOICES))
     if asked == NONE:
         return NONE
     tried = [means() for means in (bubblewrap, landlocked)]

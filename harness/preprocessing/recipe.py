@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
-from harness.errors import CorpusError, Fault, did_you_mean, raise_all
+from harness.errors import CorpusError, Fault, UsageError, did_you_mean, raise_all
 from harness.files import read_regular
 from harness.schemas.documents import parse_toml
 
@@ -176,16 +176,14 @@ def load_recipe(name: str) -> Recipe:
     """A recipe by name, or by the path of a TOML file.
 
     Raises:
-        CorpusError: no such recipe, or everything that is wrong with it.
+        UsageError: no such recipe.
+        CorpusError: everything that is wrong with it.
     """
     known = recipe_names()
     path = FOLDER / f"{name}.toml" if name in known else Path(name)
     if name not in known and path.suffix != ".toml":
-        raise CorpusError(
-            Fault(
-                f"recipe {name}", "unknown", f"{', '.join(known)} or a .toml file", did_you_mean(name, known)
-            )
-        )
+        expected = f"{', '.join(known)} or a .toml file"
+        raise UsageError(Fault("--recipe", repr(name), expected, did_you_mean(name, known)))
     try:
         content = read_regular(path, MOST_RECIPE_BYTES)
         document = parse_toml(content)

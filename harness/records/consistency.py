@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.errors import Fault
 from harness.records.bands import ChanceBands, chance_of
-from harness.records.record import MeasureResult, Record
+from harness.records.record import DECLARED, TAMPERED, VERIFIED, MeasureResult, Record
 from harness.scoring.blind import is_beyond_chance, is_no_evidence, paired_p
+from harness.scoring.intervals import interval_words, mean_interval
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
-from harness.scoring.score import SCORER_VERSION
-from harness.scoring.statistics import STATISTICS_VERSION, bootstrap_interval
+from harness.scoring.statistics import STATISTICS_VERSION
 
 # A mean that is computed again agrees up to rounding.
 SAME_MEAN = 1e-9
@@ -78,16 +78,12 @@ def _interval(
             yield place, _words(ci95), "null for one subject, and an interval for more"
         return
     low, high = ci95
-    if not min(scores) - SAME_MEAN <= low <= high <= max(scores) + SAME_MEAN:
-        yield (
-            place,
-            _words(ci95),
-            f"an interval inside {min(scores):.6f} to {max(scores):.6f}, its subjects",
-        )
-    elif record.scorer_version == SCORER_VERSION:
-        own = bootstrap_interval(scores)
+    if record.statistics_version == STATISTICS_VERSION:
+        own = mean_interval(scores)
         if own is not None and max(abs(low - own[0]), abs(high - own[1])) > SAME_MEAN:
-            yield place, _words(ci95), f"{_words(own)}, the bootstrap of its subjects"
+            yield place, _words(ci95), f"{_words(own)}, the {interval_words(len(scores))}"
+    elif not low <= high:
+        yield place, _words(ci95), "the lower end first"
 
 
 def _chance(place: str, chance: ChanceBands) -> _Found:
@@ -246,6 +242,13 @@ def _counts(record: Record) -> _Found:
 
 def _overlap(record: Record) -> _Found:
     overlap = record.overlap
+    if record.run.training and bool(overlap) == (record.run.training == TAMPERED):
+        expected = f"{TAMPERED}, if a record says so" if not overlap else f"{VERIFIED} or {DECLARED}"
+        yield (
+            "run: training",
+            record.run.training,
+            f"{expected}, as overlap is {'there' if overlap else 'not'}",
+        )
     if not overlap:
         return
     if overlap.subjects != len(record.subjects):

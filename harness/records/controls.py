@@ -8,7 +8,7 @@ import msgspec
 
 from harness.records.bands import ChanceBands, chance_bands
 from harness.scoring.blind import Blind
-from harness.scoring.statistics import bootstrap_interval
+from harness.scoring.intervals import mean_interval
 
 SCORES_WITHOUT_EEG = "scores without the EEG"
 NO_EVIDENCE = "no evidence of using the EEG"
@@ -19,7 +19,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         value: mean over subjects.
-        ci95: its 95 % interval (bootstrap over subjects); None for one subject.
+        ci95: its 95 % interval (``harness.scoring.intervals``); None for one subject.
         p: of the one-sided sign-flip test that it is better than 0; None with too few subjects to tell.
         subjects: subject -> its difference.
     """
@@ -35,7 +35,7 @@ class BlindResult(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         value: mean over subjects.
-        ci95: its 95 % interval (bootstrap over subjects); None for one subject.
+        ci95: its 95 % interval (``harness.scoring.intervals``); None for one subject.
         chance: what the predictions from surrogates score by chance.
         subjects: subject -> mean over its segments that have surrogates.
         segments: how many surrogates were asked.
@@ -88,14 +88,14 @@ def controls_of(blind: Blind, sampled: bool) -> Controls:
     return Controls(
         blind=BlindResult(
             value=blind.value,
-            ci95=bootstrap_interval(list(blind.subjects.values())),
+            ci95=mean_interval(list(blind.subjects.values())),
             chance=chance_bands(blind.chance),
             subjects=blind.subjects,
             segments=blind.segments,
             sampled=sampled,
             difference=Difference(
                 value=sum(differences) / len(differences),
-                ci95=bootstrap_interval(differences),
+                ci95=mean_interval(differences),
                 p=blind.p,
                 subjects=blind.differences,
             ),

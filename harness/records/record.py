@@ -21,19 +21,25 @@ from msgspec import UNSET, UnsetType
 
 from harness.conventions import DEFAULT_VARIANT
 from harness.errors import Fault, RecordError, raise_all
-from harness.records.bands import ChanceBands, chance_bands
+from harness.records.bands import ChanceBands, chance_bands, chance_of
 from harness.records.controls import Controls
 from harness.records.stimuli import SeenAndUnseen
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema, schema_faults
+from harness.scoring.blind import is_common
 from harness.scoring.chance import Chance
+from harness.scoring.intervals import mean_interval
 from harness.scoring.measures import DEFAULT, Measure, measure
 from harness.scoring.score import SCORER_VERSION, MeasureScore, Score
-from harness.scoring.statistics import STATISTICS_VERSION, bootstrap_interval
+from harness.scoring.statistics import STATISTICS_VERSION
 
 RECORD_VERSION = 1
+HELD_BACK = "held back"
+COMMON = "common to segments"
 MOST_RECORD_BYTES = 8 << 20
 MOST_SHOWN = 60  # characters of a name that is refused
+# How far a training record is to be believed, best first; see harness.submission.training_record.
+VERIFIED, DECLARED, TAMPERED = TRAINING_STATUSES = ("verified", "declared", "tampered")
 # Fields that two runs of the same inputs may differ in.
 VOLATILE = ("run", "git")
 _NUMBER_LIST = re.compile(r"\[\s+([-+.\deE,\s]+?)\s+\]")
@@ -62,7 +68,7 @@ class MeasureResult(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         value: mean over subjects.
-        ci95: its 95 % interval (bootstrap over subjects); None for one subject.
+        ci95: its 95 % interval (``harness.scoring.intervals``); None for one subject.
         chance: what the predictions score by chance.
         subjects: subject -> mean over segments.
         segments_undefined: how many segments have no value, in the prediction or in the reference; each
@@ -114,6 +120,11 @@ class Measured:
             return False
         low, high = self.chance
         return self.value < low if self.measure.higher_is_better else self.value > high
+
+    @property
+    def is_common(self) -> bool:
+        """Whether the predictions score beyond doubt against references of other segments."""
+        return is_common(self.measure, chance_of(self.chances))
 
     @property
     def chance_words(self) -> str:
@@ -217,12 +228,19 @@ class CorpusData(msgspec.Struct, frozen=True, kw_only=True):
         kind: "real" or "simulated".
         fingerprint: of the EEG and references of all segments.
         declaration_sha256: of what the corpus declares itself to be, where it does not come with the harness.
+        labels: "held back" where nobody but the organiser has them; absent where they are public.
     """
 
     name: str
     kind: str
     fingerprint: str
     declaration_sha256: str | UnsetType = UNSET
+    labels: str | UnsetType = UNSET
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether nobody but the organiser has the labels."""
+        return self.labels == HELD_BACK
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):
@@ -253,6 +271,8 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
         isolation: what kept the predictor apart: ``bubblewrap``, ``landlock`` or ``none``; absent for
             predictions that were handed in, and where a submission's were made by another job.
         order_seed: of the order in which segments were asked, secret while the run lasted; absent likewise.
+        training: how far the records of training are to be believed on this machine: ``verified``, signed by
+            it; ``declared``, the author's word; ``tampered``, changed since it signed them; absent without.
     """
 
     finished: str
@@ -262,6 +282,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     processors: int
     isolation: str | UnsetType = UNSET
     order_seed: str | UnsetType = UNSET
+    training: str | UnsetType = UNSET
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -270,7 +291,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         record_version: of the schema.
         score: mean Pearson r over subjects.
-        ci95: its 95 % interval (bootstrap over subjects); None for one subject.
+        ci95: its 95 % interval (``harness.scoring.intervals``); None for one subject.
         chance: what the predictions score by chance.
         bands: (n_bands,) mean Pearson r over subjects.
         measures: name of the split's every measure but Pearson r -> the score by it; absent without any.
@@ -363,6 +384,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         enough = (n for n in range(max(sizes)) if sum(min(n, size) for size in sizes) >= blind.segments)
         return next(enough, None)
 
+    @property
+    def training(self) -> str | None:
+        """How far what its weights have seen is to be believed; None where nothing is on record."""
+        return self.run.training or (DECLARED if self.overlap else None)
+
     def has(self, name: str) -> bool:
         """Whether there is a score by the measure of this name; there always is one by Pearson r."""
         return name == DEFAULT or name in (self.measures or {})
@@ -420,7 +446,7 @@ def build_record(
     record = Record(
         record_version=RECORD_VERSION,
         score=score.pearson_r,
-        ci95=bootstrap_interval([subject.pearson_r for subject in subjects.values()]),
+        ci95=mean_interval([subject.pearson_r for subject in subjects.values()]),
         chance=chance_bands(chance),
         bands=score.bands,
         measures={name: _measure_result(one, chance.measures[name]) for name, one in score.measures.items()}
@@ -512,7 +538,7 @@ def _measure_result(score: MeasureScore, chance: Chance) -> MeasureResult:
     subjects = score.subjects.values()
     return MeasureResult(
         value=score.value,
-        ci95=bootstrap_interval([subject.value for subject in subjects]),
+        ci95=mean_interval([subject.value for subject in subjects]),
         chance=chance_bands(chance),
         subjects={name: subject.value for name, subject in score.subjects.items()},
         segments_undefined=sum(

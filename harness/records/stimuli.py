@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from harness.scoring.intervals import mean_interval
 from harness.scoring.score import SomeSegments
-from harness.scoring.statistics import bootstrap_interval
 
 
 class StimulusGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +15,7 @@ class StimulusGroup(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         value: mean over the subjects that have any.
-        ci95: its 95 % interval (bootstrap over these); None for one.
+        ci95: its 95 % interval (``harness.scoring.intervals``); None for one.
         subjects: subject -> mean over its segments of these stimuli.
         segments: how many there are.
     """
@@ -42,7 +42,7 @@ def stimulus_group(score: SomeSegments) -> StimulusGroup:
     """A group as a record has it."""
     return StimulusGroup(
         value=score.value,
-        ci95=bootstrap_interval(list(score.subjects.values())),
+        ci95=mean_interval(list(score.subjects.values())),
         subjects=score.subjects,
         segments=score.segments,
     )

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from harness.conventions import SIMULATED_WORDS
-from harness.records.record import CorpusData, Measured, Record, SubjectResult
+from harness.conventions import SIMULATED_WORDS, labels_words
+from harness.records.record import DECLARED, TAMPERED, VERIFIED, CorpusData, Measured, Record, SubjectResult
 from harness.records.stimuli import StimulusGroup
+from harness.scoring.intervals import interval_words
 from harness.scoring.measures import measure
+from harness.scoring.statistics import STATISTICS_VERSION
 
 NOT_ISOLATED = {
     "none": "NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)",
     "unknown": "ISOLATION NOT KNOWN: the record does not say what kept the predictor from the labels",
+}
+_TRAINING_WORDS = {
+    VERIFIED: "verified: trained by the machine that scored",
+    DECLARED: "declared by the author, not verified",
+    TAMPERED: "by a record that was changed",
 }
 
 
@@ -46,6 +53,7 @@ def record_text(record: Record) -> str:
                 *(line for one in measured[1:] for line in (_mean_line(record, one), *chance_lines(one))),
                 *blind_lines(record),
                 *overlap_lines(record),
+                labels_words(simulated=record.simulated, held_back=record.corpus.is_held_back),
             ]
         )
     )
@@ -112,9 +120,10 @@ def overlap_lines(record: Record) -> list[str]:
     overlap = record.overlap
     if not overlap:
         return []
+    training = _TRAINING_WORDS[record.training or DECLARED]
     lines = [
         f"weights have seen {overlap.subjects_seen} of {overlap.subjects} subjects and"
-        f" {overlap.stimuli_seen} of {overlap.stimuli} stimuli"
+        f" {overlap.stimuli_seen} of {overlap.stimuli} stimuli ({training})"
     ]
     if record.stimuli:
         groups = (("seen", record.stimuli.seen), ("unseen", record.stimuli.unseen))
@@ -133,6 +142,17 @@ def flag_lines(record: Record) -> list[str]:
         )
     if record.isolation in NOT_ISOLATED:
         lines.append(NOT_ISOLATED[record.isolation])
+    mismatched = record.ranked.chances.mismatched_segments
+    if record.ranked.is_common and mismatched is not None:
+        lines.append(
+            f"COMMON TO SEGMENTS: the predictions score {mismatched.mean:.4f} against references of other"
+            " segments too, far beyond circular shifts; so much needs no EEG of the segment"
+        )
+    if record.training == TAMPERED:
+        lines.append(
+            "TRAINING RECORD CHANGED: it is not what this machine signed when it trained the weights; what"
+            " they have seen is not known"
+        )
     lines += control_flags(record)
     if flags.segments_missing:
         lines.append(f"{flags.segments_missing} segments without a prediction count 0")
@@ -178,8 +198,10 @@ def _mean_line(record: Record, measured: Measured) -> str:
         line += " (one subject: no interval)"
     else:
         low, high = measured.ci95
+        known = record.statistics_version == STATISTICS_VERSION
         n_subjects = len(measured.subjects)
-        line += f", 95 % interval {low:.4f} to {high:.4f} (bootstrap over {n_subjects} subjects)"
+        over = interval_words(n_subjects) if known else f"over {n_subjects} subjects, by other rules"
+        line += f", 95 % interval {low:.4f} to {high:.4f} ({over})"
     return line + (", simulated" if record.simulated else "")
 
 

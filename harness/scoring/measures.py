@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import Fault, ShapeError, SplitError, did_you_mean
+from harness.errors import Fault, ShapeError, SplitError, no_such
 from harness.scoring.cosine import angle, check_centre, cosine, cosine_centred, unit_segments
 from harness.scoring.pearson import correlate, pearson_r, unit_series
 
@@ -138,7 +138,7 @@ def measure(name: str, where: str = "measures") -> Measure:
     """
     if name not in MEASURES:
         known = sorted(MEASURES)
-        raise SplitError(Fault(where, repr(name), f"one of {', '.join(known)}", did_you_mean(name, known)))
+        raise SplitError(no_such(where, name, known))
     return MEASURES[name]
 
 

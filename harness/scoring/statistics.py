@@ -3,7 +3,6 @@
 The unit is the subject, never the segment: a subject's segments share a head, a cap and a day. Scores are
 (n_systems, n_subjects), one mean Pearson r each, and everything is drawn jointly for all systems.
 
-    bootstrap_interval   of one mean
     rank_intervals       of every system's rank
     sign_flip_test       paired, two-sided (or one-sided): exact for up to 20 subjects, Monte Carlo beyond
     holm                 adjusted for as many tests as there are
@@ -14,17 +13,17 @@ The unit is the subject, never the segment: a subject's segments share a head, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 # A change that moves an interval or chance by more than rounding raises this number; scores are not touched.
-STATISTICS_VERSION = 1
+# 1: percentile bootstrap. 2: t and studentised intervals, ``harness.scoring.intervals``.
+STATISTICS_VERSION = 2
 
 BOOTSTRAP_DRAWS = 10_000
-BOOTSTRAP_SEED = 20240415  # fixed, so that the same subjects always give the same interval
+BOOTSTRAP_SEED = 20240415  # fixed, so that the same subjects always give the same ranks
 EXACT_SUBJECTS = 20  # 2^20 signs; beyond, they are drawn
 SIGN_DRAWS = 20_000
 SIGN_SEED = 20240417
@@ -45,27 +44,6 @@ class RankInterval(NamedTuple):
     rank: int
     low: int
     high: int
-
-
-def bootstrap_interval(
-    values: Sequence[float], *, level: float = 0.95, draws: int = BOOTSTRAP_DRAWS
-) -> tuple[float, float] | None:
-    """Percentile bootstrap interval of the mean (Efron 1979), resampling the values.
-
-    Args:
-        values: one number a subject.
-        level: the share of draws inside the interval.
-        draws: how many resamples; the same subjects are drawn for every system of as many subjects.
-
-    Returns:
-        Lower and upper end; None for fewer than two values, of which no resample differs.
-    """
-    sample = np.asarray(values, dtype=np.float64)
-    if sample.size < 2:
-        return None
-    means = sample[_picks(sample.size, draws)].mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def rank_intervals(

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.errors import Fault, SubmissionError, raise_all
+from harness.errors import Fault, SubmissionError, UsageError, raise_all
 from harness.execution import PredictorRun, full_disk_explained, unnamed_storage
 from harness.predictor import zscore
 from harness.submission.manifest import MANIFEST, Submission, load_submission
@@ -51,7 +51,7 @@ def load_members(ensemble: Submission) -> tuple[Member, ...]:
         where = f"{ensemble.folder / MANIFEST}: member {number}, {entry['submission']}"
         try:
             member = _load(ensemble.folder / entry["submission"], entry.get("variant"))
-        except SubmissionError as error:
+        except (SubmissionError, UsageError) as error:
             faults += [replace(fault, where=f"{where}: {fault.where}") for fault in error.faults]
             continue
         lacking = [feature for feature in ensemble.features if not member.submission.decodes(feature)]

@@ -23,12 +23,14 @@ import numpy as np
 from harness.conventions import Progress
 from harness.corpus import Corpus
 from harness.corpus.simulated.check import check_simulated
-from harness.errors import Fault, TrainingError, raise_all, shorten
+from harness.errors import Fault, TrainingError, UsageError, raise_all, shorten
 from harness.files import alone_in
 from harness.predictor import Setup
 from harness.records import provenance
-from harness.submission.manifest import Submission, weights_file
+from harness.records.record import VERIFIED
+from harness.submission.manifest import Submission, Weights, weights_file
 from harness.submission.own_code import imported
+from harness.submission.training_record import read_training
 from harness.tasks.segments import cut_segments
 from harness.tasks.sizes import sizes
 from harness.tasks.splits import Split
@@ -70,6 +72,7 @@ class Trained:
         report: the trainer's report.
         seconds: how long the training took.
         folder: where checkpoint and log lie, where there are any.
+        signed: whether the record beside the weights bears this machine's signature.
     """
 
     path: Path
@@ -77,6 +80,7 @@ class Trained:
     report: Mapping[str, Any]
     seconds: float
     folder: Path | None = None
+    signed: bool = True
 
 
 def train_submission(
@@ -119,8 +123,9 @@ def train_submission(
         on_progress: called with what is done, its total and a note.
 
     Raises:
-        TrainingError: the submission has no trainer, or the trainer failed, or takes no such options.
-        SubmissionError: feature, variant or manifest do not fit.
+        UsageError: no such variant or preset, or options that the trainer does not take.
+        TrainingError: the submission has no trainer, or the trainer failed.
+        SubmissionError: feature or manifest do not fit.
         SplitError, CorpusError: the split or the data do not fit, or labels are missing.
     """
     submission.check_feature(feature)
@@ -283,7 +288,7 @@ def _result(submission: Submission, returned: object) -> TrainingResult:
 
 def _refuse_options(submission: Submission, given: list[str]) -> None:
     if given:
-        raise TrainingError(
+        raise UsageError(
             Fault(
                 f"{submission.name}: {', '.join(given)}",
                 f"the trainer {submission.manifest['trainer']!r} is a function, which takes no such option",
@@ -339,8 +344,10 @@ def _write(
         setup.variant,
         (result.weights, result.metadata),
         record,
+        trained_here=True,
     )
-    return Trained(path, sha256, result.report, seconds, result.folder)
+    status = read_training([Weights(path, sha256, path.with_suffix(".json"))]).status
+    return Trained(path, sha256, result.report, seconds, result.folder, signed=status == VERIFIED)
 
 
 def _training_record(

@@ -14,6 +14,7 @@ import numpy as np
 from harness.errors import Fault, TrainingError
 from harness.files import alone_in, write_atomically
 from harness.submission.manifest import Submission, load_submission, register_weights, weights_file
+from harness.submission.training_record import signed
 from harness.tasks.splits import Split
 
 
@@ -25,6 +26,8 @@ def write_weights(
     variant: str,
     weights: tuple[Mapping[str, np.ndarray[Any, Any]], Mapping[str, str]],
     record: Mapping[str, Any],
+    *,
+    trained_here: bool = False,
 ) -> tuple[Path, str]:
     """Write weights and their record, then name both in the manifest.
 
@@ -36,6 +39,7 @@ def write_weights(
         variant: that uses them.
         weights: name -> array, and the file's metadata.
         record: where they come from; the file's sha256 is added.
+        trained_here: whether this machine trained them, and signs the record.
 
     Returns:
         The weights file and its sha256.
@@ -54,7 +58,8 @@ def write_weights(
     path = submission.folder / relative
     content = _weights_bytes(arrays, metadata)
     sha256 = hashlib.sha256(content).hexdigest()
-    text = json.dumps({"weights_sha256": sha256, **record}, indent=1) + "\n"
+    whole = {"weights_sha256": sha256, **record}
+    text = json.dumps(signed(whole) if trained_here else whole, indent=1) + "\n"
     entry = {
         "corpus": corpus,
         "split": split.name,

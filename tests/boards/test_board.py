@@ -31,7 +31,7 @@ def results(make_record, rng, tmp_path):
 
 
 def _faults(call):
-    with pytest.raises(RecordError) as caught:
+    with pytest.raises((RecordError, UsageError)) as caught:
         call()
     return [str(fault) for fault in caught.value.faults]
 
@@ -258,10 +258,10 @@ def test_rank_and_compare_as_commands(harness, results):
     assert code == 0
     assert out.splitlines()[0] == f"leader on {BOARD}: rank 1 of 4; without the EEG: not measured"
     code, _, err = harness("compare", "leader", "nobody", "--results", results)
-    assert (code, f"nobody: no record of nobody on {BOARD}" in err) == (1, True)
+    assert (code, f"nobody: no record of nobody on {BOARD}" in err) == (2, True)
     assert "Did you mean" not in err
     code, _, err = harness("compare", "leadr", "--results", results)
-    assert (code, "Did you mean 'leader'?" in err) == (1, True)
+    assert (code, "Did you mean 'leader'?" in err) == (2, True)
 
 
 def test_a_submission_means_its_first_variant_on_the_board_that_score_fills(
@@ -291,7 +291,7 @@ def test_boards_never_mix(results, make_record, harness):
     assert out.count("split held-out-subjects") == 2
     real = results / "sparrkulee/held-out-subjects/test/mel/linear.json"
     code, _, err = harness("compare", "leader", real, "--results", results)
-    assert code == 1
+    assert code == 2
     assert "leader: no record of leader on sparrkulee/held-out-subjects/test/mel" in err
     leader = results / str(BOARD) / "leader.json"
     code, _, err = harness("compare", leader, real, "--results", results)

@@ -349,7 +349,7 @@ def test_record_says_what_the_weights_have_seen_where_it_is_on_record(harness, w
 
 def test_train_refuses_an_unknown_preset(harness, where, tiny):
     code, out, err = harness("train", tiny().folder, *where, "--preset", "huge")
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert err.endswith("error: --preset (variant default): 'huge', expected one of paper, compact.\n")
 
 

@@ -387,3 +387,62 @@ def test_a_full_disk_is_named_before_anything_is_written(tmp_path, monkeypatch):
 
 def test_default_folder_names_version_and_seed():
     assert default_folder().parts[-2:] == ("eeg-speech-harness", "simulated-v1-seed1")
+
+
+def test_a_secret_makes_a_corpus_that_nobody_else_can_make(tmp_path, harness, monkeypatch):
+    import harness.corpus.simulated.recipe as recipes
+
+    monkeypatch.setattr(recipes, "Recipe", lambda seed=1: Recipe(**{**TINY.__dict__, "seed": seed}))
+    for name, content in (
+        ("secret", b"0123456789abcdef"),
+        ("another", b"0123456789abcdeF"),
+        ("short", b"1234"),
+    ):
+        (tmp_path / name).write_bytes(content)
+    code, text, error = harness("data", "simulate", "contest", "--secret", "secret")
+    assert (code, text) == (0, "simulated corpus (no real EEG) in contest\n")
+    assert error.endswith("Keep contest and secret to yourself: either tells the labels.\n")
+    marker = json.loads((tmp_path / "contest" / "simulated.json").read_text())
+    assert marker["labels"] == "held back"
+    assert marker["seed"].bit_length() > 200
+    harness("data", "simulate", "again", "--secret", "secret")
+    harness("data", "simulate", "others", "--secret", "another")
+    made = {name: contents(tmp_path / name) for name in ("contest", "again", "others")}
+    assert made["contest"] == made["again"]
+    eeg = [path for path in made["contest"] if path.endswith("_eeg.npy")]
+    assert eeg
+    assert all(made["contest"][path] != made["others"][path] for path in eeg)
+    code, _, error = harness("data", "simulate", "no", "--secret", "short")
+    assert code == 1
+    assert "secret: 4 bytes, expected 16 or more.\n  Make one: head -c 32 /dev/urandom > secret" in error
+    assert harness("data", "simulate", "no", "--secret", "missing")[0] == 2
+    code, _, error = harness("data", "simulate", "no", "--secret", "secret", "--seed", "2")
+    assert code == 2
+    assert "--seed or --secret: either gives the seed." in error
+    assert not (tmp_path / "no").exists()
+
+
+def test_records_of_a_secret_simulation_say_that_labels_are_held_back(tmp_path, make_submission):
+    from harness.evaluation.evaluate import evaluate
+    from harness.execution import Run
+    from harness.submission.manifest import load_submission
+    from harness.tasks.task import open_task
+
+    split = {
+        "name": "split",
+        "title": "for tests",
+        "corpora": ["simulated"],
+        "features": ["mel"],
+        "sample_rate_hz": 64,
+        "segment_seconds": 2,
+        "cut": "whole-recordings",
+        "parts": {"test": {"subjects": ["sub-086"]}},
+    }
+    (tmp_path / "split.json").write_text(json.dumps(split))
+    package = load_submission(make_submission())
+    labels = {}
+    for secret in (False, True):
+        simulate(tmp_path / f"{secret}", TINY, jobs=1, secret=secret)
+        task = open_task(tmp_path / f"{secret}", split_name=tmp_path / "split.json", feature="mel")
+        labels[secret] = evaluate(package, task, Run(surrogates=0)).corpus.is_held_back
+    assert labels == {False: False, True: True}

@@ -17,8 +17,8 @@ from harness.execution import Run
 from harness.records.consistency import inconsistencies
 from harness.records.record import plain
 from harness.records.text import record_text
+from harness.scoring.intervals import mean_interval
 from harness.scoring.score import score_on
-from harness.scoring.statistics import bootstrap_interval
 from harness.submission.manifest import load_submission
 from harness.tasks.task import open_task
 
@@ -72,7 +72,8 @@ def test_seen_and_unseen_stimuli_are_scored_apart(scored):
     ("stimuli", "of", "overlap"),
     [
         (["story-a", "story-b"], b"weights", {"stimuli_seen": 2}),
-        ([], b"weights", {"stimuli_seen": 0}),
+        (["another"], b"weights", {"stimuli_seen": 0}),
+        ([], b"weights", None),
         (["story-a"], b"other weights", None),
     ],
 )
@@ -97,7 +98,7 @@ def groups(scores, gain, segments=(16, 32)):
         values = {f"sub-{86 + i:03d}": float(score + shift) for i, score in enumerate(scores)}
         found[name] = {
             "value": sum(values.values()) / len(values),
-            "ci95": list(bootstrap_interval(list(values.values()))),
+            "ci95": list(mean_interval(list(values.values()))),
             "subjects": values,
             "segments": number,
         }

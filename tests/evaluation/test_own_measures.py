@@ -173,7 +173,7 @@ def test_what_score_prints_has_every_measure_with_interval_and_chance(harness, c
     for one in level.measured:
         assert (
             f"{one.measure.heading} {one.value:.4f}, 95 % interval {one.ci95[0]:.4f} to {one.ci95[1]:.4f}"
-            " (bootstrap over 3 subjects)\n"
+            " (t interval over 3 subjects)\n"
             f"chance {one.chance[0]:.4f} to {one.chance[1]:.4f}"
             " (95 % of 301 circular shifts and of 1,000 mismatched segments)" in out
         )

@@ -545,12 +545,59 @@ def test_a_folder_without_git_a_repository_without_a_commit_and_no_git(harness, 
 
 def test_a_board_that_is_not_there_and_options_without_a_ref(ranked, harness):
     code, _, _, error = ranked("--board", "dtu/dtu/val/envelope")
-    assert code == 1
+    assert code == 2
     assert f"not of the corpus sparrkulee in {OFFICIAL}, expected {BOARD}" in error
     code, document, _, _ = ranked("--board", BOARD)
     assert (code, len(document["boards"])) == (0, 1)
     code, _, error = harness("rank", "--out", "x.json")
     assert (code, "--out: for --changed-since only." in error) == (2, True)
+
+
+OTHER = "results/my-lab/small-split/val/mel"
+
+
+@pytest.fixture
+def elsewhere(upstream, fork):
+    """Records of a corpus that is not here: those of the board that is, under the other's name."""
+    for name in ("alpha", "beta"):
+        document = json.loads(upstream.record(name).read_text())
+        document["corpus"] = {"name": "my-lab", "kind": "real", "fingerprint": "0" * 64}
+        upstream.write(f"{OTHER}/{name}.json", json.dumps(document))
+    upstream.commit("Add a board of another corpus")
+    fork.git("pull", "--quiet", "--rebase", "origin", "main")
+
+
+def test_records_of_a_corpus_that_is_not_here_are_called_stale_where_they_are(ranked, fork, elsewhere):
+    _, document, _, _ = ranked()
+    assert document["remarks"] == []
+    fork.add_system("baselines/alpha", NEGATED)
+    code, document, _, _ = ranked()
+    assert code == 0
+    assert texts(document, False)[-1] == (
+        "1 stale record of the corpus my-lab, which is not here, of other code of alpha:"
+        f" {OTHER}/alpha.json. Score again where the data are, and commit the records; --data names the corpus"
+        " that is checked."
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "cause"),
+    [
+        ("splits/small-split.json", "of another split file than splits/small-split.json"),
+        ("harness/corpus/base.py", "made before the range edited what scores rest on"),
+    ],
+)
+def test_an_edited_split_and_an_edited_harness_make_all_of_them_stale(ranked, fork, elsewhere, path, cause):
+    fork.path(path).parent.mkdir(parents=True, exist_ok=True)
+    with fork.path(path).open("a") as file:
+        file.write("\n")
+    _, document, _, _ = ranked()
+    assert any(
+        text.startswith(
+            f"2 stale records of the corpus my-lab, which is not here, {cause}: {OTHER}/alpha.json,"
+        )
+        for text in texts(document, False)
+    )
 
 
 def test_one_system_and_one_subject(ranked, fork, upstream):

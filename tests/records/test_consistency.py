@@ -41,6 +41,7 @@ def test_bands_are_means_and_so_is_a_subjects_score(document):
         "r.json: subjects: sub-087: pearson_r: 0.250000, expected 0.200000, the mean of its bands.",
         "r.json: bands[0]: 0.200000, expected 0.216667, the mean of its subjects.",
         "r.json: bands[1]: 0.900000, expected 0.183333, the mean of its subjects.",
+        "r.json: ci95: -0.048414 to 0.448414, expected -0.041891 to 0.475224, the t interval over 3 subjects.",
     ]
 
 
@@ -54,28 +55,41 @@ def test_every_subject_has_the_records_bands(document):
     [
         (
             [0.1, 0.25],
-            "ci95: 0.100000 to 0.250000, expected 0.100000 to 0.300000, the bootstrap of its subjects.",
+            "ci95: 0.100000 to 0.250000, expected -0.048414 to 0.448414, the t interval over 3 subjects.",
         ),
         (
             [0.25, 0.15],
-            "ci95: 0.250000 to 0.150000, expected an interval inside 0.100000 to 0.300000, its subjects.",
-        ),
-        (
-            [0.0, 0.3],
-            "ci95: 0.000000 to 0.300000, expected an interval inside 0.100000 to 0.300000, its subjects.",
+            "ci95: 0.250000 to 0.150000, expected -0.048414 to 0.448414, the t interval over 3 subjects.",
         ),
         (None, "ci95: null, expected null for one subject, and an interval for more."),
     ],
 )
-def test_the_interval_is_the_bootstrap_of_its_subjects(document, ci95, message):
+def test_the_interval_is_that_of_its_subjects(document, ci95, message):
     document["ci95"] = ci95
     assert found(document) == [f"r.json: {message}"]
 
 
-def test_the_interval_of_another_scorer_is_not_computed_again(document):
-    document["scorer_version"] = 2
+@pytest.mark.parametrize("version", [None, 1, 99])
+def test_the_interval_of_other_statistics_is_not_computed_again(document, version):
+    if version is None:
+        del document["statistics_version"]
+    else:
+        document["statistics_version"] = version
     document["ci95"] = [0.15, 0.25]
     assert found(document) == []
+    document["ci95"] = [0.25, 0.15]
+    assert found(document) == ["r.json: ci95: 0.250000 to 0.150000, expected the lower end first."]
+
+
+def test_the_interval_of_eight_subjects_is_studentised(make_record):
+    document = plain(read_record(make_record("eight", [0.1, 0.2, 0.3, 0.2, 0.1, 0.3, 0.15, 0.25])))
+    assert found(document) == []
+    low, high = document["ci95"]
+    document["ci95"] = [low, high + 0.01]
+    assert found(document) == [
+        f"r.json: ci95: {low:.6f} to {high + 0.01:.6f}, expected {low:.6f} to {high:.6f}, the studentised"
+        " bootstrap over 8 subjects."
+    ]
 
 
 def test_one_subject_has_no_interval(make_record):
@@ -175,8 +189,8 @@ def test_a_measures_numbers_follow_from_its_subjects(measured):
     own["chance"]["circular_shifts"]["mean"] = 0.5
     assert found(measured) == [
         "r.json: measures: cosine: value: 0.900000, expected 0.600000, the mean of its subjects.",
-        "r.json: measures: cosine: ci95: 0.100000 to 0.200000, expected an interval inside 0.500000 to"
-        " 0.700000, its subjects.",
+        "r.json: measures: cosine: ci95: 0.100000 to 0.200000, expected 0.351586 to 0.848414, the t interval"
+        " over 3 subjects.",
         "r.json: measures: cosine: chance: circular_shifts: -0.010000, 0.500000, 0.010000, expected low,"
         " mean and high in this order.",
     ]

@@ -4,12 +4,11 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap, permutation_test, ttest_1samp
+from scipy.stats import permutation_test, ttest_1samp
 
 from harness.scoring import statistics
 from harness.scoring.statistics import (
     SIGN_DRAWS,
-    bootstrap_interval,
     detectable,
     effect_size,
     effect_sizes,
@@ -19,35 +18,6 @@ from harness.scoring.statistics import (
     sign_flip_test,
     sign_flip_tests,
 )
-
-
-def test_agrees_with_scipys_percentile_bootstrap(rng):
-    values = rng.normal(0.05, 0.02, 19)
-    theirs = bootstrap(
-        (values,), np.mean, n_resamples=20_000, method="percentile", rng=rng
-    ).confidence_interval
-    # Two seeds of 10,000 draws differ by about this much.
-    assert bootstrap_interval(values) == pytest.approx(tuple(theirs), abs=4e-4)
-
-
-def test_same_values_same_interval(rng):
-    values = list(rng.normal(size=7))
-    assert bootstrap_interval(values) == bootstrap_interval(values)
-
-
-def test_one_value_has_no_interval():
-    assert bootstrap_interval([0.05]) is None
-
-
-def test_equal_values_have_an_interval_of_no_width():
-    assert bootstrap_interval([0.25, 0.25, 0.25]) == (0.25, 0.25)
-
-
-def test_higher_level_is_wider(rng):
-    values = rng.normal(size=12)
-    low, high = bootstrap_interval(values, level=0.5)
-    lower, higher = bootstrap_interval(values, level=0.99)
-    assert lower < low < high < higher
 
 
 @pytest.mark.parametrize("n_subjects", [1, 2, 5, 8, 13])
@@ -190,20 +160,6 @@ def test_one_subject_gives_ranks_without_intervals():
 # The same numbers from plain loops over the documented draws: what a seed, a level or a count changes.
 
 
-def test_the_bootstrap_draws_subjects_by_its_seed(rng):
-    values = rng.normal(0.05, 0.02, 7)
-    picks = np.random.default_rng(20240415).integers(0, 7, size=(10_000, 7))
-    means = [values[pick].mean() for pick in picks]
-    assert bootstrap_interval(values) == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=1e-15)
-    low, high = bootstrap_interval(values, level=0.8, draws=50)
-    few = [values[pick].mean() for pick in np.random.default_rng(20240415).integers(0, 7, size=(50, 7))]
-    assert (low, high) == pytest.approx(np.quantile(few, [0.1, 0.9]), abs=1e-15)
-
-
-def test_two_values_have_an_interval():
-    assert bootstrap_interval([0.0, 1.0]) == (0.0, 1.0)
-
-
 @pytest.mark.parametrize("block", [2**24, 7])
 def test_rank_intervals_are_quantiles_of_ranks_over_the_same_draws(rng, monkeypatch, block):
     monkeypatch.setattr(statistics, "_BLOCK", block)
@@ -287,7 +243,6 @@ def test_of_no_subject_no_difference_is_sure():
 def test_float32_is_worked_out_in_float64(rng, n_subjects):
     single = (1000 + rng.normal(0.0, 0.02, (2, n_subjects))).astype(np.float32)
     double = single.astype(np.float64)
-    assert bootstrap_interval(single[0]) == bootstrap_interval(double[0])
     assert np.array_equal(sign_flip_tests(single), sign_flip_tests(double))
     assert np.array_equal(effect_sizes(single), effect_sizes(double), equal_nan=True)
     spread = single[0] - single[1]

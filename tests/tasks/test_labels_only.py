@@ -9,7 +9,7 @@ import pytest
 from own_corpus import TOML
 
 from harness.corpus.declaration import Declaration, FeatureDeclaration, declared
-from harness.errors import CorpusError, HarnessError, SplitError
+from harness.errors import CorpusError, HarnessError, SplitError, UsageError
 from harness.records.store import read_record
 from harness.scoring.score import score_subject
 from harness.tasks.labels_only import open_labels_task
@@ -154,9 +154,9 @@ def test_check_and_verify_need_no_recordings_either(harness, files, danish):
     assert out.startswith("reproduced: mean r ")
 
 
-def _refused(harness, *arguments):
-    code, out, err = harness(*SCORE, *arguments)
-    assert (code, out) == (1, "")
+def _refused(harness, *arguments, code=1):
+    ended, out, err = harness(*SCORE, *arguments)
+    assert (ended, out) == (code, "")
     return err
 
 
@@ -193,7 +193,7 @@ def test_partial_goes_on_without_some(harness, files, danish):
     [
         (
             ["--corpus", "danish-labs"],
-            "split danish: --corpus danish-labs, expected one of danish-lab.\n  Did you mean 'danish-lab'?",
+            "split danish: --corpus: 'danish-labs', expected one of danish-lab.\n  Did you mean 'danish-lab'?",
         ),
         (
             ["--feature", "envelop"],
@@ -203,12 +203,12 @@ def test_partial_goes_on_without_some(harness, files, danish):
     ],
 )
 def test_what_the_split_does_not_know_is_refused(harness, files, danish, arguments, message):
-    assert f"error: {message}" in _refused(harness, "--split", danish, *arguments)
+    assert f"error: {message}" in _refused(harness, "--split", danish, *arguments, code=2)
 
 
 def test_a_split_of_several_corpora_needs_one_named(harness, files, danish):
     _change(danish, corpora=["danish-lab", "other-lab"])
-    assert _refused(harness, "--split", danish) == (
+    assert _refused(harness, "--split", danish, code=2) == (
         "error: split danish: the corpora danish-lab, other-lab, and no --corpus, expected the name of one.\n"
         "  Say which the references are of: --corpus danish-lab\n"
     )
@@ -234,7 +234,7 @@ def test_bands_that_no_feature_is_known_for_need_a_name(harness, tmp_path, rng):
     arrays = {f"A_{i}": rng.standard_normal((200, 7)).astype(np.float32) for i in range(2)}
     np.savez(tmp_path / "labels.npz", **arrays)
     np.savez(tmp_path / "predictions.npz", **arrays)
-    assert _refused(harness) == (
+    assert _refused(harness, code=2) == (
         "error: --labels labels.npz: 7 bands a frame, and no --feature, expected the feature's name.\n"
         "  Say what the references are: --feature NAME.\n"
     )
@@ -352,7 +352,7 @@ def test_what_the_corpus_declares_is_not_assumed(tmp_path, rng):
     assert task.corpus.declaration == declared("dtu")
     assert assumed == (
         "feature envelope, from 1 band a frame",
-        "part test, all 1 subjects of the labels",
+        "part test, all 1 subject of the labels",
     )
     assert task.split.segment_seconds == 10
 
@@ -392,11 +392,11 @@ def test_labels_and_corpora_that_are_not_there_are_refused(files, tmp_path):
         [f"--labels {tmp_path}/nowhere: no such file or folder."],
     )
     assert _error(labels, corpus="Danish Lab") == (
-        CorpusError,
+        UsageError,
         ["--corpus Danish Lab: 'Danish Lab', expected lower-case words joined by hyphens."],
     )
     assert _error(labels, corpus=f"{tmp_path}/corpus.toml") == (
-        CorpusError,
+        UsageError,
         [f"--corpus {tmp_path}/corpus.toml: no such file, expected a corpus.toml."],
     )
     (tmp_path / "empty").mkdir()
@@ -459,13 +459,13 @@ def test_shapes_that_differ_are_counted_by_shape(references, tmp_path, danish):
     assert _error(tmp_path / "labels.npz", corpus="danish-lab") == (
         CorpusError,
         [
-            "--labels: P00_story_001 and 1 more segments: shape (3749, 1), expected (3750, 1), as the first segment.\n"
+            "--labels: P00_story_001 and 1 more segment: shape (3749, 1), expected (3750, 1), as the first segment.\n"
             "  Give the split that the references were cut by.",
             "--labels: P05_story_002: shape (3748, 1), expected (3750, 1), as the first segment.\n"
             "  Give the split that the references were cut by.",
         ],
     )
     assert _error(tmp_path / "labels.npz", split_name=danish)[1][0] == (
-        "--labels: P00_story_001 and 1 more segments: shape (3749, 1), expected (3750, 1) (n_frames, n_bands),"
+        "--labels: P00_story_001 and 1 more segment: shape (3749, 1), expected (3750, 1) (n_frames, n_bands),"
         " segments of 30 s at 125 Hz.\n  Is the split of another sampling rate or segment length?"
     )

@@ -17,12 +17,13 @@ import numpy as np
 
 from harness.boards.formats import STYLES
 from harness.boards.papers.tables import check_form
-from harness.scoring.statistics import bootstrap_interval
+from harness.scoring.intervals import mean_interval
 
 DATA = Path(__file__).with_name("official_2024.json")
 WHY_UNPAIRED = (
     "No paired test is possible: the published subjects' values are sorted within each team, so that no two"
-    " teams' values can be matched. Intervals: bootstrap over 20 subjects, 95 %, each team by itself."
+    " teams' values can be matched. Intervals: studentised bootstrap over 20 subjects, 95 %, each team by"
+    " itself."
 )
 
 
@@ -59,7 +60,7 @@ def official_teams() -> tuple[Team, ...]:
     for team in document["teams"]:
         subjects = np.array(team["per_subject_sorted"])
         counted = max(team["submissions"], key=lambda one: one["number"])
-        interval = bootstrap_interval(subjects.tolist())
+        interval = mean_interval(subjects.tolist())
         others = [one["mean"] for one in team["submissions"] if one is not counted]
         if interval is None:
             continue

@@ -80,6 +80,7 @@ def simulate(
     recipe: Recipe | None = None,
     *,
     jobs: int | None = None,
+    secret: bool = False,
     on_progress: Progress | None = None,
 ) -> None:
     """Make the simulated corpus, whole or not at all.
@@ -91,6 +92,8 @@ def simulate(
         folder: the corpus's root; its parents are made as needed.
         recipe: what to make; the default recipe when not given.
         jobs: processes; as many as cores when not given. It does not change a byte.
+        secret: whether nobody else has the recipe's seed; the marker and every record then say that labels
+            are held back.
         on_progress: called with the number of finished steps and of all steps, a step being one
             stimulus or one recording.
 
@@ -110,6 +113,7 @@ def simulate(
             "generator_version": GENERATOR_VERSION,
             "seed": recipe.seed,
             "recipe": asdict(recipe),
+            **({"labels": "held back"} if secret else {}),
             "sizes": {file.path: file.n_bytes for file in written},
             "files": {file.path: file.sha256 for file in written},
         }
