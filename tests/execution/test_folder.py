@@ -119,3 +119,24 @@ def test_closed_folders_are_removed_and_links_not_followed(tmp_path):
     remove_tree(tmp_path / "tree")
     assert not (tmp_path / "tree").exists()
     assert (kept / "file").exists()
+
+
+def test_the_lock_is_removed_last(scratch, monkeypatch):
+    made = scratch / "harness-x"
+    for name in ("code", "weights"):
+        (made / name).mkdir(parents=True)
+    (made / "lock").touch()
+    removed = []
+    monkeypatch.setattr(folder, "remove_tree", removed.append)
+    folder._remove_run(made)
+    assert sorted(path.name for path in removed[:-1]) == ["code", "weights"]
+    assert removed[-1] == made
+
+
+def test_every_folder_that_a_killed_run_left_is_removed_whatever_lies_beside(scratch):
+    for number in range(10):
+        (scratch / f"harness-file-{number}").touch()
+        (scratch / f"harness-left-{number}").mkdir()
+        (scratch / f"harness-left-{number}" / "lock").touch()
+    remove_litter()
+    assert sorted(path.name for path in scratch.iterdir()) == [f"harness-file-{n}" for n in range(10)]
