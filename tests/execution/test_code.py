@@ -383,6 +383,7 @@ def test_git_is_asked_without_the_settings_of_anybody(package, monkeypatch):
             "core.excludesFile=/dev/null",
         ]
         assert "GIT_DIR" not in how["env"]
+        assert how["env"]["PATH"] == os.environ["PATH"]
         settings = {key: value for key, value in how["env"].items() if key.startswith("GIT_")}
         assert settings == {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "", "GIT_TERMINAL_PROMPT": "0"}
         assert (how["timeout"], how["check"], how["capture_output"]) == (60, False, True)
