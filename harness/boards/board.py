@@ -23,6 +23,8 @@ from harness.records.consistency import inconsistencies
 from harness.records.record import Record, parse_record, record_bytes
 from harness.records.store import read_bytes, record_path
 from harness.scoring.measures import DEFAULT, Measure, measure
+from harness.scoring.score import SCORER_VERSION
+from harness.scoring.statistics import STATISTICS_VERSION
 
 
 class BoardName(NamedTuple):
@@ -244,7 +246,7 @@ def load_board(results: Path, name: BoardName) -> Board:
         except RecordError as error:
             faults += error.faults
             continue
-        own = inconsistencies(one.record, str(path))
+        own = inconsistencies(one.record, str(path)) + _too_new(one)
         if path.resolve() != record_path(results, one.record).resolve():
             own.append(misplaced(path, results, one.record))
         faults += own
@@ -284,6 +286,24 @@ def _best_first(one: BoardRecord, *, by_unseen: bool) -> tuple[bool, float, str]
     ranked, groups = one.record.ranked, one.record.stimuli
     value = groups.unseen.value if by_unseen and groups else ranked.value
     return one.record.is_flagged, -ranked.measure.sign * value, one.system
+
+
+def _too_new(one: BoardRecord) -> list[Fault]:
+    """The fault of a record that a later harness made: what it says cannot be checked against itself here."""
+    record = one.record
+    return [
+        Fault(
+            f"{one.path}: {key}",
+            f"{version}, of a later harness",
+            f"at most {known}, what this one knows",
+            "Update the harness, or score it again.",
+        )
+        for key, version, known in (
+            ("scorer_version", record.scorer_version, SCORER_VERSION),
+            ("statistics_version", record.statistics_version or 0, STATISTICS_VERSION),
+        )
+        if version > known
+    ]
 
 
 def misplaced(path: Path, results: Path, record: Record) -> Fault:

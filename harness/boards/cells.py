@@ -8,7 +8,8 @@ from harness.boards.board import Board, BoardName
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS, labels_words
-from harness.errors import Fault, on_one_line
+from harness.corpus.declaration import declared
+from harness.errors import Fault, counted, on_one_line
 from harness.records.record import COMMON, TAMPERED, Measured
 from harness.scoring.intervals import interval_words
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
@@ -67,11 +68,20 @@ def board_notes(ranking: Ranking) -> list[str]:
             "Unseen stimuli: by the records of training, verified where the machine that scored had trained"
             " the weights itself, and declared, their author's word, everywhere else."
         )
+    declaration = declared(ranking.board.name.corpus)
+    if declaration is not None and declaration.remark:
+        notes.append(f"{declaration.name}: {declaration.remark}.")
     notes.append(labels_words(simulated=ranking.board.simulated, held_back=ranking.board.held_back))
     notes += [
-        f"Not ranked, scored on {len(row.score.subjects)} subjects only: {row.system} {row.score.value:.4f}."
+        f"Not ranked, scored on {counted(len(row.score.subjects), 'subject')} only: {row.system}"
+        f" {row.score.value:.4f}."
         for row in ranking.partial
     ]
+    noted: dict[str, list[str]] = {}
+    for row in ranking.rows:
+        for note in row.weights_notes:
+            noted.setdefault(on_one_line(note), []).append(row.system)
+    notes += [f"Weights of {', '.join(systems)}: {note}." for note, systems in noted.items()]
     left_out = [on_one_line(name) for name in left_out_files(ranking.board)]
     if left_out:
         notes.append(f"Left out, since it does not hold together: {', '.join(left_out)}.")
@@ -162,11 +172,6 @@ def rank_values(row: Row) -> dict[str, int | None]:
 def span(ends: tuple[float, float] | None) -> str:
     """An interval in words; empty where there is none."""
     return "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}"
-
-
-def counted(number: int, what: str) -> str:
-    """A number with its noun: 1 system, 2 systems."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def chance_cell(score: Measured) -> str:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from harness.boards.board import Board, BoardName, BoardRecord, board_names
-from harness.boards.cells import chance_cell, counted, ranked_words, without_eeg
+from harness.boards.cells import chance_cell, ranked_words, without_eeg
 from harness.boards.ranking import LEVEL, rank
 from harness.boards.row import row_of
 from harness.conventions import SIMULATED_WORDS
-from harness.errors import Fault, RecordError, UsageError, did_you_mean, shorten
+from harness.errors import Fault, RecordError, UsageError, counted, did_you_mean, shorten
 from harness.records.record import Measured
 from harness.records.text import NOT_ISOLATED
 from harness.scoring.intervals import interval_words, mean_interval
@@ -194,7 +194,12 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
         )
     listed = shorten([str(one) for one in found.values()], 6)
     raise UsageError(
-        Fault(named, f"{len(found)} records: {listed}", "one", "Name the record's file, or choose a --board.")
+        Fault(
+            named,
+            f"{counted(len(found), 'record')}: {listed}",
+            "one",
+            "Name the record's file, or choose a --board.",
+        )
     )
 
 
@@ -299,7 +304,8 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
     title = f"{one.system} on {one.board}{by}: rank {its.rank if its else 'none'} of {len(ranking.rows)}"
     title += f"; without the EEG: {without_eeg(ranking.rows[own])}"
-    title += f"; chance: {_chance(one)}"
+    if one.record.ranked.chance_words or one.record.ranked.is_common:
+        title += f"; chance: {_chance(one)}"
     n_subjects = len(one.record.subjects)
     if least_p(n_subjects) > LEVEL:
         title += f"\n{_too_few(n_subjects)}: nothing can be separated here at {LEVEL:g}"

@@ -26,7 +26,7 @@ from harness.boards.cells import (
 )
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
-from harness.errors import Fault, UsageError, no_such, on_one_line, raise_all
+from harness.errors import Fault, UsageError, counted, no_such, on_one_line, raise_all
 
 # tabulate's names of the formats that are tables.
 STYLES = {"text": "simple", "md": "pipe", "latex": "latex_booktabs", "html": "html"}
@@ -142,7 +142,7 @@ def boards_text(
         )
     if form == "csv" and len(rankings) > 1:
         known = ", ".join(str(ranking.board.name) for ranking in rankings)
-        raise UsageError(Fault("--format csv", f"{len(rankings)} boards", f"one --board of {known}"))
+        raise UsageError(Fault("--format csv", counted(len(rankings), "board"), f"one --board of {known}"))
     texts = [board_text(ranking, form, sort=sort, bands=bands) for ranking in rankings]
     if form == "json" and not one:
         return json.dumps([json.loads(text) for text in texts], indent=1, ensure_ascii=False) + "\n"

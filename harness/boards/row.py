@@ -35,6 +35,7 @@ class Row:
         bands: (n_bands,) mean Pearson r.
         controls: what it scores without the EEG; None where that was not measured.
         flags: what a reader must know before trusting the mean, a sentence each.
+        weights_notes: what its manifest says that a reader must know of its weights.
         corpus_kind: "real" or "simulated".
         finished: when it was scored, UTC, ISO 8601.
         seed: of the predictor's process.
@@ -62,6 +63,7 @@ class Row:
     bands: tuple[float, ...]
     controls: Controls | None
     flags: tuple[str, ...]
+    weights_notes: tuple[str, ...]
     corpus_kind: str
     finished: str
     seed: int
@@ -113,6 +115,7 @@ def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -
         bands=record.bands,
         controls=record.controls or None,
         flags=tuple(flag_lines(record)),
+        weights_notes=record.weights_notes or (),
         corpus_kind=record.corpus.kind,
         finished=record.run.finished,
         seed=record.seed,

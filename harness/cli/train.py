@@ -9,7 +9,14 @@ import click
 
 from harness.cli.group import cli, examples
 from harness.cli.open import open_asked
-from harness.cli.options import DATA_OPTION, FEATURE_OPTION, SEED_OPTION, VARIANT_OPTION, SystemPath
+from harness.cli.options import (
+    DATA_OPTION,
+    FEATURE_OPTION,
+    SEED_OPTION,
+    VARIANT_OPTION,
+    SystemPath,
+    path_option,
+)
 from harness.errors import UsageError, no_such
 
 
@@ -46,11 +53,10 @@ from harness.errors import UsageError, no_such
     help="Go on although subjects of the training or validation part are not in the corpus.",
 )
 @SEED_OPTION
-@click.option(
+@path_option(
     "--out",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Folder for checkpoint and log. Default: SUBMISSION/training/<corpus>-<feature>-<preset>.",
+    "DIR",
+    "Folder for checkpoint and log. Default: SUBMISSION/training/<corpus>-<feature>-<preset>.",
 )
 def train(
     submission: Path,
@@ -132,9 +138,7 @@ def train(
     metavar="NAME",
     help="The split that they are for. Default: that of the corpus.",
 )
-@click.option(
-    "--data", metavar="DIR", type=click.Path(path_type=Path), help="Folder of a corpus with a corpus.toml."
-)
+@path_option("--data", "DIR", "Folder of a corpus with a corpus.toml.")
 @VARIANT_OPTION
 def import_weights(
     submission: Path,
@@ -145,7 +149,7 @@ def import_weights(
     data: Path | None,
     variant: str | None,
 ) -> None:
-    """Convert a release's weights, FILE (.safetensors, .npz or .pt), into SUBMISSION's own.
+    """Convert a release's weights, FILE (safetensors, npz or torch's), into SUBMISSION's own.
 
     The package's own importer and the net of its trainer run as you, without isolation: read a stranger's
     first.

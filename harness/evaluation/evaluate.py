@@ -6,7 +6,10 @@ with their references by id, scored, and put into a record with everything neede
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,7 +47,7 @@ from harness.records.record import (
 )
 from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
-from harness.scoring.score import SCORER_VERSION, Score, combine, score_with_chance
+from harness.scoring.score import SCORER_VERSION, Score, ScoredSubject, combine, score_with_chance
 from harness.submission.manifest import Submission
 from harness.submission.training_record import UNKNOWN, Training
 from harness.tasks.fingerprint import Fingerprint
@@ -175,15 +178,34 @@ def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]
     """
     scores, by_chance, values, seen = {}, {}, {}, Fingerprint()
     ranking = ranking_measure(task).name
-    for subject, own in predictions:
-        references = task.references(subject)
-        scores[subject], by_chance[subject], segments = score_with_chance(
-            references, own, task.split.measures, task.centre
-        )
+    for subject, scored in _scored_subjects(task, predictions, seen):
+        scores[subject], by_chance[subject], segments = scored
         values[subject] = segments[ranking]
-        for segment_id, reference in references.items():
-            seen.add_reference(segment_id, reference)
     return Scored(combine(scores), chance(by_chance, frame_rate_hz=task.frame_rate_hz), seen, values)
+
+
+def _scored_subjects(
+    task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]], seen: Fingerprint
+) -> Iterator[tuple[str, ScoredSubject]]:
+    """Subjects in their order, scored by threads while the next are read; references go to ``seen``."""
+    n_threads = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(n_threads) as pool:
+        waiting: deque[tuple[str, Future[ScoredSubject]]] = deque()
+        try:
+            for subject, own in predictions:
+                references = task.references(subject)
+                job = pool.submit(score_with_chance, references, own, task.split.measures, task.centre)
+                waiting.append((subject, job))
+                for segment_id, reference in references.items():
+                    seen.add_reference(segment_id, reference)
+                if len(waiting) > n_threads:  # few subjects are in memory at once
+                    first, job = waiting.popleft()
+                    yield first, job.result()
+            for subject, job in waiting:
+                yield subject, job.result()
+        finally:
+            for _, job in waiting:
+                job.cancel()
 
 
 def expected_key(prepared: Prepared, fingerprint: str) -> str:
@@ -223,6 +245,7 @@ def _submission_record(
         made=made,
         training=seen_in_training(task, weights),
         blind=blind,
+        notes=tuple(dict.fromkeys(one.note for one in weights if one and one.note)),
     )
 
 
@@ -285,6 +308,7 @@ def _record(
     made: PredictorRun | None = None,
     training: Training = UNKNOWN,
     blind: Blind | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Record:
     seen = training.seen
     seconds = None if made is None else made.seconds
@@ -302,6 +326,7 @@ def _record(
         overlap=training_overlap(task, seen) if seen else None,
         stimuli=seen_and_unseen(task, seen, scored.segments) if seen else None,
         controls=None if blind is None else controls_of(blind, n_surrogates < len(task.segments)),
+        weights_notes=notes,
         subjects_missing=task.subjects_missing,
         environment=provenance.environment(),
         git=None if state is None else GitCommit(commit=state.commit, dirty=state.dirty),
@@ -313,6 +338,7 @@ def _record(
             processors=host.processors,
             isolation=UNSET if made is None else made.isolation,
             order_seed=UNSET if made is None else made.order_seed,
+            gpu=True if made is not None and made.gpu else UNSET,
             training=training.status or UNSET,
         ),
     )

@@ -9,11 +9,12 @@ import numpy as np
 from markupsafe import Markup
 
 from harness.boards.board import BoardName
-from harness.boards.cells import BELOW_THE_LINE, board_notes, counted, row_cells, span
+from harness.boards.cells import BELOW_THE_LINE, board_notes, row_cells, span
 from harness.boards.papers.official import DATA, WHY_UNPAIRED, official_teams
 from harness.boards.ranking import LEVEL, Ranking, tie_groups
 from harness.boards.row import Row
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
+from harness.errors import counted
 from harness.page.names import system_file
 from harness.page.svg import Box, Dot, boxes, dots, runs, ties
 from harness.scoring.measures import DEFAULT, MEASURES
@@ -139,7 +140,7 @@ def _board_dots(rows: Sequence[Row]) -> Markup:
         systems,
         "dots",
         f"Mean {best.score.measure.title} of each system, with its 95 % interval and its band of chance",
-        f"{len(systems)} systems from the best mean down; the best is {best.system} with"
+        f"{counted(len(systems), 'system')} from the best mean down; the best is {best.system} with"
         f" {best.score.value:.4f}. The same numbers stand in the table above.",
     )
 

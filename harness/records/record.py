@@ -271,6 +271,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
         isolation: what kept the predictor apart: ``bubblewrap``, ``landlock`` or ``none``; absent for
             predictions that were handed in, and where a submission's were made by another job.
         order_seed: of the order in which segments were asked, secret while the run lasted; absent likewise.
+        gpu: true where device files of graphics processors were handed through the isolation; else absent.
         training: how far the records of training are to be believed on this machine: ``verified``, signed by
             it; ``declared``, the author's word; ``tampered``, changed since it signed them; absent without.
     """
@@ -282,6 +283,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     processors: int
     isolation: str | UnsetType = UNSET
     order_seed: str | UnsetType = UNSET
+    gpu: bool | UnsetType = UNSET
     training: str | UnsetType = UNSET
 
 
@@ -306,6 +308,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         stimuli: the score on stimuli that the training saw, and on others; absent where not known, or where
             there are not both.
         controls: what it scores without the EEG; absent where that was not measured.
+        weights_notes: what the manifest says that a reader must know of the weights; absent for nothing.
         scorer_version: of ``harness.scoring``.
         statistics_version: of the interval and of chance; absent in records older than the number.
         environment: package -> version.
@@ -329,6 +332,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     overlap: Overlap | UnsetType | None = UNSET
     stimuli: SeenAndUnseen | UnsetType = UNSET
     controls: Controls | UnsetType = UNSET
+    weights_notes: tuple[str, ...] | UnsetType = UNSET
     scorer_version: int
     statistics_version: int | UnsetType = UNSET
     environment: Mapping[str, str]
@@ -420,6 +424,7 @@ def build_record(
     overlap: Overlap | None = None,
     stimuli: SeenAndUnseen | None = None,
     controls: Controls | None = None,
+    weights_notes: tuple[str, ...] = (),
 ) -> Record:
     """Put a score and its provenance into one record.
 
@@ -438,6 +443,7 @@ def build_record(
         overlap: with what the weights were trained on; None where no training record says so.
         stimuli: the score on seen and on unseen stimuli; None where not known, or where there are not both.
         controls: what it scores without the EEG; None where that was not measured.
+        weights_notes: what the manifest says that a reader must know of the weights.
 
     Raises:
         RecordError: the record is not valid by its schema.
@@ -478,6 +484,7 @@ def build_record(
         overlap=overlap,
         stimuli=stimuli or UNSET,
         controls=controls or UNSET,
+        weights_notes=weights_notes or UNSET,
         scorer_version=SCORER_VERSION,
         statistics_version=STATISTICS_VERSION,
         environment=environment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.conventions import SIMULATED_WORDS, labels_words
+from harness.errors import counted
 from harness.records.record import DECLARED, TAMPERED, VERIFIED, CorpusData, Measured, Record, SubjectResult
 from harness.records.stimuli import StimulusGroup
 from harness.scoring.intervals import interval_words
@@ -103,7 +104,7 @@ def blind_lines(record: Record) -> list[str]:
     line = f"without the EEG {blind.value:.4f}"
     if blind.ci95 is not None:
         line += ", 95 % interval {:.4f} to {:.4f}".format(*blind.ci95)
-    line += f" ({blind.segments} surrogates{', a sample' if blind.sampled else ''})"
+    line += f" ({counted(blind.segments, 'surrogate')}{', a sample' if blind.sampled else ''})"
     band = blind.chance.band
     if band is not None:
         line += ", chance {:.4f} to {:.4f}".format(*band)
@@ -135,10 +136,13 @@ def flag_lines(record: Record) -> list[str]:
     """What a reader must know before trusting the mean."""
     flags = record.flags
     lines = []
+    missing = flags.subjects_missing
     if flags.partial:
         lines.append(
-            f"PARTIAL: {len(flags.subjects_missing)} subjects of the part are not in the corpus:"
-            f" {', '.join(flags.subjects_missing)}"
+            f"PARTIAL: {counted(len(missing), 'subject')} of the part"
+            f" {'is' if len(missing) == 1 else 'are'} not in"
+            " the corpus:"
+            f" {', '.join(missing)}"
         )
     if record.isolation in NOT_ISOLATED:
         lines.append(NOT_ISOLATED[record.isolation])
@@ -154,24 +158,29 @@ def flag_lines(record: Record) -> list[str]:
             " they have seen is not known"
         )
     lines += control_flags(record)
+    lines += [f"Weights: {note}" for note in record.weights_notes or ()]
     if flags.segments_missing:
-        lines.append(f"{flags.segments_missing} segments without a prediction count 0")
+        lines.append(_count_0(flags.segments_missing, "without a prediction"))
     if flags.segments_constant:
-        lines.append(f"{flags.segments_constant} segments with a constant prediction count 0")
+        lines.append(_count_0(flags.segments_constant, "with a constant prediction"))
     if flags.references_constant:
-        lines.append(f"{len(flags.references_constant)} segments with a constant reference count 0")
+        lines.append(_count_0(len(flags.references_constant), "with a constant reference"))
     for name, result in (record.measures or {}).items():
         if result.segments_undefined:
             title = measure(name).title
-            lines.append(f"{result.segments_undefined} segments without a value by the {title} count 0")
+            lines.append(_count_0(result.segments_undefined, f"without a value by the {title}"))
     return lines
+
+
+def _count_0(number: int, which: str) -> str:
+    return f"{counted(number, 'segment')} {which} {'counts' if number == 1 else 'count'} 0"
 
 
 def _stimulus_line(record: Record, words: str, group: StimulusGroup) -> str:
     line = f"{record.ranked.measure.heading} on {words} stimuli {group.value:.4f}"
     if group.ci95 is not None:
         line += ", 95 % interval {:.4f} to {:.4f}".format(*group.ci95)
-    return f"{line} ({group.segments} segments of {len(group.subjects)} subjects)"
+    return f"{line} ({counted(group.segments, 'segment')} of {counted(len(group.subjects), 'subject')})"
 
 
 def control_flags(record: Record) -> list[str]:
@@ -200,7 +209,9 @@ def _mean_line(record: Record, measured: Measured) -> str:
         low, high = measured.ci95
         known = record.statistics_version == STATISTICS_VERSION
         n_subjects = len(measured.subjects)
-        over = interval_words(n_subjects) if known else f"over {n_subjects} subjects, by other rules"
+        over = (
+            interval_words(n_subjects) if known else f"over {counted(n_subjects, 'subject')}, by other rules"
+        )
         line += f", 95 % interval {low:.4f} to {high:.4f} ({over})"
     return line + (", simulated" if record.simulated else "")
 

@@ -88,19 +88,19 @@ def mean_of_runs(
         total = unnamed_storage((len(ids), *shape))
     seconds = wall_seconds = 0.0
     printed: list[str] = []
-    means, seed = "", ""
+    means, seed, gpu = "", "", False
     for run in runs:
         with run as made:
             for i, segment in enumerate(ids):
                 total[i] += zscore(made.predictions[segment]) / np.float32(n_members)
             seconds, wall_seconds = seconds + made.seconds, wall_seconds + made.wall_seconds
             printed += made.output.splitlines()
-            means, seed = made.isolation, made.order_seed
+            means, seed, gpu = made.isolation, made.order_seed, made.gpu
     total.flags.writeable = False
     predictions = {segment: np.asarray(total[i]) for i, segment in enumerate(ids)}
     try:
         yield PredictorRun(
-            MappingProxyType(predictions), seconds, wall_seconds, "\n".join(printed), means, seed
+            MappingProxyType(predictions), seconds, wall_seconds, "\n".join(printed), means, seed, gpu
         )
     finally:
         predictions.clear()  # the storage has no name: it goes with the last array

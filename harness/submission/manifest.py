@@ -38,11 +38,13 @@ class Weights:
         path: absolute.
         sha256: of the file.
         training: absolute path of the record of its training; None where the manifest names none.
+        note: what a reader of its scores must know of it; empty for nothing.
     """
 
     path: Path
     sha256: str
     training: Path | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -256,6 +258,8 @@ def weights_file(corpus: str, split: Split, feature: str, variant: str, first_va
 def register_weights(submission: Submission, entry: Mapping[str, str]) -> None:
     """Write a weights entry into the manifest, in place of the one for the same run if there is one.
 
+    A note on the weights before is not one on these, and goes.
+
     Comments and order of the manifest stay as they are.
 
     Raises:
@@ -316,7 +320,8 @@ def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
                 "The file changed after training: restore it, or train again.",
             )
         )
-    return Weights(path.resolve(), sha256, folder / entry["training"] if "training" in entry else None)
+    training = folder / entry["training"] if "training" in entry else None
+    return Weights(path.resolve(), sha256, training, entry.get("note", ""))
 
 
 def _manifest_faults(submission: Submission, where: str) -> list[Fault]:

@@ -23,7 +23,7 @@ import numpy as np
 from harness.conventions import Progress
 from harness.corpus import Corpus
 from harness.corpus.simulated.check import check_simulated
-from harness.errors import Fault, TrainingError, UsageError, raise_all, shorten
+from harness.errors import Fault, TrainingError, UsageError, counted, raise_all, shorten
 from harness.files import alone_in
 from harness.predictor import Setup
 from harness.records import provenance
@@ -36,6 +36,7 @@ from harness.tasks.sizes import sizes
 from harness.tasks.splits import Split
 from harness.training.distributed import this_process
 from harness.training.training_data import TrainingData
+from harness.training.version import TRAINING_VERSION
 from harness.training.write_weights import write_weights
 
 DEFAULT_PRESET = "compact"
@@ -259,7 +260,7 @@ def _fitted(
             "recordings_too_short": len(fitted.too_short),
             **({"notes": notes} if notes else {}),
         },
-        metadata=system.metadata(fitted.config, setup, fitted.subjects),
+        metadata={**system.metadata(fitted.config, setup, fitted.subjects), **fitted.recipe.scaling()},
         recipe={
             "preset": preset,
             "config": plain_config(fitted.built),
@@ -314,7 +315,7 @@ def _training_data(corpus: Corpus, split: Split, feature: str, partial: bool) ->
             faults.append(
                 Fault(
                     f"{corpus.folder}: {part} part",
-                    f"{len(lacking)} recordings without {feature} ({shorten(lacking, 3)})",
+                    f"{counted(len(lacking), 'recording')} without {feature} ({shorten(lacking, 3)})",
                     f"labels of the training and validation parts for {feature}",
                     "Weights are chosen on the validation part and never on test: point --data at a corpus"
                     " with these labels, or choose another --feature or --split.",
@@ -365,6 +366,7 @@ def _training_record(
         "split": {"name": data.split.name, "sha256": data.split.sha256},
         "feature": setup.feature,
         "seed": setup.seed,
+        "training_version": TRAINING_VERSION,
         "subjects": list(dict.fromkeys(recording.subject for recording in recordings)),
         "stimuli": sorted({recording.stimulus for recording in recordings}),
         "recipe": dict(result.recipe) or None,

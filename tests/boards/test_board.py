@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from documents import controls_document
 
+from harness.boards import board as boards
 from harness.boards.board import BoardName, load_board, parse_board
 from harness.boards.formats import FORMATS, board_text
 from harness.boards.ranking import rank, tie_groups, tie_letters
 from harness.errors import RecordError, UsageError
-from harness.scoring.statistics import sign_flip_test
+from harness.scoring.score import SCORER_VERSION
+from harness.scoring.statistics import STATISTICS_VERSION, sign_flip_test
 
 BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
 N_SUBJECTS = 12
@@ -124,7 +126,22 @@ def test_a_partial_record_is_shown_and_not_ranked(results, make_record):
     assert "Not ranked, scored on 5 subjects only: half 0.9000." in board_text(ranking)
 
 
-def test_records_that_do_not_belong_together_are_all_named(results, make_record):
+def test_a_record_of_a_later_harness_is_left_out(results, make_record):
+    record = make_record("later", [0.1] * N_SUBJECTS, statistics_version=99, scorer_version=98)
+    board = load_board(results, BOARD)
+    assert "later" not in [one.system for one in board.records]
+    assert [str(fault) for fault in board.left_out] == [
+        f"{record}: {key}: {version}, of a later harness, expected at most {known}, what this one knows.\n"
+        "  Update the harness, or score it again."
+        for key, version, known in (
+            ("scorer_version", 98, SCORER_VERSION),
+            ("statistics_version", 99, STATISTICS_VERSION),
+        )
+    ]
+
+
+def test_records_that_do_not_belong_together_are_all_named(results, make_record, monkeypatch):
+    monkeypatch.setattr(boards, "SCORER_VERSION", 2)
     paths = {
         "other split file": make_record("s", [0.1] * N_SUBJECTS, split={"sha256": "9" * 64}),
         "scorer": make_record("v", [0.1] * N_SUBJECTS, scorer_version=2),
@@ -416,9 +433,10 @@ def test_programs_are_told_of_controls(controlled):
 def test_compare_says_what_both_score_without_the_eeg(harness, controlled):
     code, out, _ = harness("compare", "honest", "replay", "--results", controlled)
     assert code == 0
-    assert re.search(r"^honest without the EEG: -?0\.00\d\d$", out, re.M)
+    assert re.search(r"^honest without the EEG: -?0\.00\d\d; chance: -0\.0100 to 0\.0100$", out, re.M)
     assert re.search(
-        r"^replay without the EEG: 0\.\d{4} \(scores without the EEG, no evidence of using the EEG\)$",
+        r"^replay without the EEG: 0\.\d{4} \(scores without the EEG, no evidence of using the EEG\); chance: -0\.0100 to "
+        r"0\.0100$",
         out,
         re.M,
     )
@@ -431,3 +449,16 @@ def test_a_score_below_chance_is_not_called_indistinguishable(make_record, tmp_p
     text = board_text(rank(load_board(tmp_path / "results", BOARD)))
     assert "below chance: look for the sign" in text
     assert "indistinguishable" not in text
+
+
+def test_what_is_to_be_known_of_weights_stands_under_the_board(make_record, rng, tmp_path):
+    note = "trained before the loss was mended, and not yet again"
+    scores = rng.normal(0.05, 0.01, N_SUBJECTS)
+    for name in ("first", "second"):
+        make_record(name, scores + 0.01, weights_notes=[note])
+    make_record("linear", scores)
+    ranking = rank(load_board(tmp_path / "results", BOARD))
+    for form in ("text", "md", "html", "latex"):
+        assert f"Weights of first, second: {note}." in board_text(ranking, form)
+    noted = {row.system: row.weights_notes for row in ranking.rows}
+    assert noted == {"first": (note,), "second": (note,), "linear": ()}
