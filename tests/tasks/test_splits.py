@@ -9,10 +9,7 @@ import pytest
 from harness.corpus.base import natural_key
 from harness.corpus.declaration import declared
 from harness.errors import SplitError, UsageError
-<<<<<<< HEAD
 from harness.tasks.corpus_split import with_usual_measures
-=======
->>>>>>> main
 from harness.tasks.splits import (
     MOST_SPLIT_BYTES,
     PARTS,
