@@ -337,7 +337,8 @@ def test_a_row_is_what_its_record_says(records):
     assert row.hashes == {"record": one.sha256, "code": "0" * 64, "split": "1" * 64, "data": "2" * 64}
     assert (row.isolation, row.fresh, row.is_flagged) == (one.record.isolation, False, False)
     bare = row_of(changed(one, overlap=UNSET))
-    assert (bare.rank, bare.ties, bare.overlap) == (None, "", None)
+    assert (bare.rank, bare.ties, bare.overlap, bare.training) == (None, "", None, None)
+    assert row.training == record.training == "declared"
 
 
 def test_a_row_has_every_hash_that_there_is(records):

@@ -446,6 +446,8 @@ def test_what_means_to_be_a_split_names_its_corpora(small_split, tmp_path):
     (tmp_path / "x.json").write_text('{"corpora": ["a", 1], "parts": 1}')
     assert named_corpora(tmp_path / "x.json") == ("a", "1")
     assert named_corpora(tmp_path / "nowhere.json") == ()
+    (tmp_path / "x.json").write_text('{"corpora": ["a"], "parts": 1}' + " " * MOST_SPLIT_BYTES)
+    assert named_corpora(tmp_path / "x.json") == ()
 
 
 def test_a_training_split_that_is_nowhere_is_told(small_split):
