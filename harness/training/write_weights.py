@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 
 from harness.errors import Fault, TrainingError
 from harness.files import write_atomically
-from harness.submission.manifest import Submission, load_submission, register_weights, weights_file
+from harness.submission.manifest import Submission, load_submission, register_weights
 from harness.tasks.splits import Split
 
 
@@ -25,6 +27,7 @@ def write_weights(
     variant: str,
     weights: tuple[Mapping[str, np.ndarray[Any, Any]], Mapping[str, str]],
     record: Mapping[str, Any],
+    seed: int | None = None,
 ) -> tuple[Path, str]:
     """Write weights and their record, then name both in the manifest.
 
@@ -36,6 +39,7 @@ def write_weights(
         variant: that uses them.
         weights: name -> array, and the file's metadata.
         record: where they come from; the file's sha256 is added.
+        seed: where they are one of several trainings; else None.
 
     Returns:
         The weights file and its sha256.
@@ -50,16 +54,41 @@ def write_weights(
         raise TrainingError(
             Fault(f"{submission.name}: weights {', '.join(bad)}", "numbers that are not finite")
         )
-    relative = weights_file(corpus, split, feature, variant, submission.variants[0])
+    with _alone(submission.folder):
+        submission = load_submission(submission.folder)
+        return _write(submission, (corpus, split, feature, variant), seed, arrays, metadata, record)
+
+
+def _write(
+    submission: Submission,
+    run: tuple[str, Split, str, str],
+    seed: int | None,
+    arrays: Mapping[str, np.ndarray[Any, Any]],
+    metadata: Mapping[str, str],
+    record: Mapping[str, Any],
+) -> tuple[Path, str]:
+    corpus, split, feature, variant = run
+    seeds = submission.seeds(*run)
+    if seeds and seed is None:
+        raise TrainingError(
+            Fault(
+                f"{submission.name}: weights",
+                f"several trainings of this run (seeds {', '.join(map(str, seeds))})",
+                "weights that have no seed, or a seed for each",
+                "Remove these entries from the manifest first, or give the new weights a variant.",
+            )
+        )
+    relative = submission.file_of(*run, seed=seed)
     path = submission.folder / relative
     content = _weights_bytes(arrays, metadata)
     sha256 = hashlib.sha256(content).hexdigest()
     text = json.dumps({"weights_sha256": sha256, **record}, indent=1) + "\n"
-    entry = {
+    entry: dict[str, str | int] = {
         "corpus": corpus,
         "split": split.name,
         "feature": feature,
         "variant": variant,
+        **({} if seed is None else {"seed": seed}),
         "file": relative,
         "sha256": sha256,
         "training": str(Path(relative).with_suffix(".json")),
@@ -89,6 +118,17 @@ def write_weights(
             )
         ) from None
     return path, sha256
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Until this ends, no other training writes into the folder: each reads the manifest, then writes it."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> bytes:
