@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 @cli.command(
     epilog=examples(
-        "harness train submissions/my-model",
+        "harness train submissions/my-model --seeds 3 --jobs 3",
         "harness train baselines/vlaai --data DIR --preset paper --variant original --resume",
-        "harness train submissions/my-model --seeds 3 --jobs 2",
     )
 )
 @click.argument("submission", type=click.Path(path_type=Path))
