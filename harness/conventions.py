@@ -25,3 +25,17 @@ SIMULATED_MARKER: Final = "simulated.json"
 SIMULATED_PREFIX: Final = "simulated"
 # What every output on simulated data says of it.
 SIMULATED_WORDS: Final = "simulated data (no real EEG)"
+
+
+def labels_words(*, simulated: bool, held_back: bool) -> str:
+    """What the labels of a board allow its numbers to show.
+
+    Args:
+        simulated: whether the data are.
+        held_back: whether nobody but the organiser has the labels.
+    """
+    if held_back:
+        return "Labels are held back: nobody but the organiser has them."
+    if simulated:
+        return "A demonstration: whoever has the recipe has the labels, and no number is proof."
+    return "Labels are public, and on public labels no number is proof."

@@ -10,7 +10,8 @@
     ├── TrainingError            a training that cannot start or go on
     ├── RecordError              a score record that cannot be read, verified or written
     ├── RepositoryError          no git, no repository, or one that cannot be read
-    └── UsageError               options that contradict each other; the command exits 2
+    └── UsageError               options that contradict each other, or a name that is none of its choices;
+                                 the command exits 2
 
 An error carries one or more faults, and all faults of one kind are reported at once: the reader
 fixes a list, not a chain of surprises. Only ``harness/cli/main.py`` catches these.
@@ -44,8 +45,8 @@ class Fault:
         line = f"{self.where}: {self.arrived}"
         if self.expected:
             line += f", expected {self.expected}"
-        line = f"{_escaped(line)}."
-        remedy = "\n".join(_escaped(part) for part in self.remedy.split("\n"))
+        line = f"{on_one_line(line)}."
+        remedy = "\n".join(on_one_line(part) for part in self.remedy.split("\n"))
         return f"{line}\n  {remedy}" if remedy else line
 
 
@@ -98,7 +99,7 @@ class RepositoryError(HarnessError):
 
 
 class UsageError(HarnessError):
-    """Options contradict each other."""
+    """Options contradict each other, or name what there is not."""
 
 
 MAX_SHOWN = 20
@@ -114,9 +115,33 @@ def raise_all(kind: type[HarnessError], faults: Sequence[Fault]) -> None:
 
 def shorten(names: Sequence[str], most: int = 5) -> str:
     """Join names for a message: the first few, then how many more there are."""
-    shown = ", ".join(_escaped(name) for name in names[:most])
+    shown = ", ".join(on_one_line(name) for name in names[:most])
     more = len(names) - most
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def counted(number: int, what: str, several: str = "") -> str:
+    """A number and what is counted, such as ``1 subject`` and ``2 subjects``.
+
+    Args:
+        number: how many.
+        what: one of them.
+        several: more of them, where that is not ``what`` and an s.
+    """
+    return f"{number} {what if number == 1 else several or f'{what}s'}"
+
+
+def no_such(where: str, name: str, known: Sequence[str], remedy: str = "") -> Fault:
+    """The fault of a name that is none of those to choose from.
+
+    Args:
+        where: the option or key that names it.
+        name: what was given.
+        known: the names that there are.
+        remedy: what to do where no known name is near.
+    """
+    expected = f"one of {', '.join(known)}" if known else ""
+    return Fault(where, repr(name), expected, did_you_mean(name, known) or remedy)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -131,9 +156,9 @@ def show(name: str) -> str:
     """A name from a file made fit for a message: printable, and not long."""
     if len(name) > SHOWN_NAME_CHARS:
         name = f"{name[: SHOWN_NAME_CHARS - 20]}...{name[-17:]}"
-    return _escaped(name)
+    return on_one_line(name)
 
 
-def _escaped(text: str) -> str:
-    """Text on one line, with nothing that a terminal acts on."""
+def on_one_line(text: str) -> str:
+    """Text on one line, with nothing that a terminal acts on: other characters are escaped."""
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -15,6 +15,7 @@ import os
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -178,6 +179,37 @@ class Draft:
             self.file.close()
         with contextlib.suppress(OSError):
             self._temporary.unlink()
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Keep other processes of the harness from what is to be read and written in a folder as one step.
+
+    The lock is on the folder itself: it leaves no file, and is gone with its process.
+
+    Args:
+        folder: made where it is missing.
+        wait: for whoever has the lock; else go on without it.
+
+    Yields:
+        False where somebody else has the lock and ``wait`` is false.
+
+    Raises:
+        OSError: the folder cannot be made or opened.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        held = True
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            held = False
+        except OSError:  # some network disks have no locks
+            pass
+        yield held
+    finally:
+        os.close(handle)
 
 
 def sync_folder(path: Path) -> None:

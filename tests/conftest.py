@@ -86,6 +86,7 @@ def _own_environment(monkeypatch, tmp_path_factory):
     """No test reads the user's corpus, writes to the user's cache, or depends on the terminal."""
     monkeypatch.delenv("HARNESS_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
     monkeypatch.setenv("NO_COLOR", "1")
 
 
@@ -230,6 +231,6 @@ def make_record(tmp_path):
         for key, value in changes.items():  # whole values, or some keys of an object
             document[key] = {**document.get(key, {}), **value} if isinstance(value, dict) else value
         record = parse_record(json.dumps(document).encode(), name)
-        return write_record(tmp_path / "results", record)[0]
+        return write_record(tmp_path / "results", record, replace=True)[0]
 
     return make

@@ -47,6 +47,7 @@ RUN = {
         times_faster_than_real_time=2.0,
         machine="m",
         processors=2,
+        isolation="landlock",
     ),
 }
 

@@ -10,6 +10,7 @@ import shutil
 import numpy as np
 import pytest
 from conftest import REPOSITORY
+from msgspec.structs import replace
 from nets import PACKAGES
 from own_corpus import make_own_corpus, write_split
 from safetensors import safe_open
@@ -17,6 +18,7 @@ from safetensors import safe_open
 from harness.corpus import open_corpus
 from harness.evaluation.evaluate import evaluate
 from harness.execution import Run
+from harness.records.record import record_bytes
 from harness.submission.manifest import load_submission
 from harness.tasks.splits import load_split
 from harness.tasks.task import open_task
@@ -111,7 +113,12 @@ def test_net_trains_and_is_scored(package, feature, lab, copied):
         if first
         else []
     )
-    _check(_record(folder, lab, feature), feature)
+    record = _record(folder, lab, feature)
+    _check(record, feature)
+    if feature == "envelope":  # in another order of segments, which is secret
+        again = _record(folder, lab, feature)
+        assert again.run.order_seed != record.run.order_seed
+        assert record_bytes(replace(again, run=record.run)) == record_bytes(record)
 
 
 @pytest.mark.parametrize("feature", FEATURES)

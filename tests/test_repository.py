@@ -29,7 +29,7 @@ OURS = [
 ]
 # Layers of the house, lowest first: a room imports from itself and from lower layers.
 LAYERS = [
-    ["errors", "files", "conventions", "npy"],
+    ["errors", "files", "conventions", "npy", "shipped"],
     ["git", "schemas", "features", "predictor"],
     ["corpus", "predictions", "execution", "scoring", "nn"],
     ["tasks", "records", "preprocessing"],
@@ -142,6 +142,27 @@ def test_every_module_has_a_layer():
         or (path.is_dir() and (path / "__init__.py").is_file())
     }
     assert found == named
+
+
+# Nouns that messages count; `harness.errors.counted` says "1 subject" and "2 subjects".
+COUNTED = (
+    "band channel crop epoch file frame member name record recording sample segment step subject system word"
+)
+# What is never one, in words: "3 of 12 subjects", limits of the kit, and three parts' samples at once.
+NEVER_ONE = re.compile(r"(\} of |n_frames = )$")
+LIMITS = {"MOST_SUBJECTS", "MAX_FILES", "LEAST_SAMPLES", "self.limits.files", "samples", "widest"}
+
+
+def test_what_messages_count_has_its_number():
+    wrong = re.compile(r"\{([^{}:!]+)\} (" + COUNTED.replace(" ", "|") + r")s\b")
+    found = [
+        f"{path.relative_to(REPOSITORY)}: {line.strip()}"
+        for path in sorted((REPOSITORY / "harness").rglob("*.py"))
+        for line in path.read_text().splitlines()
+        for match in wrong.finditer(line)
+        if 'f"' in line and match[1] not in LIMITS and not NEVER_ONE.search(line[: match.start()])
+    ]
+    assert found == []
 
 
 def test_workflow_runs_the_readmes_command():

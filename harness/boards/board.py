@@ -18,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.boards.trainings import odd_seeds, pooled
-from harness.errors import Fault, RecordError, raise_all, shorten
+from harness.errors import Fault, RecordError, UsageError, counted, did_you_mean, raise_all, shorten
 from harness.records.consistency import inconsistencies
 from harness.records.record import Record, parse_record, record_bytes
 from harness.records.store import read_bytes, record_path
 from harness.scoring.measures import DEFAULT, Measure, measure
+from harness.scoring.score import SCORER_VERSION
+from harness.scoring.statistics import STATISTICS_VERSION
 
 
 class BoardName(NamedTuple):
@@ -152,6 +154,11 @@ class Board:
         return any(one.record.simulated for one in self.records or self.partial)
 
     @property
+    def held_back(self) -> bool:
+        """Whether nobody but the organiser has the labels, by every record."""
+        return all(one.record.corpus.is_held_back for one in self.records or self.partial)
+
+    @property
     def subjects(self) -> tuple[str, ...]:
         """Ids of the subjects, in the order of every record; empty where no record is ranked."""
         return tuple(self.records[0].record.subjects) if self.records else ()
@@ -214,14 +221,14 @@ def parse_board(text: str) -> BoardName:
     """``CORPUS/SPLIT/PART/FEATURE`` -> its name.
 
     Raises:
-        RecordError: not four words.
+        UsageError: not four words.
     """
     words = text.strip("/").split("/")
     if len(words) != 4 or not all(words):
-        raise RecordError(
+        raise UsageError(
             Fault(
                 f"--board {text}",
-                f"{len(words)} words between slashes",
+                f"{counted(len(words), 'word')} between slashes",
                 "four, CORPUS/SPLIT/PART/FEATURE",
                 "For example: simulated/held-out-subjects/test/mel",
             )
@@ -237,12 +244,14 @@ def load_board(results: Path, name: BoardName) -> Board:
     why.
 
     Raises:
-        RecordError: no such board.
+        UsageError: no such board.
+        RecordError: no record at all.
     """
     paths = sorted(results.joinpath(*name).glob("*.json"))
     if not paths:
-        known = shorten([str(board) for board in board_names(results)], 6)
-        raise RecordError(Fault(f"board {name}", "no record", f"one of {known}", "Choose it with --board."))
+        known = [str(board) for board in board_names(results)]
+        remedy = did_you_mean(str(name), known) or "Choose it with --board."
+        raise UsageError(Fault(f"board {name}", "no record", f"one of {shorten(known, 6)}", remedy))
     faults: list[Fault] = []
     records: list[BoardRecord] = []
     for path in paths:
@@ -251,7 +260,7 @@ def load_board(results: Path, name: BoardName) -> Board:
         except RecordError as error:
             faults += error.faults
             continue
-        own = inconsistencies(one.record, str(path))
+        own = inconsistencies(one.record, str(path)) + _too_new(one)
         if path.resolve() != record_path(results, one.record).resolve():
             own.append(misplaced(path, results, one.record))
         faults += own
@@ -294,6 +303,24 @@ def _best_first(one: BoardRecord, *, by_unseen: bool) -> tuple[bool, float, str]
     return one.record.is_flagged, -ranked.measure.sign * value, one.system
 
 
+def _too_new(one: BoardRecord) -> list[Fault]:
+    """The fault of a record that a later harness made: what it says cannot be checked against itself here."""
+    record = one.record
+    return [
+        Fault(
+            f"{one.path}: {key}",
+            f"{version}, of a later harness",
+            f"at most {known}, what this one knows",
+            "Update the harness, or score it again.",
+        )
+        for key, version, known in (
+            ("scorer_version", record.scorer_version, SCORER_VERSION),
+            ("statistics_version", record.statistics_version or 0, STATISTICS_VERSION),
+        )
+        if version > known
+    ]
+
+
 def misplaced(path: Path, results: Path, record: Record) -> Fault:
     """The fault of a record that lies in another place than its contents name."""
     return Fault(
@@ -319,10 +346,13 @@ def strangers(records: Sequence[BoardRecord]) -> list[Fault]:
             None if one.record.flags.partial else tuple(one.record.subjects) for one in records
         ],
     }
-    # Predictions that are handed in are scored without EEG, so their fingerprint of the data differs.
-    for kind in dict.fromkeys(one.record.submission.kind for one in records):
-        facts[f"corpus's data ({kind})"] = [
-            one.record.corpus.fingerprint if one.record.submission.kind == kind else None for one in records
+    # Predictions that are handed in are scored without EEG, and partial records without some subjects, so
+    # their fingerprint of the data differs.
+    scored_on = [(one.record.submission.kind, one.record.flags.subjects_missing) for one in records]
+    for kind, missing in dict.fromkeys(scored_on):
+        facts[f"corpus's data ({kind}{', without ' if missing else ''}{shorten(missing, 3)})"] = [
+            one.record.corpus.fingerprint if same == (kind, missing) else None
+            for one, same in zip(records, scored_on, strict=True)
         ]
     faults = []
     for what, values in facts.items():

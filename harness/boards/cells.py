@@ -10,8 +10,9 @@ from harness.boards.board import Board, BoardName
 from harness.boards.ranking import LEVEL, Change, Ranking
 from harness.boards.resolution import Resolution
 from harness.boards.row import Row
-from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
-from harness.records.record import Measured
+from harness.conventions import HASH_DIGITS, SIMULATED_WORDS, labels_words
+from harness.errors import Fault, counted, on_one_line
+from harness.records.record import COMMON, TAMPERED, Measured
 from harness.scoring.intervals import interval_words
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.statistics import STATISTICS_VERSION
@@ -19,12 +20,14 @@ from harness.scoring.statistics import STATISTICS_VERSION
 NOT_MEASURED = "not measured"
 # Of more systems than these a note says how many, not which.
 MOST_NAMED = 8
+_NOT_ISOLATED = {"none": " (not isolated)", "unknown": " (isolation not known)"}
+TRAINING_CHANGED = "TRAINING RECORD CHANGED"
 BELOW_THE_LINE = "Below the line, since a control says that the score may not come from the EEG"
 
 
 def board_title(board: Board) -> str:
     """A board in words: what data, which part, how many systems and subjects."""
-    name = board.name
+    name = BoardName(*map(on_one_line, board.name))  # those of folders, which somebody may have named
     corpus = SIMULATED_WORDS if board.simulated else name.corpus
     sizes = f"{counted(len(board.records), 'system')}, {counted(len(board.subjects), 'subject')}"
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
@@ -67,14 +70,31 @@ def board_notes(ranking: Ranking, *, bars: bool = True) -> list[str]:
             "Without the EEG: what the system scores on surrogates of the same segments, EEG from which what"
             " was heard is taken out."
         )
+    if any(row.overlap for row in ranking.rows):
+        notes.append(
+            "Unseen stimuli: by the records of training, verified where the machine that scored had trained"
+            " the weights itself, and declared, their author's word, everywhere else."
+        )
+    notes.append(labels_words(simulated=ranking.board.simulated, held_back=ranking.board.held_back))
     notes += [
-        f"Not ranked, scored on {len(row.score.subjects)} subjects only: {row.system} {row.score.value:.4f}."
+        f"Not ranked, scored on {counted(len(row.score.subjects), 'subject')} only: {row.system}"
+        f" {row.score.value:.4f}."
         for row in ranking.partial
     ]
-    left_out = {fault.where.partition(": ")[0] for fault in ranking.board.left_out}
+    left_out = [on_one_line(name) for name in left_out_files(ranking.board)]
     if left_out:
-        notes.append(f"Left out, since it does not hold together: {', '.join(sorted(left_out))}.")
+        notes.append(f"Left out, since it does not hold together: {', '.join(left_out)}.")
     return notes
+
+
+def left_out_files(board: Board) -> dict[str, list[Fault]]:
+    """The files of records that a board is shown without, in order, and what is wrong with each."""
+    files: dict[str, list[Fault]] = {}
+    for fault in board.left_out:
+        files.setdefault(fault.where.partition(".json: ")[0].removesuffix(".json") + ".json", []).append(
+            fault
+        )
+    return dict(sorted(files.items()))
 
 
 def _how_to_read(ranking: Ranking, *, bars: bool) -> str:
@@ -162,7 +182,7 @@ def row_cells(row: Row, *, bands: bool = False, stimuli: bool = False, bars: boo
         score.measure.heading: f"{score.value:.4f}",
         "95 % interval": span(score.ci95),
         **_over_seeds(row),
-        "chance": score.chance_words or span(score.chance),
+        "chance": chance_cell(score),
         "without the EEG": without_eeg(row),
         **{one.measure.heading: f"{one.value:.4f}" for one in row.further},
         "unseen stimuli": _unseen(row),
@@ -232,7 +252,7 @@ def row_values(board: BoardName, row: Row) -> dict[str, Any]:
     """
     overlap = row.overlap
     return {
-        **board._asdict(),
+        **{what: on_one_line(value) for what, value in board._asdict().items()},
         "corpus_kind": row.corpus_kind,
         **rank_values(row),
         "ties": row.ties,
@@ -253,8 +273,10 @@ def row_values(board: BoardName, row: Row) -> dict[str, Any]:
         "subjects_seen": overlap.subjects_seen if overlap else None,
         "stimuli": overlap.stimuli if overlap else None,
         "stimuli_seen": overlap.stimuli_seen if overlap else None,
+        "training": row.training,
         "mean_on_unseen_stimuli": row.stimuli.unseen.value if row.stimuli else None,
         "mean_on_seen_stimuli": row.stimuli.seen.value if row.stimuli else None,
+        "isolation": row.isolation,
         "finished": row.finished,
         "record_sha256": row.hashes["record"],
     }
@@ -271,9 +293,10 @@ def span(ends: tuple[float, float] | None) -> str:
     return "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}"
 
 
-def counted(number: int, what: str) -> str:
-    """A number with its noun: 1 system, 2 systems."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def chance_cell(score: Measured) -> str:
+    """Where chance lies, or that the score is no better; and whether segments have the score in common."""
+    words = score.chance_words or span(score.chance)
+    return f"{words} ({COMMON})" if score.is_common else words
 
 
 def without_eeg(row: Row) -> str:
@@ -319,7 +342,7 @@ def _control_values(row: Row) -> dict[str, float | bool | None]:
 
 
 def _system(row: Row) -> str:
-    return row.system if row.is_isolated else f"{row.system} (not isolated)"
+    return row.system + _NOT_ISOLATED.get(row.isolation or "", "")
 
 
 def _rank(row: Row) -> str:
@@ -333,5 +356,5 @@ def _rank(row: Row) -> str:
 
 def _unseen(row: Row) -> str:
     if row.overlap is None:
-        return "not on record"
-    return f"{row.overlap.stimuli - row.overlap.stimuli_seen} of {row.overlap.stimuli}"
+        return TRAINING_CHANGED if row.training == TAMPERED else "not on record"
+    return f"{row.overlap.stimuli - row.overlap.stimuli_seen} of {row.overlap.stimuli} ({row.training})"

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from harness.boards.board import Board, BoardName, BoardRecord, board_names, strangers
-from harness.boards.cells import counted, over_seeds, ranked_words, without_eeg
+from harness.boards.cells import chance_cell, over_seeds, ranked_words, without_eeg
 from harness.boards.ranking import LEVEL, rank
 from harness.boards.row import row_of
 from harness.boards.trainings import pooled
 from harness.conventions import SIMULATED_WORDS
-from harness.errors import Fault, RecordError, did_you_mean, raise_all, shorten
+from harness.errors import Fault, RecordError, UsageError, counted, did_you_mean, raise_all, shorten
+from harness.records.text import NOT_ISOLATED
 from harness.scoring.intervals import interval_words, mean_interval
 from harness.scoring.measures import DEFAULT, Measure
 from harness.scoring.power import least_difference, subjects_needed
@@ -180,7 +181,8 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
             `DEFAULT_BOARD`.
 
     Raises:
-        RecordError: there is none, or more than one, or it contradicts itself.
+        UsageError: no record and no submission has that name, or several records have it.
+        RecordError: the submission has no record, or it contradicts itself.
         SubmissionError: the folder's manifest is not valid.
     """
     path = Path(named)
@@ -210,7 +212,8 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
         remedies = [f"Did you mean {shorten(longer)}?" if longer else did_you_mean(name, stems)]
         if submission:
             remedies.append(f"Score it first: harness score {submission.folder}")
-        raise RecordError(
+        kind = RecordError if submission else UsageError
+        raise kind(
             Fault(
                 named,
                 f"no record of {wanted} on {board or 'any board'}",
@@ -219,8 +222,13 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
             )
         )
     listed = shorten([str(paths[0]) for paths in found.values()], 6)
-    raise RecordError(
-        Fault(named, f"{len(found)} records: {listed}", "one", "Name the record's file, or choose a --board.")
+    raise UsageError(
+        Fault(
+            named,
+            f"{counted(len(found), 'record')}: {listed}",
+            "one",
+            "Name the record's file, or choose a --board.",
+        )
     )
 
 
@@ -276,8 +284,13 @@ def comparison_text(comparison: Comparison) -> str:
         for one in (ranked, *further)
     ]
     lines += [
-        f"{name} without the EEG: {without_eeg(row_of(one))}"
+        f"{name} without the EEG: {without_eeg(row_of(one))}; chance: {_chance(one)}"
         for name, one in zip(names, (first, second), strict=True)
+    ]
+    lines += [
+        f"{name}: {NOT_ISOLATED[one.record.isolation]}"
+        for name, one in zip(names, (first, second), strict=True)
+        if one.record.isolation in NOT_ISOLATED
     ]
     lines += _test_words(comparison, names)
     if comparison.effect is not None:
@@ -331,15 +344,26 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
                 f"{ranking.p[own, place]:.4g}",
                 "" if comparison.detectable is None else f"{comparison.detectable:.4f}",
                 without_eeg(row_of(other)),
+                chance_cell(other.record.ranked),
                 *(f"{further.mean:+.4f}" for further in comparison.further),
             ]
         )
-    headers = ["other system", "difference", "95 % interval", "p (Holm)", "detectable", "without the EEG"]
+    headers = [
+        "other system",
+        "difference",
+        "95 % interval",
+        "p (Holm)",
+        "detectable",
+        "without the EEG",
+        "chance",
+    ]
     headers += [f"difference in {by.short}" for by in board.measures[1:]]
     its = ranking.rows[own].rank
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
     title = f"{one.system} on {one.board}{by}: rank {its.rank if its else 'none'} of {len(ranking.rows)}"
     title += f"; without the EEG: {without_eeg(ranking.rows[own])}"
+    if one.record.ranked.chance_words or one.record.ranked.is_common:
+        title += f"; chance: {_chance(one)}"
     n_subjects = len(one.record.subjects)
     if least_p(n_subjects) > LEVEL:
         title += f"\n{_too_few(n_subjects)}: nothing can be separated here at {LEVEL:g}"
@@ -373,6 +397,10 @@ def _test_words(comparison: Comparison, names: list[str]) -> list[str]:
         pairs = trainings[0] * trainings[1]
         lines.append(f"over seeds the two change places in {comparison.changed * pairs:g} of {pairs} pairs")
     return lines
+
+
+def _chance(one: BoardRecord) -> str:
+    return chance_cell(one.record.ranked) or "not known"
 
 
 def _too_few(n_subjects: int) -> str:

@@ -11,23 +11,25 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
-from harness.boards.board import BoardName
+from harness.boards.board import Board, BoardName
 from harness.boards.cells import (
     BELOW_THE_LINE,
     ablation_cells,
     board_notes,
     board_title,
+    left_out_files,
     row_cells,
     row_values,
     seed_cells,
 )
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
-from harness.errors import Fault, UsageError
+from harness.errors import Fault, UsageError, counted, no_such, on_one_line, raise_all
 
 # tabulate's names of the formats that are tables.
 STYLES = {"text": "simple", "md": "pipe", "latex": "latex_booktabs", "html": "html"}
@@ -42,6 +44,8 @@ LATEX_BARS = {
 ABLATIONS = "Ablations, each beside its own full net"
 NO_SEEDS = "No system here has several trainings."
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
+# What a spreadsheet takes for the beginning of a formula, full-width forms too.
+_COMPUTED = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def _by_rank(row: Row) -> tuple[int, str]:
@@ -53,6 +57,20 @@ SORTS: Mapping[str, Callable[[Row], Any]] = {
     "name": lambda row: row.system,
     "date": lambda row: (row.finished, row.system),
 }
+
+
+def check_choices(form: str, sort: str) -> None:
+    """Refuse a format or an order that boards do not have.
+
+    Raises:
+        UsageError: no such format or order.
+    """
+    faults = []
+    if form not in FORMATS:
+        faults.append(no_such("--format", form, FORMATS))
+    if sort not in SORTS:
+        faults.append(no_such("--sort", sort, tuple(SORTS)))
+    raise_all(UsageError, faults)
 
 
 def board_text(
@@ -70,14 +88,12 @@ def board_text(
     Raises:
         UsageError: no such format or order.
     """
-    for option, value, known in (("--format", form, FORMATS), ("--sort", sort, tuple(SORTS))):
-        if value not in known:
-            raise UsageError(Fault(option, repr(value), f"one of {', '.join(known)}"))
+    check_choices(form, sort)
     rows = sorted(ranking.rows, key=SORTS[sort])
     if form == "json":
         return _json(ranking, rows)
     if form == "csv":
-        return _csv(ranking.board.name, [*rows, *ranking.ablations])
+        return _csv(ranking.board, [*rows, *ranking.ablations])
     bars = sort == "rank"
     title, notes = board_title(ranking.board), board_notes(ranking, bars=bars)
     tables = _tables(ranking, rows, form, bands=bands, bars=bars, seeds=seeds)
@@ -182,7 +198,7 @@ def boards_text(
         )
     if form == "csv" and len(rankings) > 1:
         known = ", ".join(str(ranking.board.name) for ranking in rankings)
-        raise UsageError(Fault("--format csv", f"{len(rankings)} boards", f"one --board of {known}"))
+        raise UsageError(Fault("--format csv", counted(len(rankings), "board"), f"one --board of {known}"))
     texts = [board_text(ranking, form, sort=sort, bands=bands, seeds=seeds) for ranking in rankings]
     if form == "json" and not one:
         return json.dumps([json.loads(text) for text in texts], indent=1, ensure_ascii=False) + "\n"
@@ -211,7 +227,7 @@ def _json(ranking: Ranking, rows: list[Row]) -> str:
     board = ranking.board
     n_systems = len(ranking.rows)
     document = {
-        "board": board.name._asdict(),
+        "board": {what: on_one_line(value) for what, value in board.name._asdict().items()},
         "simulated": board.simulated,
         **({"measures": [one.name for one in board.measures]} if board.names_measures else {}),
         "subjects": list(board.subjects),
@@ -248,6 +264,10 @@ def _json(ranking: Ranking, rows: list[Row]) -> str:
         "places_changed": [one._asdict() for one in ranking.changes],
         "resolution": None if ranking.resolution is None else asdict(ranking.resolution),
         "partial": [row.system for row in ranking.partial],
+        "left_out": [
+            {"file": on_one_line(file), "faults": [str(fault) for fault in faults]}
+            for file, faults in left_out_files(board).items()
+        ],
     }
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -264,16 +284,38 @@ def _seeds(row: Row) -> list[dict[str, Any]]:
     ]
 
 
-def _csv(board: BoardName, rows: list[Row]) -> str:
+def _csv(board: Board, rows: list[Row]) -> str:
+    """The rows; behind them one for each record that was left out, with nothing but its name and why."""
     text = io.StringIO()
-    table = [
-        {**row_values(board, row), **{f"band_{k}": r for k, r in enumerate(row.bands, start=1)}}
+    table: list[dict[str, Any]] = [
+        {
+            **row_values(board.name, row),
+            **{f"band_{k}": r for k, r in enumerate(row.bands, start=1)},
+            "left_out": None,
+        }
         for row in rows
     ]
-    writer = csv.DictWriter(text, list(table[0]) if table else ["name"], lineterminator="\n")
+    columns = list(table[0]) if table else [*BoardName._fields, "name", "left_out"]
+    table += [
+        {
+            **board.name._asdict(),
+            "name": PurePath(file).stem,
+            "left_out": " ".join(on_one_line(str(fault)) for fault in faults),
+        }
+        for file, faults in left_out_files(board).items()
+    ]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table)
+    writer.writerows({key: _as_text(value) for key, value in row.items()} for row in table)
     return text.getvalue()
+
+
+def _as_text(value: object) -> object:
+    """A cell that no spreadsheet computes and no terminal acts on; numbers stay as they are."""
+    if not isinstance(value, str):
+        return value
+    text = on_one_line(value)
+    return f"'{text}" if text.lstrip().startswith(_COMPUTED) else text
 
 
 def _p(value: float) -> str:

@@ -72,6 +72,7 @@ class Row:
         score: by the measure that ranks its board: mean, interval, chance, and the mean of each subject.
         further: the same by the split's further measures, in their order.
         overlap: with what its weights were trained on; None where not on record.
+        training: how far that is to be believed, as a record has it; None likewise.
         stimuli: the score on stimuli that its training saw, and on others; None where not known, or where
             there are not both.
         bands: (n_bands,) mean Pearson r.
@@ -84,7 +85,7 @@ class Row:
         environment: package -> version.
         hashes: what -> its whole hash: record, code, weights, predictions, split, data and commit, those
             that there are.
-        is_isolated: whether its predictor was kept apart from everything else, or was not run here.
+        isolation: what kept its predictor apart; ``none``, ``unknown``, or None where nothing was run here.
         fresh: whether it was scored just now.
     """
 
@@ -103,6 +104,7 @@ class Row:
     score: Measured
     further: tuple[Measured, ...]
     overlap: Overlap | None
+    training: str | None
     stimuli: SeenAndUnseen | None
     bands: tuple[float, ...]
     controls: Controls | None
@@ -113,7 +115,7 @@ class Row:
     scorer_version: int
     environment: Mapping[str, str]
     hashes: Mapping[str, str]
-    is_isolated: bool
+    isolation: str | None
     fresh: bool
 
     @property
@@ -170,6 +172,7 @@ def row_of(
         score=record.ranked,
         further=record.measured[1:],
         overlap=record.overlap or None,
+        training=record.training,
         stimuli=record.stimuli or None,
         bands=record.bands,
         controls=record.controls or None,
@@ -180,7 +183,7 @@ def row_of(
         scorer_version=record.scorer_version,
         environment=record.environment,
         hashes={what: value for what, value in hashes.items() if value},
-        is_isolated=record.is_isolated,
+        isolation=record.isolation,
         fresh=one.fresh,
     )
 

@@ -18,7 +18,14 @@ from msgspec import UNSET, UnsetType, structs
 from harness.errors import Fault
 from harness.records.bands import ChanceBand, ChanceBands
 from harness.records.controls import Controls
-from harness.records.record import MeasureResult, Overlap, Record, SubjectResult
+from harness.records.record import (
+    TRAINING_STATUSES,
+    MeasureResult,
+    Overlap,
+    Record,
+    RunFacts,
+    SubjectResult,
+)
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.scoring.two_sources import system_interval
 
@@ -119,11 +126,21 @@ def mean_record(records: Sequence[Record]) -> Record:
         run=structs.replace(
             first.run,
             finished=max(one.run.finished for one in records),
-            isolation=next(
-                (one.run.isolation for one in records if not one.is_isolated), first.run.isolation
-            ),
+            isolation=max((one.run for one in records), key=_exposed).isolation,
+            training=_worst([one.run.training for one in records]),
         ),
     )
+
+
+def _exposed(run: RunFacts) -> int:
+    """How little kept a predictor apart: 2 for nothing, 1 where that is not known."""
+    return {"none": 2, UNSET: 1}.get(run.isolation, 0)
+
+
+def _worst(statuses: Sequence[str | UnsetType]) -> str | UnsetType:
+    """The least believable of what the seeds' records of training are; absent where one is."""
+    known = [status for status in statuses if status is not UNSET]
+    return max(known, key=TRAINING_STATUSES.index) if len(known) == len(statuses) else UNSET
 
 
 def _subject(results: Sequence[SubjectResult]) -> SubjectResult:

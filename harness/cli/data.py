@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
-from harness.cli.options import DATA_VARIABLE
+from harness.cli.options import DATA_VARIABLE, path_option
+from harness.errors import counted
 
 if TYPE_CHECKING:
+    from harness.corpus.base import Corpus
     from harness.corpus.declaration import Declaration
 
 
@@ -22,20 +24,51 @@ def data() -> None:
     """Make, fetch, declare and describe corpora."""
 
 
-@data.command("simulate", epilog=examples("harness data simulate my-corpus --seed 2"))
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Another seed, other data."
+@data.command(
+    "simulate",
+    epilog=examples(
+        "harness data simulate my-corpus --seed 2", "harness data simulate contest --secret FILE"
+    ),
 )
-def data_simulate(folder: Path, seed: int) -> None:
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--seed", type=click.IntRange(0), help="Another seed, other data. Default: 1.")
+@click.option(
+    "--secret",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="For a contest: take the seed from the bytes of FILE, which you keep. Records then say that labels"
+    " are held back.",
+)
+def data_simulate(folder: Path, seed: int | None, secret: Path | None) -> None:
     """Make the simulated corpus in DIR, in SparrKULee's own layout."""
-    from harness.cli.output import answer, progress
+    from harness.cli.output import answer, progress, remark
     from harness.corpus.simulated.make import simulate
-    from harness.corpus.simulated.recipe import Recipe
+    from harness.corpus.simulated.recipe import Recipe, secret_seed
 
+    if secret is not None:
+        if seed is not None:
+            raise click.UsageError("--seed or --secret: either gives the seed.")
+        recipe = Recipe(seed=secret_seed(_secret(secret)))
+    else:
+        recipe = Recipe() if seed is None else Recipe(seed=seed)
     with progress("simulating a corpus") as show:
-        simulate(folder, Recipe(seed=seed), on_progress=show)
+        simulate(folder, recipe, secret=secret is not None, on_progress=show)
     answer(f"simulated corpus (no real EEG) in {folder}")
+    if secret is not None:
+        remark(f"Keep {folder} and {secret} to yourself: either tells the labels.")
+
+
+def _secret(path: Path) -> bytes:
+    """The bytes of a secret's file."""
+    from harness.errors import Fault, UsageError
+    from harness.files import read_regular
+
+    try:
+        return read_regular(path, 1 << 20)
+    except OSError as error:
+        raise UsageError(
+            Fault(f"--secret {path}", error.strerror or "cannot be read", "a file of secret bytes")
+        ) from None
 
 
 @data.command("fetch", epilog=examples("harness data fetch dtu dtu-corpus --subjects S1,S9"))
@@ -62,7 +95,9 @@ def data_fetch(name: str, folder: Path, subjects: str | None, unverified: bool, 
         fetched = fetch_corpus(
             declaration, folder, subjects=chosen, unverified=unverified, url=url, on_progress=show
         )
-    answer(f"{fetched.downloaded} files fetched, {fetched.present} were there already, in {folder}")
+    answer(
+        f"{counted(fetched.downloaded, 'file')} fetched, {fetched.present} were there already, in {folder}"
+    )
     for line in fetched.remarks:
         remark(line)
 
@@ -90,11 +125,10 @@ def _to_fetch(name: str) -> Declaration:
 
 @data.command("declare", epilog=examples("harness data declare DIR --out DIR/corpus.toml"))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
+@path_option(
     "--out",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the draft there, e.g. DIR/corpus.toml; a file that is there is never overwritten.",
+    "FILE",
+    "Write the draft there, e.g. DIR/corpus.toml; a file that is there is never overwritten.",
 )
 def data_declare(folder: Path, out: Path | None) -> None:
     """Draft a corpus.toml from the arrays in DIR; every guess is marked, for you to check."""
@@ -113,26 +147,78 @@ def data_declare(folder: Path, out: Path | None) -> None:
 @data.command("describe", epilog=examples("harness data describe DIR"))
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
 @click.option(
-    "--split", metavar="FILE", help="A split file whose parts are counted too, beside those of splits/."
+    "--split",
+    metavar="FILE",
+    help="A split file whose parts are counted too, beside the corpus's own and those of splits/.",
+)
+@click.option(
+    "--quality",
+    is_flag=True,
+    help="Read all EEG, and say what is wrong with it: channels, numbers, lengths, alignment.",
+)
+@click.option("--feature", metavar="NAME", help="With --quality: against which alignment is looked for.")
+@click.option(
+    "--pictures",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="With --quality: write a picture (.png) of each recording there.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the description as JSON.")
-def data_describe(folder: Path | None, split: str | None, as_json: bool) -> None:
-    """Say what corpus lies in DIR: subjects, minutes, labels by split and part, what is broken."""
+def data_describe(
+    folder: Path | None,
+    split: str | None,
+    quality: bool,
+    feature: str | None,
+    pictures: Path | None,
+    as_json: bool,
+) -> None:
+    """Say what corpus lies in DIR: subjects, minutes, labels by split and part, what is broken.
+
+    What --quality finds is no fault, and nothing is mended: it is for you to look at.
+    """
     import json
 
     from harness.cli.output import answer
     from harness.corpus import open_corpus
     from harness.corpus.locate import layouts
+    from harness.tasks.corpus_split import split_folders
     from harness.tasks.describe import describe, description_text
     from harness.tasks.splits import load_split
 
     given = folder or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
     chosen = given or simulated_corpus()
     corpus = open_corpus(chosen)
-    description = describe(corpus, layouts(chosen), [load_split(split)] if split else [])
+    asked = [load_split(split, split_folders(corpus.declaration))] if split else []
+    if not quality and (feature or pictures):
+        raise click.UsageError("--feature and --pictures are for --quality.")
+    description = describe(corpus, layouts(chosen), asked)
+    if not as_json:
+        answer(description_text(description))
+    if quality:
+        text = _quality(corpus, feature, pictures, description)
+        if not as_json:
+            answer(f"\n{text}")
     if as_json:
         answer(json.dumps(description, indent=1))
-    else:
-        answer(description_text(description))
     if description["faults"]:
         sys.exit(1)
+
+
+def _quality(corpus: Corpus, feature: str | None, pictures: Path | None, description: dict[str, Any]) -> str:
+    """What is wrong with the EEG of a corpus, in words; the description gets it as values."""
+    from harness.cli.output import progress, remark
+    from harness.errors import UsageError, no_such
+    from harness.tasks.quality import corpus_quality, quality_json, quality_text
+
+    if feature is not None and feature not in corpus.declaration.features:
+        raise UsageError(no_such("--feature", feature, list(corpus.declaration.features)))
+    with progress("reading EEG") as show:
+        found = corpus_quality(corpus, feature=feature, on_progress=show)
+    description["quality"] = quality_json(found)
+    if pictures is not None:
+        from harness.tasks.quality_pictures import draw
+
+        with progress("drawing") as show:
+            drawn = draw(corpus, found, pictures, show)
+        remark(f"{drawn} pictures in {pictures}")
+    return quality_text(found)

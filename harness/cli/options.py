@@ -7,20 +7,34 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from harness.tasks.task import Task
 
 DATA_VARIABLE = "HARNESS_DATA"
 MOST_SECONDS = 30 * 24 * 3600.0
 MOST_GIB = 65536.0
 Command = Callable[..., None]
-DATA_OPTION = click.option(
+
+
+def path_option(name: str, metavar: str, help_text: str, **more: Any) -> Callable[[Any], Any]:
+    """An option that names a file or a folder."""
+    return click.option(name, metavar=metavar, type=click.Path(path_type=Path), help=help_text, **more)
+
+
+def format_option(known: str) -> Callable[[Any], Any]:
+    """The option --format, ``form``; ``known`` lists the formats."""
+    return click.option("--format", "form", default="text", show_default=True, metavar="FORMAT", help=known)
+
+
+DATA_OPTION = path_option(
     "--data",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
+    "DIR",
+    f"Folder of a corpus. Default: ${DATA_VARIABLE}, else the simulated corpus, made on first use.",
     envvar=DATA_VARIABLE,
-    help=f"Folder of a corpus. Default: ${DATA_VARIABLE}, else the simulated corpus, made on first use.",
 )
 FEATURE_OPTION = click.option(
     "--feature",
@@ -38,11 +52,10 @@ JOBS_OPTION = click.option(
     default=None,
     help="Predictor processes that share the segments. Default: as many as fit the cores.",
 )
-LABELS_OPTION = click.option(
+LABELS_OPTION = path_option(
     "--labels",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="References that lie apart from the EEG: stimulus features, or files like predictions.",
+    "DIR",
+    "References that lie apart from the EEG: stimulus features, or files like predictions.",
 )
 CORPUS_OPTION = click.option(
     "--corpus",
@@ -66,13 +79,45 @@ SEED_OPTION = click.option(
 )
 
 
+class SystemPath(click.Path):
+    """A path, or the bare name of a submission (see ``harness.submission.find.named_submission``)."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path that is meant."""
+        from harness.submission.find import named_submission
+
+        return named_submission(str(super().convert(value, param, ctx)))  # text: a Path would lose "./"
+
+
 def asked_options(command: Command) -> Command:
-    """Options --split, --part, --feature, --data and --partial: what `open_asked` opens."""
+    """Options --split, --part, --feature, --data and --partial, handed on as ``open_task``, which opens them.
+
+    ``open_task`` is `harness.cli.open.open_asked` with these given.
+    """
+
+    @functools.wraps(command)
+    def call(
+        *,
+        split: str | None,
+        part: str,
+        feature: str | None,
+        data: Path | None,
+        partial: bool,
+        **others: Any,
+    ) -> None:
+        from harness.cli.open import open_asked
+
+        open_task = functools.partial(
+            open_asked, split=split, part=part, feature=feature, data=data, partial=partial
+        )
+        command(open_task=open_task, **others)
+
     options = (
         click.option(
             "--split",
             metavar="NAME",
-            help="A split of splits/, or a split file (.json) anywhere. Default: that of the corpus.",
+            help="A split by its name, in splits/ or beside corpus.toml, or a split file (.json) anywhere."
+            " Default: that of the corpus.",
         ),
         click.option(
             "--part",
@@ -85,7 +130,19 @@ def asked_options(command: Command) -> Command:
         DATA_OPTION,
         PARTIAL_OPTION,
     )
-    return _with(command, options)
+    return _with(call, options)
+
+
+def scored_options(command: Command) -> Command:
+    """As :func:`asked_options`, and --labels and --corpus; ``open_task`` takes ``predictions``."""
+
+    @functools.wraps(command)
+    def call(
+        *, open_task: Callable[..., Task], labels: Path | None, corpus: str | None, **others: Any
+    ) -> None:
+        command(open_task=functools.partial(open_task, labels=labels, corpus=corpus), **others)
+
+    return asked_options(_with(call, (LABELS_OPTION, CORPUS_OPTION)))
 
 
 def run_options(command: Command) -> Command:
@@ -191,14 +248,7 @@ def _with(command: Command, options: Sequence[Callable[[Command], Command]]) -> 
 
 def results_folder_option(name: str, help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """An option that names a results folder."""
-    return click.option(
-        name,
-        metavar="DIR",
-        type=click.Path(path_type=Path),
-        default=Path("results"),
-        show_default=True,
-        help=help_text,
-    )
+    return path_option(name, "DIR", help_text, default=Path("results"), show_default=True)
 
 
 OUT_OPTION = results_folder_option("--out", "Results folder for the score record.")

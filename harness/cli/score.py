@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,19 +13,21 @@ import click
 from harness.cli.group import cli, examples
 from harness.cli.open import open_asked
 from harness.cli.options import (
-    CORPUS_OPTION,
     DATA_OPTION,
     JOBS_OPTION,
     LABELS_OPTION,
     OUT_OPTION,
+    SystemPath,
     asked_options,
     controlled_run_options,
+    path_option,
     run_options,
+    scored_options,
 )
-from harness.errors import Fault, HarnessError, UsageError
+from harness.errors import Fault, HarnessError, UsageError, counted
 
 if TYPE_CHECKING:
-    from harness.evaluation.bugs import Look
+    from harness.evaluation.findings import Look
     from harness.execution import PredictorRun, Run
     from harness.records.record import Record
     from harness.tasks.task import Task
@@ -36,18 +39,15 @@ if TYPE_CHECKING:
         "harness score predictions.zip --data DIR --labels LABELS",
     )
 )
-@click.argument("system", type=click.Path(path_type=Path))
-@asked_options
-@LABELS_OPTION
-@CORPUS_OPTION
+@click.argument("system", type=SystemPath())
+@scored_options
 @controlled_run_options
 @click.option("--json", "as_json", is_flag=True, help="Print the score record, and only it.")
 @OUT_OPTION
-@click.option(
+@path_option(
     "--save-predictions",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Keep the predictions: .zip (official format) or .npz.",
+    "FILE",
+    "Keep the predictions: .zip (official format) or .npz.",
 )
 @click.option(
     "--replace",
@@ -56,13 +56,7 @@ if TYPE_CHECKING:
 )
 def score(
     system: Path,
-    split: str | None,
-    part: str,
-    feature: str | None,
-    data: Path | None,
-    partial: bool,
-    labels: Path | None,
-    corpus: str | None,
+    open_task: Callable[..., Task],
     run: Run,
     as_json: bool,
     out: Path,
@@ -74,37 +68,24 @@ def score(
     Predictions need no recordings: with --labels and without --data, what is asked is what the labels hold. A
     submission of several trainings gets a record for each (--weights-seed: for one).
     """
-    from functools import cache
-
     from harness.cli.output import answer, remark
     from harness.predictions import is_predictions
     from harness.records.record import record_bytes
     from harness.records.store import write_record
     from harness.records.text import record_text, seeds_text
 
-    @cache
-    def open_task() -> Task:
-        return open_asked(
-            data=data,
-            split=split,
-            part=part,
-            feature=feature,
-            labels=labels,
-            corpus=corpus,
-            partial=partial,
-            predictions=is_predictions(system),
-        )
-
+    by_file = is_predictions(system)
+    opened = functools.cache(functools.partial(open_task, predictions=by_file))
     runs: tuple[Run, ...] = (run,)
-    if is_predictions(system):
+    if by_file:
         _refuse_with_predictions(
             variant=run.variant, save_predictions=save_predictions, weights_seed=run.weights_seed
         )
     else:
-        runs = _trainings(system, open_task, run, save_predictions)
+        runs = _trainings(system, opened, run, save_predictions)
     made = []
     for number, one in enumerate(runs):
-        record = _evaluated(system, open_task, one, save_predictions, None if replace else out)
+        record = _evaluated(system, opened, one, save_predictions, None if replace else out)
         made.append(record)
         try:
             path, written = write_record(out, record, replace=replace)
@@ -122,24 +103,19 @@ def score(
 
 
 @cli.command(epilog=examples("harness predict baselines/linear --out predictions.zip"))
-@click.argument("submission", type=click.Path(path_type=Path))
-@click.option(
+@click.argument("submission", type=SystemPath())
+@path_option(
     "--out",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
+    "FILE",
+    "Predictions: .zip (official challenge format) or .npz.",
     required=True,
-    help="Predictions: .zip (official challenge format) or .npz.",
 )
 @asked_options
 @run_options
 def predict(
     submission: Path,
     out: Path,
-    split: str | None,
-    part: str,
-    feature: str | None,
-    data: Path | None,
-    partial: bool,
+    open_task: Callable[..., Task],
     run: Run,
 ) -> None:
     """Write a submission's predictions; no labels are needed."""
@@ -151,7 +127,7 @@ def predict(
 
     check_destination(out)
     loaded = load_submission(submission)
-    task = open_asked(data=data, split=split, part=part, feature=feature, partial=partial)
+    task = open_task()
     check_subjects(task.by_subject)
     prepared = prepare(loaded, task, run)
     with (
@@ -161,7 +137,8 @@ def predict(
         _remark_output(loaded.name, made.run.output)
         write_predictions(out, grouped(task, made.run.predictions))
     answer(
-        f"{len(task.segments)} segments of {len(task.by_subject)} subjects predicted by {loaded.name}"
+        f"{counted(len(task.segments), 'segment')} of {counted(len(task.by_subject), 'subject')}"
+        f" predicted by {loaded.name}"
         f" ({task.feature}, {task.corpus.words}) -> {out}"
     )
 
@@ -171,70 +148,50 @@ def predict(
         "harness check submissions/my-model --part val", "harness check predictions.zip --data DIR"
     )
 )
-@click.argument("system", type=click.Path(path_type=Path))
-@asked_options
-@LABELS_OPTION
-@CORPUS_OPTION
+@click.argument("system", type=SystemPath())
+@scored_options
 @run_options
 @click.option("--quick", is_flag=True, help="No look for bugs: manifest, hashes and a dry run only.")
 @click.option(
-    "--recut", is_flag=True, help="Ask other cuts of the same recordings too, and say where r collapses."
+    "--recut/--no-recut",
+    default=None,
+    help="Ask other cuts of the same recordings too, and say where r collapses. Default: if there are any.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON, and only it.")
 def check(
     system: Path,
-    split: str | None,
-    part: str,
-    feature: str | None,
-    data: Path | None,
-    partial: bool,
-    labels: Path | None,
-    corpus: str | None,
+    open_task: Callable[..., Task],
     run: Run,
     quick: bool,
-    recut: bool,
+    recut: bool | None,
     as_json: bool,
 ) -> None:
     """List what `score` would refuse (manifest, hashes, a dry run, shapes, numbers), and look for bugs.
 
     Bugs that raise no error (a flipped sign, a lag, bands in another order, answers that depend on the batch)
-    are looked for where there are references, on a sample of the part. They are findings: the exit code is 1
-    only for what `score` would refuse. docs/findings.md says what is found.
+    are looked for where there are references, on a sample of the part, as is what needs no EEG: the sample's
+    surrogates, and other cuts of its recordings. They are findings: the exit code is 1 only for what `score`
+    would refuse. docs/findings.md says what is found.
     """
-    from functools import cache
-
     from harness.cli.output import answer
     from harness.evaluation.check import check_predictions, check_submission
     from harness.predictions import is_predictions
 
     by_file = is_predictions(system)
-
-    @cache
-    def open_task() -> Task:
-        return open_asked(
-            data=data,
-            split=split,
-            part=part,
-            feature=feature,
-            labels=labels,
-            corpus=corpus,
-            partial=partial,
-            predictions=by_file,
-        )
-
+    opened = functools.cache(functools.partial(open_task, predictions=by_file))
     if quick and recut:
         raise click.UsageError("--recut is a look for bugs, which --quick leaves out.")
     if by_file:
         _refuse_with_predictions(
             variant=run.variant, save_predictions=None, weights_seed=run.weights_seed, recut=recut
         )
-        faults, checked = check_predictions(system, open_task())
+        faults, checked = check_predictions(system, opened())
     else:
-        faults, checked = check_submission(system, open_task, run)
+        faults, checked = check_submission(system, opened, run)
     look = None
     if not faults and not quick:
         try:
-            look = _look(system, open_task(), run, recut)
+            look = _look(system, opened(), run, recut)
         except HarnessError as error:
             faults += error.faults
     if as_json:
@@ -248,11 +205,11 @@ def check(
         raise HarnessError(*faults)
     if not as_json:
         if look:
-            answer(f"{len(look.findings) or 'no'} finding{'' if len(look.findings) == 1 else 's'}")
+            answer(counted(len(look.findings), "finding") if look.findings else "no findings")
         answer(f"{system} can be scored")
 
 
-def _look(system: Path, task: Task, run: Run, recut: bool) -> Look | None:
+def _look(system: Path, task: Task, run: Run, recut: bool | None) -> Look | None:
     """Look for bugs; None, with a remark, where there are no references."""
     from harness.cli.output import progress, remark
     from harness.errors import CorpusError
@@ -291,10 +248,10 @@ def _check_json(system: Path, faults: list[Fault], checked: list[str], look: Loo
 
 @cli.command(epilog=examples("harness verify results/simulated/held-out-subjects/test/mel/linear.json"))
 @click.argument("record", type=click.Path(path_type=Path))
-@click.argument("system", type=click.Path(path_type=Path), required=False)
+@click.argument("system", type=SystemPath(), required=False)
 @DATA_OPTION
 @LABELS_OPTION
-@click.option("--split", metavar="FILE", help="The record's split file, where it is none of splits/.")
+@click.option("--split", metavar="FILE", help="The record's split file, where its name is not found.")
 @JOBS_OPTION
 @click.option(
     "--same-order",
@@ -315,6 +272,11 @@ def verify(
 
     Without SYSTEM, the submission of the record's name below baselines/ or submissions/ is taken. A record
     that contradicts itself is refused before anything runs.
+
+    Exit 0: everything that the record says was found again, each number within 1e-6 (chance, which is stored
+    with six digits, within 1.5e-6), from the code, weights, split and data that it names. Exit 1: anything
+    else, a score that is the same but was made from other code, for one. Versions of packages may differ,
+    and are named; time, host, isolation and commit are the record's own word and not compared.
     """
     from harness.cli.output import answer
     from harness.errors import RecordError, raise_all
@@ -327,12 +289,14 @@ def verify(
 
     recorded = read_record(record)
     raise_all(RecordError, inconsistencies(recorded, str(record)))
-    chosen = system or find_submission(recorded.submission.name)
+    chosen = system or find_submission(recorded.submission.name, shipped=True)
     without_eeg = recorded.submission.kind == "predictions" and labels is not None and data is None
     if not recorded.simulated and data is None and not without_eeg:
         raise UsageError(
             Fault("--data", "not given", f"the {recorded.corpus.name} corpus that the record was scored on")
         )
+
+    _check_variant(record, recorded, chosen)
 
     def open_task() -> Task:
         return open_asked(
@@ -361,6 +325,25 @@ def verify(
         sys.exit(1)
 
 
+def _check_variant(record: Path, recorded: Record, system: Path) -> None:
+    """Refuse a record of a variant that the submission does not have.
+
+    Raises:
+        RecordError: there is no such variant.
+    """
+    from harness.errors import RecordError, no_such
+    from harness.predictions import is_predictions
+    from harness.submission.manifest import load_submission
+
+    variant = recorded.submission.variant
+    if variant is None or is_predictions(system):
+        return
+    submission = load_submission(system)
+    if variant not in submission.variants:
+        where = f"{record}: variant, which {submission.name} lacks"
+        raise RecordError(no_such(where, variant, submission.variants))
+
+
 def _split_to_verify(recorded: Record) -> str | None:
     """The name of a record's split; None where it was made of the labels themselves."""
     from harness.tasks.labels_only import ASSUMED_SPLIT
@@ -380,6 +363,7 @@ def _evaluated(
     Where ``results`` names a folder, a submission that has no place there is refused before it runs.
     """
     from harness.cli.output import progress, remark
+    from harness.evaluation.controls import no_surrogates
     from harness.evaluation.evaluate import evaluate, evaluate_predictions
     from harness.evaluation.place import check_place
     from harness.evaluation.predict import grouped
@@ -397,6 +381,8 @@ def _evaluated(
     if results is not None:
         task.check_labels()
         check_place(results, submission, task, run)
+    if run.surrogates != 0 and (reason := no_surrogates(task)):
+        remark(f"no blind control: {reason}")
 
     def keep(made: PredictorRun) -> None:
         _remark_output(submission.name, made.output)
@@ -432,7 +418,7 @@ def _refuse_with_predictions(
     variant: str | None,
     save_predictions: Path | None,
     weights_seed: int | None,
-    recut: bool = False,
+    recut: bool | None = None,
 ) -> None:
     given = (
         ("--variant", variant),

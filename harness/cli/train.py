@@ -10,7 +10,15 @@ import click
 
 from harness.cli.group import cli, examples
 from harness.cli.open import open_asked
-from harness.cli.options import DATA_OPTION, FEATURE_OPTION, SEED_OPTION, VARIANT_OPTION
+from harness.cli.options import (
+    DATA_OPTION,
+    FEATURE_OPTION,
+    SEED_OPTION,
+    VARIANT_OPTION,
+    SystemPath,
+    path_option,
+)
+from harness.errors import UsageError, no_such
 
 if TYPE_CHECKING:
     from harness.training.run import Trained
@@ -22,11 +30,11 @@ if TYPE_CHECKING:
         "harness train baselines/vlaai --data DIR --preset paper --variant original --resume",
     )
 )
-@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("submission", type=SystemPath())
 @click.option(
     "--split",
     metavar="NAME",
-    help="Whose training part: a split of splits/, or a split file. Default: that of the corpus.",
+    help="Whose training part: a split by its name, or a split file. Default: that of the corpus.",
 )
 @FEATURE_OPTION
 @DATA_OPTION
@@ -62,11 +70,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --seeds: how many are trained side by side.",
 )
-@click.option(
+@path_option(
     "--out",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Folder for checkpoint and log. Default: SUBMISSION/training/<corpus>-<feature>-<preset>.",
+    "DIR",
+    "Folder for checkpoint and log. Default: SUBMISSION/training/<corpus>-<feature>-<preset>.",
 )
 @click.pass_context
 def train(
@@ -86,10 +93,16 @@ def train(
     jobs: int,
     out: Path | None,
 ) -> None:
-    """Train SUBMISSION on the training part, choosing on the validation part; writes its weights."""
+    """Train SUBMISSION on the training part, choosing on the validation part; writes its weights.
+
+    The package's own trainer runs as you, without isolation, beside labels and files: read a stranger's
+    first, or train it where there is nothing to take. Nothing else runs a trainer: score, check, verify, page
+    and rank --changed-since never do.
+    """
     from contextlib import nullcontext
 
     from harness.cli.output import answer, progress, remark
+    from harness.submission.find import check_own
     from harness.submission.manifest import load_submission
     from harness.training import train_submission
     from harness.training.distributed import this_process
@@ -99,6 +112,7 @@ def train(
         raise click.UsageError("--seed and --seeds are both given: choose one.")
     if jobs > 1 and len(several) < 2:
         raise click.UsageError("--jobs: for --seeds with several of them only.")
+    check_own(submission)
     loaded = load_submission(submission)
     task = open_asked(data=data, split=split, part="val", feature=feature, partial=partial)
     first = this_process().rank == 0
@@ -190,6 +204,8 @@ def _say(trained: Trained, name: str, words: str, seed: int | None) -> None:
         if not isinstance(value, dict):
             answer(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
     answer(f"weights: {trained.path} (sha256 {trained.sha256[:16]}…, in the manifest)")
+    if not trained.signed:
+        remark("The training record is not signed: no key can be kept in the user's configuration folder.")
     if trained.folder:
         remark(f"log and checkpoint: {trained.folder}")
 
@@ -198,7 +214,7 @@ def _say(trained: Trained, name: str, words: str, seed: int | None) -> None:
     "import-weights",
     epilog=examples("harness import-weights baselines/vlaai vlaai.pt --corpus sparrkulee --feature envelope"),
 )
-@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("submission", type=SystemPath())
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--corpus",
@@ -212,9 +228,7 @@ def _say(trained: Trained, name: str, words: str, seed: int | None) -> None:
     metavar="NAME",
     help="The split that they are for. Default: that of the corpus.",
 )
-@click.option(
-    "--data", metavar="DIR", type=click.Path(path_type=Path), help="Folder of a corpus with a corpus.toml."
-)
+@path_option("--data", "DIR", "Folder of a corpus with a corpus.toml.")
 @VARIANT_OPTION
 def import_weights(
     submission: Path,
@@ -225,16 +239,25 @@ def import_weights(
     data: Path | None,
     variant: str | None,
 ) -> None:
-    """Convert a release's weights, FILE (.safetensors, .npz or .pt), into SUBMISSION's own."""
+    """Convert a release's weights, FILE (.safetensors, .npz or .pt), into SUBMISSION's own.
+
+    The package's own importer and the net of its trainer run as you, without isolation: read a stranger's
+    first.
+    """
     from harness.cli.open import corpus_named
     from harness.cli.output import answer, remark
+    from harness.submission.find import check_own
     from harness.submission.manifest import load_submission
-    from harness.tasks.splits import default_split, load_split
+    from harness.tasks.corpus_split import default_split, split_folders
+    from harness.tasks.splits import load_split
     from harness.training.import_weights import import_weights as convert
 
+    check_own(submission)
     loaded = load_submission(submission)
     declaration = corpus_named(corpus, data)
-    chosen = load_split(split or default_split(declaration))
+    chosen = load_split(split, split_folders(declaration)) if split else default_split(declaration)
+    if feature not in declaration.features:
+        raise UsageError(no_such("--feature", feature, list(declaration.features)))
     path, sha256 = convert(loaded, file, declaration, chosen, feature, variant=variant)
     answer(f"weights: {path} (sha256 {sha256[:16]}…, in the manifest)")
     remark("What these weights have seen is not on record; score records will say so.")

@@ -38,8 +38,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from harness.corpus.pattern import PLACEHOLDERS, Pattern
-from harness.errors import CorpusError, Fault, did_you_mean, raise_all
+from harness.corpus.pattern import MOST_WILDCARDS, PLACEHOLDERS, Pattern
+from harness.errors import CorpusError, Fault, counted, did_you_mean, raise_all, show
 from harness.files import read_regular
 from harness.schemas.documents import parse_toml
 from harness.schemas.validate import schema_faults
@@ -130,6 +130,7 @@ class Declaration:
         default_split: a split's name, or the path of a split file, relative to ``folder``.
         default_splits: layout -> split, where it has another default.
         measure: what a split that names no measure is scored by.
+        held_back: parts whose labels nobody but the organiser has; those of all others are public.
         surrogates: how the blind control's EEG is made; empty for what suits the measure.
         preprocessing: the recipe by which the EEG was made of raw recordings, its sha256 and the version of
             the code that applied it; None where that is not known.
@@ -153,6 +154,7 @@ class Declaration:
     default_split: str = ""
     default_splits: Mapping[str, str] = field(default_factory=dict)
     measure: str = DEFAULT_MEASURE
+    held_back: frozenset[str] = frozenset()
     surrogates: str = ""
     preprocessing: Mapping[str, Any] | None = None
     fetch: Mapping[str, Any] | None = None
@@ -274,6 +276,9 @@ def _declaration(path: Path, folder: Path | None) -> Declaration:
         default_split=document.get("default_split", ""),
         default_splits=document.get("default_splits", {}),
         measure=document.get("measure", DEFAULT_MEASURE),
+        held_back=frozenset(
+            part for part, labels in document.get("labels", {}).items() if labels == "held back"
+        ),
         surrogates=document.get("surrogates", ""),
         preprocessing=document.get("preprocessing"),
         fetch=document.get("fetch"),
@@ -349,7 +354,7 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
     names = document["channels"].get("names")
     if names is not None and len(names) != document["channels"]["count"]:
         count = document["channels"]["count"]
-        faults.append(Fault(f"{where}: channels: names", f"{len(names)} names", f"{count}, the count"))
+        faults.append(Fault(f"{where}: channels: names", counted(len(names), "name"), f"{count}, the count"))
     eeg = _texts(document["eeg"]["files"]) if "eeg" in document else []
     for text in eeg:
         faults += _pattern_faults(text, f"{where}: eeg: files", PLACEHOLDERS)
@@ -385,6 +390,9 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
 
 def _pattern_faults(text: str, where: str, allowed: Sequence[str]) -> list[Fault]:
     faults = []
+    if Pattern(text).n_wildcards > MOST_WILDCARDS:
+        arrived = f"{Pattern(text).n_wildcards} placeholders and * in {show(text)!r}"
+        return [Fault(where, arrived, f"{MOST_WILDCARDS} at most")]
     of_eeg = len(allowed) == len(PLACEHOLDERS)
     if not _is_below(text):
         faults.append(Fault(where, repr(text), _BELOW))

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from harness.conventions import Progress
 from harness.corpus.base import natural_key
 from harness.corpus.declaration import Declaration
-from harness.errors import CorpusError, Fault, UsageError, shorten
+from harness.errors import CorpusError, Fault, UsageError, did_you_mean, shorten
 from harness.files import file_sha256
 
 
@@ -110,7 +110,14 @@ def _chosen(
     chosen = list(subjects or (everyone if unverified else [s for s in everyone if s in verified]))
     unknown = [subject for subject in chosen if subject not in everyone]
     if unknown:
-        raise UsageError(Fault("--subjects", shorten(unknown), f"some of {everyone[0]}..{everyone[-1]}"))
+        raise UsageError(
+            Fault(
+                "--subjects",
+                shorten(unknown),
+                f"some of {everyone[0]}..{everyone[-1]}",
+                did_you_mean(unknown[0], everyone),
+            )
+        )
     without_hash = [subject for subject in chosen if subject not in verified]
     if without_hash and not unverified:
         raise UsageError(

@@ -1,7 +1,8 @@
 """``harness check`` where references are: a look for what costs a score and raises no error.
 
-A sample of the part is predicted and held against its references (`findings`), the predictor is asked again
-(`invariance`), and, where that is wanted, recordings are cut anew (`recut`). Nothing of it is a score.
+A sample of the part is predicted and held against its references (`findings`), beside surrogates of it
+(`controls`), the predictor is asked again (`invariance`), and recordings are cut anew (`recut`). Nothing of
+it is a score.
 
     look_at_submission    a submission that runs -> findings
     look_at_predictions   a predictions file -> findings
@@ -12,16 +13,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.conventions import Progress
-from harness.evaluation.findings import Finding, find_bugs
+from harness.errors import CorpusError, counted
+from harness.evaluation.controls import asked_of
+from harness.evaluation.findings import Look, find_bugs
 from harness.evaluation.invariance import find_variance
 from harness.evaluation.predict import grouped, predicted
 from harness.evaluation.prepare import Prepared, prepare
 from harness.evaluation.recut import compare_cuts, recut_segments
+from harness.evaluation.without_eeg import look_without_eeg
 from harness.execution import Run
 from harness.predictions import read_predictions
 from harness.submission.manifest import Submission
@@ -35,24 +39,12 @@ if TYPE_CHECKING:
 SAMPLE_SEGMENTS = 128
 
 
-class Look(NamedTuple):
-    """What was found.
-
-    Attributes:
-        findings: what is probably wrong; empty for a system of which nothing is.
-        seen: what was looked at, in words.
-    """
-
-    findings: list[Finding]
-    seen: list[str]
-
-
 def look_at_submission(
     submission: Submission,
     task: Task,
     run: Run,
     *,
-    recut: bool = False,
+    recut: bool | None = None,
     on_progress: Progress | None = None,
 ) -> Look:
     """Look for bugs of a submission on a sample of a task's segments.
@@ -61,19 +53,25 @@ def look_at_submission(
         submission: whose manifest is valid.
         task: with references.
         run: variant, seed and limits; the limits are those of each time that it is run.
-        recut: whether it is asked other cuts of the same recordings too, a second run of as many segments.
+        recut: whether it is asked other cuts of the same recordings too, a second run of as many segments;
+            None for wherever there are any.
         on_progress: called with the segments predicted and their total, in each run.
 
     Raises:
         SubmissionError: the submission does not fit the task.
         PredictorError: the predictor's process failed in any way.
-        CorpusError: EEG or references that cannot be read; or no other cuts are to be had.
+        CorpusError: EEG or references that cannot be read; or ``recut`` is wanted, and no other cuts are to
+            be had.
     """
     few = sampled(task)
     prepared = prepare(submission, few, run)
-    other = replace(few, segments=recut_segments(few, task)) if recut else None
-    answers = _answers(prepared, on_progress)
-    look = _look(few, len(task.segments), answers)
+    other = None if recut is False else _other_cuts(few, task, wanted=recut is True)
+    with predicted(prepared, asked_of(few, run), on_progress=on_progress) as made:
+        answers = {name: np.array(one) for name, one in made.run.predictions.items()}  # a run's go with it
+        look = _look(few, len(task.segments), answers)
+        of_controls = look_without_eeg(few, answers, made.blind)
+    look.findings.extend(of_controls.findings)
+    look.seen.extend(of_controls.seen)
     look.findings.extend(find_variance(prepared, answers))
     look.seen.append("its answers to other batches, orders and names")
     if other is not None:
@@ -119,11 +117,21 @@ def _answers(prepared: Prepared, on_progress: Progress | None) -> dict[str, Arra
         return {segment_id: np.array(one) for segment_id, one in made.run.predictions.items()}
 
 
+def _other_cuts(few: Task, task: Task, *, wanted: bool) -> Task | None:
+    """The task of other cuts of the same recordings; None where there are none and none are wanted."""
+    try:
+        return replace(few, segments=recut_segments(few, task))
+    except CorpusError:
+        if wanted:
+            raise
+        return None
+
+
 def _look(task: Task, n_segments: int, answers: Mapping[str, Array]) -> Look:
     present = replace(task, segments=tuple(s for s in task.segments if s.id in answers))
     references = {subject: task.references(subject) for subject in present.by_subject}
     findings = find_bugs(references, dict(grouped(present, answers)), task.frame_rate_hz)
     n_subjects = len(present.by_subject)
-    subjects = f"{n_subjects} subject{'' if n_subjects == 1 else 's'}"
+    subjects = counted(n_subjects, "subject")
     seen = f"{len(present.segments)} of {n_segments} segments of {subjects} beside their references"
     return Look(findings, [seen])

@@ -24,6 +24,14 @@ def ranking_measure(task: Task) -> Measure:
     return measure(task.split.measures[0])
 
 
+def no_surrogates(task: Task) -> str:
+    """Why no surrogates can be made of a task's segments; empty where they can."""
+    samples = task.sizes.segment_samples
+    if samples >= LEAST_SAMPLES:
+        return ""
+    return f"segments of {samples} samples are too short to be randomised, {LEAST_SAMPLES} are needed"
+
+
 def asked_of(task: Task, run: Run, n_segments: int | None = None) -> Asked:
     """What a predictor is asked: segments, and surrogates of those that the run samples.
 
@@ -36,7 +44,7 @@ def asked_of(task: Task, run: Run, n_segments: int | None = None) -> Asked:
     """
     segments = task.segments[:n_segments]
     kind = task.corpus.declaration.surrogates or ranking_measure(task).surrogates
-    if run.surrogates == 0 or task.sizes.segment_samples < LEAST_SAMPLES:
+    if run.surrogates == 0 or no_surrogates(task):
         return Asked(segments)
     ids: dict[str, list[str]] = {}
     for segment in segments:

@@ -6,15 +6,19 @@ with their references by id, scored, and put into a record with everything neede
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET
 
 from harness.conventions import Progress
+from harness.errors import PredictionsError, raise_all
 from harness.evaluation.controls import asked_of, blind_control, ranking_measure
-from harness.evaluation.overlap import Seen, seen_and_unseen, seen_in_training, training_overlap
+from harness.evaluation.overlap import seen_and_unseen, seen_in_training, training_overlap
 from harness.evaluation.predict import grouped, predicted
 from harness.evaluation.prepare import Prepared, prepare
 from harness.execution import PredictorRun, Run
@@ -30,6 +34,7 @@ from harness.records import provenance
 from harness.records.controls import controls_of
 from harness.records.key import key_of
 from harness.records.record import (
+    HELD_BACK,
     CorpusData,
     GitCommit,
     Member,
@@ -38,11 +43,13 @@ from harness.records.record import (
     SplitPart,
     System,
     build_record,
+    name_faults,
 )
 from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
-from harness.scoring.score import SCORER_VERSION, Score, combine, score_with_chance
+from harness.scoring.score import SCORER_VERSION, Score, ScoredSubject, combine, score_with_chance
 from harness.submission.manifest import Submission
+from harness.submission.training_record import UNKNOWN, Training
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.splits import DEFAULT_MEASURES
 from harness.tasks.task import Task
@@ -123,9 +130,11 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
         PredictionsError: the file is refused.
         CorpusError: references that cannot be read.
     """
+    name = path.stem if path.is_file() else path.resolve().name
+    raise_all(PredictionsError, name_faults(name, str(path)))
     task.check_labels()
     system = System(
-        name=path.stem if path.is_file() else path.resolve().name,
+        name=name,
         kind="predictions",
         version=None,
         variant=None,
@@ -134,7 +143,7 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
         predictions_sha256=predictions_sha256(path),
     )
     scored = score_task(task, read_predictions(path, task.expected))
-    corpus = _corpus(task, task.fingerprint(scored.references))
+    corpus = corpus_data(task, task.fingerprint(scored.references))
     return _record(task, scored, system, corpus, path.resolve().parent, seed)
 
 
@@ -169,15 +178,34 @@ def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]
     """
     scores, by_chance, values, seen = {}, {}, {}, Fingerprint()
     ranking = ranking_measure(task).name
-    for subject, own in predictions:
-        references = task.references(subject)
-        scores[subject], by_chance[subject], segments = score_with_chance(
-            references, own, task.split.measures, task.centre
-        )
+    for subject, scored in _scored_subjects(task, predictions, seen):
+        scores[subject], by_chance[subject], segments = scored
         values[subject] = segments[ranking]
-        for segment_id, reference in references.items():
-            seen.add_reference(segment_id, reference)
     return Scored(combine(scores), chance(by_chance, frame_rate_hz=task.frame_rate_hz), seen, values)
+
+
+def _scored_subjects(
+    task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]], seen: Fingerprint
+) -> Iterator[tuple[str, ScoredSubject]]:
+    """Subjects in their order, scored by threads while the next are read; references go to ``seen``."""
+    n_threads = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(n_threads) as pool:
+        waiting: deque[tuple[str, Future[ScoredSubject]]] = deque()
+        try:
+            for subject, own in predictions:
+                references = task.references(subject)
+                job = pool.submit(score_with_chance, references, own, task.split.measures, task.centre)
+                waiting.append((subject, job))
+                for segment_id, reference in references.items():
+                    seen.add_reference(segment_id, reference)
+                if len(waiting) > n_threads:  # few subjects are in memory at once
+                    first, job = waiting.popleft()
+                    yield first, job.result()
+            for subject, job in waiting:
+                yield subject, job.result()
+        finally:
+            for _, job in waiting:
+                job.cancel()
 
 
 def expected_key(prepared: Prepared, fingerprint: str) -> str:
@@ -190,8 +218,8 @@ def expected_key(prepared: Prepared, fingerprint: str) -> str:
     task = prepared.task
     return key_of(
         system_of(prepared),
-        _split_part(task),
-        _corpus(task, fingerprint),
+        split_part(task),
+        corpus_data(task, fingerprint),
         feature=task.feature,
         scorer_version=SCORER_VERSION,
         seed=prepared.run.seed,
@@ -211,11 +239,11 @@ def _submission_record(
         task,
         scored,
         system_of(prepared),
-        _corpus(task, fingerprint),
+        corpus_data(task, fingerprint),
         prepared.submission.folder,
         prepared.run.seed,
         made=made,
-        seen=seen_in_training(task, weights),
+        training=seen_in_training(task, weights),
         blind=blind,
     )
 
@@ -246,7 +274,8 @@ def system_of(prepared: Prepared) -> System:
     )
 
 
-def _split_part(task: Task) -> SplitPart:
+def split_part(task: Task) -> SplitPart:
+    """What a record says of its split."""
     split = task.split
     return SplitPart(
         name=split.name,
@@ -257,7 +286,8 @@ def _split_part(task: Task) -> SplitPart:
     )
 
 
-def _corpus(task: Task, fingerprint: str) -> CorpusData:
+def corpus_data(task: Task, fingerprint: str = "") -> CorpusData:
+    """What a record says of its corpus; the fingerprint is that of the data that were scored."""
     kind = "simulated" if task.corpus.simulated else "real"
     declaration = task.corpus.declaration
     return CorpusData(
@@ -265,6 +295,7 @@ def _corpus(task: Task, fingerprint: str) -> CorpusData:
         kind=kind,
         fingerprint=fingerprint,
         declaration_sha256=UNSET if declaration.is_shipped else declaration.sha256,
+        labels=HELD_BACK if task.is_held_back else UNSET,
     )
 
 
@@ -277,9 +308,10 @@ def _record(
     seed: int,
     *,
     made: PredictorRun | None = None,
-    seen: Seen | None = None,
+    training: Training = UNKNOWN,
     blind: Blind | None = None,
 ) -> Record:
+    seen = training.seen
     seconds = None if made is None else made.seconds
     n_surrogates = blind.segments if blind else 0
     eeg_seconds = task.eeg_seconds + n_surrogates * task.split.segment_seconds
@@ -288,7 +320,7 @@ def _record(
         scored.score,
         chance=scored.chance,
         submission=system,
-        split=_split_part(task),
+        split=split_part(task),
         corpus=corpus,
         feature=task.feature,
         seed=seed,
@@ -306,5 +338,7 @@ def _record(
             processors=host.processors,
             isolation=UNSET if made is None else made.isolation,
             order_seed=UNSET if made is None else made.order_seed,
+            gpu=True if made is not None and made.gpu else UNSET,
+            training=training.status or UNSET,
         ),
     )

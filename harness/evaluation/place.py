@@ -1,25 +1,29 @@
-"""Whether another system's record has the place of a score, checked before hours are spent on scoring."""
+"""Whether a score's record may be written to its board, checked before hours are spent on scoring."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from harness.errors import RecordError, raise_all
-from harness.evaluation.evaluate import system_of
+from harness.evaluation.evaluate import corpus_data, split_part, system_of
 from harness.evaluation.prepare import prepare
 from harness.execution import Run
-from harness.records.store import another_system, record_name, stored_record, system_faults
+from harness.records.neighbours import Facts
+from harness.records.record import System
+from harness.records.store import another_system, check_neighbours, record_name, stored_record, system_faults
 from harness.submission.find import submission_folder
 from harness.submission.manifest import Submission
 from harness.tasks.task import Task
 
 
 def check_place(results: Path, submission: Submission, task: Task, run: Run) -> None:
-    """Refuse a submission whose record would take the place of another system's.
+    """Refuse a submission whose record would take the place of another system's, or stand on a wrong board.
 
     The record of a submission's own earlier code gives way. Another submission's does not: one of another
     name or variant whose file has the same name, and one of the same name that has its folder beside the
     results, ``baselines/<name>`` or ``submissions/<name>``, where this submission lies elsewhere.
+
+    A board whose records are of another declaration of the corpus, or of another split file, is a wrong one.
 
     Args:
         results: the folder that the record is to be written below.
@@ -28,18 +32,26 @@ def check_place(results: Path, submission: Submission, task: Task, run: Run) -> 
         run: variant, seed and limits.
 
     Raises:
-        RecordError: both names, both hashes, and what to do.
+        RecordError: both names or boards, both hashes, and what to do.
         SubmissionError: the submission does not fit the task.
     """
     system = system_of(prepare(submission, task, run))
     board = (task.corpus.name, task.split.name, task.part, task.feature)
     path = results.joinpath(*board, record_name(system, partial=bool(task.subjects_missing)))
     there = stored_record(path)
-    if there is None:
-        return
-    faults = system_faults(path, there, system)
-    raise_all(RecordError, faults)
+    if there is not None:
+        raise_all(RecordError, system_faults(path, there, system))
+        _check_home(path, there.submission, submission, system, results)
+    check_neighbours(path, Facts(split_part(task), corpus_data(task), system.kind, task.subjects_missing))
+
+
+def _check_home(path: Path, there: System, submission: Submission, system: System, results: Path) -> None:
+    """Refuse a stranger's folder that has the name of a submission of the repository.
+
+    Raises:
+        RecordError: the record that is there is of the repository's own.
+    """
     home = submission_folder(submission.name, results.resolve().parent)
     elsewhere = home is not None and home.resolve() != submission.folder
-    if elsewhere and there.submission.code_sha256 != system.code_sha256:
-        raise RecordError(another_system(path, there.submission, system, str(home), str(submission.folder)))
+    if elsewhere and there.code_sha256 != system.code_sha256:
+        raise RecordError(another_system(path, there, system, str(home), str(submission.folder)))

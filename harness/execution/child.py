@@ -145,7 +145,8 @@ class Child:
     def _launch(self, place: Place, uid: int | None, environment: dict[str, str]) -> dict[str, Any]:
         # -P and -s keep the caller's folders off the path. Not -I: it would make Python ignore
         # PYTHONHASHSEED, and the environment is ours anyway.
-        command = [sys.executable, "-s", "-P", "-B", "-u", str(ENTER), str(self.folder)]
+        options = ["-P", "-B", "-u"] if isolation.user_base() else ["-s", "-P", "-B", "-u"]
+        command = [sys.executable, *options, str(ENTER), str(self.folder)]
         home = self.folder / "home"
         readable, writable = [*place.shared, self.given], [self.folder / "out", home]
         rules = None
@@ -358,6 +359,8 @@ def _environment(home: Path, packages: Path, n_threads: int, seed: int) -> dict[
         "OMP_WAIT_POLICY": "PASSIVE",
         **{f"{library}_NUM_THREADS": str(n_threads) for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")},
     }
+    if base := isolation.user_base():
+        environment["PYTHONUSERBASE"] = str(base)
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         environment["CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
     return environment

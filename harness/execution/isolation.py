@@ -22,10 +22,11 @@ import site
 import subprocess
 import sys
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import MAX_SHOWN, Fault, PredictorError, UsageError, raise_all
+from harness.errors import MAX_SHOWN, Fault, PredictorError, UsageError, no_such, raise_all
 from harness.execution import landlock, seccomp
 
 BUBBLEWRAP, LANDLOCK, NONE = "bubblewrap", "landlock", "none"
@@ -42,7 +43,13 @@ _MACHINE = ("/sys/devices/system/cpu", "/sys/devices/system/node")
 _OWN_PROC = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm")
 # Without /dev/zero: to map it shared makes memory that no limit counts.
 _DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
-_GPU_DEVICES = ("dev/nvidia*", "dev/nvidia-caps/*", "dev/kfd", "dev/dri/render*")
+# By maker: what hides its processors in the user's environment, and device files. A render node alone is
+# the display's; torch computes on it beside AMD's driver, or where it was built for Intel's (xpu).
+_NVIDIA = ("CUDA_VISIBLE_DEVICES", ("dev/nvidia*", "dev/nvidia-caps/*"))
+_AMD = ("HIP_VISIBLE_DEVICES", ("dev/kfd", "dev/dri/render*"))
+_INTEL = ("ZE_AFFINITY_MASK", ("dev/dri/render*",))
+_HIDDEN = ("", "-1", "none", "NoDevFiles")
+_ROOT = Path("/")
 _GPU_FOLDERS = ("sys/bus/pci", "sys/devices/pci*", "sys/module/nvidia*", "proc/driver/nvidia")
 _SHARED_OBJECT = re.compile(r"/.*\.so(\.[0-9]+)*")  # not what merely has .so in its path
 _SET_SECCOMP, _FILTER = 22, 2  # linux/prctl.h
@@ -71,7 +78,7 @@ def choose(asked: str) -> str:
         PredictorError: what is asked for does not work here, or nothing does.
     """
     if asked not in CHOICES:
-        raise UsageError(Fault("isolation", repr(asked), f"one of {', '.join(CHOICES)}"))
+        raise UsageError(no_such("isolation", asked, CHOICES))
     if asked == NONE:
         return NONE
     tried = [means() for means in (bubblewrap, landlocked)]
@@ -137,30 +144,65 @@ def landlocked() -> Means:
     return Means(LANDLOCK, True, f"version {abi}, with seccomp")
 
 
-@functools.cache
 def readable_paths() -> tuple[Path, ...]:
     """What every predictor may read: the system's programs, the interpreter and its packages, this package.
 
     Paths that lie inside another are left out.
     """
+    return _readable_paths(gpu=bool(gpu_devices()))
+
+
+@functools.cache
+def _readable_paths(*, gpu: bool) -> tuple[Path, ...]:
     interpreter = [
         Path(sys.prefix),
         Path(sys.base_prefix),
         Path(sys.exec_prefix),
         *_links(Path(sys.executable)),
     ]
-    packages = [Path(folder) for folder in site.getsitepackages()]
+    packages = [*map(Path, site.getsitepackages()), *_named_package_folders()]
     wanted = [Path(path) for path in (*_SYSTEM, *_LOADER, *_MACHINE)]
     wanted += [*interpreter, *(path.resolve() for path in interpreter), *packages, PACKAGE, *_libraries()]
-    if gpu_devices():
-        wanted += [path for pattern in _GPU_FOLDERS for path in Path("/").glob(pattern)]
+    if gpu:
+        wanted += [path for pattern in _GPU_FOLDERS for path in _ROOT.glob(pattern)]
     return _outermost(path for path in wanted if path.exists() and path != Path("/"))
 
 
-@functools.cache
 def gpu_devices() -> tuple[Path, ...]:
-    """Device files of graphics processors."""
-    return tuple(path for pattern in _GPU_DEVICES for path in sorted(Path("/").glob(pattern)))
+    """Device files of graphics processors that predictors are handed; none where the user hides them.
+
+    ``CUDA_VISIBLE_DEVICES=`` (or -1) hides NVIDIA's, ``HIP_VISIBLE_DEVICES=`` AMD's. A torch that was built
+    for processors only has no use for any.
+    """
+    hidden = tuple(
+        os.environ.get(variable, "0").strip() in _HIDDEN for variable, _ in (_NVIDIA, _AMD, _INTEL)
+    )
+    return _gpu_devices(hidden)
+
+
+@functools.cache
+def _gpu_devices(hidden: tuple[bool, ...]) -> tuple[Path, ...]:
+    build = _torch_build()
+    if build.startswith("cpu"):
+        return ()
+    found: dict[Path, None] = {}
+    for (_, patterns), is_hidden in zip((_NVIDIA, _AMD, _INTEL), hidden, strict=True):
+        paths = [path for pattern in patterns for path in sorted(_ROOT.glob(pattern))]
+        if patterns == _AMD[1] and _ROOT / "dev/kfd" not in paths:
+            continue
+        if patterns == _INTEL[1] and not build.startswith("xpu"):
+            continue
+        if not is_hidden:
+            found.update(dict.fromkeys(paths))
+    return tuple(found)
+
+
+def _torch_build() -> str:
+    """What torch was built for, as its version says: cpu, cu128, rocm6, xpu; empty where it does not."""
+    try:
+        return metadata.version("torch").partition("+")[2]
+    except metadata.PackageNotFoundError:  # something else may compute there
+        return ""
 
 
 def landlock_ruleset(readable: Iterable[Path], writable: Iterable[Path]) -> dict[str, object]:
@@ -269,6 +311,23 @@ def check_hidden(hidden: Iterable[Path], scratch: Path | None = None) -> None:
             )
             break
     raise_all(PredictorError, faults[:MAX_SHOWN])
+
+
+@functools.cache
+def user_base() -> Path | None:
+    """Where ``pip install --user`` puts packages, where the harness is one of them; else None."""
+    packages = Path(site.getusersitepackages())
+    used = site.ENABLE_USER_SITE and str(packages) in sys.path and PACKAGE.is_relative_to(packages.resolve())
+    return Path(site.getuserbase()) if used else None
+
+
+def _named_package_folders() -> list[Path]:
+    """Folders of packages that a .pth file of an environment brings in, such as another environment's.
+
+    By their names only: a .pth file may name a whole checkout too, with results and data in it.
+    """
+    folders = [Path(folder) for folder in sys.path if Path(folder).name in ("site-packages", "dist-packages")]
+    return [folder for folder in folders if folder.is_absolute()]
 
 
 def _links(path: Path) -> list[Path]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from harness.errors import counted
 from harness.nn.weights import Config, Net, load_net
 from harness.predictor import Array, Setup, check_one_frame_a_sample, predict_windowed, zscore
 
@@ -18,9 +20,9 @@ from harness.predictor import Array, Setup, check_one_frame_a_sample, predict_wi
 class NetPredictor(Generic[Net]):
     """The net of a weights file behind the predict interface.
 
-    A net whose configuration has ``window_samples`` is applied window by window, any other to whole
-    segments; each window or segment is z-scored by itself. Subjects are looked up by name in the table of
-    the weights file, and one that the net has not learned is told to it as -1.
+    A net whose configuration has ``window_samples`` is applied to the windows of one segment at a time, any
+    other to one whole segment; each window or segment is z-scored by itself. Subjects are looked up by name
+    in the table of the weights file, and one that the net has not learned is told to it as -1.
 
     Attributes:
         net: in eval mode.
@@ -57,13 +59,22 @@ class NetPredictor(Generic[Net]):
             return
         if not takes_shorter:
             raise ValueError(
-                f"segments of {setup.segment_samples} samples, expected {self.window_samples} or more, the"
+                f"segments of {counted(setup.segment_samples, 'sample')}, expected"
+                f" {self.window_samples} or more, the"
                 " one window that these weights take. Train the net again for these segments"
             )
         self.window_samples = setup.segment_samples
 
     def predict(self, eeg: Array, subjects: list[str]) -> Array:
-        """EEG (n_segments, n_times, n_channels) and whose it is -> (n_segments, n_times, n_bands)."""
+        """EEG (n_segments, n_times, n_channels) and whose it is -> (n_segments, n_times, n_bands).
+
+        Each segment is computed by itself. Beside others, the last digits of a matrix product depend on the
+        row where a segment stands, and the order in which segments are asked is another one in every run.
+        """
+        answers = [self._predict_one(eeg[i : i + 1], subjects[i : i + 1]) for i in range(len(eeg))]
+        return np.concatenate(answers)
+
+    def _predict_one(self, eeg: Array, subjects: list[str]) -> Array:
         if self.window_samples is None:
             return self._predict(eeg, subjects)
         return predict_windowed(self._predict, eeg, subjects, self.window_samples)
@@ -94,6 +105,7 @@ def predict_blocks(
     with torch.inference_mode():
         for start in range(0, len(eeg), n_at_once):
             block = zscore(eeg[start : start + n_at_once])
-            blocks.append(net(torch.from_numpy(block), index[start : start + n_at_once]))
+            # A copy, aligned as torch aligns: where numpy's memory begins is chance, and can decide digits.
+            blocks.append(net(torch.tensor(block), index[start : start + n_at_once]))
         prediction: Array = torch.cat(blocks).numpy()
     return prediction

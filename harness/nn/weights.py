@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, 
 
 from torch import Tensor, nn
 
-from harness.errors import shorten
+from harness.errors import counted, shorten
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -109,7 +109,9 @@ def load_net(
         raise _refusal(path, f"metadata that builds no net ({error})", f"those of {net.__name__}") from None
     n_subjects = getattr(built_from, "n_subjects", len(subjects))
     if len(subjects) != n_subjects:
-        raise _refusal(path, f"metadata of {len(subjects)} subjects", f"those of its table of {n_subjects}")
+        raise _refusal(
+            path, f"metadata of {counted(len(subjects), 'subject')}", f"those of its table of {n_subjects}"
+        )
     _check_tensors(path, built.state_dict(), tensors)
     built.load_state_dict(tensors)
     return Loaded(built.eval(), subjects)

@@ -13,7 +13,6 @@ from harness.boards.cells import (
     BELOW_THE_LINE,
     ablation_cells,
     board_notes,
-    counted,
     row_cells,
     seed_cells,
     span,
@@ -23,6 +22,7 @@ from harness.boards.papers.official import DATA, WHY_UNPAIRED, official_teams
 from harness.boards.ranking import LEVEL, Ranking, tie_groups
 from harness.boards.row import Row
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
+from harness.errors import counted
 from harness.page.names import system_file
 from harness.page.svg import Box, Dot, boxes, dots, runs, ties
 from harness.scoring.measures import DEFAULT, MEASURES
@@ -154,7 +154,7 @@ def _board_dots(rows: Sequence[Row]) -> Markup:
         systems,
         "dots",
         f"Mean {best.score.measure.title} of each system, with its 95 % interval and its band of chance",
-        f"{len(systems)} systems from the best mean down; the best is {best.system} with"
+        f"{counted(len(systems), 'system')} from the best mean down; the best is {best.system} with"
         f" {best.score.value:.4f}. The same numbers stand in the table above.",
     )
 

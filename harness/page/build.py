@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from harness.boards.board import Board, board_names, load_board
 from harness.boards.ranking import Ranking, rank
-from harness.errors import Fault, UsageError, shorten
+from harness.errors import Fault, UsageError, on_one_line, shorten
 from harness.page.board import board_view, board_words, official_view
 from harness.page.names import board_file, system_file
 from harness.page.system import submission_of, system_view, systems_of
@@ -136,8 +136,12 @@ def _templates() -> Any:
 
 
 def _compact(text: str) -> str:
-    """Remove indentation and empty lines, which is safe since no page has preformatted text."""
-    return "\n".join(line.strip() for line in text.splitlines() if line.strip()) + "\n"
+    """Remove indentation and empty lines, which is safe since no page has preformatted text.
+
+    Characters that cannot be seen, as in the texts of a stranger's manifest, are escaped.
+    """
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(on_one_line(line) for line in lines if line) + "\n"
 
 
 def _check_out(out: Path) -> None:

@@ -28,6 +28,7 @@ from harness.records.consistency import inconsistencies
 from harness.records.key import record_key
 from harness.records.record import Record
 from harness.records.store import read_bytes, record_name, record_path
+from harness.records.text import NOT_ISOLATED
 from harness.records.verify import SAME_R, departures
 from harness.scoring.measures import DEFAULT, MEASURES, Measure, measure
 from harness.scoring.score import SCORER_VERSION
@@ -230,6 +231,9 @@ class BoardChange:
         if edited and fresh.controls and not stored.record.controls:
             text = f"a record without the blind control: {where}: score it without --no-controls"
             self._remark(True, "record", text)
+        if edited and stored.record.isolation in NOT_ISOLATED:
+            text = f"{where}: {NOT_ISOLATED[stored.record.isolation]}"
+            self._remark(False, "record", text)
         if edited and not differ:
             self._remark(False, "record", f"record reproduced: {where}")
         elif edited and self.by_base and self.changes.moves_scores():
@@ -316,9 +320,12 @@ def _described(before: Ranking, after: Ranking, task: Task) -> dict[str, Any]:
                 value: row.score.value,
                 "ci95": None if row.score.ci95 is None else list(row.score.ci95),
                 "chance": None if row.score.chance is None else list(row.score.chance),
+                **({"chance_words": row.score.chance_words} if row.score.chance_words else {}),
+                **({"common": True} if row.score.is_common else {}),
                 **({"further": [one.value for one in row.further]} if row.further else {}),
                 **_controls(row),
                 **({"on_unseen": row.stimuli.unseen.value} if row.stimuli else {}),
+                **({"training": row.training} if row.training else {}),
                 "how": "scored now" if row.fresh else "from record",
                 "event": happened(old, one.record),
                 "before": None
@@ -336,6 +343,7 @@ def _described(before: Ranking, after: Ranking, task: Task) -> dict[str, Any]:
         **({} if [one.name for one in measures] == [DEFAULT] else {"measures": _shown(measures)}),
         **({"by_unseen": True} if after.board.by_unseen else {}),
         "simulated": task.corpus.simulated,
+        **({"held_back": True} if task.is_held_back else {}),
         "subjects": len(task.by_subject),
         "rows": rows,
         "partial": [row.system for row in after.partial],

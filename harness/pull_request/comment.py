@@ -14,8 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.conventions import SIMULATED_WORDS
-from harness.errors import Fault, RecordError, raise_all
+from harness.conventions import SIMULATED_WORDS, labels_words
+from harness.errors import Fault, RecordError, counted, raise_all
 from harness.files import read_regular
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
@@ -42,6 +42,14 @@ _OWN_WORD = (
     "The pull request edits the harness. Nobody has verified what follows: its own code says it, and could"
     " say anything. Scores that differ from the base's:"
 )
+
+
+_TRAINING = {
+    "verified": "verified",
+    "declared": "declared",
+    "tampered": "TRAINING RECORD CHANGED",
+    None: "not on record",
+}
 
 
 class _Cut(NamedTuple):
@@ -175,10 +183,7 @@ def _own(own: Mapping[str, Any], cut: _Cut) -> str:
 def _board(board: Mapping[str, Any], cut: _Cut) -> str:
     corpus = SIMULATED_WORDS if board["simulated"] else board["corpus"]
     n_rows = len(board["rows"])
-    sizes = [
-        f"{number} {what}{'' if number == 1 else 's'}"
-        for number, what in ((n_rows, "system"), (board["subjects"], "subject"))
-    ]
+    sizes = [counted(number, what) for number, what in ((n_rows, "system"), (board["subjects"], "subject"))]
     title = (
         f"**{corpus}, split {board['split']}, part {board['part']}, feature {board['feature']}"
         f"{_ranked_by(board)}: {', '.join(sizes)}**"
@@ -191,11 +196,13 @@ def _board(board: Mapping[str, Any], cut: _Cut) -> str:
         first, *further = (f"mean {measure['short']}" for measure in _measures(board))
         headers = ["rank", "change", "ties", "system", first, "95 % interval", "chance", "without the EEG"]
         unseen = any("on_unseen" in row for row in board["rows"])
-        headers += [*further, *(["on unseen"] if unseen else []), "how"]
+        training = any("training" in row for row in rows)
+        headers += [*further, *(["on unseen"] if unseen else []), *(["training"] if training else []), "how"]
         table = [headers, ["---"] * len(headers)]
-        table += [_cells(row, len(further), unseen=unseen) for row in rows]
+        table += [_cells(row, len(further), unseen=unseen, training=training) for row in rows]
         lines += ["", *(f"| {' | '.join(cells)} |" for cells in table)]
     lines += _left_out(n_rows - len(rows), "row")
+    lines += ["", labels_words(simulated=board["simulated"], held_back="held_back" in board)]
     for words, systems in (("No longer ranked", board["gone"]), ("Not ranked, partial", board["partial"])):
         shown = systems[: 20 if cut.rows is None else cut.rows]
         if systems:
@@ -240,7 +247,7 @@ def _changed(row: Mapping[str, Any]) -> bool:
     return row["how"] == "scored now" or row["event"] is not None
 
 
-def _cells(row: Mapping[str, Any], n_further: int, *, unseen: bool) -> list[str]:
+def _cells(row: Mapping[str, Any], n_further: int, *, unseen: bool, training: bool) -> list[str]:
     before = row["before"]
     low, high = row["rank_low"], row["rank_high"]
     score = f"{score_of(row):.4f}"
@@ -259,13 +266,19 @@ def _cells(row: Mapping[str, Any], n_further: int, *, unseen: bool) -> list[str]
         ties,
         code(row["system"]),
         score,
-        *("" if pair is None else "{:.4f} to {:.4f}".format(*pair) for pair in (row["ci95"], row["chance"])),
+        _span(row["ci95"]),
+        row.get("chance_words", _span(row["chance"])) + (" (common to segments)" if "common" in row else ""),
         _without_eeg(row),
         *further,
         *[""] * (n_further - len(further)),
         *([f"{row['on_unseen']:.4f}" if "on_unseen" in row else ""] if unseen else []),
+        *([_TRAINING[row.get("training")]] if training else []),
         how,
     ]
+
+
+def _span(ends: Sequence[float] | None) -> str:
+    return "" if ends is None else "{:.4f} to {:.4f}".format(*ends)
 
 
 def _without_eeg(row: Mapping[str, Any]) -> str:
@@ -286,4 +299,4 @@ def _change(row: Mapping[str, Any]) -> str:
 def _left_out(number: int, what: str) -> list[str]:
     if number <= 0:
         return []
-    return ["", f"*{number} {what}{'' if number == 1 else 's'} left out here; the run's artifact has all.*"]
+    return ["", f"*{counted(number, what)} left out here; the run's artifact has all.*"]

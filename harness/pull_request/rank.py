@@ -8,7 +8,7 @@ that can be trusted (see ``harness.pull_request.board``). The result is a docume
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,12 @@ from typing import Any
 
 from harness.boards.board import BoardName
 from harness.corpus import open_corpus
-from harness.errors import Fault, HarnessError, RecordError, raise_all
+from harness.errors import Fault, HarnessError, RecordError, UsageError, raise_all
 from harness.execution import Run
 from harness.pull_request.board import RESULTS, BoardChange, Source
 from harness.pull_request.changes import Changes, Remark, edits
 from harness.pull_request.comment import load_data, score_of
+from harness.pull_request.elsewhere import stale_elsewhere
 from harness.pull_request.predictions import ProgressBar, ScoredFromFiles, ScoredHere, predict_changed
 from harness.pull_request.submissions import Submissions
 from harness.records.record import Record
@@ -85,7 +86,8 @@ def rank_changes(
     source: Source = ScoredHere(progress)
     if predictions is not None:
         source = ScoredFromFiles(predictions, frozenset(submissions.changed))
-    tasks, unscored = _tasks(changes, data, board, by_base=by_base)
+    corpus = open_corpus(data).name
+    tasks, unscored = _tasks(changes, data, _boards(changes, corpus, data, board), by_base=by_base)
     remarks += unscored
     for changed in submissions.changed:
         if by_base:
@@ -100,6 +102,8 @@ def rank_changes(
         boards.append(place.ranked())
         remarks += place.remarks
     remarks += _beside(changes, [place.name for place in places])
+    if board is None:
+        remarks += stale_elsewhere(changes, submissions, corpus, RESULTS, by_base=by_base)
     word = None
     if own is not None and own.exists():
         try:
@@ -147,7 +151,8 @@ def predict_changes(
         CorpusError: no corpus there.
         RecordError: no board of the corpus.
     """
-    tasks, _ = _tasks(changes, data, board, by_base=True)
+    boards = _boards(changes, open_corpus(data).name, data, board)
+    tasks, _ = _tasks(changes, data, boards, by_base=True)
     yield from predict_changed(Submissions.of(changes), tasks, run, progress, folder)
 
 
@@ -205,12 +210,12 @@ def _shown(remarks: list[Remark]) -> list[dict[str, Any]]:
 
 
 def _tasks(
-    changes: Changes, data: Path, board: BoardName | None, *, by_base: bool
+    changes: Changes, data: Path, boards: Sequence[BoardName], *, by_base: bool
 ) -> tuple[list[tuple[BoardName, Task]], list[Remark]]:
     """The boards that can be scored, with what each asks, and a remark for each that cannot."""
     tasks: list[tuple[BoardName, Task]] = []
     remarks: list[Remark] = []
-    for name in _boards(changes, data, board):
+    for name in boards:
         try:
             with _split(changes, name.split, by_base=by_base) as split:
                 task = open_task(data, split_name=split, part=name.part, feature=name.feature)
@@ -269,26 +274,30 @@ def _beside(changes: Changes, ranked: list[BoardName]) -> list[Remark]:
     return remarks
 
 
-def _boards(changes: Changes, data: Path, board: BoardName | None) -> list[BoardName]:
-    corpus = open_corpus(data).name
+def _boards(changes: Changes, corpus: str, data: Path, board: BoardName | None) -> list[BoardName]:
+    """The boards of a corpus that are ranked: the one that is named, or all that have a record."""
     if board is not None and board.corpus == corpus:
         return [board]
     now = (
         path.relative_to(changes.root).as_posix() for path in changes.root.glob(f"{RESULTS}/*/*/*/*/*.json")
     )
-    found = {
+    everywhere = {
         BoardName(*path.split("/")[1:5])
         for path in [*changes.tree, *now]
-        if path.startswith(f"{RESULTS}/{corpus}/") and path.count("/") == 5 and path.endswith(".json")
+        if path.startswith(f"{RESULTS}/") and path.count("/") == 5 and path.endswith(".json")
     }
+    found = {one for one in everywhere if one.corpus == corpus}
     if board is not None or not found:
         known = ", ".join(map(str, sorted(found))) or f"a record below {RESULTS}/{corpus}/"
-        raise RecordError(
+        others = sorted({one.corpus for one in everywhere} - {corpus})
+        there = f" There are records of {', '.join(others)}." if others else ""
+        kind = UsageError if board is not None else RecordError
+        raise kind(
             Fault(
                 f"board {board or f'of the corpus {corpus}'}",
                 f"not of the corpus {corpus} in {data}" if board else "no record",
                 known,
-                "--data names the corpus; --board a board of it, CORPUS/SPLIT/PART/FEATURE.",
+                f"--data names the corpus; --board a board of it, CORPUS/SPLIT/PART/FEATURE.{there}",
             )
         )
     return sorted(found)

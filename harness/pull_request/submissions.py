@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from harness.errors import Fault, SubmissionError
@@ -61,8 +62,9 @@ class Submissions:
                     named.setdefault(submission.name, []).append(submission)
         for same_name in named.values():
             found._take(same_name, changes.tree)
-        found.changed = tuple(found._of_folders(set(changes.submissions())))
-        found.touched = frozenset(found._of_folders(_with_more_than_documents(changes)))
+        found.changed = tuple(found._that_hold(changes.paths))
+        code = [path for path in changes.paths if not path.endswith(DOCUMENT_SUFFIX)]
+        found.touched = frozenset(found._that_hold(code))
         return found
 
     def has(self, name: str, variant: str | None) -> bool:
@@ -98,12 +100,21 @@ class Submissions:
         faults = [fault for one in _with_members(submission) for fault in weights_faults(one)]
         return self._refused(submission, faults)
 
-    def _of_folders(self, folders: set[str]) -> list[str]:
-        """Names of the submissions that lie in one of some folders, or have a member there."""
+    def _that_hold(self, paths: Iterable[str]) -> list[str]:
+        """Names of the submissions that one of some changed paths belongs to, by itself or by a member.
+
+        Members may lie anywhere in the repository. A path on the way to a folder counts too: it is a link, or
+        a repository inside this one.
+        """
+        listed = set(paths)
+        held = listed | {str(parent) for path in listed for parent in PurePosixPath(path).parents}
         return [
             name
             for name, submission in sorted(self.valid.items())
-            if folders.intersection(self._folders(submission))
+            if any(
+                folder in held or any(str(parent) in listed for parent in PurePosixPath(folder).parents)
+                for folder in self._folders(submission)
+            )
         ]
 
     def _refused(self, submission: Submission, faults: Sequence[Fault]) -> list[Remark]:
@@ -133,15 +144,25 @@ class Submissions:
             self._stop("name", text)
             return
         try:
-            _with_members(kept)
+            members = _with_members(kept)
         except SubmissionError as error:
             self.refused.add(kept.name)
             self._stop("check", f"{self._shown(kept.folder)}: {error}")
             return
+        outside = [one.folder for one in members if not one.folder.is_relative_to(self.root)]
+        if outside:
+            self.refused.add(kept.name)
+            text = f"{self._shown(kept.folder)} has a member outside the repository: {outside[0]}"
+            self._stop("check", text)
+            return
         self.valid[kept.name] = kept
 
     def _folders(self, submission: Submission) -> set[str]:
-        return {self._shown(one.folder) for one in [submission, *_with_members(submission)]}
+        """Where a submission and its members lie, by the paths that are named and by those they lead to."""
+        named = [submission.folder / one["submission"] for one in submission.manifest.get("members", ())]
+        folders = [submission.folder, *(one.folder for one in _with_members(submission))]
+        folders += [Path(os.path.normpath(path)) for path in named]
+        return {self._shown(folder) for folder in folders}
 
     def _shown(self, folder: Path) -> str:
         return folder.relative_to(self.root).as_posix() if folder.is_relative_to(self.root) else str(folder)
@@ -151,14 +172,6 @@ class Submissions:
 
     def _stop(self, kind: str, text: str) -> None:
         self.remarks.append(Remark(True, kind, self._relative(text)))
-
-
-def _with_more_than_documents(changes: Changes) -> set[str]:
-    return {
-        folder
-        for folder in changes.submissions()
-        if any(not path.endswith(DOCUMENT_SUFFIX) for path in changes.below(folder))
-    }
 
 
 class _Fitting(NamedTuple):

@@ -6,11 +6,12 @@ hand are found, since they change one number and not those that follow from it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.errors import Fault
+from harness.errors import Fault, counted
 from harness.records.bands import ChanceBands, chance_of
-from harness.records.record import MeasureResult, Record
+from harness.records.record import DECLARED, TAMPERED, VERIFIED, MeasureResult, Record
 from harness.scoring.blind import is_beyond_chance, is_no_evidence, paired_p
 from harness.scoring.intervals import interval_words, mean_interval
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
@@ -18,6 +19,7 @@ from harness.scoring.statistics import STATISTICS_VERSION
 
 # A mean that is computed again agrees up to rounding.
 SAME_MEAN = 1e-9
+_SUBMISSION_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 REMEDY = "It was edited after it was scored: score it again, or restore it."
 
 
@@ -130,7 +132,7 @@ def _measure(record: Record, by: Measure, result: MeasureResult) -> _Found:
                 f"{place}: subjects: {name}",
                 f"{result.subjects[name]:.6f}",
                 f"{low / one.segments:.6f} to {high / one.segments:.6f}, since {len(one.missing)} of"
-                f" {one.segments} segments count 0",
+                f" {counted(one.segments, 'segment')} count 0",
             )
     if result.segments_undefined > present:
         yield (
@@ -163,6 +165,8 @@ def _stimuli(record: Record) -> _Found:
 def _controls(record: Record) -> _Found:
     if not record.controls:
         return
+    if not record.statistics_version:
+        yield "statistics_version", "none", "one, since controls are as old as the number"
     controls, blind, by = record.controls, record.controls.blind, record.ranked
     place = "controls: blind"
     if list(blind.subjects) != list(record.subjects):
@@ -242,6 +246,13 @@ def _counts(record: Record) -> _Found:
 
 def _overlap(record: Record) -> _Found:
     overlap = record.overlap
+    if record.run.training and bool(overlap) == (record.run.training == TAMPERED):
+        expected = f"{TAMPERED}, if a record says so" if not overlap else f"{VERIFIED} or {DECLARED}"
+        yield (
+            "run: training",
+            record.run.training,
+            f"{expected}, as overlap is {'there' if overlap else 'not'}",
+        )
     if not overlap:
         return
     if overlap.subjects != len(record.subjects):
@@ -270,6 +281,11 @@ def _system(record: Record) -> _Found:
         yield "submission: ablation_of", system.ablation_of, "another variant, and none for predictions"
     if handed_in and system.weights_sha256 is not None:
         yield "submission: weights_sha256", _words(system.weights_sha256), "null for predictions"
+    # The name is looked for below baselines/ and submissions/, and names the record's file.
+    if not handed_in and not _SUBMISSION_NAME.fullmatch(system.name):
+        yield "submission: name", repr(system.name[:60]), "lower-case words joined by hyphens"
+    if "/" in system.name or system.name.startswith("."):
+        yield "submission: name", repr(system.name[:60]), "the name of a file, without a folder, not hidden"
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -21,11 +21,12 @@ from msgspec import UNSET, UnsetType
 
 from harness.conventions import DEFAULT_VARIANT
 from harness.errors import Fault, RecordError, raise_all
-from harness.records.bands import ChanceBands, chance_bands
+from harness.records.bands import ChanceBands, chance_bands, chance_of
 from harness.records.controls import Controls
 from harness.records.stimuli import SeenAndUnseen
 from harness.schemas.documents import parse_json
-from harness.schemas.validate import schema_faults
+from harness.schemas.validate import schema, schema_faults
+from harness.scoring.blind import is_common
 from harness.scoring.chance import Chance
 from harness.scoring.intervals import mean_interval
 from harness.scoring.measures import DEFAULT, Measure, measure
@@ -33,7 +34,12 @@ from harness.scoring.score import SCORER_VERSION, MeasureScore, Score
 from harness.scoring.statistics import STATISTICS_VERSION
 
 RECORD_VERSION = 1
+HELD_BACK = "held back"
+COMMON = "common to segments"
 MOST_RECORD_BYTES = 8 << 20
+MOST_SHOWN = 60  # characters of a name that is refused
+# How far a training record is to be believed, best first; see harness.submission.training_record.
+VERIFIED, DECLARED, TAMPERED = TRAINING_STATUSES = ("verified", "declared", "tampered")
 # Fields that two runs of the same inputs may differ in.
 VOLATILE = ("run", "git")
 _NUMBER_LIST = re.compile(r"\[\s+([-+.\deE,\s]+?)\s+\]")
@@ -114,6 +120,11 @@ class Measured:
             return False
         low, high = self.chance
         return self.value < low if self.measure.higher_is_better else self.value > high
+
+    @property
+    def is_common(self) -> bool:
+        """Whether the predictions score beyond doubt against references of other segments."""
+        return is_common(self.measure, chance_of(self.chances))
 
     @property
     def chance_words(self) -> str:
@@ -245,12 +256,19 @@ class CorpusData(msgspec.Struct, frozen=True, kw_only=True):
         kind: "real" or "simulated".
         fingerprint: of the EEG and references of all segments.
         declaration_sha256: of what the corpus declares itself to be, where it does not come with the harness.
+        labels: "held back" where nobody but the organiser has them; absent where they are public.
     """
 
     name: str
     kind: str
     fingerprint: str
     declaration_sha256: str | UnsetType = UNSET
+    labels: str | UnsetType = UNSET
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether nobody but the organiser has the labels."""
+        return self.labels == HELD_BACK
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,8 +297,11 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
         machine: system and architecture.
         processors: how many it has.
         isolation: what kept the predictor apart: ``bubblewrap``, ``landlock`` or ``none``; absent for
-            predictions that were handed in.
+            predictions that were handed in, and where a submission's were made by another job.
         order_seed: of the order in which segments were asked, secret while the run lasted; absent likewise.
+        gpu: true where device files of graphics processors were handed through the isolation; else absent.
+        training: how far the records of training are to be believed on this machine: ``verified``, signed by
+            it; ``declared``, the author's word; ``tampered``, changed since it signed them; absent without.
     """
 
     finished: str
@@ -290,6 +311,8 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     processors: int
     isolation: str | UnsetType = UNSET
     order_seed: str | UnsetType = UNSET
+    gpu: bool | UnsetType = UNSET
+    training: str | UnsetType = UNSET
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -348,9 +371,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return self.corpus.kind == "simulated"
 
     @property
-    def is_isolated(self) -> bool:
-        """Whether the predictor was kept apart from everything else, or was not run here."""
-        return self.run.isolation != "none"
+    def isolation(self) -> str | None:
+        """What kept the predictor apart: a means, ``none``, ``unknown``; None where nothing was run here.
+
+        A record of a submission that does not say is not taken at a word that it does not give.
+        """
+        return self.run.isolation or ("unknown" if self.submission.kind == "submission" else None)
 
     @property
     def measure_names(self) -> tuple[str, ...]:
@@ -387,6 +413,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             return None
         enough = (n for n in range(max(sizes)) if sum(min(n, size) for size in sizes) >= blind.segments)
         return next(enough, None)
+
+    @property
+    def training(self) -> str | None:
+        """How far what its weights have seen is to be believed; None where nothing is on record."""
+        return self.run.training or (DECLARED if self.overlap else None)
 
     def has(self, name: str) -> bool:
         """Whether there is a score by the measure of this name; there always is one by Pearson r."""
@@ -519,6 +550,14 @@ def parse_record(content: bytes, where: str) -> Record:
         return msgspec.convert(document, Record)
     except msgspec.ValidationError as error:  # a whole number written as 3.0, which JSON Schema lets pass
         raise RecordError(Fault(where, str(error), "a score record")) from None
+
+
+def name_faults(name: str, where: str) -> list[Fault]:
+    """What is wrong with the name of predictions: a record, and the tables of records, must hold it."""
+    form = schema("score-record")["$defs"]["text"]
+    if len(name) <= form["maxLength"] and re.fullmatch(form["pattern"], name):
+        return []
+    return [Fault(where, f"the name {name[:MOST_SHOWN]!r}", form["description"], "Rename the file.")]
 
 
 def _title(name: str, variant: str | None) -> str:

@@ -7,13 +7,15 @@ unless the user says ``--replace``.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import msgspec
 
 from harness.conventions import HASH_DIGITS
 from harness.errors import Fault, RecordError, raise_all
-from harness.files import read_regular, write_atomically
+from harness.files import alone_in, read_regular, write_atomically
+from harness.records.neighbours import Facts, neighbour_faults
 from harness.records.record import (
     MOST_RECORD_BYTES,
     VOLATILE,
@@ -74,7 +76,8 @@ def write_record(results: Path, record: Record, *, replace: bool = False) -> tup
     """Write a record below a results folder, whole or not at all.
 
     A record that is there already and differs only in time, host and commit is left as it is; so is one that
-    has controls too, where the new one was scored without.
+    has controls too, where the new one was scored without. One that says otherwise how far its record of
+    training is to be believed is written again.
 
     Args:
         results: the folder.
@@ -88,15 +91,17 @@ def write_record(results: Path, record: Record, *, replace: bool = False) -> tup
         RecordError: the folder cannot be written, or something else has that place.
     """
     path = record_path(results, record)
-    if not replace:
-        there = stored_record(path)
-        if there is not None:
-            if _same_but_for_time(there, record):
-                return path, False
-            faults = system_faults(path, there, record.submission) + _data_faults(path, there, record)
-            raise_all(RecordError, faults)
     try:
-        write_atomically(path, record_bytes(record))
+        with alone_in(path.parent):  # two systems of one place may be scored at once
+            if not replace:
+                there = stored_record(path)
+                if there is not None:
+                    if _same_but_for_time(there, record):
+                        return path, False
+                    faults = system_faults(path, there, record.submission) + _data_faults(path, there, record)
+                    raise_all(RecordError, faults)
+                check_neighbours(path, Facts.of(record))
+            write_atomically(path, record_bytes(record))
     except OSError as error:
         raise RecordError(
             Fault(
@@ -107,6 +112,23 @@ def write_record(results: Path, record: Record, *, replace: bool = False) -> tup
             )
         ) from None
     return path, True
+
+
+def check_neighbours(path: Path, facts: Facts) -> None:
+    """Refuse a record that its board's could not be compared with.
+
+    Args:
+        path: where it is to be written.
+        facts: of the record.
+
+    Raises:
+        RecordError: they are of another declaration, split file or data.
+    """
+    others = {}
+    for other in sorted(path.parent.glob("*.json")):
+        with contextlib.suppress(RecordError):  # `rank` names it
+            others[other.name] = Facts.of(read_record(other))
+    raise_all(RecordError, neighbour_faults(path, facts, others))
 
 
 def stored_record(path: Path) -> Record | None:
@@ -198,4 +220,4 @@ def _same_but_for_time(one: Record, other: Record) -> bool:
     values = {name: getattr(other, name) for name in VOLATILE}
     if not other.controls:  # what was measured once is not lost to a quick run without controls
         values["controls"] = other.controls
-    return msgspec.structs.replace(one, **values) == other
+    return one.training == other.training and msgspec.structs.replace(one, **values) == other

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.conventions import SIMULATED_WORDS
-from harness.records.record import CorpusData, Measured, Record, SubjectResult
+from harness.conventions import SIMULATED_WORDS, labels_words
+from harness.errors import counted
+from harness.records.record import DECLARED, TAMPERED, VERIFIED, CorpusData, Measured, Record, SubjectResult
 from harness.records.stimuli import StimulusGroup
 from harness.scoring.intervals import interval_words
 from harness.scoring.measures import measure
 from harness.scoring.statistics import STATISTICS_VERSION
+
+NOT_ISOLATED = {
+    "none": "NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)",
+    "unknown": "ISOLATION NOT KNOWN: the record does not say what kept the predictor from the labels",
+}
+_TRAINING_WORDS = {
+    VERIFIED: "verified: trained by the machine that scored",
+    DECLARED: "declared by the author, not verified",
+    TAMPERED: "by a record that was changed",
+}
 
 
 def record_text(record: Record) -> str:
@@ -45,6 +56,7 @@ def record_text(record: Record) -> str:
                 *(line for one in measured[1:] for line in (_mean_line(record, one), *chance_lines(one))),
                 *blind_lines(record),
                 *overlap_lines(record),
+                labels_words(simulated=record.simulated, held_back=record.corpus.is_held_back),
             ]
         )
     )
@@ -94,7 +106,7 @@ def blind_lines(record: Record) -> list[str]:
     line = f"without the EEG {blind.value:.4f}"
     if blind.ci95 is not None:
         line += ", 95 % interval {:.4f} to {:.4f}".format(*blind.ci95)
-    line += f" ({blind.segments} surrogates{', a sample' if blind.sampled else ''})"
+    line += f" ({counted(blind.segments, 'surrogate')}{', a sample' if blind.sampled else ''})"
     band = blind.chance.band
     if band is not None:
         line += ", chance {:.4f} to {:.4f}".format(*band)
@@ -111,9 +123,10 @@ def overlap_lines(record: Record) -> list[str]:
     overlap = record.overlap
     if not overlap:
         return []
+    training = _TRAINING_WORDS[record.training or DECLARED]
     lines = [
         f"weights have seen {overlap.subjects_seen} of {overlap.subjects} subjects and"
-        f" {overlap.stimuli_seen} of {overlap.stimuli} stimuli"
+        f" {overlap.stimuli_seen} of {overlap.stimuli} stimuli ({training})"
     ]
     if record.stimuli:
         groups = (("seen", record.stimuli.seen), ("unseen", record.stimuli.unseen))
@@ -125,32 +138,50 @@ def flag_lines(record: Record) -> list[str]:
     """What a reader must know before trusting the mean."""
     flags = record.flags
     lines = []
+    missing = flags.subjects_missing
     if flags.partial:
         lines.append(
-            f"PARTIAL: {len(flags.subjects_missing)} subjects of the part are not in the corpus:"
-            f" {', '.join(flags.subjects_missing)}"
+            f"PARTIAL: {counted(len(missing), 'subject')} of the part"
+            f" {'is' if len(missing) == 1 else 'are'} not in"
+            " the corpus:"
+            f" {', '.join(missing)}"
         )
-    if not record.is_isolated:
-        lines.append("NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)")
+    if record.isolation in NOT_ISOLATED:
+        lines.append(NOT_ISOLATED[record.isolation])
+    mismatched = record.ranked.chances.mismatched_segments
+    if record.ranked.is_common and mismatched is not None:
+        lines.append(
+            f"COMMON TO SEGMENTS: the predictions score {mismatched.mean:.4f} against references of other"
+            " segments too, far beyond circular shifts; so much needs no EEG of the segment"
+        )
+    if record.training == TAMPERED:
+        lines.append(
+            "TRAINING RECORD CHANGED: it is not what this machine signed when it trained the weights; what"
+            " they have seen is not known"
+        )
     lines += control_flags(record)
     if flags.segments_missing:
-        lines.append(f"{flags.segments_missing} segments without a prediction count 0")
+        lines.append(_count_0(flags.segments_missing, "without a prediction"))
     if flags.segments_constant:
-        lines.append(f"{flags.segments_constant} segments with a constant prediction count 0")
+        lines.append(_count_0(flags.segments_constant, "with a constant prediction"))
     if flags.references_constant:
-        lines.append(f"{len(flags.references_constant)} segments with a constant reference count 0")
+        lines.append(_count_0(len(flags.references_constant), "with a constant reference"))
     for name, result in (record.measures or {}).items():
         if result.segments_undefined:
             title = measure(name).title
-            lines.append(f"{result.segments_undefined} segments without a value by the {title} count 0")
+            lines.append(_count_0(result.segments_undefined, f"without a value by the {title}"))
     return lines
+
+
+def _count_0(number: int, which: str) -> str:
+    return f"{counted(number, 'segment')} {which} {'counts' if number == 1 else 'count'} 0"
 
 
 def _stimulus_line(record: Record, words: str, group: StimulusGroup) -> str:
     line = f"{record.ranked.measure.heading} on {words} stimuli {group.value:.4f}"
     if group.ci95 is not None:
         line += ", 95 % interval {:.4f} to {:.4f}".format(*group.ci95)
-    return f"{line} ({group.segments} segments of {len(group.subjects)} subjects)"
+    return f"{line} ({counted(group.segments, 'segment')} of {counted(len(group.subjects), 'subject')})"
 
 
 def seeds_text(records: Sequence[Record]) -> str:
@@ -194,7 +225,9 @@ def _mean_line(record: Record, measured: Measured) -> str:
         low, high = measured.ci95
         known = record.statistics_version == STATISTICS_VERSION
         n_subjects = len(measured.subjects)
-        over = interval_words(n_subjects) if known else f"over {n_subjects} subjects, by other rules"
+        over = (
+            interval_words(n_subjects) if known else f"over {counted(n_subjects, 'subject')}, by other rules"
+        )
         line += f", 95 % interval {low:.4f} to {high:.4f} ({over})"
     return line + (", simulated" if record.simulated else "")
 

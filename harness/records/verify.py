@@ -43,12 +43,14 @@ class Difference:
         now: today's.
         result: whether it is something that the record says of the system, rather than what the score is
             made from.
+        remark: whether it may differ: the version of a package, which alone says nothing against a record.
     """
 
     what: str
     recorded: str
     now: str
     result: bool = False
+    remark: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,14 @@ class Verification:
     measure: Measure
 
     @property
-    def reproduced(self) -> bool:
+    def same_result(self) -> bool:
         """Whether everything that the record says of the system is found again."""
-        return not any(difference.result for difference in self.differences)
+        return self.largest is not None and not any(difference.result for difference in self.differences)
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether that is found again, and from the code, weights, split and data that the record names."""
+        return self.largest is not None and all(difference.remark for difference in self.differences)
 
 
 def verify(recorded: Record, now: Record) -> Verification:
@@ -88,7 +95,9 @@ def verify(recorded: Record, now: Record) -> Verification:
         if key in MADE_FROM:
             differences.append(departures[0].difference(MADE_FROM[key]))
         elif key == "environment":
-            differences += [one.difference(f"version of {'.'.join(one.place[1:])}") for one in departures]
+            differences += [
+                one.difference(f"version of {'.'.join(one.place[1:])}", remark=True) for one in departures
+            ]
         elif departures[0].place[:2] == ("submission", "members"):
             differences += _members(recorded.submission.members, now.submission.members)
         else:
@@ -121,9 +130,12 @@ def verification_text(verification: Verification) -> str:
     short = verification.measure.short
     if verification.largest is None:
         verdict = "NOT REPRODUCED: other subjects"
-    elif verification.reproduced:
-        other = any(not one.what.startswith("version of ") for one in verification.differences)
-        verdict = "reproduced, but NOT FROM WHAT THE RECORD NAMES" if other else "reproduced"
+    elif verification.same_result:
+        verdict = (
+            "reproduced"
+            if verification.reproduced
+            else "NOT REPRODUCED: the record's score, but NOT FROM WHAT IT NAMES"
+        )
         verdict += f": {verification.measure.heading} {verification.score:.4f}"
         if verification.largest:
             verdict += f", no subject further than {np.format_float_scientific(verification.largest, 1)} away"
@@ -145,8 +157,8 @@ class _Departure:
     old: object
     new: object
 
-    def difference(self, what: str, *, result: bool = False) -> Difference:
-        return Difference(what, _brief(self.old), _brief(self.new), result)
+    def difference(self, what: str, *, result: bool = False, remark: bool = False) -> Difference:
+        return Difference(what, _brief(self.old), _brief(self.new), result, remark)
 
 
 def _result(key: str, departures: list[_Departure]) -> Difference:

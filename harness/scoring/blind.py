@@ -25,7 +25,7 @@ import numpy as np
 
 from harness.errors import Fault, ShapeError
 from harness.scoring.chance import Band, Chance, SubjectChance, chance
-from harness.scoring.measures import DEFAULT_SURROGATES, Measure
+from harness.scoring.measures import DEFAULT, DEFAULT_SURROGATES, Measure
 from harness.scoring.statistics import one_sided_sign_flip_test
 
 if TYPE_CHECKING:
@@ -208,7 +208,8 @@ def is_no_evidence(p: float | None) -> bool | None:
 def is_beyond_chance(by: Measure, value: float, around: Chance) -> bool | None:
     """Whether a value is better than chance beyond doubt: ``MARGIN`` times as far as the band's end, or more.
 
-    It must be so for circular shifts and, where there are any, for mismatched segments.
+    Chance is that of circular shifts. Mismatched segments do not count: a guess that is the same for every
+    segment scores as much against the references of others, and still has it from no EEG.
 
     Args:
         by: the measure.
@@ -218,11 +219,28 @@ def is_beyond_chance(by: Measure, value: float, around: Chance) -> bool | None:
     Returns:
         None where there are no circular shifts, or too few of them.
     """
-    shifts, mismatched = around.circular_shifts, around.mismatched_segments
+    shifts = around.circular_shifts
     if shifts is None or shifts.scores < LEAST_CHANCE_SCORES:
         return None
-    bands = [shifts] if mismatched is None else [shifts, mismatched]
-    return all(_is_beyond(by, value, band) for band in bands)
+    return _is_beyond(by, value, shifts)
+
+
+def is_common(by: Measure, around: Chance) -> bool:
+    """Whether predictions score beyond doubt against references of other segments of the subject.
+
+    What all segments have in common (how they begin, what a memory of the training knows of every place in a
+    segment) does not need the EEG of the segment. The mean over mismatched segments is held against the band
+    of circular shifts, with the margin of :func:`is_beyond_chance`. Asked of Pearson r only: a measure that
+    is not centred over time finds what series have in common anywhere.
+
+    Args:
+        by: the measure.
+        around: chance of the predictions from the EEG.
+    """
+    mismatched = around.mismatched_segments
+    return (
+        by.name == DEFAULT and mismatched is not None and bool(is_beyond_chance(by, mismatched.mean, around))
+    )
 
 
 def _is_beyond(by: Measure, value: float, band: Band) -> bool:

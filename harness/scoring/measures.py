@@ -12,13 +12,13 @@ To add one: a function and what normalises, in a module beside ``pearson`` and `
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import Fault, ShapeError, SplitError, did_you_mean
+from harness.errors import Fault, ShapeError, SplitError, no_such
 from harness.scoring.cosine import angle, check_centre, cosine, cosine_centred, unit_segments
 from harness.scoring.pearson import correlate, pearson_r, unit_series
 
@@ -77,53 +77,44 @@ class Measure:
         return 1 if self.higher_is_better else -1
 
 
-MEASURES: Mapping[str, Measure] = {
-    measure.name: measure
-    for measure in (
-        Measure(
-            name="pearson_r",
-            title="Pearson r",
-            short="r",
-            range=(-1.0, 1.0),
-            higher_is_better=True,
-            chance="0 on average; a constant prediction counts 0",
-            unit="",
-            by_band=True,
-            needs_centre=False,
-            function=pearson_r,
-            normalise=unit_series,
-            product=correlate,
-        ),
-        Measure(
-            name="cosine",
-            title="cosine",
-            short="cosine",
-            range=(-1.0, 1.0),
-            higher_is_better=True,
-            chance="far above 0 where features are positive: the mean of all references already scores high",
-            unit="",
-            by_band=False,
-            needs_centre=False,
-            function=cosine,
-            normalise=unit_segments,
-            product=angle,
-        ),
-        Measure(
-            name="cosine_centred",
-            title="centred cosine",
-            short="centred cosine",
-            range=(-1.0, 1.0),
-            higher_is_better=True,
-            chance="near 0, if the scored part's mean is near the training part's; that mean itself counts 0",
-            unit="",
-            by_band=False,
-            needs_centre=True,
-            function=cosine_centred,
-            normalise=unit_segments,
-            product=angle,
-        ),
-    )
-}
+_PEARSON_R = Measure(
+    name="pearson_r",
+    title="Pearson r",
+    short="r",
+    range=(-1.0, 1.0),
+    higher_is_better=True,
+    chance="0 on average; a constant prediction counts 0",
+    unit="",
+    by_band=True,
+    needs_centre=False,
+    function=pearson_r,
+    normalise=unit_series,
+    product=correlate,
+)
+_COSINE = Measure(
+    name="cosine",
+    title="cosine",
+    short="cosine",
+    range=(-1.0, 1.0),
+    higher_is_better=True,
+    chance="far above 0 where features are positive: the mean of all references already scores high",
+    unit="",
+    by_band=False,
+    needs_centre=False,
+    function=cosine,
+    normalise=unit_segments,
+    product=angle,
+)
+_COSINE_CENTRED = replace(
+    _COSINE,
+    name="cosine_centred",
+    title="centred cosine",
+    short="centred cosine",
+    chance="near 0, if the scored part's mean is near the training part's; that mean itself counts 0",
+    needs_centre=True,
+    function=cosine_centred,
+)
+MEASURES: Mapping[str, Measure] = {one.name: one for one in (_PEARSON_R, _COSINE, _COSINE_CENTRED)}
 
 
 def measure(name: str, where: str = "measures") -> Measure:
@@ -138,7 +129,7 @@ def measure(name: str, where: str = "measures") -> Measure:
     """
     if name not in MEASURES:
         known = sorted(MEASURES)
-        raise SplitError(Fault(where, repr(name), f"one of {', '.join(known)}", did_you_mean(name, known)))
+        raise SplitError(no_such(where, name, known))
     return MEASURES[name]
 
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.errors import Fault, SubmissionError, raise_all
+from harness.errors import Fault, SubmissionError, UsageError, raise_all
 from harness.execution import PredictorRun, full_disk_explained, unnamed_storage
 from harness.predictor import zscore
 from harness.submission.manifest import MANIFEST, Submission, load_submission
@@ -54,7 +54,7 @@ def load_members(ensemble: Submission) -> tuple[Member, ...]:
         where = f"{ensemble.folder / MANIFEST}: member {number}, {entry['submission']}"
         try:
             member = _load(ensemble.folder / entry["submission"], entry)
-        except SubmissionError as error:
+        except (SubmissionError, UsageError) as error:
             faults += [replace(fault, where=f"{where}: {fault.where}") for fault in error.faults]
             continue
         lacking = [feature for feature in ensemble.features if not member.submission.decodes(feature)]
@@ -94,19 +94,19 @@ def mean_of_runs(
         total = unnamed_storage((len(ids), *shape))
     seconds = wall_seconds = 0.0
     printed: list[str] = []
-    means, seed = "", ""
+    means, seed, gpu = "", "", False
     for run in runs:
         with run as made:
             for i, segment in enumerate(ids):
                 total[i] += zscore(made.predictions[segment]) / np.float32(n_members)
             seconds, wall_seconds = seconds + made.seconds, wall_seconds + made.wall_seconds
             printed += made.output.splitlines()
-            means, seed = made.isolation, made.order_seed
+            means, seed, gpu = made.isolation, made.order_seed, made.gpu
     total.flags.writeable = False
     predictions = {segment: np.asarray(total[i]) for i, segment in enumerate(ids)}
     try:
         yield PredictorRun(
-            MappingProxyType(predictions), seconds, wall_seconds, "\n".join(printed), means, seed
+            MappingProxyType(predictions), seconds, wall_seconds, "\n".join(printed), means, seed, gpu
         )
     finally:
         predictions.clear()  # the storage has no name: it goes with the last array

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.conventions import DEFAULT_VARIANT
 from harness.corpus.declaration import declared
-from harness.errors import Fault, SubmissionError, did_you_mean, raise_all
+from harness.errors import Fault, SubmissionError, UsageError, did_you_mean, no_such, raise_all
 from harness.execution.code import code_files, files_sha256, hash_code
 from harness.files import MOST_WEIGHTS_BYTES, file_sha256, is_inside, read_regular, write_atomically
 from harness.predictor import Setup
@@ -92,19 +92,12 @@ class Submission:
         """The variant to use: the one named, or the manifest's first.
 
         Raises:
-            SubmissionError: there is no such variant.
+            UsageError: there is no such variant.
         """
         if name is None:
             return self.variants[0]
         if name not in self.variants:
-            raise SubmissionError(
-                Fault(
-                    f"{self.name}: --variant",
-                    repr(name),
-                    f"one of {', '.join(self.variants)}",
-                    did_you_mean(name, self.variants),
-                )
-            )
+            raise UsageError(no_such(f"{self.name}: --variant", name, self.variants))
         return name
 
     def options(self, variant: str) -> Mapping[str, Any]:
@@ -257,6 +250,8 @@ def load_submission(folder: Path) -> Submission:
         SubmissionError: no folder, no manifest, not TOML, not valid by its schema, or an entry point whose
             module is not in the folder (all faults at once).
     """
+    from harness.submission.find import known_submissions  # which imports from here
+
     path = folder / MANIFEST
     if not folder.is_dir():
         raise SubmissionError(
@@ -264,6 +259,7 @@ def load_submission(folder: Path) -> Submission:
                 str(folder),
                 "a file" if folder.exists() else "no such file or folder",
                 "a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json)",
+                did_you_mean(folder.name, [known.name for known in known_submissions()]),
             )
         )
     try:

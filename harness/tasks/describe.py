@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.corpus.base import Corpus
-from harness.corpus.declaration import Declaration
 from harness.corpus.simulated.check import missing_simulated_files
-from harness.errors import Fault, HarnessError
-from harness.tasks.segments import cut_segments, missing_subjects
+from harness.errors import Fault, HarnessError, counted
+from harness.tasks.corpus_split import default_split, own_split_files
+from harness.tasks.segments import check_fit, cut_segments, missing_subjects
 from harness.tasks.sizes import sizes
-from harness.tasks.splits import Split, default_split, load_split, split_names
+from harness.tasks.splits import Split, load_split, named_corpora, split_names
 
 
 def describe(
@@ -33,9 +34,7 @@ def describe(
     """
     recordings = corpus.recordings
     declaration = corpus.declaration
-    notes = list(corpus.notes)
-    chosen, faults = _splits(declaration, splits)
-    notes += [f"default split: {fault}" for fault in faults]
+    chosen, faults = _splits(corpus, splits)
     return {
         "corpus": corpus.name,
         "title": declaration.title,
@@ -71,11 +70,12 @@ def describe(
                     *corpus.absent.values(),
                     *(entry.fault for entry in corpus.faults),
                     *missing_simulated_files(corpus),
+                    *faults,
                 ]
             )
         ),
         "notes": [
-            *notes,
+            *corpus.notes,
             *(
                 f"the folder also holds the layout {layout}: harness data describe {place}"
                 for layout, place in (layouts or {}).items()
@@ -85,16 +85,34 @@ def describe(
     }
 
 
-def _splits(declaration: Declaration, further: Sequence[Split]) -> tuple[list[Split], Sequence[Fault]]:
-    """Every split that may be for the corpus, each once, and what is wrong with the corpus's default."""
-    chosen = [load_split(name) for name in split_names()]
-    faults: Sequence[Fault] = ()
+def _splits(corpus: Corpus, further: Sequence[Split]) -> tuple[list[Split], list[Fault]]:
+    """Every split that may be for the corpus, each once, and what is wrong with its own.
+
+    Its own are its default split, those beside its corpus.toml that name it, and ``further``, which the user
+    named: of these every fault is said, also that they are not for this corpus.
+    """
+    declaration = corpus.declaration
+    own, faults = list(further), []
     if not declaration.is_shipped and declaration.default_split:
         try:
-            chosen.append(load_split(default_split(declaration)))
+            own.append(default_split(declaration, corpus.layout))
         except HarnessError as error:
-            faults = error.faults
-    return list({split.sha256: split for split in [*chosen, *further]}.values()), faults
+            faults += [replace(fault, where=f"default split: {fault.where}") for fault in error.faults]
+    for path in own_split_files(declaration):
+        if corpus.name in named_corpora(path):
+            try:
+                own.append(load_split(path))
+            except HarnessError as error:
+                faults += error.faults
+    for split in own:
+        try:
+            check_fit(corpus, split)
+            for feature in split.features:
+                sizes(declaration, split, feature)
+        except HarnessError as error:
+            faults += error.faults
+    chosen = [*(load_split(name) for name in split_names()), *reversed(own)]
+    return list({split.sha256: split for split in chosen}.values()), faults
 
 
 def subject_ranges(subjects: Sequence[str]) -> str:
@@ -161,8 +179,9 @@ def description_text(description: Mapping[str, Any]) -> str:
         f"{description['corpus']} ({words}), layout {description['layout']}, {description['folder']}",
         f"{description['channels']} EEG channels at {description['sample_rate_hz']:g} Hz;"
         f" {'; '.join(_feature_words(*entry) for entry in description['declared'].items())}",
-        f"{len(description['subjects'])} subjects: {subject_ranges(description['subjects'])}",
-        f"{description['recordings']} recordings of {description['stimuli']} stimuli,"
+        f"{counted(len(description['subjects']), 'subject')}: {subject_ranges(description['subjects'])}",
+        f"{counted(description['recordings'], 'recording')} of"
+        f" {counted(description['stimuli'], 'stimulus', 'stimuli')},"
         f" {description['minutes']:g} min",
     ]
     rows = []
@@ -182,7 +201,7 @@ def description_text(description: Mapping[str, Any]) -> str:
     faults += [
         f"part {part['part']} of {part['split']}: {part['fault']}"
         for part in description["parts"]
-        if part.get("fault") and part["subjects"]
+        if part.get("fault") and part["subjects"] and part["fault"] not in description["faults"]
     ]
     if faults:
         parts.append("\n".join(faults))
@@ -192,9 +211,9 @@ def description_text(description: Mapping[str, Any]) -> str:
 
 
 def _feature_words(name: str, feature: Mapping[str, Any]) -> str:
-    bands = f"{feature['bands']} band" + ("s" if feature["bands"] > 1 else "")
+    bands = counted(feature["bands"], "band")
     if feature["frame_rate_hz"] is None:
-        return f"{name}: {bands}, {feature['frames_per_segment']} frames a segment"
+        return f"{name}: {bands}, {counted(feature['frames_per_segment'], 'frame')} a segment"
     return f"{name}: {bands} at {feature['frame_rate_hz']:g} Hz"
 
 

@@ -23,12 +23,24 @@ from harness.corpus.declaration import (
     declared,
     load_declaration,
 )
-from harness.errors import CorpusError, Fault, PredictionsError, SplitError, did_you_mean, raise_all, shorten
+from harness.errors import (
+    CorpusError,
+    Fault,
+    PredictionsError,
+    SplitError,
+    UsageError,
+    counted,
+    did_you_mean,
+    no_such,
+    raise_all,
+    shorten,
+)
 from harness.predictions import LabelStore, first_label_shape
 from harness.schemas.validate import schema
+from harness.tasks.corpus_split import own_split_folders, with_usual_measures
 from harness.tasks.segments import Segment
 from harness.tasks.sizes import Sizes, check_rate_of_split
-from harness.tasks.splits import DEFAULT_MEASURES, Split, load_split, with_usual_measures
+from harness.tasks.splits import DEFAULT_MEASURES, Split, load_split
 from harness.tasks.task import LABELS_LAYOUT, Task, chosen_feature, of_labels, open_labels
 
 # The name of the split of references that come without one.
@@ -83,13 +95,14 @@ def open_labels_task(
         partial: go on although subjects of the split's part have no references.
 
     Raises:
-        SplitError: no such split, part or feature, or not for this corpus.
+        UsageError: no such split, part or feature, or no corpus is named where the split has several.
+        SplitError: a split that is not valid, or not for this corpus.
         CorpusError: references that cannot be read, of other lengths, subjects, or names than asked.
     """
     if not labels.exists():
         raise CorpusError(Fault(f"--labels {labels}", "no such file or folder"))
     assumed: list[str] = []
-    split = load_split(split_name) if split_name is not None else None
+    split = load_split(split_name, _split_folders(corpus)) if split_name is not None else None
     declaration, name = _corpus(corpus, split, labels)
     if corpus is None and split is None:
         assumed.append(f"corpus {name}, from the name of the labels (--corpus NAME says another)")
@@ -101,9 +114,11 @@ def open_labels_task(
         chosen = chosen_feature(split, feature)
     elif feature is not None:
         chosen = feature
+        if declaration is not None and feature not in declaration.features:
+            raise UsageError(no_such("--feature", feature, list(declaration.features)))
     else:
         chosen = _feature_of(first[1], labels, declaration)
-        assumed.append(f"feature {chosen}, from {first[1]} {'bands' if first[1] > 1 else 'band'} a frame")
+        assumed.append(f"feature {chosen}, from {counted(first[1], 'band')} a frame")
     n_bands = declaration.feature(chosen).n_bands if declaration else first[1]
     named = split.parts.get(part) if split is not None else None
     store = open_labels(labels, n_bands, chosen, named or ())
@@ -113,7 +128,7 @@ def open_labels_task(
         split = _assumed_split(name, chosen, rate, part, found, first[0])
         if declaration is None:
             assumed.append(f"a rate of {rate:g} Hz, so segments of {split.segment_seconds:g} s")
-        assumed.append(f"part {part}, all {len(found.ids)} subjects of the labels")
+        assumed.append(f"part {part}, all {counted(len(found.ids), 'subject')} of the labels")
         n_frames = first[0]
     else:
         n_frames = _frames(split, declaration, chosen)
@@ -142,22 +157,29 @@ def open_labels_task(
     return LabelsTask(task, tuple(assumed))
 
 
+def _split_folders(corpus: str | None) -> tuple[Path, ...]:
+    """Where the splits of a corpus lie that is named by its corpus.toml."""
+    if corpus is None or Path(corpus).name != DECLARATION:
+        return ()
+    return own_split_folders(Path(corpus).parent)
+
+
 def _corpus(corpus: str | None, split: Split | None, labels: Path) -> tuple[Declaration | None, str]:
     """What the corpus declares, where that is known, and its name."""
     if corpus is not None and Path(corpus).name == DECLARATION:
         own = load_declaration(Path(corpus).parent)
         if own is None:
-            raise CorpusError(Fault(f"--corpus {corpus}", "no such file", f"a {DECLARATION}"))
+            raise UsageError(Fault(f"--corpus {corpus}", "no such file", f"a {DECLARATION}"))
         name = own.name
     elif corpus is not None:
         own, name = declared(corpus), corpus
         pattern = schema("split")["$defs"]["word"]["pattern"]
         if not re.fullmatch(pattern, name):
-            raise CorpusError(Fault(f"--corpus {corpus}", repr(name), "lower-case words joined by hyphens"))
+            raise UsageError(Fault(f"--corpus {corpus}", repr(name), "lower-case words joined by hyphens"))
     elif split is not None and len(split.corpora) == 1:
         own, name = declared(split.corpora[0]), split.corpora[0]
     elif split is not None:
-        raise SplitError(
+        raise UsageError(
             Fault(
                 f"split {split.name}",
                 f"the corpora {', '.join(split.corpora)}, and no --corpus",
@@ -169,14 +191,8 @@ def _corpus(corpus: str | None, split: Split | None, labels: Path) -> tuple[Decl
         name = re.sub(r"[^a-z0-9]+", "-", labels.resolve().stem.lower()).strip("-") or "labels"
         own = declared(name)
     if split is not None and name not in split.corpora:
-        raise SplitError(
-            Fault(
-                f"split {split.name}",
-                f"--corpus {name}",
-                f"one of {', '.join(split.corpora)}",
-                did_you_mean(name, split.corpora),
-            )
-        )
+        kind = SplitError if corpus is None else UsageError
+        raise kind(no_such(f"split {split.name}: --corpus", name, split.corpora))
     return own, name
 
 
@@ -185,10 +201,10 @@ def _feature_of(n_bands: int, labels: Path, declaration: Declaration | None) -> 
     known = {feature.n_bands: name for name, feature in declaration.features.items()} if declaration else None
     name = (known or _FEATURES_BY_BANDS).get(n_bands)
     if name is None:
-        raise CorpusError(
+        raise UsageError(
             Fault(
                 f"--labels {labels}",
-                f"{n_bands} bands a frame, and no --feature",
+                f"{counted(n_bands, 'band')} a frame, and no --feature",
                 "the feature's name",
                 "Say what the references are: --feature NAME.",
             )
@@ -295,13 +311,13 @@ def _check_shapes(found: _Labels, expected: tuple[int, int], split: Split) -> No
         for segment_id, shape in zip(found.ids[subject], shapes, strict=True)
         if shape != expected
     ]
-    counted = Counter(shape for _, shape in wrong)
+    times = Counter(shape for _, shape in wrong)
     raise_all(
         CorpusError,
         [
             Fault(
                 f"--labels: {next(one for one, other in wrong if other == shape)}"
-                + (f" and {n - 1} more segments" if n > 1 else ""),
+                + (f" and {counted(n - 1, 'more segment')}" if n > 1 else ""),
                 f"shape {shape}",
                 f"{expected} (n_frames, n_bands), segments of {split.segment_seconds:g} s at"
                 f" {split.sample_rate_hz:g} Hz"
@@ -311,7 +327,7 @@ def _check_shapes(found: _Labels, expected: tuple[int, int], split: Split) -> No
                 if split.name == ASSUMED_SPLIT
                 else "Is the split of another sampling rate or segment length?",
             )
-            for shape, n in counted.items()
+            for shape, n in times.items()
         ],
     )
 

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.conventions import UNKNOWN_SUBJECT
 from harness.corpus.base import TIME_FRACTIONS, natural_key
-from harness.corpus.declaration import Declaration, declared, exact
-from harness.errors import Fault, SplitError, did_you_mean, raise_all, shorten
+from harness.corpus.declaration import declared, exact
+from harness.errors import Fault, SplitError, UsageError, did_you_mean, raise_all, shorten
 from harness.files import read_regular
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
 from harness.scoring.measures import DEFAULT, measure
+from harness.shipped import shipped_folder
 
 MOST_SPLIT_BYTES = 1 << 20
-SPLIT_FOLDER = Path(__file__).parents[2] / "splits"
+SPLIT_FOLDER = shipped_folder("splits")
 PARTS = ("train", "val", "test")
 Cut = Literal["whole-recordings", "in-time", "given"]
 SubjectIds = Literal["told", "hidden"]
@@ -88,10 +89,10 @@ class Split:
             available: subjects of the corpus, for parts that take all of them.
 
         Raises:
-            SplitError: the split has no such part.
+            UsageError: the split has no such part.
         """
         if part not in self.parts:
-            raise SplitError(
+            raise UsageError(
                 Fault(
                     f"split {self.name}",
                     f"no part {part!r}",
@@ -108,30 +109,24 @@ def split_names() -> list[str]:
     return sorted(path.stem for path in SPLIT_FOLDER.glob("*.json"))
 
 
-def load_split(name_or_path: str | Path) -> Split:
+def load_split(name_or_path: str | Path, folders: Sequence[Path] = ()) -> Split:
     """Read and validate a split.
 
     Args:
-        name_or_path: a name under ``splits/``, or the path of a JSON file.
+        name_or_path: the name of a split, or the path of a JSON file.
+        folders: where a name is looked for beside ``splits/``: those of the corpus
+            (``harness.tasks.corpus_split.split_folders``).
 
     Raises:
-        SplitError: no such split, not JSON, not valid by its schema, overlapping or unknown subjects.
+        UsageError: no such split.
+        SplitError: a file that cannot be read, is not JSON, or not valid by its schema, or subjects that
+            overlap or are not known.
     """
-    path = Path(name_or_path)
-    if path.suffix != ".json":
-        path = SPLIT_FOLDER / f"{name_or_path}.json"
+    path = find_split(name_or_path, folders)
     try:
         data = read_regular(path, MOST_SPLIT_BYTES)
     except OSError as error:
-        names = split_names()
-        raise SplitError(
-            Fault(
-                f"split {name_or_path}",
-                error.strerror or "cannot be read",
-                f"one of {', '.join(names)}, or the path of a split file (.json)",
-                did_you_mean(str(name_or_path), names),
-            )
-        ) from None
+        raise SplitError(Fault(str(path), error.strerror or "cannot be read", "a split file")) from None
     try:
         document = parse_json(data)
     except ValueError as error:
@@ -166,6 +161,48 @@ def load_split(name_or_path: str | Path) -> Split:
     )
 
 
+def find_split(name_or_path: str | Path, folders: Sequence[Path] = ()) -> Path:
+    """The file of a split: a path as it is; a name in ``splits/``, else in one of some folders.
+
+    Raises:
+        UsageError: there is none.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".json" and _is_there(path):
+        return path
+    places = [] if path.suffix == ".json" else [SPLIT_FOLDER, *folders]
+    for folder in places:
+        if _is_there(folder / f"{name_or_path}.json"):
+            return folder / f"{name_or_path}.json"
+    own = [one.stem for folder in folders for one in sorted(folder.glob("*.json")) if named_corpora(one)]
+    names = list(dict.fromkeys([*split_names(), *own]))
+    raise UsageError(
+        Fault(
+            f"--split {name_or_path}",
+            "no such split" if path.suffix != ".json" else "no such file",
+            f"one of {', '.join(names)}, or the path of a split file (.json)",
+            did_you_mean(path.stem if path.suffix == ".json" else str(name_or_path), names),
+        )
+    )
+
+
+def named_corpora(path: Path) -> tuple[str, ...]:
+    """The corpora that a JSON file names, if it means to be a split: it has ``corpora`` and ``parts``."""
+    try:
+        document = parse_json(read_regular(path, MOST_SPLIT_BYTES))
+    except (OSError, ValueError):
+        return ()
+    is_split = (
+        isinstance(document, dict) and isinstance(document.get("corpora"), list) and "parts" in document
+    )
+    return tuple(str(name) for name in document["corpora"]) if is_split else ()
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a path leads to something; a link to nothing counts, so that reading it says what is wrong."""
+    return path.exists() or path.is_symlink()
+
+
 def training_split(split: Split) -> Split:
     """The split whose training part serves this one: itself where it has a training part.
 
@@ -175,19 +212,17 @@ def training_split(split: Split) -> Split:
     if "train" in split.parts:
         return split
     beside = split.folder / f"{split.training_split}.json"
-    return load_split(beside if beside.is_file() else split.training_split)
-
-
-def with_usual_measures(split: Split, declaration: Declaration) -> Split:
-    """The split, scored by what its corpus declares where it names no measures.
-
-    Raises:
-        SplitError: the corpus declares a measure that does not exist.
-    """
-    if split.names_measures:
-        return split
-    usual = measure(declaration.measure, f"corpus {declaration.name}: measure")
-    return replace(split, measures=(usual.name,))
+    try:
+        return load_split(beside if beside.is_file() else split.training_split)
+    except UsageError:
+        raise SplitError(
+            Fault(
+                f"split {split.name}: training_split",
+                f"no split {split.training_split!r}",
+                f"a file {beside.name} beside it, or in splits/",
+                did_you_mean(split.training_split, split_names()),
+            )
+        ) from None
 
 
 def _check_own_name(path: Path, data: bytes) -> None:
@@ -202,27 +237,6 @@ def _check_own_name(path: Path, data: bytes) -> None:
                 "Rename the file, and the key 'name' in it.",
             )
         )
-
-
-def default_split(declaration: Declaration, layout: str = "") -> str | Path:
-    """The split of a corpus where the user names none: a name, or the path of a file.
-
-    Raises:
-        SplitError: the corpus declares none.
-    """
-    named = declaration.default_splits.get(layout, declaration.default_split)
-    if not named:
-        raise SplitError(
-            Fault(
-                f"corpus {declaration.name}",
-                "no default split in its declaration",
-                'default_split = "NAME" in corpus.toml, or --split',
-                "Name a split with --split.",
-            )
-        )
-    if declaration.folder is not None and named.endswith(".json"):
-        return declaration.folder / named
-    return named
 
 
 def _time_faults(document: Mapping[str, Any], where: str) -> list[Fault]:

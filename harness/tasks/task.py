@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from harness.corpus import Corpus, open_corpus
 from harness.corpus.array_files import release_maps
 from harness.corpus.locate import is_feature_folder
-from harness.corpus.simulated.check import check_simulated, recipe_fingerprint
+from harness.corpus.simulated.check import check_simulated, has_secret_seed, recipe_fingerprint
 from harness.errors import (
     CorpusError,
     Fault,
     PredictionsError,
-    SplitError,
+    UsageError,
     did_you_mean,
     raise_all,
     shorten,
@@ -30,10 +30,11 @@ from harness.errors import (
 from harness.predictions import Expected, LabelStore
 from harness.scoring.measures import measure
 from harness.tasks.centre import training_centre
+from harness.tasks.corpus_split import default_split, own_split_folders, with_usual_measures
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.segments import Segment, by_subject, check_fit, cut_segments, missing_subjects
 from harness.tasks.sizes import Sizes, sizes
-from harness.tasks.splits import Split, default_split, load_split, with_usual_measures
+from harness.tasks.splits import Split, load_split
 
 if TYPE_CHECKING:
     from harness.conventions import Array
@@ -94,6 +95,11 @@ class Task:
     def frame_rate_hz(self) -> float:
         """Frames of the feature a second."""
         return self.n_frames / self.split.segment_seconds
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether nobody but the organiser has the references, as the corpus says."""
+        return self.part in self.corpus.declaration.held_back or has_secret_seed(self.corpus)
 
     @property
     def private(self) -> tuple[Path, ...]:
@@ -265,7 +271,8 @@ def open_task(
         partial: go on although subjects of the part are not in the corpus.
 
     Raises:
-        SplitError: no such split or part, or not for this corpus or feature.
+        UsageError: no such split, part or feature.
+        SplitError: a split that is not valid, or not for this corpus or feature.
         CorpusError: no corpus, or subjects missing or broken.
         PredictionsError: labels of no known format.
     """
@@ -277,11 +284,11 @@ def open_task(
             feature_folder = labels
         else:
             label_file = labels
-    split = load_split(split_name) if split_name is not None else None
+    split = load_split(split_name, own_split_folders(data)) if split_name is not None else None
     layout = "challenge" if split is not None and split.cut == "given" else None
     corpus = open_corpus(data, layout=layout, feature_folder=feature_folder)
     if split is None:
-        split = load_split(default_split(corpus.declaration, corpus.layout))
+        split = default_split(corpus.declaration, corpus.layout)
     split = with_usual_measures(split, corpus.declaration)
     check_fit(corpus, split)
     chosen = chosen_feature(split, feature)
@@ -308,12 +315,12 @@ def chosen_feature(split: Split, feature: str | None) -> str:
     """The feature that is asked: the one named, or the split's first.
 
     Raises:
-        SplitError: the split has no such feature.
+        UsageError: the split has no such feature.
     """
     if feature is None:
         return split.features[0]
     if feature not in split.features:
-        raise SplitError(
+        raise UsageError(
             Fault(
                 f"split {split.name}",
                 f"feature {feature}",

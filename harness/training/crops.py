@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.corpus import Recording
-from harness.errors import Fault, TrainingError
+from harness.errors import Fault, TrainingError, counted
 from harness.predictor import Array, zscore
 from harness.training.recipe import Recipe
 from harness.training.targets import with_targets
@@ -110,8 +110,8 @@ class Crops:
             raise TrainingError(
                 Fault(
                     "training part",
-                    f"steps of {len(steps[0])} crops for {world} processes",
-                    f"{least} crops or more a step",
+                    f"steps of {counted(len(steps[0]), 'crop')} for {counted(world, 'process', 'processes')}",
+                    f"{counted(least, 'crop')} or more a step",
                     "Use fewer processes, a larger batch_size, or fewer mixup_rounds.",
                 )
             )
@@ -190,8 +190,8 @@ def make_crops(data: TrainingData, recipe: Recipe, seed: int, crop_samples: int 
         raise TrainingError(
             Fault(
                 f"{data.corpus.folder}: training part",
-                f"recordings of {longest} samples at most",
-                f"one of {length} samples ({length / rate:g} s), the recipe's crop",
+                f"recordings of {counted(longest, 'sample')} at most",
+                f"one of {counted(length, 'sample')} ({length / rate:g} s), the recipe's crop",
                 "Crops are never padded: choose a recipe with shorter ones.",
             )
         )

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.conventions import Progress
-from harness.errors import Fault, TrainingError
+from harness.errors import Fault, TrainingError, counted
 from harness.predictor import Array, Setup, predict_windowed, zscore
 from harness.training import checkpoint, losses
 from harness.training.crops import Batch, Crops, make_crops
@@ -217,7 +217,7 @@ class _Loop:
             raise TrainingError(
                 Fault(
                     f"{folder / checkpoint.FILE}",
-                    f"{done.epoch} epochs are done",
+                    f"{counted(done.epoch, 'epoch')} {'is' if done.epoch == 1 else 'are'} done",
                     f"at most {self.recipe.epochs}, as asked for",
                     "Give a larger --epochs, or train without --resume.",
                 )

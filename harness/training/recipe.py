@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args, get_type_hints
 
-from harness.errors import Fault, TrainingError
+from harness.errors import Fault, TrainingError, UsageError, no_such
 from harness.predictor import Setup
 
 if TYPE_CHECKING:
@@ -275,16 +275,14 @@ def chosen_recipe(
     """A system's configuration and recipe for a preset, with ``epochs`` in place of its own where given.
 
     Raises:
-        TrainingError: there is no such preset.
+        UsageError: there is no such preset.
     """
     try:
         if preset not in system.presets:
             raise KeyError(preset)
         config, recipe = system.recipe(preset, variant)
     except KeyError:
-        raise TrainingError(
-            Fault(f"--preset (variant {variant})", repr(preset), f"one of {', '.join(system.presets)}")
-        ) from None
+        raise UsageError(no_such(f"--preset (variant {variant})", preset, system.presets)) from None
     return config, recipe if epochs is None else replace(recipe, epochs=epochs)
 
 

@@ -12,7 +12,8 @@ it needs labels, and it is your code on your machine.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,14 @@ import numpy as np
 from harness.conventions import Progress
 from harness.corpus import Corpus
 from harness.corpus.simulated.check import check_simulated
-from harness.errors import Fault, TrainingError, raise_all, shorten
+from harness.errors import Fault, TrainingError, UsageError, counted, raise_all, shorten
+from harness.files import alone_in
 from harness.predictor import Setup
 from harness.records import provenance
-from harness.submission.manifest import Submission, weights_file
+from harness.records.record import VERIFIED
+from harness.submission.manifest import Submission, Weights, weights_file
 from harness.submission.own_code import imported
+from harness.submission.training_record import read_training
 from harness.tasks.segments import cut_segments
 from harness.tasks.sizes import sizes
 from harness.tasks.splits import Split
@@ -68,6 +72,7 @@ class Trained:
         report: the trainer's report.
         seconds: how long the training took.
         folder: where checkpoint and log lie, where there are any.
+        signed: whether the record beside the weights bears this machine's signature.
     """
 
     path: Path
@@ -75,6 +80,7 @@ class Trained:
     report: Mapping[str, Any]
     seconds: float
     folder: Path | None = None
+    signed: bool = True
 
 
 def train_submission(
@@ -119,9 +125,10 @@ def train_submission(
         on_progress: called with what is done, its total and a note.
 
     Raises:
-        TrainingError: the submission has no trainer, or the trainer failed, or takes no such options; or its
-            other weights of this run have seeds, and these would have none.
-        SubmissionError: feature, variant or manifest do not fit.
+        UsageError: no such variant or preset, or options that the trainer does not take.
+        TrainingError: the submission has no trainer, or the trainer failed; or its other weights of this run
+            have seeds, and these would have none.
+        SubmissionError: feature or manifest do not fit.
         SplitError, CorpusError: the split or the data do not fit, or labels are missing.
     """
     submission.check_feature(feature)
@@ -156,17 +163,18 @@ def train_submission(
             chosen_preset = preset or DEFAULT_PRESET
             own = seed if one_of_several else None
             folder = out or work_folder(submission, corpus.name, split, setup, chosen_preset, own)
-            result = _fitted(
-                trainer,
-                data,
-                setup,
-                show,
-                preset=chosen_preset,
-                folder=folder,
-                epochs=epochs,
-                device=device,
-                resume=resume,
-            )
+            with _own_work_folder(folder):
+                result = _fitted(
+                    trainer,
+                    data,
+                    setup,
+                    show,
+                    preset=chosen_preset,
+                    folder=folder,
+                    epochs=epochs,
+                    device=device,
+                    resume=resume,
+                )
         else:
             given = {"--preset": preset, "--epochs": epochs, "--out": out}
             given["--resume"] = resume and not one_of_several  # there it leaves out seeds that are done
@@ -185,6 +193,44 @@ def work_folder(
     """Where checkpoint and log of a training lie, unless the user names another place."""
     file = weights_file(corpus, split, setup.feature, setup.variant, submission.variants[0], seed)
     return submission.folder / "training" / f"{Path(file).stem}-{preset}"
+
+
+@contextmanager
+def _own_work_folder(folder: Path) -> Iterator[None]:
+    """Keep a second training from the folder: each would write into the other's log and checkpoint.
+
+    Of several processes of one training the first holds it.
+
+    Raises:
+        TrainingError: another training has it, or it cannot be made.
+    """
+    if this_process().rank > 0:
+        yield
+        return
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    with ExitStack() as stack:
+        try:
+            held = stack.enter_context(alone_in(folder, wait=False))
+        except OSError as error:
+            said, remedy = error.strerror or "cannot be made", "Choose another folder with --out."
+            raise TrainingError(Fault(str(folder), said, "a folder for log and checkpoint", remedy)) from None
+        for path in reversed(missing):  # those that nothing was written to go again, the innermost first
+            stack.callback(_remove_empty, path)
+        if not held:
+            raise TrainingError(
+                Fault(
+                    str(folder),
+                    "another training is writing there",
+                    "a work folder of its own",
+                    "Wait for it, or choose another folder with --out.",
+                )
+            )
+        yield
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _fitted(
@@ -259,7 +305,7 @@ def _result(submission: Submission, returned: object) -> TrainingResult:
 
 def _refuse_options(submission: Submission, given: list[str]) -> None:
     if given:
-        raise TrainingError(
+        raise UsageError(
             Fault(
                 f"{submission.name}: {', '.join(given)}",
                 f"the trainer {submission.manifest['trainer']!r} is a function, which takes no such option",
@@ -285,7 +331,7 @@ def _training_data(corpus: Corpus, split: Split, feature: str, partial: bool) ->
             faults.append(
                 Fault(
                     f"{corpus.folder}: {part} part",
-                    f"{len(lacking)} recordings without {feature} ({shorten(lacking, 3)})",
+                    f"{counted(len(lacking), 'recording')} without {feature} ({shorten(lacking, 3)})",
                     f"labels of the training and validation parts for {feature}",
                     "Weights are chosen on the validation part and never on test: point --data at a corpus"
                     " with these labels, or choose another --feature or --split.",
@@ -316,9 +362,11 @@ def _write(
         setup.variant,
         (result.weights, result.metadata),
         record,
-        seed,
+        seed=seed,
+        trained_here=True,
     )
-    return Trained(path, sha256, result.report, seconds, result.folder)
+    status = read_training([Weights(path, sha256, path.with_suffix(".json"))]).status
+    return Trained(path, sha256, result.report, seconds, result.folder, signed=status == VERIFIED)
 
 
 def _training_record(

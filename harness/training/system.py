@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import Fault, TrainingError
+from harness.errors import Fault, TrainingError, counted
 from harness.predictor import Setup, check_one_frame_a_sample
 from harness.training.recipe import Recipe
 
@@ -69,7 +69,7 @@ class NetSystem:
             raise TrainingError(
                 Fault(
                     "window",
-                    f"{most_samples} samples at most",
+                    f"{counted(most_samples, 'sample')} at most",
                     f"{multiple} or more: the net takes multiples of {multiple}",
                     "Use a split with longer segments.",
                 )

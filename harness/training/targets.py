@@ -18,7 +18,7 @@ import numpy as np
 from harness.corpus import Corpus, Recording
 from harness.corpus.array_files import open_npy
 from harness.corpus.base import Series
-from harness.errors import CorpusError, Fault, TrainingError, raise_all, shorten
+from harness.errors import CorpusError, Fault, TrainingError, counted, raise_all, shorten
 from harness.features.audio import load_audio
 from harness.features.spectrograms import SPECTRA_BANDS, SPECTRA_HOP, SPECTRA_RATE_HZ, spectra
 from harness.files import file_sha256, write_atomically
@@ -80,13 +80,15 @@ def _missing(corpus: Corpus, recordings: Sequence[Recording], names: Sequence[st
         if name in SPECTRA_BANDS:
             stimuli = dict.fromkeys(recording.stimulus for recording in recordings)
             lacking = [stimulus for stimulus in stimuli if find_audio(corpus, stimulus) is None]
-            what, expected = "stimuli without audio", f"{AUDIO_FOLDER}/<stimulus>.npz or .npz.gz"
+            what = f"{counted(len(lacking), 'stimulus', 'stimuli')} without audio"
+            expected = f"{AUDIO_FOLDER}/<stimulus>.npz or .npz.gz"
         else:
             lacking = [r.id for r in recordings if name not in r.feature_series]
-            what, expected = f"recordings without {name}", "labels of the training part for it"
+            what = f"{counted(len(lacking), 'recording')} without {name}"
+            expected = "labels of the training part for it"
         if lacking:
             where = f"{corpus.folder}: training part, target {name}"
-            faults.append(Fault(where, f"{len(lacking)} {what} ({shorten(lacking, 3)})", expected, REMEDY))
+            faults.append(Fault(where, f"{what} ({shorten(lacking, 3)})", expected, REMEDY))
     return faults
 
 

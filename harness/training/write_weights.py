@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.errors import Fault, TrainingError
-from harness.files import write_atomically
+from harness.files import alone_in, write_atomically
 from harness.submission.manifest import Submission, load_submission, register_weights
+from harness.submission.training_record import signed
 from harness.tasks.splits import Split
 
 
@@ -27,7 +26,9 @@ def write_weights(
     variant: str,
     weights: tuple[Mapping[str, np.ndarray[Any, Any]], Mapping[str, str]],
     record: Mapping[str, Any],
+    *,
     seed: int | None = None,
+    trained_here: bool = False,
 ) -> tuple[Path, str]:
     """Write weights and their record, then name both in the manifest.
 
@@ -40,6 +41,7 @@ def write_weights(
         weights: name -> array, and the file's metadata.
         record: where they come from; the file's sha256 is added.
         seed: where they are one of several trainings; else None.
+        trained_here: whether this machine trained them, and signs the record.
 
     Returns:
         The weights file and its sha256.
@@ -54,20 +56,7 @@ def write_weights(
         raise TrainingError(
             Fault(f"{submission.name}: weights {', '.join(bad)}", "numbers that are not finite")
         )
-    with _alone(submission.folder):
-        submission = load_submission(submission.folder)
-        return _write(submission, (corpus, split, feature, variant), seed, arrays, metadata, record)
-
-
-def _write(
-    submission: Submission,
-    run: tuple[str, Split, str, str],
-    seed: int | None,
-    arrays: Mapping[str, np.ndarray[Any, Any]],
-    metadata: Mapping[str, str],
-    record: Mapping[str, Any],
-) -> tuple[Path, str]:
-    corpus, split, feature, variant = run
+    run = (corpus, split, feature, variant)
     seeds = submission.seeds(*run)
     if seeds and seed is None:
         raise TrainingError(
@@ -82,7 +71,8 @@ def _write(
     path = submission.folder / relative
     content = _weights_bytes(arrays, metadata)
     sha256 = hashlib.sha256(content).hexdigest()
-    text = json.dumps({"weights_sha256": sha256, **record}, indent=1) + "\n"
+    whole = {"weights_sha256": sha256, **record}
+    text = json.dumps(signed(whole) if trained_here else whole, indent=1) + "\n"
     entry: dict[str, str | int] = {
         "corpus": corpus,
         "split": split.name,
@@ -94,21 +84,10 @@ def _write(
         "training": str(Path(relative).with_suffix(".json")),
     }
     files = {path: content, path.with_suffix(".json"): text.encode()}
-    before = {file: file.read_bytes() if file.exists() else None for file in files}
     try:
-        for file, new in files.items():
-            write_atomically(file, new)
-        register_weights(load_submission(submission.folder), entry)
-    except BaseException as error:
-        # Weights that the manifest does not know would be refused: leave the submission as it was.
-        with contextlib.suppress(OSError):
-            for file, old in before.items():
-                if old is None:
-                    file.unlink(missing_ok=True)
-                else:
-                    write_atomically(file, old)
-        if not isinstance(error, OSError):
-            raise
+        with alone_in(submission.folder):  # other weights of it may be written at once, into one manifest
+            _put(submission, files, entry)
+    except OSError as error:
         raise TrainingError(
             Fault(
                 str(path),
@@ -120,15 +99,24 @@ def _write(
     return path, sha256
 
 
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Until this ends, no other training writes into the folder: each reads the manifest, then writes it."""
-    opened = os.open(folder, os.O_RDONLY)
+def _put(submission: Submission, files: Mapping[Path, bytes], entry: Mapping[str, str | int]) -> None:
+    """Write files and name them in the manifest, or leave the submission as it was.
+
+    Weights that the manifest does not know would be refused.
+    """
+    before = {file: file.read_bytes() if file.exists() else None for file in files}
     try:
-        fcntl.flock(opened, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(opened)
+        for file, new in files.items():
+            write_atomically(file, new)
+        register_weights(load_submission(submission.folder), entry)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for file, old in before.items():
+                if old is None:
+                    file.unlink(missing_ok=True)
+                else:
+                    write_atomically(file, old)
+        raise
 
 
 def _weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> bytes:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from documents import controls_document
 
+from harness.boards import board as boards
 from harness.boards.board import BoardName, load_board, parse_board
 from harness.boards.formats import FORMATS, board_text
 from harness.boards.ranking import rank, tie_groups, tie_letters
 from harness.errors import RecordError, UsageError
-from harness.scoring.statistics import sign_flip_test
+from harness.scoring.score import SCORER_VERSION
+from harness.scoring.statistics import STATISTICS_VERSION, sign_flip_test
 
 BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
 N_SUBJECTS = 12
@@ -31,7 +33,7 @@ def results(make_record, rng, tmp_path):
 
 
 def _faults(call):
-    with pytest.raises(RecordError) as caught:
+    with pytest.raises((RecordError, UsageError)) as caught:
         call()
     return [str(fault) for fault in caught.value.faults]
 
@@ -126,7 +128,22 @@ def test_a_partial_record_is_shown_and_not_ranked(results, make_record):
     assert "Not ranked, scored on 5 subjects only: half 0.9000." in board_text(ranking)
 
 
-def test_records_that_do_not_belong_together_are_all_named(results, make_record):
+def test_a_record_of_a_later_harness_is_left_out(results, make_record):
+    record = make_record("later", [0.1] * N_SUBJECTS, statistics_version=99, scorer_version=98)
+    board = load_board(results, BOARD)
+    assert "later" not in [one.system for one in board.records]
+    assert [str(fault) for fault in board.left_out] == [
+        f"{record}: {key}: {version}, of a later harness, expected at most {known}, what this one knows.\n"
+        "  Update the harness, or score it again."
+        for key, version, known in (
+            ("scorer_version", 98, SCORER_VERSION),
+            ("statistics_version", 99, STATISTICS_VERSION),
+        )
+    ]
+
+
+def test_records_that_do_not_belong_together_are_all_named(results, make_record, monkeypatch):
+    monkeypatch.setattr(boards, "SCORER_VERSION", 2)
     paths = {
         "other split file": make_record("s", [0.1] * N_SUBJECTS, split={"sha256": "9" * 64}),
         "scorer": make_record("v", [0.1] * N_SUBJECTS, scorer_version=2),
@@ -260,10 +277,10 @@ def test_rank_and_compare_as_commands(harness, results):
     assert code == 0
     assert out.splitlines()[0] == f"leader on {BOARD}: rank 1 of 4; without the EEG: not measured"
     code, _, err = harness("compare", "leader", "nobody", "--results", results)
-    assert (code, f"nobody: no record of nobody on {BOARD}" in err) == (1, True)
+    assert (code, f"nobody: no record of nobody on {BOARD}" in err) == (2, True)
     assert "Did you mean" not in err
     code, _, err = harness("compare", "leadr", "--results", results)
-    assert (code, "Did you mean 'leader'?" in err) == (1, True)
+    assert (code, "Did you mean 'leader'?" in err) == (2, True)
 
 
 def test_a_submission_means_its_first_variant_on_the_board_that_score_fills(
@@ -293,7 +310,7 @@ def test_boards_never_mix(results, make_record, harness):
     assert out.count("split held-out-subjects") == 2
     real = results / "sparrkulee/held-out-subjects/test/mel/linear.json"
     code, _, err = harness("compare", "leader", real, "--results", results)
-    assert code == 1
+    assert code == 2
     assert "leader: no record of leader on sparrkulee/held-out-subjects/test/mel" in err
     leader = results / str(BOARD) / "leader.json"
     code, _, err = harness("compare", leader, real, "--results", results)
@@ -309,6 +326,58 @@ def test_a_system_that_was_not_isolated_is_marked(make_record, tmp_path):
     text = board_text(rank(load_board(tmp_path / "results", BOARD)))
     assert "  alpha (not isolated)  " in text
     assert "beta (not isolated)" not in text
+
+
+def test_a_record_that_does_not_say_how_it_was_isolated_is_marked_everywhere(make_record, harness, tmp_path):
+    handed_in = {
+        "kind": "predictions",
+        "version": None,
+        "variant": None,
+        "code_sha256": None,
+        "predictions_sha256": "3" * 64,
+    }
+    paths = [make_record(name, [0.1, 0.2, r]) for name, r in (("alpha", 0.3), ("beta", 0.25), ("gamma", 0.2))]
+    paths.append(make_record("handed-in", [0.1, 0.2, 0.1], submission=handed_in))
+    for path in (paths[1], paths[3]):  # gamma's stays as it is
+        document = json.loads(path.read_text())
+        del document["run"]["isolation"]
+        path.write_text(json.dumps(document))
+    document = json.loads(paths[0].read_text())
+    document["run"]["isolation"] = "none"
+    paths[0].write_text(json.dumps(document))
+    ranking = rank(load_board(tmp_path / "results", BOARD))
+    marked = {"alpha (not isolated)", "beta (isolation not known)", "gamma", "handed-in"}
+    assert {re.split("  +", line)[2] for line in board_text(ranking).splitlines()[4:8]} == marked
+    rows = json.loads(board_text(ranking, "json"))["rows"]
+    told = {"alpha": "none", "beta": "unknown", "gamma": "landlock", "handed-in": None}
+    assert {row["name"]: row["isolation"] for row in rows} == told
+    in_csv = {
+        row["name"]: row["isolation"] for row in csv.DictReader(io.StringIO(board_text(ranking, "csv")))
+    }
+    assert in_csv == {**told, "handed-in": ""}
+    _, out, _ = harness("compare", paths[1], paths[2], "--results", tmp_path / "results")
+    assert (
+        "beta: ISOLATION NOT KNOWN: the record does not say what kept the predictor from the labels\n" in out
+    )
+    assert "gamma: " not in out
+
+
+@pytest.mark.parametrize("wrong", ["not JSON", "edited"])
+def test_a_record_that_is_left_out_is_named_for_programs_too(make_record, harness, tmp_path, wrong):
+    make_record("alpha", [0.1, 0.2, 0.3])
+    path = make_record("beta", [0.1, 0.2, 0.25])
+    document = json.loads(path.read_text())
+    path.write_text("{" if wrong == "not JSON" else json.dumps({**document, "score": 0.9}))
+    options = ("rank", "--results", tmp_path / "results", "--board", BOARD)
+    code, out, err = harness(*options, "--format", "json")
+    (left_out,) = json.loads(out)["left_out"]
+    assert (code, left_out["file"]) == (1, str(path))
+    assert err == f"error: {left_out['faults'][0]}\n"
+    code, out, _ = harness(*options, "--format", "csv")
+    first, second = csv.DictReader(io.StringIO(out))
+    assert (code, first["name"], first["left_out"], first["rank"]) == (1, "alpha", "", "1")
+    assert (second["name"], second["pearson_r"], second["rank"]) == ("beta", "", "")
+    assert second["left_out"].startswith(f"{path}: ")
 
 
 @pytest.fixture
@@ -366,9 +435,10 @@ def test_programs_are_told_of_controls(controlled):
 def test_compare_says_what_both_score_without_the_eeg(harness, controlled):
     code, out, _ = harness("compare", "honest", "replay", "--results", controlled)
     assert code == 0
-    assert re.search(r"^honest without the EEG: -?0\.00\d\d$", out, re.M)
+    assert re.search(r"^honest without the EEG: -?0\.00\d\d; chance: -0\.0100 to 0\.0100$", out, re.M)
     assert re.search(
-        r"^replay without the EEG: 0\.\d{4} \(scores without the EEG, no evidence of using the EEG\)$",
+        r"^replay without the EEG: 0\.\d{4} \(scores without the EEG, no evidence of using the EEG\); chance: -0\.0100 to "
+        r"0\.0100$",
         out,
         re.M,
     )

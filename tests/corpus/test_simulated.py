@@ -15,7 +15,7 @@ import pytest
 from harness.corpus.simulated.eeg import record
 from harness.corpus.simulated.head import listener
 from harness.corpus.simulated.make import default_folder, is_complete, simulate, verify
-from harness.corpus.simulated.recipe import Recipe, expected_bytes, planned_recordings
+from harness.corpus.simulated.recipe import Recipe, expected_bytes, planned_recordings, secret_seed
 from harness.corpus.simulated.speech import SPEAKERS, speech
 from harness.errors import CorpusError
 from harness.features.audio import load_audio
@@ -387,3 +387,67 @@ def test_a_full_disk_is_named_before_anything_is_written(tmp_path, monkeypatch):
 
 def test_default_folder_names_version_and_seed():
     assert default_folder().parts[-2:] == ("eeg-speech-harness", "simulated-v1-seed1")
+
+
+def test_a_secret_makes_a_corpus_that_nobody_else_can_make(tmp_path, harness, monkeypatch):
+    import harness.corpus.simulated.recipe as recipes
+
+    monkeypatch.setattr(recipes, "Recipe", lambda seed=1: Recipe(**{**TINY.__dict__, "seed": seed}))
+    for name, content in (
+        ("secret", b"0123456789abcdef"),
+        ("another", b"0123456789abcdeF"),
+        ("short", b"1234"),
+    ):
+        (tmp_path / name).write_bytes(content)
+    code, text, error = harness("data", "simulate", "contest", "--secret", "secret")
+    assert (code, text) == (0, "simulated corpus (no real EEG) in contest\n")
+    assert error.endswith("Keep contest and secret to yourself: either tells the labels.\n")
+    marker = json.loads((tmp_path / "contest" / "simulated.json").read_text())
+    assert marker["labels"] == "held back"
+    assert marker["recipe"]["seed"] == marker["seed"]
+    assert int(marker["seed"], 16).bit_length() > 200
+    assert is_complete(tmp_path / "contest")
+    assert harness("data", "simulate", "contest", "--secret", "secret")[0] == 0  # left as it is
+    assert harness("data", "simulate", "contest", "--secret", "another")[0] == 1
+    harness("data", "simulate", "again", "--secret", "secret")
+    harness("data", "simulate", "others", "--secret", "another")
+    made = {name: contents(tmp_path / name) for name in ("contest", "again", "others")}
+    assert made["contest"] == made["again"]
+    eeg = [path for path in made["contest"] if path.endswith("_eeg.npy")]
+    assert eeg
+    assert all(made["contest"][path] != made["others"][path] for path in eeg)
+    code, _, error = harness("data", "simulate", "no", "--secret", "short")
+    assert code == 1
+    assert "secret: 4 bytes, expected 16 or more.\n  Make one: head -c 32 /dev/urandom > secret" in error
+    assert harness("data", "simulate", "no", "--secret", "missing")[0] == 2
+    code, _, error = harness("data", "simulate", "no", "--secret", "secret", "--seed", "2")
+    assert code == 2
+    assert "--seed or --secret: either gives the seed." in error
+    assert not (tmp_path / "no").exists()
+
+
+def test_records_of_a_secret_simulation_say_that_labels_are_held_back(tmp_path, make_submission):
+    from harness.evaluation.evaluate import evaluate
+    from harness.execution import Run
+    from harness.submission.manifest import load_submission
+    from harness.tasks.task import open_task
+
+    split = {
+        "name": "split",
+        "title": "for tests",
+        "corpora": ["simulated"],
+        "features": ["mel"],
+        "sample_rate_hz": 64,
+        "segment_seconds": 2,
+        "cut": "whole-recordings",
+        "parts": {"test": {"subjects": ["sub-086"]}},
+    }
+    (tmp_path / "split.json").write_text(json.dumps(split))
+    package = load_submission(make_submission())
+    labels = {}
+    for secret in (False, True):
+        recipe = Recipe(**{**TINY.__dict__, "seed": secret_seed(b"0123456789abcdef") if secret else 1})
+        simulate(tmp_path / f"{secret}", recipe, jobs=1, secret=secret)
+        task = open_task(tmp_path / f"{secret}", split_name=tmp_path / "split.json", feature="mel")
+        labels[secret] = evaluate(package, task, Run(surrogates=0)).corpus.is_held_back
+    assert labels == {False: False, True: True}

@@ -69,6 +69,14 @@ def test_what_an_answer_depends_on_is_named(make_submission, task, what):
     assert {one.severity for one in found} == {"error"}
 
 
+def test_the_docs_say_which_dependences_are_found():
+    docs = (REPOSITORY / "docs" / "findings.md").read_text()
+    section = docs.split("## Planted dependences, and what is found\n")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| ([a-z][^|]+) \| ([^|]+) \|$", section, re.M))
+    rows.pop("planted")
+    assert rows == {what: ", ".join(f"`{name}`" for name in names) for what, (_, names) in DEPENDENT.items()}
+
+
 def test_evidence_says_what_was_changed_and_by_how_much(make_submission, task):
     (found,) = variance(
         make_submission(predict=f"{ANSWER}{DEPENDENT['a name that decides'][0]}\nreturn out"), task
@@ -173,9 +181,12 @@ def test_a_decoder_does_not_collapse_in_other_cuts(lab, simulated_lab, tmp_path)
     train_submission(submission, open_corpus(lab[0]), load_split(lab[1]), "envelope")
     look = look_at_submission(load_submission(tmp_path / "linear"), simulated_lab, RUN, recut=True)
     assert look.findings == []
-    assert look.seen[:2] == [
+    assert [re.sub(r"[+-]?\d\.\d+", "#", line) for line in look.seen] == [
         "24 of 24 segments of 3 subjects beside their references",
+        "# on 24 surrogates, # more with the EEG (too few subjects for a test)",
         "its answers to other batches, orders and names",
+        "18 cuts of the same recordings half a segment later: mean r #, # in the fixed cuts (paired over 24"
+        " segments: p = #)",
     ]
 
 
@@ -188,7 +199,7 @@ def test_cuts_lie_half_a_segment_later_within_the_recording(simulated_lab):
     assert cuts[0].eeg().shape == (500, 32)
 
 
-def test_recordings_of_one_segment_cannot_be_cut_anew(lab, tmp_path):
+def test_recordings_of_one_segment_cannot_be_cut_anew(lab, tmp_path, make_submission):
     long = write_split(tmp_path / "long.json", segment_seconds=20)
     task = open_task(lab[0], split_name=str(long), part="test", feature="envelope")
     with pytest.raises(CorpusError) as error:
@@ -197,6 +208,39 @@ def test_recordings_of_one_segment_cannot_be_cut_anew(lab, tmp_path):
         "--recut: no recording of two segments or more, expected recordings with their features, longer than"
         " a segment."
     )
+    submission = load_submission(make_submission(predict="return eeg[:, :, :1]", features=["envelope"]))
+    assert not any("cuts" in line for line in look_at_submission(submission, task, RUN).seen)
+    with pytest.raises(CorpusError, match="--recut: no recording of two segments or more"):
+        look_at_submission(submission, task, RUN, recut=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (
+            "return np.tile(np.abs(np.sin(np.arange(eeg.shape[1]) / 9))[:, None], (len(eeg), 1, 1)).astype('f4')",
+            ["no-evidence-of-the-eeg"],
+        ),
+        (
+            "memory = np.load(os.path.dirname(__file__) + '/memory.npy')[: eeg.shape[1]]\n"
+            "return np.tile(memory, (len(eeg), 1, 1))",
+            ["scores-without-the-eeg", "no-evidence-of-the-eeg", "common-to-segments"],
+        ),
+    ],
+)
+def test_what_needs_no_eeg_is_found_by_the_dry_run_on_the_public_part(
+    make_submission, lab, tmp_path, body, names
+):
+    split = write_split(
+        tmp_path / "six.json", parts={"test": {"subjects": [f"P{number:02d}" for number in range(1, 7)]}}
+    )
+    task = open_task(lab[0], split_name=str(split), part="test", feature="envelope")
+    folder = make_submission(predict=body, features=["envelope"])
+    mean = np.mean([segment.feature("envelope") for segment in task.segments], axis=0)
+    np.save(folder / "memory.npy", mean.astype(np.float32))
+    look = look_at_submission(load_submission(folder), task, RUN, recut=False)
+    assert [one.name for one in look.findings if "eeg" in one.name or "common" in one.name] == names
+    assert not any("cuts" in line for line in look.seen)
 
 
 # --- the command
@@ -205,9 +249,12 @@ def test_recordings_of_one_segment_cannot_be_cut_anew(lab, tmp_path):
 def test_check_says_what_it_looked_at_and_that_nothing_was_found(harness, make_submission, where):
     code, out, _ = harness("check", make_submission(predict=f"{ANSWER}return out"), *where)
     assert code == 0
-    assert out.splitlines()[4:-1] == [
+    assert [re.sub(r"[+-]?\d\.\d+", "#", line) for line in out.splitlines()[4:-1]] == [
         "looked at: 19 of 19 segments of 1 subject beside their references",
+        "looked at: # on 19 surrogates, # more with the EEG (too few subjects for a test)",
         "looked at: its answers to other batches, orders and names",
+        "looked at: 17 cuts of the same recordings half a segment later: mean r #, # in the fixed cuts (paired"
+        " over 19 segments: p = #)",
         "no findings",
     ]
 
@@ -217,7 +264,8 @@ def test_check_prints_findings_and_still_says_that_it_can_be_scored(harness, mak
     code, out, _ = harness("check", folder, *where)
     assert code == 0
     assert out.splitlines()[-5:] == [
-        "looked at: its answers to other batches, orders and names",
+        "looked at: 17 cuts of the same recordings half a segment later: mean r 0.0000, 0.0000 in the fixed cuts"
+        " (paired over 19 segments: p = 1)",
         "error: constant-output: 19 of 19 segments are constant over time in at least one band, which counts 0.",
         "  Likely cause: a unit that is dead after training, an output that saturates, or weights that were not"
         " loaded.",

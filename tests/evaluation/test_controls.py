@@ -112,7 +112,7 @@ def test_a_memory_of_the_stimulus_that_ignores_the_eeg_is_flagged(submitted, ask
 
 def test_a_memory_that_must_guess_which_segment_is_asked_uses_no_eeg_and_is_flagged(submitted, ask, lab):
     record = evaluate(submitted(MEMORY, memory=memory(lab)), ask(), Run())
-    assert record.controls.flags == ("no evidence of using the EEG",)
+    assert record.controls.flags == ("scores without the EEG", "no evidence of using the EEG")
     assert record.controls.blind.difference.value == 0.0
 
 

@@ -72,7 +72,8 @@ def test_seen_and_unseen_stimuli_are_scored_apart(scored):
     ("stimuli", "of", "overlap"),
     [
         (["story-a", "story-b"], b"weights", {"stimuli_seen": 2}),
-        ([], b"weights", {"stimuli_seen": 0}),
+        (["another"], b"weights", {"stimuli_seen": 0}),
+        ([], b"weights", None),
         (["story-a"], b"other weights", None),
     ],
 )

@@ -115,7 +115,12 @@ def start(command: Command, stage: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *command.arguments],
         cwd=stage,
-        env=environment | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(stage / "cache")},
+        env=environment
+        | {
+            "OMP_NUM_THREADS": "1",
+            "XDG_CACHE_HOME": str(stage / "cache"),
+            "XDG_CONFIG_HOME": str(stage / "config"),
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -2,11 +2,15 @@
 
 import json
 import random
+import time
 
 import pytest
 from kills import COMMANDS, kill_and_repeat, make_stage, reference, start
 from repository_fixtures import BOARD, SYSTEMS, Repository
 
+from harness.boards.board import BoardName, load_board
+from harness.boards.formats import boards_text
+from harness.boards.ranking import rank
 from harness.records.store import read_record
 
 
@@ -58,3 +62,27 @@ def test_five_scores_of_one_system_at_once_leave_one_whole_record(tmp_path):
     (record,) = (stage / "scored" / BOARD).iterdir()
     assert read_record(record).submission.name == "beta"
     assert json.loads(record.read_text())["flags"]["partial"] is False
+
+
+@pytest.mark.slow
+def test_scores_beside_boards_never_show_half_a_record(tmp_path):
+    stage = make_stage(tmp_path / "stage")
+    command = COMMANDS["score"]
+    start(command, stage).communicate(timeout=240)
+    scores = [
+        start(type(command)((*command.arguments, "--replace"), command.results), stage) for _ in range(2)
+    ]
+    n_boards = 0
+    while any(process.poll() is None for process in scores):
+        text = boards_text(
+            [rank(load_board(stage / "scored", BoardName(*BOARD.split("/"))))], "json", one=True
+        )
+        document = json.loads(text)
+        assert ([row["name"] for row in document["rows"]], document["left_out"]) == (["beta"], [])
+        n_boards += 1
+        time.sleep(0.005)
+    for process in scores:
+        _, error = process.communicate(timeout=240)
+        assert process.returncode == 0, error
+    assert n_boards > 20
+    assert [path.name for path in (stage / "scored" / BOARD).iterdir()] == ["beta.json"]

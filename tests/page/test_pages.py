@@ -182,7 +182,6 @@ def test_hostile_names_are_text(page_results, make_record, tmp_path):
             "code_sha256": None,
             "predictions_sha256": "3" * 64,
         },
-        environment={HOSTILE: HOSTILE},
     )
     make_record(
         "../../etc", [0.01] * N_SUBJECTS, kind="real", submission={"name": "..", "kind": "submission"}

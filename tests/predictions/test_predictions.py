@@ -233,7 +233,7 @@ def test_label_store_is_as_strict_on_numbers(tmp_path):
         store.subject("sub-086")
     assert str(caught.value) == (
         "sub-086/b: NaN at row 0, column 1, expected a finite float64.\n"
-        "sub-086/c: shape (1, 3), expected (any, 2) (n_times, n_mel_bands).\n"
+        "sub-086/c: shape (1, 3), expected (any, 2) (n_frames, n_bands).\n"
         "  The scored feature is mel: 2 numbers a frame."
     )
     with pytest.raises(PredictionsError) as caught:
@@ -329,7 +329,7 @@ def test_unknown_suffix_is_wrong_usage(tmp_path):
             {"a": np.zeros((2, 2), int)},
             "sub-1/a: dtype int64, expected float32 or float64.",
         ),
-        ("sub-1", {"a": np.zeros(2)}, "sub-1/a: shape (2,), expected (n_times, n_bands)."),
+        ("sub-1", {"a": np.zeros(2)}, "sub-1/a: shape (2,), expected (n_frames, n_bands)."),
         (
             "sub-1",
             {"a\n": np.zeros((2, 2))},
@@ -367,7 +367,7 @@ def test_mel_where_the_envelope_is_asked_is_told_by_its_shape(tmp_path):
     with pytest.raises(PredictionsError) as caught:
         list(read_predictions(tmp_path / "p", expected))
     assert str(caught.value.faults[0]) == (
-        "sub-086_x_000: shape (1920, 10), expected (1920, 1) (n_times, n_bands).\n"
+        "sub-086_x_000: shape (1920, 10), expected (1920, 1) (n_frames, n_bands).\n"
         "  The scored feature is envelope: 1 number a frame."
     )
 

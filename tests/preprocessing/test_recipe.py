@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from harness.errors import CorpusError
+from harness.errors import CorpusError, UsageError
 from harness.preprocessing import recipe as recipes
 from harness.preprocessing.recipe import load_recipe, recipe_names
 
@@ -80,10 +80,10 @@ def test_a_recipe_of_ones_own(tmp_path):
 
 
 def test_an_unknown_recipe_names_the_nearest():
-    with pytest.raises(CorpusError) as raised:
+    with pytest.raises(UsageError) as raised:
         load_recipe("sparkulee")
     assert str(raised.value) == (
-        "recipe sparkulee: unknown, expected simple, sparrkulee or a .toml file.\n  Did you mean 'sparrkulee'?"
+        "--recipe: 'sparkulee', expected simple, sparrkulee or a .toml file.\n  Did you mean 'sparrkulee'?"
     )
 
 

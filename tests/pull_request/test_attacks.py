@@ -1,13 +1,15 @@
 """Pull requests that attack: each job runs as in the workflows, and what is shown is what the base's code says."""
 
+import hashlib
 import json
 import shutil
 import threading
 import zipfile
 
+import numpy as np
 import pytest
 from jobs import run_own, run_predict, run_rank
-from repository_fixtures import BOARD, SYSTEMS
+from repository_fixtures import BOARD, OFFICIAL, SYSTEMS
 
 from harness.predictions import write_predictions
 
@@ -342,3 +344,43 @@ def test_archives_of_predictions_hold_what_was_predicted_and_nothing_else(upstre
     said = (predictions / BOARD / "delta/default.txt").read_text()
     assert said.startswith("delta, batch 1 of 1, segments sub-043_")
     assert "predict returned shape (19, 127, 64)" in said
+
+
+def test_nothing_that_looks_at_a_package_runs_its_trainer_or_importer(ranked, fork, harness, tmp_path):
+    fork.add_system("submissions/evil", "eeg[:, :, : self.n_bands]")
+    marker = tmp_path / "ran"
+    fork.write(
+        "submissions/evil/train.py", f"open({str(marker)!r}, 'w').close()\n\n\ndef go(*_):\n    pass\n"
+    )
+    manifest = fork.path("submissions/evil/submission.toml")
+    weights = fork.path("submissions/evil/w.npz")
+    np.savez(weights, a=np.zeros(1))
+    entry = {"corpus": "sparrkulee", "split": "small-split", "feature": "mel", "file": "w.npz"}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in entry.items()]
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    text = f'{manifest.read_text()}trainer = "train:go"\nimporter = "train:go"\n\n[[weights]]\n'
+    manifest.write_text("\n".join([text, *lines, f'sha256 = "{sha256}"']) + "\n")
+    fork.score("submissions/evil")
+    code, document, _, _ = ranked()
+    assert (code, [row["how"] for row in document["boards"][0]["rows"] if row["system"] == "evil"]) == (
+        0,
+        ["scored now"],
+    )
+    left = tmp_path / "predictions"
+    since = ("rank", "--changed-since", "origin/main", "--data", OFFICIAL)
+    asked = ("--data", OFFICIAL, "--split", "splits/small-split.json")
+    for command in (
+        (*since, "--predictions-out", left),
+        (*since, "--predictions", left),
+        ("check", "submissions/evil", *asked),
+        ("predict", "submissions/evil", *asked, "--out", "evil.npz"),
+        ("verify", fork.record("evil"), *asked),
+        ("page", tmp_path / "page"),
+        ("compare", "evil"),
+        ("rank",),
+    ):
+        code, _, err = harness(*command)
+        assert code == 0, (command, err)
+        assert not marker.exists(), command
+    harness("train", "submissions/evil", *asked, "--partial")
+    assert marker.exists()  # the one that is to

@@ -417,6 +417,70 @@ def test_an_ensemble_changes_with_its_member(ranked, fork, upstream):
     assert {name for name, row in rows(document).items() if row["how"] == "scored now"} == {"alpha", "both"}
 
 
+@pytest.mark.parametrize("way", ["by its path", "through a link", "through another link", "code"])
+def test_an_ensemble_changes_with_a_member_that_lies_elsewhere(
+    ranked, fork, upstream, harness, tmp_path, way
+):
+    manifest = {"name": "both", "version": "1.0.0", "title": "t", "authors": ["a"], "licence": "MIT"}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in manifest.items()]
+    upstream.add_system("extras/deep/member", CUMSUM)
+    upstream.add_system("extras/other/member", NEGATED)
+    upstream.path("extras/link").symlink_to("deep")
+    named = "extras/deep/member" if way in ("by its path", "code") else "extras/link/member"
+    members = [f'[[members]]\nsubmission = "../../{place}"' for place in ("baselines/alpha", named)]
+    upstream.write("submissions/both/submission.toml", "\n".join([*lines, 'features = ["mel"]', *members]))
+    upstream.score("submissions/both")
+    upstream.commit("Add an ensemble")
+    fork.git("pull", "--quiet", "--rebase", "origin", "main")
+    code, document, _, _ = ranked()
+    assert (code, rows(document)["both"]["how"]) == (0, "from record")
+    if way == "through another link":
+        fork.path("extras/link").unlink()
+        fork.path("extras/link").symlink_to("other")
+    elif way == "code":
+        fork.write("extras/deep/member/more.py", "A = 1\n")
+    else:
+        fork.add_system("extras/deep/member", NEGATED)
+    for by_base in (False, True):
+        predictions = ()
+        if by_base:
+            left = tmp_path / "predictions"
+            since = ("rank", "--changed-since", "origin/main", "--data", OFFICIAL)
+            code, _, err = harness(*since, "--predictions-out", left)
+            assert code == 0, err
+            predictions = ("--predictions", left)
+        code, document, _, _ = ranked(*predictions)
+        assert (code, rows(document)["both"]["how"]) == (0, "scored now")
+        (stale,) = texts(document, False)
+        assert stale.startswith(f"stale record, scored again: results/{BOARD}/both.json: ")
+
+
+@pytest.mark.parametrize(
+    "path", [".gitattributes", "submissions/.gitattributes", "baselines/conftest.py", ".lfsconfig"]
+)
+def test_files_that_git_or_tools_obey_stop_it_beside_packages_too(ranked, fork, path):
+    fork.write(path, "# nothing yet\n")
+    code, document, _, _ = ranked()
+    assert (code, texts(document, True)) == (
+        1,
+        [f"adds {path}, which tools run without being asked"],
+    )
+
+
+def test_a_member_outside_the_repository_is_refused(ranked, fork, tmp_path):
+    fork.add_system("submissions/gamma", CUMSUM)
+    fork.path("submissions/gamma").rename(tmp_path / "gamma")
+    manifest = {"name": "both", "version": "1.0.0", "title": "t", "authors": ["a"], "licence": "MIT"}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in manifest.items()]
+    outside = os.path.relpath(tmp_path / "gamma", fork.path("submissions/both"))
+    members = [f'[[members]]\nsubmission = "{place}"' for place in ("../../baselines/alpha", outside)]
+    fork.write("submissions/both/submission.toml", "\n".join([*lines, 'features = ["mel"]', *members]))
+    code, document, _, _ = ranked()
+    assert (code, set(rows(document))) == (1, {"alpha", "beta"})
+    expected = f"submissions/both has a member outside the repository: {tmp_path}/gamma"
+    assert texts(document, True) == [expected]
+
+
 def test_a_system_that_fails_its_check_is_not_ranked(ranked, fork):
     fork.add_system("submissions/gamma", "eeg[:, :-1]")
     fork.add_system("submissions/delta", CUMSUM)
@@ -493,12 +557,59 @@ def test_a_folder_without_git_a_repository_without_a_commit_and_no_git(harness, 
 
 def test_a_board_that_is_not_there_and_options_without_a_ref(ranked, harness):
     code, _, _, error = ranked("--board", "dtu/dtu/val/envelope")
-    assert code == 1
+    assert code == 2
     assert f"not of the corpus sparrkulee in {OFFICIAL}, expected {BOARD}" in error
     code, document, _, _ = ranked("--board", BOARD)
     assert (code, len(document["boards"])) == (0, 1)
     code, _, error = harness("rank", "--out", "x.json")
     assert (code, "--out: for --changed-since only." in error) == (2, True)
+
+
+OTHER = "results/my-lab/small-split/val/mel"
+
+
+@pytest.fixture
+def elsewhere(upstream, fork):
+    """Records of a corpus that is not here: those of the board that is, under the other's name."""
+    for name in ("alpha", "beta"):
+        document = json.loads(upstream.record(name).read_text())
+        document["corpus"] = {"name": "my-lab", "kind": "real", "fingerprint": "0" * 64}
+        upstream.write(f"{OTHER}/{name}.json", json.dumps(document))
+    upstream.commit("Add a board of another corpus")
+    fork.git("pull", "--quiet", "--rebase", "origin", "main")
+
+
+def test_records_of_a_corpus_that_is_not_here_are_called_stale_where_they_are(ranked, fork, elsewhere):
+    _, document, _, _ = ranked()
+    assert document["remarks"] == []
+    fork.add_system("baselines/alpha", NEGATED)
+    code, document, _, _ = ranked()
+    assert code == 0
+    assert texts(document, False)[-1] == (
+        "1 stale record of the corpus my-lab, which is not here, of other code of alpha:"
+        f" {OTHER}/alpha.json. Score again where the data are, and commit the records; --data names the corpus"
+        " that is checked."
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "cause"),
+    [
+        ("splits/small-split.json", "of another split file than splits/small-split.json"),
+        ("harness/corpus/base.py", "made before the range edited what scores rest on"),
+    ],
+)
+def test_an_edited_split_and_an_edited_harness_make_all_of_them_stale(ranked, fork, elsewhere, path, cause):
+    fork.path(path).parent.mkdir(parents=True, exist_ok=True)
+    with fork.path(path).open("a") as file:
+        file.write("\n")
+    _, document, _, _ = ranked()
+    assert any(
+        text.startswith(
+            f"2 stale records of the corpus my-lab, which is not here, {cause}: {OTHER}/alpha.json,"
+        )
+        for text in texts(document, False)
+    )
 
 
 def test_one_system_and_one_subject(ranked, fork, upstream):

@@ -1,12 +1,15 @@
 """Records as files: where they lie, and what takes whose place."""
 
+import contextlib
 import os
+import threading
 
 import pytest
 from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM
 from msgspec.structs import replace
 
 from harness.errors import RecordError
+from harness.records import store
 from harness.records.record import build_record
 from harness.records.store import read_record, record_path, write_record
 from harness.scoring.chance import Chance
@@ -176,3 +179,38 @@ def refused(results, record):
         write_record(results, record)
     (fault,) = caught.value.faults
     return str(fault)
+
+
+def test_of_two_systems_of_one_place_that_are_scored_at_once_one_is_refused(record, tmp_path, monkeypatch):
+    records = [
+        replace(record, submission=replace(record.submission, name=name, variant=variant))
+        for name, variant in (("a", "b"), ("a-b", "default"))
+    ]
+    assert len({record_path(tmp_path, one) for one in records}) == 1
+    both, look = threading.Barrier(2), store.stored_record
+
+    def looks_with_the_other(path):
+        found = look(path)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(timeout=0.5)  # who has the place for itself waits in vain
+        return found
+
+    monkeypatch.setattr(store, "stored_record", looks_with_the_other)
+    outcomes = []
+
+    def write(one):
+        try:
+            outcomes.append(write_record(tmp_path, one)[1])
+        except RecordError as error:
+            outcomes.append(error.faults[0].arrived.partition(" (")[0])
+
+    threads = [threading.Thread(target=write, args=(one,)) for one in records]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (path,) = record_path(tmp_path, record).parent.iterdir()
+    kept = read_record(path)
+    (refused,) = [outcome for outcome in outcomes if outcome is not True]  # the two end in any order
+    assert len(outcomes) == 2
+    assert refused.startswith(f"the record of {kept.submission.name}")

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from harness.records.store import read_record
-from harness.records.verify import verify
+from harness.records.verify import MADE_FROM, verification_text, verify
 
 OVERLAP = {"subjects_seen": 0, "subjects": 1, "stimuli_seen": 1, "stimuli": 2}
 
@@ -51,7 +51,10 @@ def test_changed_code_is_named_and_so_is_what_it_changes(verified, scored):
     predictor = scored[0] / "predictor.py"
     predictor.write_text(predictor.read_text() + "\n# a remark\n")
     code, out, _ = verified()
-    assert (code, out.startswith("reproduced")) == (0, True)
+    assert code == 1
+    assert re.match(
+        r"NOT REPRODUCED: the record's score, but NOT FROM WHAT IT NAMES: mean r -?0\.\d{4}\n", out
+    )
     assert rows(out) == ["code"]
     predictor.write_text(predictor.read_text().replace("np.cumsum(eeg, axis=1)", "-np.cumsum(eeg, axis=1)"))
     code, out, _ = verified()
@@ -76,9 +79,36 @@ def test_every_kind_of_difference_is_named(verified, scored):
     document["environment"]["numpy"] = "1.0"
     path.write_text(json.dumps(document))
     code, out, _ = verified()
-    assert code == 0
+    assert code == 1
     assert rows(out) == ["weights", "split", "corpus", "scorer", "version of numpy"]
     assert "8888888888888888…" in out
+
+
+@pytest.mark.parametrize("place", sorted(MADE_FROM))
+def test_whatever_a_score_is_made_from_must_be_the_records(make_record, place):
+    recorded = read_record(make_record("one", [0.1, 0.2]))
+    *way, last = place.split(".")
+    value = getattr(getattr(recorded, way[0]) if way else recorded, last)
+    other = {"measures": ("pearson_r", "centred_cosine")}.get(last, 9 if isinstance(value, int) else "9" * 64)
+    part = replace(getattr(recorded, way[0]), **{last: other}) if way else other
+    verification = verify(recorded, replace(recorded, **{way[0] if way else last: part}))
+    assert [one.what for one in verification.differences] == [MADE_FROM[place]]
+    assert (verification.same_result, verification.reproduced) == (True, False)
+    assert verification_text(verification).startswith(
+        "NOT REPRODUCED: the record's score, but NOT FROM WHAT IT NAMES: mean r 0.1500\n"
+    )
+
+
+def test_other_versions_time_host_and_commit_are_no_failure(verified, scored):
+    path = scored[1]
+    document = json.loads(path.read_text())
+    document["environment"] |= {"numpy": "1.0", "gone": "2"}
+    document["run"] |= {"machine": "Other", "processors": 99, "finished": "2020-01-01T00:00:00Z"}
+    document["git"] = {"commit": "1" * 40, "dirty": True}
+    path.write_text(json.dumps(document))
+    code, out, _ = verified()
+    assert (code, out.startswith("reproduced: mean r ")) == (0, True)
+    assert rows(out) == ["version of numpy", "version of gone"]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +186,7 @@ def test_members_of_an_ensemble_are_named(make_record):
     changed = tuple(replace(member, code_sha256="2" * 64) for member in recorded.submission.members[1:])
     same = replace(recorded.submission, members=(recorded.submission.members[0], *changed))
     (difference,) = verify(recorded, replace(recorded, submission=same)).differences
-    assert (difference.what, difference.result) == ("code of two", False)
+    assert (difference.what, difference.result, difference.remark) == ("code of two", False, False)
     fewer = replace(recorded.submission, members=())
     (difference,) = verify(recorded, replace(recorded, submission=fewer)).differences
     assert (difference.what, difference.recorded, difference.now) == (

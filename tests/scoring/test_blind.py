@@ -14,6 +14,7 @@ from harness.scoring.blind import (
     BlindSubject,
     blind_score,
     is_beyond_chance,
+    is_common,
     is_no_evidence,
     paired_p,
     phase_randomised,
@@ -163,15 +164,30 @@ def test_few_subjects_say_nothing_of_a_difference(rng):
     [
         (0.021, Band(-0.01, 0.0, 0.01, 513), None, True),
         (0.02, Band(-0.01, 0.0, 0.01, 513), None, False),
-        (0.021, Band(-0.01, 0.0, 0.01, 513), Band(0.0, 0.01, 0.02, 1000), False),  # rhythm that all share
-        (0.031, Band(-0.01, 0.0, 0.01, 513), Band(0.0, 0.01, 0.02, 1000), True),
+        (0.021, Band(-0.01, 0.0, 0.01, 513), Band(0.0, 0.02, 0.04, 1000), True),  # one guess for all
         (-0.5, Band(-0.01, 0.0, 0.01, 513), None, False),
         (0.5, Band(-0.01, 0.0, 0.01, 99), None, None),
         (0.5, None, Band(-0.01, 0.0, 0.01, 1000), None),
     ],
 )
-def test_beyond_chance_is_twice_as_far_as_the_band_for_both_kinds(value, shifts, mismatched, expected):
+def test_beyond_chance_is_twice_as_far_as_the_band_of_shifts(value, shifts, mismatched, expected):
     assert is_beyond_chance(R, value, Chance(shifts, mismatched)) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "shifts", "mismatched", "expected"),
+    [
+        ("pearson_r", Band(-0.01, 0.0, 0.01, 513), Band(0.01, 0.021, 0.03, 1000), True),
+        ("pearson_r", Band(-0.01, 0.0, 0.01, 513), Band(0.01, 0.02, 0.03, 1000), False),
+        ("pearson_r", Band(-0.01, 0.0, 0.01, 513), Band(-0.6, -0.5, -0.4, 1000), False),
+        ("pearson_r", Band(-0.01, 0.0, 0.01, 99), Band(0.4, 0.5, 0.6, 1000), False),
+        ("pearson_r", None, Band(0.4, 0.5, 0.6, 1000), False),
+        ("pearson_r", Band(-0.01, 0.0, 0.01, 513), None, False),
+        ("cosine", Band(-0.01, 0.0, 0.01, 513), Band(0.4, 0.5, 0.6, 1000), False),
+    ],
+)
+def test_common_is_a_mean_of_mismatched_segments_beyond_the_shifts(name, shifts, mismatched, expected):
+    assert is_common(measure(name), Chance(shifts, mismatched)) is expected
 
 
 def test_a_difference_is_evidence_from_five_subjects_on():

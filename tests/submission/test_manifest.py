@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import SubmissionError
+from harness.errors import SubmissionError, UsageError
 from harness.submission.manifest import load_submission, register_weights, weights_faults, weights_file
 from harness.submission.new import make_submission as scaffold
 from harness.tasks.splits import load_split
@@ -254,7 +254,7 @@ def test_unknown_variant_suggests_the_nearest(make_submission):
     _add(folder, '\n[variants.full]\ntitle = "all"\n\n[variants.no-mixup]\ntitle = "less"\n')
     submission = load_submission(folder)
     assert submission.variant(None) == "full"
-    with pytest.raises(SubmissionError) as caught:
+    with pytest.raises(UsageError) as caught:
         submission.variant("nomixup")
     assert _messages(caught) == [
         "tiny: --variant: 'nomixup', expected one of full, no-mixup.\n  Did you mean 'no-mixup'?"

@@ -73,7 +73,7 @@ def test_a_split_without_a_training_part_takes_that_of_its_training_split_cut_to
 
 def test_a_training_split_that_there_is_not_is_refused(opened):
     test = {"test": {"subjects": list(SUBJECTS[9:])}}
-    with pytest.raises(SplitError, match="split nowhere: No such file or directory"):
+    with pytest.raises(SplitError, match="split tested: training_split: no split 'nowhere'"):
         opened("tested", parts=test, training_split="nowhere", measures=CENTRED).check_labels()
 
 

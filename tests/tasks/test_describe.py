@@ -105,9 +105,9 @@ def test_frames_that_do_not_fit_a_split_are_told(harness, lab, tmp_path):
     path = tmp_path / "four.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "segment_seconds": 4.99}))
     code, out, _ = harness("data", "describe", "lab", "--split", "four.json")
-    assert code == 0
+    assert code == 1
     assert "four     val     1 of 1      8           8                0\n" in out
     assert (
-        "part val of four: split four: segments of 4.99 s, 249.5 frames of pitch at 50 Hz, expected a whole"
+        "broken: split four: segments of 4.99 s, 249.5 frames of pitch at 50 Hz, expected a whole"
         " number of frames.\n"
     ) in out

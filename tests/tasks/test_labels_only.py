@@ -147,9 +147,9 @@ def test_check_and_verify_need_no_recordings_either(harness, files, danish):
     assert out.startswith("reproduced: mean r ")
 
 
-def _refused(harness, *arguments):
-    code, out, err = harness(*SCORE, *arguments)
-    assert (code, out) == (1, "")
+def _refused(harness, *arguments, code=1):
+    ended, out, err = harness(*SCORE, *arguments)
+    assert (ended, out) == (code, "")
     return err
 
 
@@ -186,7 +186,7 @@ def test_partial_goes_on_without_some(harness, files, danish):
     [
         (
             ["--corpus", "danish-labs"],
-            "split danish: --corpus danish-labs, expected one of danish-lab.\n  Did you mean 'danish-lab'?",
+            "split danish: --corpus: 'danish-labs', expected one of danish-lab.\n  Did you mean 'danish-lab'?",
         ),
         (
             ["--feature", "envelop"],
@@ -196,12 +196,12 @@ def test_partial_goes_on_without_some(harness, files, danish):
     ],
 )
 def test_what_the_split_does_not_know_is_refused(harness, files, danish, arguments, message):
-    assert f"error: {message}" in _refused(harness, "--split", danish, *arguments)
+    assert f"error: {message}" in _refused(harness, "--split", danish, *arguments, code=2)
 
 
 def test_a_split_of_several_corpora_needs_one_named(harness, files, danish):
     _change(danish, corpora=["danish-lab", "other-lab"])
-    assert _refused(harness, "--split", danish) == (
+    assert _refused(harness, "--split", danish, code=2) == (
         "error: split danish: the corpora danish-lab, other-lab, and no --corpus, expected the name of one.\n"
         "  Say which the references are of: --corpus danish-lab\n"
     )
@@ -227,7 +227,7 @@ def test_bands_that_no_feature_is_known_for_need_a_name(harness, tmp_path, rng):
     arrays = {f"A_{i}": rng.standard_normal((200, 7)).astype(np.float32) for i in range(2)}
     np.savez(tmp_path / "labels.npz", **arrays)
     np.savez(tmp_path / "predictions.npz", **arrays)
-    assert _refused(harness) == (
+    assert _refused(harness, code=2) == (
         "error: --labels labels.npz: 7 bands a frame, and no --feature, expected the feature's name.\n"
         "  Say what the references are: --feature NAME.\n"
     )

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from harness.corpus.base import natural_key
-from harness.errors import SplitError
+from harness.errors import SplitError, UsageError
 from harness.tasks.splits import PARTS, SPLIT_FOLDER, load_split, split_names
 
 
@@ -50,7 +50,7 @@ def test_subjects_stand_in_natural_order():
 
 
 def test_no_such_part():
-    with pytest.raises(SplitError) as caught:
+    with pytest.raises(UsageError) as caught:
         load_split("challenge-2024").subjects("train", ())
     assert str(caught.value) == (
         "split challenge-2024: no part 'train', expected one of test.\n"
@@ -59,10 +59,10 @@ def test_no_such_part():
 
 
 def test_no_such_split_suggests_the_nearest():
-    with pytest.raises(SplitError) as caught:
+    with pytest.raises(UsageError) as caught:
         load_split("heldout-subjects")
     assert str(caught.value) == (
-        "split heldout-subjects: No such file or directory, expected one of challenge-2024, dtu,"
+        "--split heldout-subjects: no such split, expected one of challenge-2024, dtu,"
         " held-out-subjects, known-subjects, or the path of a split file (.json).\n"
         "  Did you mean 'held-out-subjects'?"
     )

@@ -16,7 +16,8 @@ from conftest import REPOSITORY
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from harness.errors import CorpusError, ShapeError, SubmissionError, TrainingError
+from harness.errors import CorpusError, ShapeError, TrainingError, UsageError
+from harness.files import alone_in
 from harness.submission.manifest import load_submission
 from harness.submission.own_code import imported
 from harness.training import train_submission
@@ -257,7 +258,7 @@ def test_net_of_another_width_is_refused_and_never_broadcast(tiny, train):
 
 
 def test_unknown_preset(tiny, train):
-    with pytest.raises(TrainingError, match="'papr', expected one of paper, compact"):
+    with pytest.raises(UsageError, match="'papr', expected one of paper, compact"):
         train(tiny(), preset="papr")
     assert train(tiny("other"), preset="paper", epochs=1).report["preset"] == "paper"
 
@@ -417,7 +418,7 @@ def test_options_of_the_loop_are_refused_for_a_function(make_submission, train):
         "import numpy as np\n\ndef train(data, setup, progress):\n    return {'w': np.ones(1)}, {'a': 1}\n"
     )
     assert train(load_submission(folder)).report == {"a": 1}
-    with pytest.raises(TrainingError, match="tiny: --preset, --resume: the trainer 'train:train' is a func"):
+    with pytest.raises(UsageError, match="tiny: --preset, --resume: the trainer 'train:train' is a func"):
         train(load_submission(folder), preset="paper", resume=True)
 
 
@@ -468,5 +469,27 @@ def test_validation_part_without_labels(tiny, corpus, split, monkeypatch):
 
 
 def test_unknown_variant(tiny, corpus, split):
-    with pytest.raises(SubmissionError, match="--variant"):
+    with pytest.raises(UsageError, match="--variant"):
         train_submission(tiny(), corpus, split, "mel", variant="large", device="cpu")
+
+
+def test_two_trainings_into_one_folder_are_not_mixed(tiny, train, tmp_path):
+    submission, work = tiny(), tmp_path / "deep" / "work"
+    with alone_in(work, wait=False) as held:  # as the first of the two does
+        assert held
+        with pytest.raises(TrainingError) as caught:
+            train(submission, out=work)
+        assert str(caught.value) == (
+            f"{work}: another training is writing there, expected a work folder of its own.\n"
+            "  Wait for it, or choose another folder with --out."
+        )
+        assert list(work.iterdir()) == []
+    assert train(submission, out=work).folder == work
+    with alone_in(work, wait=False) as held:  # it is free again
+        assert held
+
+
+def test_a_training_that_cannot_begin_leaves_no_folder(tiny, train, tmp_path):
+    with pytest.raises(UsageError, match="--preset"):
+        train(tiny(), preset="none", out=tmp_path / "deep" / "work")
+    assert not (tmp_path / "deep").exists()

@@ -117,7 +117,7 @@ def test_missing_audio_names_stimuli_place_and_remedy(data, tree):
     where = tree / "derivatives" / "preprocessed_eeg"
     remedy = "  Point --data at a corpus with it, or choose a --variant that is trained without it."
     assert _message(error) == "\n".join(
-        f"{where}: training part, target {name}: 1 stimuli without audio (podcast_3), expected"
+        f"{where}: training part, target {name}: 1 stimulus without audio (podcast_3), expected"
         f" stimuli/eeg/<stimulus>.npz or .npz.gz.\n{remedy}"
         for name in ("mel80", "magnitude")
     )

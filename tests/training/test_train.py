@@ -1,17 +1,21 @@
 """Training: what is refused, and what an interrupted training leaves behind."""
 
+import contextlib
+import threading
+
 import numpy as np
 import pytest
 from safetensors.numpy import load
 
+import harness.submission.manifest as manifest_module
 from harness.corpus import open_corpus
 from harness.errors import CorpusError, Fault, SubmissionError, TrainingError
-from harness.submission.manifest import load_submission
+from harness.submission.manifest import load_submission, weights_faults
 from harness.tasks.segments import cut_segments
 from harness.tasks.splits import load_split
 from harness.training import train_submission
 from harness.training.training_data import TrainingData
-from harness.training.write_weights import _weights_bytes
+from harness.training.write_weights import _weights_bytes, write_weights
 
 
 def _with_trainer(folder, body):
@@ -142,3 +146,32 @@ def test_a_single_number_keeps_its_shape(metadata):
     content = _weights_bytes({"norm.num_batches_tracked": np.array(3), "kernel": np.ones((2, 3)).T}, metadata)
     arrays = load(content)
     assert (arrays["norm.num_batches_tracked"].shape, arrays["kernel"].shape) == ((), (3, 2))
+
+
+def test_weights_of_two_trainings_that_end_at_once_are_both_named(
+    make_submission, corpus, small_split, monkeypatch
+):
+    submission = load_submission(make_submission(trainer="predictor:train"))
+    both = threading.Barrier(2)
+    write = manifest_module.write_atomically
+
+    def writes_with_the_other(path, data):  # by now it has read the manifest
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(timeout=0.5)  # who has the folder for itself waits in vain
+        write(path, data)
+
+    monkeypatch.setattr(manifest_module, "write_atomically", writes_with_the_other)
+    split = load_split(small_split)
+    weights = {"a": np.zeros(2, np.float32)}
+
+    def end(feature):
+        write_weights(submission, "sparrkulee", split, feature, "default", (weights, {}), {})
+
+    threads = [threading.Thread(target=end, args=(feature,)) for feature in ("mel", "envelope")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    written = load_submission(submission.folder)
+    assert {entry["feature"] for entry in written.manifest["weights"]} == {"mel", "envelope"}
+    assert weights_faults(written) == []

@@ -19,7 +19,7 @@ from harness.boards.cells import span, without_eeg
 from harness.boards.formats import STYLES
 from harness.boards.row import row_of
 from harness.conventions import DEFAULT_VARIANT, SIMULATED_WORDS
-from harness.errors import Fault, UsageError
+from harness.errors import UsageError, no_such
 
 FOLDER = Path(__file__).parent
 PAPERS = ("catwavenet", "ssm2mel", "dmf2mel", "music")
@@ -58,8 +58,7 @@ def load_paper(name: str) -> dict[str, Any]:
         UsageError: there is no such paper.
     """
     if name not in PAPERS:
-        known = ", ".join((*PAPERS, "official-2024"))
-        raise UsageError(Fault("PAPER", repr(name), f"one of {known}"))
+        raise UsageError(no_such("PAPER", name, (*PAPERS, "official-2024")))
     document: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     return document
 
@@ -170,7 +169,7 @@ def check_form(form: str) -> None:
         UsageError: it is none of text, md, latex, html and json.
     """
     if form not in (*STYLES, "json"):
-        raise UsageError(Fault("--format", repr(form), f"one of {', '.join((*STYLES, 'json'))}"))
+        raise UsageError(no_such("--format", form, (*STYLES, "json")))
 
 
 def _with_board(table: Mapping[str, Any], results: Path, board: BoardName | None) -> PaperTable:

@@ -50,6 +50,15 @@ def check_simulated(corpus: Corpus, recordings: Iterable[Recording]) -> None:
     raise_all(CorpusError, verify(root, sorted(paths)))
 
 
+def has_secret_seed(corpus: Corpus) -> bool:
+    """Whether it was made from a seed that nobody but its maker has, as its marker says."""
+    from harness.corpus.simulated.make import read_marker
+
+    root = simulated_root(corpus)
+    marker = None if root is None else read_marker(root)
+    return marker is not None and marker.get("labels") == "held back"
+
+
 def recipe_fingerprint(corpus: Corpus) -> str | None:
     """sha256 of a simulated corpus's recipe and generator version; None where its marker is gone.
 

@@ -56,6 +56,7 @@ STIMULUS_STREAM, SUBJECT_STREAM, RECORDING_STREAM = range(3)
 IN_PROGRESS: Final = "simulation-in-progress"
 # Room for file headers, folders and the marker, on top of the arrays.
 OVERHEAD: Final = 1.02
+_TEXT_SEED: Final = 1 << 63
 REMEDY: Final = "Delete the folder and make the corpus again."
 
 
@@ -80,6 +81,7 @@ def simulate(
     recipe: Recipe | None = None,
     *,
     jobs: int | None = None,
+    secret: bool = False,
     on_progress: Progress | None = None,
 ) -> None:
     """Make the simulated corpus, whole or not at all.
@@ -91,6 +93,8 @@ def simulate(
         folder: the corpus's root; its parents are made as needed.
         recipe: what to make; the default recipe when not given.
         jobs: processes; as many as cores when not given. It does not change a byte.
+        secret: whether nobody else has the recipe's seed; the marker and every record then say that labels
+            are held back.
         on_progress: called with the number of finished steps and of all steps, a step being one
             stimulus or one recording.
 
@@ -108,8 +112,9 @@ def simulate(
         marker = {
             "simulated": True,
             "generator_version": GENERATOR_VERSION,
-            "seed": recipe.seed,
-            "recipe": asdict(recipe),
+            "seed": _plain(recipe)["seed"],
+            "recipe": _plain(recipe),
+            **({"labels": "held back"} if secret else {}),
             "sizes": {file.path: file.n_bytes for file in written},
             "files": {file.path: file.sha256 for file in written},
         }
@@ -244,6 +249,12 @@ def _rng(*key: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(key))
 
 
+def _plain(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as the marker has it; a seed that no reader of JSON takes is written as text."""
+    seed = recipe.seed if recipe.seed < _TEXT_SEED else f"{recipe.seed:#x}"
+    return {**asdict(recipe), "seed": seed}
+
+
 def _is_made(folder: Path, recipe: Recipe) -> bool:
     """Whether ``folder`` holds this very corpus; refuses a folder that holds anything else."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
@@ -253,7 +264,7 @@ def _is_made(folder: Path, recipe: Recipe) -> bool:
         arrived, remedy = "holds something else", "Choose another folder; nothing was touched."
     elif (marker["generator_version"], marker["recipe"]) != (
         GENERATOR_VERSION,
-        json.loads(json.dumps(asdict(recipe))),
+        json.loads(json.dumps(_plain(recipe))),
     ):
         arrived = "holds a simulated corpus of another recipe or generator version"
         remedy = "Choose another folder, or delete this one."

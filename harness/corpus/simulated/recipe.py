@@ -7,6 +7,7 @@ only validation subjects hear.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -27,6 +28,7 @@ VALIDATION_NUMBERS: Final = range(27, 43)
 TEST_NUMBERS: Final = range(86, 105)
 # Shorter stimuli may hold no unvoiced consonant, and have no 26 lags to learn from.
 SHORTEST_SECONDS: Final = 5.0
+LEAST_SECRET_BYTES: Final = 16
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,21 @@ class Recipe:
         """Names of all stimuli: of training, then validation, then test."""
         total = self.n_train_stimuli + self.n_val_stimuli + self.n_test_stimuli
         return tuple(f"{SIMULATED_PREFIX}_{number:02d}" for number in range(1, total + 1))
+
+
+def secret_seed(secret: bytes) -> int:
+    """The seed of a secret: 256 bits that nobody guesses who has not the secret.
+
+    Args:
+        secret: the bytes of the organiser's file.
+
+    Raises:
+        CorpusError: fewer than ``LEAST_SECRET_BYTES``.
+    """
+    if len(secret) < LEAST_SECRET_BYTES:
+        remedy = "Make one: head -c 32 /dev/urandom > secret, and keep it where only you can read it."
+        raise CorpusError(Fault("secret", f"{len(secret)} bytes", f"{LEAST_SECRET_BYTES} or more", remedy))
+    return int.from_bytes(hashlib.sha256(b"seed of a simulated corpus " + secret).digest(), "big")
 
 
 class PlannedRecording(NamedTuple):

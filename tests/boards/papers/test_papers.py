@@ -9,7 +9,7 @@ import pytest
 
 from harness.boards.board import BoardName
 from harness.boards.papers import PAPERS, fill, load_paper, official_teams, official_text, paper_text
-from harness.errors import RecordError, UsageError
+from harness.errors import UsageError
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_wrong_names_are_refused(ssm2mel):
         paper_text("ssm2mel", ssm2mel, form="pdf")
     with pytest.raises(UsageError, match="--format: 'pdf'"):
         official_text("pdf")
-    with pytest.raises(RecordError, match="board dtu/dtu/val/envelope: no record"):
+    with pytest.raises(UsageError, match="board dtu/dtu/val/envelope: no record"):
         paper_text("ssm2mel", ssm2mel, board=BoardName("dtu", "dtu", "val", "envelope"))
 
 
