@@ -102,9 +102,10 @@ def predict_segments(
         return
     if means != NONE:
         check_hidden(hidden, Path(tempfile.gettempdir()))
-        _check_package(spec, hidden)
     _check_entry_point(spec)
     _check_variant(spec)
+    if means != NONE:
+        _check_package(spec, hidden)
     predictions: dict[str, Array] = {}
     try:
         with full_disk_explained():
