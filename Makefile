@@ -5,7 +5,7 @@
 # make fuzz      every reader on thousands of broken files (docs/faults.md)
 # make kill-test kill -9 every command at random moments, and give it again (docs/faults.md)
 # make mutants   change the code, one thing at a time, and see whether its tests fail: by hand, hours;
-#                one room: make mutants ROOMS=scoring
+#                one room: make mutants ROOMS=scoring; one module: ROOMS=records/key
 # make bench     measure every figure of docs/results.md again
 
 PYTHON ?= python3

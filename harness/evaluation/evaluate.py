@@ -49,7 +49,7 @@ from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
 from harness.scoring.score import SCORER_VERSION, Score, ScoredSubject, combine, score_with_chance
 from harness.submission.manifest import Submission
-from harness.submission.training_record import UNKNOWN, Training
+from harness.submission.training_record import UNKNOWN, Training, sealed
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.splits import DEFAULT_MEASURES
 from harness.tasks.task import Task
@@ -259,6 +259,8 @@ def system_of(prepared: Prepared) -> System:
         code_sha256=prepared.code_sha256,
         weights_sha256=prepared.weights.sha256 if prepared.weights else None,
         predictions_sha256=None,
+        training=prepared.training,
+        ablation_of=prepared.submission.ablation_of(prepared.variant),
         members=tuple(
             Member(
                 name=member.submission.name,
@@ -266,6 +268,7 @@ def system_of(prepared: Prepared) -> System:
                 variant=member.variant,
                 code_sha256=member.code_sha256,
                 weights_sha256=member.weights.sha256 if member.weights else None,
+                seed=member.weights.seed if member.weights else None,
             )
             for member in prepared.members
         ),
@@ -315,7 +318,7 @@ def _record(
     n_surrogates = blind.segments if blind else 0
     eeg_seconds = task.eeg_seconds + n_surrogates * task.split.segment_seconds
     state, host = git_state(folder), provenance.host()
-    return build_record(
+    record = build_record(
         scored.score,
         chance=scored.chance,
         submission=system,
@@ -342,3 +345,4 @@ def _record(
             training=training.status or UNSET,
         ),
     )
+    return sealed(record)

@@ -24,7 +24,7 @@ from harness.boards.board import (
 )
 from harness.boards.ranking import LEVEL, rank, tie_letters
 from harness.boards.row import row_of
-from harness.errors import RecordError
+from harness.errors import HarnessError
 from harness.records.record import Member, Overlap, record_bytes
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.scoring.statistics import RankInterval, effect_sizes, holm, rank_intervals, sign_flip_test
@@ -47,7 +47,7 @@ def records(results):
 
 
 def refused(call, *arguments):
-    with pytest.raises(RecordError) as caught:
+    with pytest.raises(HarnessError) as caught:
         call(*arguments)
     return [str(fault) for fault in caught.value.faults]
 
@@ -92,9 +92,9 @@ def test_a_results_folder_without_records_is_refused(tmp_path):
 
 def test_a_board_is_named_by_four_words():
     assert parse_board("/a/b/c/d/") == BoardName("a", "b", "c", "d")
-    for text, n in (("a/b/c", 3), ("a/b/c/d/e", 5), ("a//c/d", 4), ("", 1)):
+    for text, n in (("a/b/c", "3 words"), ("a/b/c/d/e", "5 words"), ("a//c/d", "4 words"), ("", "1 word")):
         assert refused(parse_board, text) == [
-            f"--board {text}: {n} words between slashes, expected four, CORPUS/SPLIT/PART/FEATURE.\n"
+            f"--board {text}: {n} between slashes, expected four, CORPUS/SPLIT/PART/FEATURE.\n"
             "  For example: simulated/held-out-subjects/test/mel"
         ]
 
@@ -337,7 +337,8 @@ def test_a_row_is_what_its_record_says(records):
     assert row.hashes == {"record": one.sha256, "code": "0" * 64, "split": "1" * 64, "data": "2" * 64}
     assert (row.isolation, row.fresh, row.is_flagged) == (one.record.isolation, False, False)
     bare = row_of(changed(one, overlap=UNSET))
-    assert (bare.rank, bare.ties, bare.overlap) == (None, "", None)
+    assert (bare.rank, bare.ties, bare.overlap, bare.training) == (None, "", None, None)
+    assert row.training == record.training == "declared"
 
 
 def test_a_row_has_every_hash_that_there_is(records):

@@ -426,3 +426,18 @@ def test_where_nobody_is_asked_every_file_is_unknown(tmp_path):
     assert lines(tmp_path, Expected({}, 3, 2, "mel")) == [
         "P1.json: not a subject's file, expected <subject>.json and the like."
     ]
+
+
+def test_files_that_are_not_asked_or_there_twice_are_told_and_counted(tmp_path):
+    subjects = [f"P{i:02d}" for i in range(22)]
+    members = [(f"x{i:02d}.json", b"{}") for i in range(24)] + [
+        (f"{name}.json", b"{}") for name in subjects
+    ] * 2
+    path = make_npz(tmp_path / "p.zip", members)
+    found = lines(path, Expected({name: ["a"] for name in subjects}, 3, 2, "mel"))
+    assert found[0].startswith("x00.json: not a subject's file, expected P00.json and the like.")
+    assert found[20] == f"{path}: and 4 more unknown files."
+    assert found[21:41] == [
+        f"{name}.json: twice in the zip, expected one file a subject." for name in subjects[:20]
+    ]
+    assert found[41:] == [f"{path}: and 2 more repeated files."]

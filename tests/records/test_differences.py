@@ -81,7 +81,7 @@ def test_what_a_score_is_made_from_is_named_and_no_result(document, place, value
     ("place", "value", "what", "recorded", "now"),
     [
         ("score", 0.25, "score", "0.200000", "0.250000"),
-        ("ci95__0", 0.15, "95 % interval: 0", "0.100000", "0.150000"),
+        ("ci95__0", 0.15, "95 % interval: 0", None, "0.150000"),
         ("chance__circular_shifts__high", 0.02, "chance: circular_shifts high", "0.010000", "0.020000"),
         ("bands__1", 0.25, "bands: 1", "0.200000", "0.250000"),
         ("measures__cosine__value", 0.25, "measures: cosine value", "0.500000", "0.250000"),

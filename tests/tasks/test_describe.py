@@ -249,13 +249,13 @@ def test_given_segments_are_counted_in_a_corpus_that_comes_as_segments_only(offi
     assert {p["split"] for p in other["parts"]} == {"held-out-subjects", "known-subjects"}
 
 
-def test_a_default_split_that_cannot_be_read_is_a_note(lab):
+def test_a_default_split_that_cannot_be_read_is_a_fault(lab):
     (lab / "corpus.toml").write_text('default_split = "nowhere.json"\n' + (lab / "corpus.toml").read_text())
-    corpus = replace(open_corpus(lab), notes=("first",))
-    first, second = describe(corpus)["notes"]
-    assert first == "first"
-    assert second.startswith(
-        f"default split: split {lab / 'nowhere.json'}: No such file or directory, expected one of"
+    document = describe(replace(open_corpus(lab), notes=("first",)))
+    assert document["notes"] == ["first"]
+    (fault,) = document["faults"]
+    assert fault.startswith(
+        f"default split: {lab}/corpus.toml: default_split: no such file {lab}/nowhere.json, expected a file (.json)"
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from own_corpus import TOML
 
 from harness.corpus.declaration import Declaration, FeatureDeclaration, declared
-from harness.errors import CorpusError, HarnessError, SplitError
+from harness.errors import CorpusError, HarnessError, SplitError, UsageError
 from harness.records.store import read_record
 from harness.scoring.score import score_subject
 from harness.tasks.labels_only import open_labels_task
@@ -352,7 +352,7 @@ def test_what_the_corpus_declares_is_not_assumed(tmp_path, rng):
     assert task.corpus.declaration == declared("dtu")
     assert assumed == (
         "feature envelope, from 1 band a frame",
-        "part test, all 1 subjects of the labels",
+        "part test, all 1 subject of the labels",
     )
     assert task.split.segment_seconds == 10
 
@@ -392,11 +392,11 @@ def test_labels_and_corpora_that_are_not_there_are_refused(files, tmp_path):
         [f"--labels {tmp_path}/nowhere: no such file or folder."],
     )
     assert _error(labels, corpus="Danish Lab") == (
-        CorpusError,
+        UsageError,
         ["--corpus Danish Lab: 'Danish Lab', expected lower-case words joined by hyphens."],
     )
     assert _error(labels, corpus=f"{tmp_path}/corpus.toml") == (
-        CorpusError,
+        UsageError,
         [f"--corpus {tmp_path}/corpus.toml: no such file, expected a corpus.toml."],
     )
     (tmp_path / "empty").mkdir()
@@ -459,13 +459,13 @@ def test_shapes_that_differ_are_counted_by_shape(references, tmp_path, danish):
     assert _error(tmp_path / "labels.npz", corpus="danish-lab") == (
         CorpusError,
         [
-            "--labels: P00_story_001 and 1 more segments: shape (3749, 1), expected (3750, 1), as the first segment.\n"
+            "--labels: P00_story_001 and 1 more segment: shape (3749, 1), expected (3750, 1), as the first segment.\n"
             "  Give the split that the references were cut by.",
             "--labels: P05_story_002: shape (3748, 1), expected (3750, 1), as the first segment.\n"
             "  Give the split that the references were cut by.",
         ],
     )
     assert _error(tmp_path / "labels.npz", split_name=danish)[1][0] == (
-        "--labels: P00_story_001 and 1 more segments: shape (3749, 1), expected (3750, 1) (n_frames, n_bands),"
+        "--labels: P00_story_001 and 1 more segment: shape (3749, 1), expected (3750, 1) (n_frames, n_bands),"
         " segments of 30 s at 125 Hz.\n  Is the split of another sampling rate or segment length?"
     )

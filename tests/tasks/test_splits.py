@@ -9,14 +9,17 @@ import pytest
 from harness.corpus.base import natural_key
 from harness.corpus.declaration import declared
 from harness.errors import SplitError, UsageError
+from harness.tasks.corpus_split import with_usual_measures
 from harness.tasks.splits import (
     MOST_SPLIT_BYTES,
     PARTS,
     SPLIT_FOLDER,
     Split,
+    find_split,
     load_split,
+    named_corpora,
     split_names,
-    with_usual_measures,
+    training_split,
 )
 
 
@@ -247,7 +250,7 @@ def test_what_the_file_does_not_say_follows_from_the_cut(small_split):
 
 
 def test_a_part_that_the_split_lacks_is_told_with_those_it_has(small_split):
-    with pytest.raises(SplitError) as caught:
+    with pytest.raises(UsageError) as caught:
         load_split(small_split).subjects("tests", ())
     assert str(caught.value) == (
         "split small-split: no part 'tests', expected one of train, val, test.\n"
@@ -326,13 +329,17 @@ def test_a_split_that_cannot_be_read_says_why(tmp_path):
     with pytest.raises(SplitError) as caught:
         load_split(tmp_path / "folder.json")
     assert str(caught.value) == (
-        f"split {tmp_path}/folder.json: {caught.value.faults[0].arrived}, expected one of challenge-2024, dtu,"
-        " held-out-subjects, known-subjects, or the path of a split file (.json)."
+        f"{tmp_path}/folder.json: {caught.value.faults[0].arrived}, expected a split file."
     )
     huge = tmp_path / "huge.json"
     huge.write_bytes(b" " * (MOST_SPLIT_BYTES + 1))
-    with pytest.raises(SplitError, match=r"split .*huge\.json: "):
+    with pytest.raises(SplitError) as caught:
         load_split(huge)
+    assert str(caught.value) == f"{huge}: 1 048 577 bytes, more than 1 048 576, expected a split file."
+    (tmp_path / "link.json").symlink_to("nothing")
+    with pytest.raises(SplitError) as caught:
+        load_split(tmp_path / "link.json")
+    assert str(caught.value) == f"{tmp_path}/link.json: No such file or directory, expected a split file."
 
 
 def test_an_official_name_is_refused_with_its_remedy(tmp_path):
@@ -389,10 +396,65 @@ def test_faults_of_a_corpus_that_nobody_knows_stand_in_natural_order_after_a_par
     )
 
 
-def test_a_split_that_cannot_be_read_for_no_reason_is_said_to_be_so(tmp_path, monkeypatch):
+def test_a_split_that_cannot_be_read_for_no_reason_is_said_to_be_so(small_split, monkeypatch):
     def fails(path, most_bytes):
         raise OSError
 
     monkeypatch.setattr("harness.tasks.splits.read_regular", fails)
-    with pytest.raises(SplitError, match=r"split .*x\.json: cannot be read, expected one of challenge-2024"):
-        load_split(tmp_path / "x.json")
+    with pytest.raises(SplitError) as caught:
+        load_split(small_split)
+    assert str(caught.value) == f"{small_split}: cannot be read, expected a split file."
+
+
+def test_a_split_is_looked_for_by_name_among_the_shipped_and_then_in_folders(small_split, tmp_path):
+    folders = (tmp_path / "a", tmp_path / "b")
+    for folder in folders:
+        folder.mkdir()
+    document = json.loads(small_split.read_text())
+    for path in (
+        folders[0] / "mine.json",
+        folders[1] / "mine.json",
+        folders[1] / "dtu.json",
+        folders[1] / "z.json",
+    ):
+        path.write_text(json.dumps({**document, "name": path.stem}))
+    (folders[0] / "other.json").write_text("{}")
+    assert find_split("mine", folders) == folders[0] / "mine.json"
+    assert find_split("mine", folders[::-1]) == folders[1] / "mine.json"
+    assert find_split("dtu", folders) == SPLIT_FOLDER / "dtu.json"
+    assert find_split(small_split) == small_split
+    assert load_split("mine", folders).folder == folders[0]
+    shipped = "challenge-2024, dtu, held-out-subjects, known-subjects"
+    for name, words, remedy in (
+        ("min", "no such split", "Did you mean 'mine'?"),
+        (f"{tmp_path}/min.json", "no such file", "Did you mean 'mine'?"),
+        (f"{tmp_path}/qqqq.json", "no such file", None),
+    ):
+        with pytest.raises(UsageError) as caught:
+            find_split(name, folders)
+        assert str(caught.value) == (
+            f"--split {name}: {words}, expected one of {shipped}, mine, z, or the path of a split file (.json)."
+            + (f"\n  {remedy}" if remedy else "")
+        )
+
+
+def test_what_means_to_be_a_split_names_its_corpora(small_split, tmp_path):
+    assert named_corpora(small_split) == ("sparrkulee",)
+    for text in ('{"corpora": ["a"]}', '{"parts": 1}', '{"corpora": "a", "parts": 1}', "[]", "{", ""):
+        (tmp_path / "x.json").write_text(text)
+        assert named_corpora(tmp_path / "x.json") == ()
+    (tmp_path / "x.json").write_text('{"corpora": ["a", 1], "parts": 1}')
+    assert named_corpora(tmp_path / "x.json") == ("a", "1")
+    assert named_corpora(tmp_path / "nowhere.json") == ()
+    (tmp_path / "x.json").write_text('{"corpora": ["a"], "parts": 1}' + " " * MOST_SPLIT_BYTES)
+    assert named_corpora(tmp_path / "x.json") == ()
+
+
+def test_a_training_split_that_is_nowhere_is_told(small_split):
+    split = _loaded(small_split, training_split="held-out-subject", parts=_parts(test=["sub-043"]))
+    with pytest.raises(SplitError) as caught:
+        training_split(split)
+    assert str(caught.value) == (
+        "split small-split: training_split: no split 'held-out-subject', expected a file held-out-subject.json"
+        " beside it, or in splits/.\n  Did you mean 'held-out-subjects'?"
+    )

@@ -14,11 +14,12 @@ from own_corpus import STIMULI, SUBJECTS, make_own_corpus, own_split, write_spli
 
 from harness.corpus import open_corpus
 from harness.corpus.declaration import FeatureDeclaration
-from harness.errors import CorpusError, SplitError
+from harness.errors import CorpusError, SplitError, UsageError
 from harness.predictions import Expected
+from harness.tasks.corpus_split import default_split
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.sizes import Sizes, sizes
-from harness.tasks.splits import default_split, load_split, training_split
+from harness.tasks.splits import load_split, training_split
 from harness.tasks.task import CENTRE_ID, chosen_feature, open_labels, open_task
 
 
@@ -115,7 +116,7 @@ def test_features_are_looked_for_among_the_splits(small_split):
         ("envelopes", "Did you mean 'envelope'?"),
         ("zzz", "Use --feature mel, or another --split."),
     ):
-        with pytest.raises(SplitError) as caught:
+        with pytest.raises(UsageError) as caught:
             chosen_feature(split, wrong)
         assert str(caught.value) == (
             f"split small-split: feature {wrong}, expected one of mel, envelope.\n  {remedy}"
@@ -178,14 +179,14 @@ def test_training_is_by_the_split_itself_or_the_one_it_names(tmp_path):
 
 
 def test_the_default_split_is_the_layouts_or_the_corpuss(lab):
+    write_split(lab / "mine.json")
     declaration = replace(
-        open_corpus(lab).declaration, default_split="mine.json", default_splits={"challenge": "theirs"}
+        open_corpus(lab).declaration, default_split="mine.json", default_splits={"challenge": "dtu"}
     )
-    assert default_split(declaration) == lab / "mine.json"
-    assert default_split(declaration, "trials") == lab / "mine.json"
-    assert default_split(declaration, "challenge") == "theirs"
-    assert default_split(replace(declaration, default_split="dtu")) == "dtu"
-    assert default_split(replace(declaration, folder=None)) == "mine.json"
+    assert default_split(declaration) == load_split(lab / "mine.json")
+    assert default_split(declaration, "trials") == load_split(lab / "mine.json")
+    assert default_split(declaration, "challenge") == load_split("dtu")
+    assert default_split(replace(declaration, default_split="mine")) == load_split(lab / "mine.json")
     with pytest.raises(SplitError) as caught:
         default_split(replace(declaration, default_split=""))
     assert str(caught.value) == (
