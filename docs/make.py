@@ -15,6 +15,7 @@ hand in stands on the pages that ``harness page`` writes, and changes nothing he
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -36,6 +37,7 @@ from harness.pull_request.comment import comment_text, load_data
 from harness.records.record import parse_record
 from harness.records.text import record_text
 from harness.scoring.intervals import interval_name
+from harness.submission import training_record
 
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "results"
@@ -219,4 +221,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # Pages are the same whoever writes them: as a machine sees the records that has trained nothing.
+    training_record.key_file = lambda: Path(os.devnull)
     main()

@@ -65,8 +65,8 @@ def board_notes(ranking: Ranking) -> list[str]:
         )
     if any(row.overlap for row in ranking.rows):
         notes.append(
-            "Unseen stimuli: by the records of training, verified where the machine that scored had trained"
-            " the weights itself, and declared, their author's word, everywhere else."
+            "Unseen stimuli: by the records of training, verified where this machine trained the weights and"
+            " scored them, and declared, their author's word, everywhere else."
         )
     declaration = declared(ranking.board.name.corpus)
     if declaration is not None and declaration.remark:

@@ -11,6 +11,7 @@ from harness.records.record import Measured, Member, Overlap
 from harness.records.stimuli import SeenAndUnseen
 from harness.records.text import flag_lines
 from harness.scoring.statistics import RankInterval
+from harness.submission.training_record import training_here
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Row:
         score: by the measure that ranks its board: mean, interval, chance, and the mean of each subject.
         further: the same by the split's further measures, in their order.
         overlap: with what its weights were trained on; None where not on record.
-        training: how far that is to be believed, as a record has it; None likewise.
+        training: how far that is to be believed on this machine; None likewise.
         stimuli: the score on stimuli that its training saw, and on others; None where not known, or where
             there are not both.
         bands: (n_bands,) mean Pearson r.
@@ -110,7 +111,7 @@ def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -
         score=record.ranked,
         further=record.measured[1:],
         overlap=record.overlap or None,
-        training=record.training,
+        training=training_here(record),
         stimuli=record.stimuli or None,
         bands=record.bands,
         controls=record.controls or None,

@@ -49,7 +49,7 @@ from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
 from harness.scoring.score import SCORER_VERSION, Score, ScoredSubject, combine, score_with_chance
 from harness.submission.manifest import Submission
-from harness.submission.training_record import UNKNOWN, Training
+from harness.submission.training_record import UNKNOWN, Training, sealed
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.splits import DEFAULT_MEASURES
 from harness.tasks.task import Task
@@ -315,7 +315,7 @@ def _record(
     n_surrogates = blind.segments if blind else 0
     eeg_seconds = task.eeg_seconds + n_surrogates * task.split.segment_seconds
     state, host = git_state(folder), provenance.host()
-    return build_record(
+    record = build_record(
         scored.score,
         chance=scored.chance,
         submission=system,
@@ -342,3 +342,4 @@ def _record(
             training=training.status or UNSET,
         ),
     )
+    return sealed(record)

@@ -255,7 +255,8 @@ def bubblewrap_command(
         command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     if not own_init:
         command += ["--as-pid-1"]
-    command += ["--dev", "/dev", "--proc", "/proc"]
+    # Nobody writes into /proc: there a process could ask the kernel to end others before it.
+    command += ["--dev", "/dev", "--proc", "/proc", "--remount-ro", "/proc"]
     for device in gpu_devices():
         command += ["--dev-bind", str(device), str(device)]
     if not gpu_devices():

@@ -274,6 +274,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
         gpu: true where device files of graphics processors were handed through the isolation; else absent.
         training: how far the records of training are to be believed on this machine: ``verified``, signed by
             it; ``declared``, the author's word; ``tampered``, changed since it signed them; absent without.
+        training_seal: by which the machine that calls them verified knows its word again.
     """
 
     finished: str
@@ -285,6 +286,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     order_seed: str | UnsetType = UNSET
     gpu: bool | UnsetType = UNSET
     training: str | UnsetType = UNSET
+    training_seal: str | UnsetType = UNSET
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

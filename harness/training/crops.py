@@ -110,7 +110,7 @@ class Crops:
                 raise TrainingError(
                     Fault(
                         "training part",
-                        f"{len(crops)} crops an epoch",
+                        f"{counted(len(crops), 'crop')} an epoch",
                         f"{size} or more: the recipe leaves out a batch that is not full (drop_last)",
                         "Train with --preset compact, or on more recordings.",
                     )

@@ -195,7 +195,10 @@ def _reader(opened: IO[bytes]) -> Callable[[IO[bytes]], Tensors]:
     if start.startswith(b"PK"):
         with zipfile.ZipFile(opened) as archive:
             is_torch = any(name.endswith("data.pkl") for name in archive.namelist())
+            unpacked = sum(one.file_size for one in archive.infolist())
         opened.seek(0)
+        if unpacked > MOST_WEIGHTS_BYTES:
+            raise ValueError(f"it unpacks to {unpacked} bytes, more than {MOST_WEIGHTS_BYTES}")
         return _read_torch if is_torch else _read_npz
     if start[8:] == b"{":
         return _read_safetensors
@@ -250,6 +253,10 @@ def _read_torch(opened: IO[bytes]) -> Tensors:
         raise ValueError(
             f"tensors without plain numbers: sparse, quantised or without data ({shorten(unusual)})"
         )
+    # A tensor may say that it is larger than what it holds: numbers that are repeated, not stored.
+    n_bytes = sum(4 * tensor.numel() for tensor in found.values())
+    if n_bytes > MOST_WEIGHTS_BYTES:
+        raise ValueError(f"tensors of {n_bytes} bytes in float32, more than {MOST_WEIGHTS_BYTES}")
     return {name: _array(tensor) for name, tensor in found.items()}
 
 

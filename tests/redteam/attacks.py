@@ -147,6 +147,17 @@ READING = {
     "watching which file is opened when": Attack(
         "return system_call(294, 26, 0)", "refused: PermissionError"
     ),
+    "labels by a handle of their path": Attack(
+        "handle = os.open('@LABELS@', os.O_PATH)\nreturn open(f'/proc/self/fd/{handle}').read()", DENIED
+    ),
+    "the first process's environment": Attack("return open('/proc/1/environ').read()", DENIED),
+    "how its keeper was told to start it": Attack("return open('../launch.json').read()", DENIED),
+    "what it printed": Attack("return open('../log').read()", DENIED),
+    "the devices of the host": Attack("return os.listdir('/sys/class')", DENIED),
+    "other runs' folders": Attack(
+        "own = Path.home().parents[1]\nreturn [p for p in own.parent.iterdir() if p != own]",
+        r"(GOT \[\]|refused: PermissionError)",
+    ),
     "the module of the harness that ran it": Attack(
         "job = sys.modules['__main__']\n"
         "return [v for v in (sys.argv, vars(job).keys()) if 'segments' in str(v)]",
@@ -171,6 +182,12 @@ REACHING_OUT = {
         "one = socket.socket(socket.AF_UNIX)\none.connect('\\0@ABSTRACT@')", "refused: PermissionError"
     ),
     "a raw socket": Attack("return socket.socket(17, socket.SOCK_RAW, 3)", "refused: PermissionError"),
+    "a socket to the host of a virtual machine": Attack(
+        "return socket.socket(40, socket.SOCK_STREAM)", "refused: PermissionError"
+    ),
+    "the kernel's ciphers": Attack(
+        "return socket.socket(38, socket.SOCK_SEQPACKET)", "refused: PermissionError"
+    ),
     "netlink": Attack("return socket.socket(16, socket.SOCK_RAW, 0)", "refused: PermissionError"),
     "io_uring, which opens sockets past a filter": Attack(
         "return system_call(425, 425, 8, ctypes.create_string_buffer(120))", ABSENT
@@ -241,6 +258,8 @@ DESTROYING = {
         "refused: (PermissionError|ProcessLookupError)",
     ),
     "limits of the harness": Attack("resource.prlimit(@HARNESS@, resource.RLIMIT_CPU, (1, 1))", NOBODY),
+    "where the kernel writes core dumps": Attack("open('/proc/sys/kernel/core_pattern', 'w')", UNWRITABLE),
+    "the caches of the host": Attack("open('/proc/sys/vm/drop_caches', 'w')", UNWRITABLE),
     "cores of the harness": Attack("os.sched_setaffinity(@HARNESS@, {0})", NOBODY),
     "labels emptied": Attack("os.truncate('@LABELS@', 0)", UNWRITABLE),
     "labels emptied by opening them to be read": Attack(
@@ -284,6 +303,10 @@ EXHAUSTING = {
         fails=r"its processes hold \d+ MiB of memory, the limit is 400 MiB",
         run={"memory_bytes": 400 * 2**20},
     ),
+    "its place among those that go first when memory ends": Attack(
+        "return os.write(os.open('/proc/self/oom_score_adj', os.O_WRONLY), b'0')", UNWRITABLE
+    ),
+    "secret memory files": Attack("return system_call(447, 447, 0)", "refused: PermissionError"),
     "memory files": Attack("return os.memfd_create('x')", ABSENT),
     "shared memory": Attack(
         "with open('/dev/shm/x', 'wb') as file:\n    while True:\n        file.write(bytes(2**24))",

@@ -171,7 +171,7 @@ def test_dropout_in_a_stack_of_s4(package):
     blocks = package("submissions/ssm2mel").blocks
     config = blocks.Config(d_model=32, s4_states=4, n_s4_layers=1, s4_dropout=0.5)
     torch.manual_seed(0)
-    stack, x = blocks.S4Stack(config, 32), torch.randn(3, 20, 32)
+    stack, x = blocks.S4Stack(config, 32), torch.randn(3, 200, 32)
     layer = stack.layers[0]
     seen = {}
     stack.drops[0].register_forward_hook(lambda _module, _given, out: seen.update(channels=out))

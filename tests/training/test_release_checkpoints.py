@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+import zipfile
 from collections import OrderedDict
 
 import numpy as np
@@ -249,6 +250,21 @@ def test_files_cut_short_are_refused(kept, zipped, tmp_path):
         read_tensors(file)
     assert str(caught.value).startswith(f"{file}: ")
     assert str(caught.value).endswith("must hold plain tensors: save net.state_dict().")
+
+
+def test_tensors_that_grow_when_they_are_read_are_refused(tmp_path):
+    torch.save({"w": torch.zeros(1).expand(10**12)}, tmp_path / "checkpoint_40")
+    with pytest.raises(TrainingError, match="checkpoint_40: tensors of 4000000000000 bytes in float32, more"):
+        read_tensors(tmp_path / "checkpoint_40")
+
+
+def test_archives_that_unpack_to_too_much_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.training.import_weights.MOST_WEIGHTS_BYTES", 1000)
+    with zipfile.ZipFile(tmp_path / "checkpoint_40", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("checkpoint_40/data.pkl", bytes(100_000))
+    assert (tmp_path / "checkpoint_40").stat().st_size < 1000
+    with pytest.raises(TrainingError, match="checkpoint_40: it unpacks to 100000 bytes, more than 1000"):
+        read_tensors(tmp_path / "checkpoint_40")
 
 
 def test_files_of_another_kind_are_refused(tmp_path):
