@@ -162,15 +162,20 @@ def check_one_frame_a_sample(setup: Setup) -> None:
         )
 
 
-def zscore(series: Array) -> Array:
+def zscore(series: Array, ddof: int = 0) -> Array:
     """Mean 0 and standard deviation 1 over time for each channel or band; 0 where it is constant.
 
     Args:
         series: (..., n_times, n_channels); not changed.
+        ddof: the deviation divides the sum of squares by n_times less this: 0, or 1.
     """
     centred = series - series[..., :1, :]  # so that a constant is exactly 0, and large offsets cost no digits
     centred -= centred.mean(axis=-2, keepdims=True)
-    deviation = np.sqrt(np.square(centred).mean(axis=-2, keepdims=True))
+    variance = np.square(centred).mean(axis=-2, keepdims=True)
+    n_times = centred.shape[-2]
+    if ddof and n_times > ddof:
+        variance *= n_times / (n_times - ddof)
+    deviation = np.sqrt(variance)
     scaled: Array = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 0)
     return scaled
 

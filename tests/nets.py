@@ -72,7 +72,7 @@ PACKAGES = (
             "n_filters": (6, 6, 4, 4),
             "n_layers": 3,
             "dilation_cycle": 2,
-            "n_attention_hidden": 5,
+            "n_attention_hidden": 12,
             "n_attention_layers": 2,
             "attention_mix_samples": 3,
             "attention_dropout": 0.1,

@@ -11,6 +11,7 @@ from harness.boards.ranking import LEVEL, Change, Ranking
 from harness.boards.resolution import Resolution
 from harness.boards.row import Row
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS, labels_words
+from harness.corpus.declaration import declared
 from harness.errors import Fault, counted, on_one_line
 from harness.records.record import COMMON, TAMPERED, Measured
 from harness.scoring.intervals import interval_words
@@ -75,12 +76,20 @@ def board_notes(ranking: Ranking, *, bars: bool = True) -> list[str]:
             "Unseen stimuli: by the records of training, verified where the machine that scored had trained"
             " the weights itself, and declared, their author's word, everywhere else."
         )
+    declaration = declared(ranking.board.name.corpus)
+    if declaration is not None and declaration.remark:
+        notes.append(f"{declaration.name}: {declaration.remark}.")
     notes.append(labels_words(simulated=ranking.board.simulated, held_back=ranking.board.held_back))
     notes += [
         f"Not ranked, scored on {counted(len(row.score.subjects), 'subject')} only: {row.system}"
         f" {row.score.value:.4f}."
         for row in ranking.partial
     ]
+    noted: dict[str, list[str]] = {}
+    for row in ranking.rows:
+        for note in row.weights_notes:
+            noted.setdefault(on_one_line(note), []).append(row.system)
+    notes += [f"Weights of {', '.join(systems)}: {note}." for note, systems in noted.items()]
     left_out = [on_one_line(name) for name in left_out_files(ranking.board)]
     if left_out:
         notes.append(f"Left out, since it does not hold together: {', '.join(left_out)}.")
@@ -141,18 +150,16 @@ def resolution_words(resolution: Resolution) -> str:
     """What a board could show, in words."""
     pairs = counted(resolution.n_pairs, "pair")
     subjects = counted(resolution.n_subjects, "subject")
-    if resolution.separates_nothing:
-        return (
-            f"{subjects} cannot separate anything here: with {pairs} of systems Holm's p is never below"
-            f" {resolution.least_p:.4g}, whatever the difference."
-        )
+    nothing = f"{subjects} cannot separate anything here: with {pairs} of systems"
+    if resolution.difference is None and resolution.only_signs:
+        return f"{nothing} Holm's p is never below {resolution.least_p:.4g}, whatever the difference."
+    if resolution.difference is None:
+        return f"{nothing} no difference that a score can have is found."
     first, second = resolution.first_two
-    words = f"Resolution: {subjects} show no difference."
-    if resolution.difference is not None:
-        words = (
-            f"Resolution: with {subjects} and {pairs} of systems, a difference of {resolution.difference:.4f}"
-            " is found with 80 % power."
-        )
+    words = (
+        f"Resolution: with {subjects} and {pairs} of systems, a difference of {resolution.difference:.4f}"
+        " is found with 80 % power."
+    )
     two = f"{first} and {second}"
     if resolution.subjects is not None:
         return f"{words} To tell the first two apart, {two}, takes {resolution.subjects:,} subjects."

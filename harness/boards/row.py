@@ -78,6 +78,7 @@ class Row:
         bands: (n_bands,) mean Pearson r.
         controls: what it scores without the EEG; None where that was not measured.
         flags: what a reader must know before trusting the mean, a sentence each.
+        weights_notes: what its manifest says that a reader must know of its weights.
         corpus_kind: "real" or "simulated".
         finished: when it was scored, UTC, ISO 8601.
         seed: of the predictor's process.
@@ -109,6 +110,7 @@ class Row:
     bands: tuple[float, ...]
     controls: Controls | None
     flags: tuple[str, ...]
+    weights_notes: tuple[str, ...]
     corpus_kind: str
     finished: str
     seed: int
@@ -177,6 +179,7 @@ def row_of(
         bands=record.bands,
         controls=record.controls or None,
         flags=tuple(flag_lines(record)),
+        weights_notes=record.weights_notes or (),
         corpus_kind=record.corpus.kind,
         finished=record.run.finished,
         seed=record.seed,

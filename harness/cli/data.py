@@ -78,7 +78,7 @@ def _secret(path: Path) -> bytes:
 @click.option(
     "--unverified",
     is_flag=True,
-    help="Also fetch subjects whose files have no sha256 on record (S11..S18).",
+    help="Also fetch subjects whose files have no sha256 on record.",
 )
 @click.option("--url", metavar="URL", help="Another place that serves the same files.")
 def data_fetch(name: str, folder: Path, subjects: str | None, unverified: bool, url: str | None) -> None:

@@ -239,7 +239,7 @@ def import_weights(
     data: Path | None,
     variant: str | None,
 ) -> None:
-    """Convert a release's weights, FILE (.safetensors, .npz or .pt), into SUBMISSION's own.
+    """Convert a release's weights, FILE (safetensors, npz or torch's), into SUBMISSION's own.
 
     The package's own importer and the net of its trainer run as you, without isolation: read a stranger's
     first.

@@ -134,6 +134,7 @@ class Declaration:
         surrogates: how the blind control's EEG is made; empty for what suits the measure.
         preprocessing: the recipe by which the EEG was made of raw recordings, its sha256 and the version of
             the code that applied it; None where that is not known.
+        remark: what a reader of its boards must know; empty for nothing.
         fetch: where the files are served, and their sha256; None where nobody may fetch them.
         folder: where ``corpus.toml`` lies; None for a corpus that comes with the harness.
     """
@@ -157,6 +158,7 @@ class Declaration:
     held_back: frozenset[str] = frozenset()
     surrogates: str = ""
     preprocessing: Mapping[str, Any] | None = None
+    remark: str = ""
     fetch: Mapping[str, Any] | None = None
     folder: Path | None = None
 
@@ -281,6 +283,7 @@ def _declaration(path: Path, folder: Path | None) -> Declaration:
         ),
         surrogates=document.get("surrogates", ""),
         preprocessing=document.get("preprocessing"),
+        remark=document.get("remark", ""),
         fetch=document.get("fetch"),
         folder=folder,
     )

@@ -245,6 +245,7 @@ def _submission_record(
         made=made,
         training=seen_in_training(task, weights),
         blind=blind,
+        notes=tuple(dict.fromkeys(one.note for one in weights if one and one.note)),
     )
 
 
@@ -310,6 +311,7 @@ def _record(
     made: PredictorRun | None = None,
     training: Training = UNKNOWN,
     blind: Blind | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Record:
     seen = training.seen
     seconds = None if made is None else made.seconds
@@ -327,6 +329,7 @@ def _record(
         overlap=training_overlap(task, seen) if seen else None,
         stimuli=seen_and_unseen(task, seen, scored.segments) if seen else None,
         controls=None if blind is None else controls_of(blind, n_surrogates < len(task.segments)),
+        weights_notes=notes,
         subjects_missing=task.subjects_missing,
         environment=provenance.environment(),
         git=None if state is None else GitCommit(commit=state.commit, dirty=state.dirty),

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Generic
 
 import numpy as np
@@ -13,16 +15,23 @@ import torch
 from torch import Tensor
 
 from harness.errors import counted
-from harness.nn.weights import Config, Net, load_net
+from harness.nn.weights import Config, Net, load_net, said_zscore
 from harness.predictor import Array, Setup, check_one_frame_a_sample, predict_windowed, zscore
+
+SCALINGS: dict[str, Callable[[Array], Array]] = {
+    "n": zscore,
+    "n-1": partial(zscore, ddof=1),
+    "none": lambda eeg: eeg,
+}
 
 
 class NetPredictor(Generic[Net]):
     """The net of a weights file behind the predict interface.
 
     A net whose configuration has ``window_samples`` is applied to the windows of one segment at a time, any
-    other to one whole segment; each window or segment is z-scored by itself. Subjects are looked up by name
-    in the table of the weights file, and one that the net has not learned is told to it as -1.
+    other to one whole segment; each window or segment is z-scored by itself, unless the weights file says
+    that the net was trained on EEG as it is. Subjects are looked up by name in the table of the weights file,
+    and one that the net has not learned is told to it as -1.
 
     Attributes:
         net: in eval mode.
@@ -52,6 +61,7 @@ class NetPredictor(Generic[Net]):
         check_one_frame_a_sample(setup)
         self.net: Net
         self.net, subjects = load_net(setup.weights, net, config, setup.n_bands, setup.n_channels)
+        self.scale = scaling(setup.weights)
         self.position = {subject: i for i, subject in enumerate(subjects)}
         self.block_samples = block_samples
         self.window_samples: int | None = getattr(self.net.config, "window_samples", None)
@@ -81,20 +91,38 @@ class NetPredictor(Generic[Net]):
 
     def _predict(self, eeg: Array, subjects: list[str]) -> Array:
         index = [self.position.get(subject, -1) for subject in subjects]
-        return predict_blocks(self.net, eeg, index, self.block_samples)
+        return predict_blocks(self.net, eeg, index, self.block_samples, self.scale)
+
+
+def scaling(path: Path | None) -> Callable[[Array], Array]:
+    """What is done to EEG before the net of a weights file sees it: a z-score, or what the file says.
+
+    Args:
+        path: the file, which `load_net` took already.
+
+    Raises:
+        ValueError: the file says what is not known.
+    """
+    said = "n" if path is None else said_zscore(path, tuple(SCALINGS))
+    return SCALINGS[said]
 
 
 def predict_blocks(
-    net: Callable[[Tensor, Tensor], Tensor], eeg: Array, subject_index: list[int], block_samples: int
+    net: Callable[[Tensor, Tensor], Tensor],
+    eeg: Array,
+    subject_index: list[int],
+    block_samples: int,
+    scale: Callable[[Array], Array] = zscore,
 ) -> Array:
-    """Apply a net to z-scored segments, some at a time.
+    """Apply a net to segments, some at a time.
 
     Args:
         net: takes EEG (b, n_times, n_channels) and subject index (b,) int64, and gives
             (b, n_times, n_bands).
-        eeg: (n_segments, n_times, n_channels); each segment is z-scored by itself.
+        eeg: (n_segments, n_times, n_channels).
         subject_index: n_segments positions in the net's table of subjects, -1 for one not in it.
         block_samples: EEG samples in a block, all segments of it together; at least one segment is taken.
+        scale: what is done to a block first; by default each segment is z-scored by itself.
 
     Returns:
         (n_segments, n_times, n_bands) float32.
@@ -104,7 +132,7 @@ def predict_blocks(
     blocks = []
     with torch.inference_mode():
         for start in range(0, len(eeg), n_at_once):
-            block = zscore(eeg[start : start + n_at_once])
+            block = scale(eeg[start : start + n_at_once])
             # A copy, aligned as torch aligns: where numpy's memory begins is chance, and can decide digits.
             blocks.append(net(torch.tensor(block), index[start : start + n_at_once]))
         prediction: Array = torch.cat(blocks).numpy()

@@ -336,6 +336,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         stimuli: the score on stimuli that the training saw, and on others; absent where not known, or where
             there are not both.
         controls: what it scores without the EEG; absent where that was not measured.
+        weights_notes: what the manifest says that a reader must know of the weights; absent for nothing.
         scorer_version: of ``harness.scoring``.
         statistics_version: of the interval and of chance; absent in records older than the number.
         environment: package -> version.
@@ -359,6 +360,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     overlap: Overlap | UnsetType | None = UNSET
     stimuli: SeenAndUnseen | UnsetType = UNSET
     controls: Controls | UnsetType = UNSET
+    weights_notes: tuple[str, ...] | UnsetType = UNSET
     scorer_version: int
     statistics_version: int | UnsetType = UNSET
     environment: Mapping[str, str]
@@ -450,6 +452,7 @@ def build_record(
     overlap: Overlap | None = None,
     stimuli: SeenAndUnseen | None = None,
     controls: Controls | None = None,
+    weights_notes: tuple[str, ...] = (),
 ) -> Record:
     """Put a score and its provenance into one record.
 
@@ -468,6 +471,7 @@ def build_record(
         overlap: with what the weights were trained on; None where no training record says so.
         stimuli: the score on seen and on unseen stimuli; None where not known, or where there are not both.
         controls: what it scores without the EEG; None where that was not measured.
+        weights_notes: what the manifest says that a reader must know of the weights.
 
     Raises:
         RecordError: the record is not valid by its schema.
@@ -508,6 +512,7 @@ def build_record(
         overlap=overlap,
         stimuli=stimuli or UNSET,
         controls=controls or UNSET,
+        weights_notes=weights_notes or UNSET,
         scorer_version=SCORER_VERSION,
         statistics_version=STATISTICS_VERSION,
         environment=environment,

@@ -160,6 +160,7 @@ def flag_lines(record: Record) -> list[str]:
             " they have seen is not known"
         )
     lines += control_flags(record)
+    lines += [f"Weights: {note}" for note in record.weights_notes or ()]
     if flags.segments_missing:
         lines.append(_count_0(flags.segments_missing, "without a prediction"))
     if flags.segments_constant:

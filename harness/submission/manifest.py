@@ -39,12 +39,14 @@ class Weights:
         sha256: of the file.
         training: absolute path of the record of its training; None where the manifest names none.
         seed: of the training, where the manifest lists several; else None.
+        note: what a reader of its scores must know of it; empty for nothing.
     """
 
     path: Path
     sha256: str
     training: Path | None = None
     seed: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -315,6 +317,8 @@ def register_weights(
 ) -> None:
     """Write a weights entry into the manifest, in place of the one for the same run and seed if there is one.
 
+    A note on the weights before is not one on these, and goes.
+
     Comments and order of the manifest stay as they are.
 
     Args:
@@ -386,7 +390,7 @@ def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
             )
         )
     training = folder / entry["training"] if "training" in entry else None
-    return Weights(path.resolve(), sha256, training, entry.get("seed"))
+    return Weights(path.resolve(), sha256, training, entry.get("seed"), entry.get("note", ""))
 
 
 def _manifest_faults(submission: Submission, where: str) -> list[Fault]:

@@ -42,7 +42,7 @@ class Fitted:
     """A trained net.
 
     Attributes:
-        weights: name -> tensor, on the CPU: the best epoch's, or the mean over epochs.
+        weights: name -> tensor, on the CPU: the best epoch's, the last one's, or the mean over epochs.
         config: the preset's, with the window of this run.
         built: the same with the sizes that the run decided, where the net says them.
         recipe: with the epochs that were asked for.
@@ -51,7 +51,7 @@ class Fitted:
         best_epoch: the one with the best validation r.
         best_r: its validation r.
         epochs: how many were run.
-        n_averaged: how many epochs the weights are a mean over; 0 for the best epoch's.
+        n_averaged: how many epochs the weights are a mean over; 0 for those of one epoch.
         n_parameters: that are trained.
         too_short: recordings that were shorter than a crop.
         device: what it was trained on.
@@ -136,6 +136,10 @@ def fit(
                     done.add_to_average(checkpoint.weights_of(net))
                 done.epoch, done.seconds = epoch, time.monotonic() - started
                 log.add(epoch, loss, r, recipe.learning_rate_of(epoch), done.seconds)
+                every = recipe.save_every
+                if process.rank == 0 and every and epoch % every == 0:
+                    said = {**system.metadata(config, setup, crops.subjects), **recipe.scaling()}
+                    checkpoint.keep(folder, epoch, checkpoint.weights_of(net), said)
                 if process.rank == 0 and (due or time.monotonic() - written > CHECKPOINT_SECONDS):
                     checkpoint.save(folder, run, done, loop.states())
                     saved, written = epoch, time.monotonic()
@@ -144,7 +148,9 @@ def fit(
             raise
 
         weights, r, n_averaged = done.best, done.best_r, 0
-        if done.n_averaged:
+        if recipe.keep == "last":
+            weights, r = checkpoint.weights_of(net), loop.validate(done.epoch)
+        elif done.n_averaged:
             mean = {name: value.to(done.best[name].dtype) for name, value in done.average.items()}
             net.load_state_dict(mean)
             mean_r = loop.validate(done.epoch)
@@ -316,7 +322,7 @@ class _Loop:
         blocks = []
         for start in range(0, len(eeg), size):
             block = np.array(eeg[start : start + size])
-            block = zscore(block) if self.recipe.zscore else block
+            block = zscore(block, self.recipe.zscore_ddof) if self.recipe.zscore else block
             with self._precision():
                 out = self.net(torch.from_numpy(block).to(self.device), index[start : start + size])
             blocks.append(out.float().cpu().numpy())

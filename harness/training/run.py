@@ -36,6 +36,7 @@ from harness.tasks.sizes import sizes
 from harness.tasks.splits import Split
 from harness.training.distributed import this_process
 from harness.training.training_data import TrainingData
+from harness.training.version import TRAINING_VERSION
 from harness.training.write_weights import write_weights
 
 DEFAULT_PRESET = "compact"
@@ -276,7 +277,7 @@ def _fitted(
             "recordings_too_short": len(fitted.too_short),
             **({"notes": notes} if notes else {}),
         },
-        metadata=system.metadata(fitted.config, setup, fitted.subjects),
+        metadata={**system.metadata(fitted.config, setup, fitted.subjects), **fitted.recipe.scaling()},
         recipe={
             "preset": preset,
             "config": plain_config(fitted.built),
@@ -384,6 +385,7 @@ def _training_record(
         "split": {"name": data.split.name, "sha256": data.split.sha256},
         "feature": setup.feature,
         "seed": setup.seed,
+        "training_version": TRAINING_VERSION,
         "subjects": list(dict.fromkeys(recording.subject for recording in recordings)),
         "stimuli": sorted({recording.stimulus for recording in recordings}),
         "recipe": dict(result.recipe) or None,

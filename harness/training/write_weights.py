@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ def write_weights(
     record: Mapping[str, Any],
     *,
     seed: int | None = None,
+    before_named: Callable[[Path], None] | None = None,
     trained_here: bool = False,
 ) -> tuple[Path, str]:
     """Write weights and their record, then name both in the manifest.
@@ -41,6 +42,7 @@ def write_weights(
         weights: name -> array, and the file's metadata.
         record: where they come from; the file's sha256 is added.
         seed: where they are one of several trainings; else None.
+        before_named: called with the weights file once it is there; where it raises, everything is as before.
         trained_here: whether this machine trained them, and signs the record.
 
     Returns:
@@ -69,7 +71,7 @@ def write_weights(
         )
     relative = submission.file_of(*run, seed=seed)
     path = submission.folder / relative
-    content = _weights_bytes(arrays, metadata)
+    content = weights_bytes(arrays, metadata)
     sha256 = hashlib.sha256(content).hexdigest()
     whole = {"weights_sha256": sha256, **record}
     text = json.dumps(signed(whole) if trained_here else whole, indent=1) + "\n"
@@ -86,7 +88,7 @@ def write_weights(
     files = {path: content, path.with_suffix(".json"): text.encode()}
     try:
         with alone_in(submission.folder):  # other weights of it may be written at once, into one manifest
-            _put(submission, files, entry)
+            _put(submission, files, entry, path, before_named)
     except OSError as error:
         raise TrainingError(
             Fault(
@@ -99,7 +101,13 @@ def write_weights(
     return path, sha256
 
 
-def _put(submission: Submission, files: Mapping[Path, bytes], entry: Mapping[str, str | int]) -> None:
+def _put(
+    submission: Submission,
+    files: Mapping[Path, bytes],
+    entry: Mapping[str, str | int],
+    weights: Path,
+    before_named: Callable[[Path], None] | None,
+) -> None:
     """Write files and name them in the manifest, or leave the submission as it was.
 
     Weights that the manifest does not know would be refused.
@@ -108,6 +116,8 @@ def _put(submission: Submission, files: Mapping[Path, bytes], entry: Mapping[str
     try:
         for file, new in files.items():
             write_atomically(file, new)
+        if before_named is not None:
+            before_named(weights)
         register_weights(load_submission(submission.folder), entry)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -119,7 +129,7 @@ def _put(submission: Submission, files: Mapping[Path, bytes], entry: Mapping[str
         raise
 
 
-def _weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> bytes:
+def weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> bytes:
     """A safetensors file; the same content gives the same bytes.
 
     safetensors writes the metadata's keys in random order, so the header is written again, sorted.

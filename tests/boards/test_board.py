@@ -451,3 +451,16 @@ def test_a_score_below_chance_is_not_called_indistinguishable(make_record, tmp_p
     text = board_text(rank(load_board(tmp_path / "results", BOARD)))
     assert "below chance: look for the sign" in text
     assert "indistinguishable" not in text
+
+
+def test_what_is_to_be_known_of_weights_stands_under_the_board(make_record, rng, tmp_path):
+    note = "trained before the loss was mended, and not yet again"
+    scores = rng.normal(0.05, 0.01, N_SUBJECTS)
+    for name in ("first", "second"):
+        make_record(name, scores + 0.01, weights_notes=[note])
+    make_record("linear", scores)
+    ranking = rank(load_board(tmp_path / "results", BOARD))
+    for form in ("text", "md", "html", "latex"):
+        assert f"Weights of first, second: {note}." in board_text(ranking, form)
+    noted = {row.system: row.weights_notes for row in ranking.rows}
+    assert noted == {"first": (note,), "second": (note,), "linear": ()}
