@@ -2,9 +2,9 @@
 
     python -m benchmarks.coverage
 
-10,000 repetitions for each number of subjects and each of two distributions: normal, and skewed (exponential,
-skewness 2). Counted are the interval in use (``harness.scoring.intervals``), Student's t for every number, and
-the percentile bootstrap. Written to ``benchmarks/coverage.json``.
+10,000 repetitions for each number of subjects and each of two distributions: normal, and skewed
+(exponential, skewness 2). Counted are the interval in use (``harness.scoring.intervals``), Student's t for
+every number, and the percentile bootstrap. Written to ``benchmarks/coverage.json``.
 
 The resamples are those of ``mean_interval``, worked out for many repetitions at once; that both ways give the
 same ends is checked on the way.

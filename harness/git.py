@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +47,8 @@ _SETTINGS = {
     "status.showUntrackedFiles": "normal",
     "status.submoduleSummary": "false",
 }
+# Where an answer must be the same for everybody: whoever owns the clone, and whatever a user ignores.
+_EVERYBODYS = {"safe.directory": "*", "core.excludesFile": os.devnull}
 # The GIT_* variables that are kept: the user's settings, how far git looks for a repository, how it fetches.
 # The others name another repository, index or tree, or change what is printed.
 _KEPT = ("GIT_CONFIG", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY", "GIT_EXEC_PATH", "GIT_ASKPASS", "GIT_SSH")
@@ -132,19 +136,82 @@ def git_state(folder: Path) -> GitState | None:
     return GitState(commit.stdout.decode().strip(), changed.returncode != 0 or bool(changed.stdout))
 
 
+def ignored_files(folder: Path, names: Iterable[str]) -> frozenset[str]:
+    """Files of a folder that a .gitignore names, and git does not track.
+
+    What one user has ignored for oneself (``info/exclude``, ``core.excludesFile``), who owns the clone, and
+    its settings decide nothing: the same files have the same answer on every machine. Nothing is fetched, and
+    no program that settings name is run.
+
+    Args:
+        folder: where the files lie, links resolved.
+        names: of the files, relative to the folder.
+
+    Returns:
+        Some of ``names``; none outside a repository, where git is not installed, and where git ignores the
+        folder as a whole and tracks nothing of it.
+    """
+    paths = {os.fsencode(folder / name): name for name in names}
+    if not paths:
+        return frozenset()
+    try:
+        top = _run(folder, ("rev-parse", "--show-toplevel"), everybodys=True)
+        listed = _run(folder, ("ls-files", "-z"), everybodys=True)
+        if top.returncode or listed.returncode:
+            return frozenset()
+        root = os.fsdecode(top.stdout.removesuffix(b"\n"))
+        with tempfile.TemporaryDirectory(prefix="git-of-harness-") as bare:  # a repository without settings
+            Path(bare, "HEAD").write_text("ref: refs/heads/main\n")
+            for name in ("objects", "refs"):
+                Path(bare, name).mkdir()
+            asked = (
+                f"--git-dir={bare}",
+                f"--work-tree={root}",
+                "check-ignore",
+                "--no-index",
+                "-z",
+                "--stdin",
+            )
+            given = b"\0".join([os.fsencode(folder), *paths])
+            answered = _run(Path(root), asked, everybodys=True, given=given)
+    except RepositoryError:
+        return frozenset()
+    ignored = set(answered.stdout.split(b"\0")) if answered.returncode == 0 else set()
+    tracked = set(listed.stdout.split(b"\0")) - {b""}
+    if os.fsencode(folder) in ignored and not tracked:  # a folder that git ignores as a whole is on its own
+        return frozenset()
+    return frozenset(
+        name for path, name in paths.items() if path in ignored and os.fsencode(name) not in tracked
+    )
+
+
 def _run(
-    root: Path, arguments: tuple[str, ...], *, offline: bool = False
+    root: Path,
+    arguments: tuple[str, ...],
+    *,
+    offline: bool = False,
+    everybodys: bool = False,
+    given: bytes = b"",
 ) -> subprocess.CompletedProcess[bytes]:
+    """Run git.
+
+    Args:
+        root: the folder that it runs in.
+        arguments: the command and its own.
+        offline: nothing is fetched.
+        everybodys: offline, and with an answer that no user, owner or setting of one machine changes.
+        given: on its standard input.
+    """
     # No optional locks: nothing is written here.
     command = ["git", "--no-pager", "--no-optional-locks", "--no-replace-objects", "-C", str(root)]
-    for name, value in _SETTINGS.items():
+    for name, value in (_SETTINGS | (_EVERYBODYS if everybodys else {})).items():
         command += ["-c", f"{name}={value}"]
-    environment = _environment()
-    if offline:  # no name is a protocol's, so nothing of a partial clone is fetched, by whatever program
+    environment = _environment(() if everybodys else _KEPT)
+    if offline or everybodys:  # no protocol has such a name: nothing of a partial clone is fetched
         environment |= {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
     try:
         filters = _called([*command, *_LIST_FILTERS], environment).stdout
-        return _called([*command, *arguments], _without_filters(environment, filters))
+        return _called([*command, *arguments], _without_filters(environment, filters), given)
     except FileNotFoundError:
         raise RepositoryError(
             Fault("git", "not installed", "the command git", "Install git; `harness rank` alone needs none.")
@@ -153,11 +220,13 @@ def _run(
         raise RepositoryError(Fault(f"git {arguments[0]}", f"no answer in {_GIT_SECONDS} s")) from None
 
 
-def _called(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+def _called(
+    command: list[str], environment: dict[str, str], given: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         command,
         capture_output=True,
-        stdin=subprocess.DEVNULL,
+        input=given,
         timeout=_GIT_SECONDS,
         check=False,
         env=environment,
@@ -190,11 +259,12 @@ def _without_filters(environment: dict[str, str], listed: bytes) -> dict[str, st
     return {**changed, "GIT_CONFIG_COUNT": str(count)} if names else changed
 
 
-def _environment() -> dict[str, str]:
+def _environment(kept_variables: tuple[str, ...]) -> dict[str, str]:
+    """The environment of git, without its own variables but for those that begin like some."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name.startswith(_KEPT) or not name.startswith("GIT_")
+        if name.startswith(kept_variables) or not name.startswith("GIT_")
     }
     return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}  # its messages are compared, in English
 

@@ -27,7 +27,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import Fault, ShapeError
+from harness.errors import Fault, ShapeError, counted
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -112,14 +112,14 @@ def predict_windowed(
         raise ShapeError(
             Fault(
                 "predict_windowed",
-                f"a window of {window_samples} samples for segments of {n_times}",
-                f"1 to {n_times} samples",
+                f"a window of {counted(window_samples, 'sample')} for segments of {n_times}",
+                f"1 to {counted(n_times, 'sample')}",
                 "Segments are never padded: train with a shorter window, or score longer segments.",
             )
         )
     if len(subjects) != n_segments:
         raise ShapeError(
-            Fault("predict_windowed", f"{len(subjects)} subjects", f"{n_segments}, one a segment")
+            Fault("predict_windowed", counted(len(subjects), "subject"), f"{n_segments}, one a segment")
         )
     starts = list(range(0, n_times - window_samples + 1, window_samples))
     if starts[-1] + window_samples < n_times:
@@ -155,22 +155,27 @@ def check_one_frame_a_sample(setup: Setup) -> None:
         raise ShapeError(
             Fault(
                 f"feature {setup.feature}",
-                f"{setup.n_frames} frames for {setup.segment_samples} EEG samples a segment",
-                f"{setup.segment_samples} frames: this system gives one frame for each EEG sample",
+                f"{counted(setup.n_frames, 'frame')} for {setup.segment_samples} EEG samples a segment",
+                f"{counted(setup.segment_samples, 'frame')}: this system gives one frame for each EEG sample",
                 "Save the feature at the EEG's rate, or begin with `harness new`: its model takes any rate.",
             )
         )
 
 
-def zscore(series: Array) -> Array:
+def zscore(series: Array, ddof: int = 0) -> Array:
     """Mean 0 and standard deviation 1 over time for each channel or band; 0 where it is constant.
 
     Args:
         series: (..., n_times, n_channels); not changed.
+        ddof: the deviation divides the sum of squares by n_times less this: 0, or 1.
     """
     centred = series - series[..., :1, :]  # so that a constant is exactly 0, and large offsets cost no digits
     centred -= centred.mean(axis=-2, keepdims=True)
-    deviation = np.sqrt(np.square(centred).mean(axis=-2, keepdims=True))
+    variance = np.square(centred).mean(axis=-2, keepdims=True)
+    n_times = centred.shape[-2]
+    if ddof and n_times > ddof:
+        variance *= n_times / (n_times - ddof)
+    deviation = np.sqrt(variance)
     scaled: Array = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 0)
     return scaled
 

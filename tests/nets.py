@@ -62,7 +62,7 @@ PACKAGES = (
     Package(
         "baselines/convconcatnet",
         {"n_filters": 4, "n_iterations": 2, "n_rounds": 2, "kernel_samples": 3, "context_samples": 5},
-        dict.fromkeys(("default", "second", "third"), 544_384 + 64 * 10 + 10),
+        {"default": 544_384 + 64 * 10 + 10},
         (50_000, 300_000),
         60,
     ),
@@ -72,7 +72,7 @@ PACKAGES = (
             "n_filters": (6, 6, 4, 4),
             "n_layers": 3,
             "dilation_cycle": 2,
-            "n_attention_hidden": 5,
+            "n_attention_hidden": 12,
             "n_attention_layers": 2,
             "attention_mix_samples": 3,
             "attention_dropout": 0.1,

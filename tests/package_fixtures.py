@@ -1,7 +1,10 @@
 """Fixtures for packages with a net: their modules, golden outputs, weights files. Loaded by conftest.py."""
 
+import gzip
 import importlib
+import io
 import json
+import shutil
 import sys
 from contextlib import contextmanager
 from functools import cache
@@ -17,6 +20,8 @@ from harness.predictor import Setup
 
 REPOSITORY = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden"
+AUDIO_RATE_HZ = 16000
+AUDIO_SECONDS = {"audiobook_1": 22.0, "podcast_3": 12.0}  # the recordings have 21.1 s and 18.1 s
 
 
 @contextmanager
@@ -63,6 +68,25 @@ def golden():
         )
 
     return load
+
+
+@pytest.fixture
+def audio_tree(official_split, tmp_path):
+    """The official fixture with audio, one file of each kind; podcast_3's is shorter than the EEG."""
+    root = tmp_path / "sparrkulee"
+    for part in ("preprocessed_eeg", "preprocessed_stimuli"):
+        shutil.copytree(official_split / "derivatives" / part, root / "derivatives" / part)
+    (root / "stimuli/eeg").mkdir(parents=True)
+    rng = np.random.default_rng(5)
+    for stimulus, seconds in AUDIO_SECONDS.items():
+        content = io.BytesIO()
+        audio = (1000 * rng.standard_normal(round(seconds * AUDIO_RATE_HZ))).astype(np.int16)
+        np.savez(content, audio=audio, fs=AUDIO_RATE_HZ)
+        if stimulus == "podcast_3":
+            (root / f"stimuli/eeg/{stimulus}.npz.gz").write_bytes(gzip.compress(content.getvalue()))
+        else:
+            (root / f"stimuli/eeg/{stimulus}.npz").write_bytes(content.getvalue())
+    return root
 
 
 @pytest.fixture

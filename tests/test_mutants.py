@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import tomllib
+from collections import Counter
 
 import pytest
 from conftest import REPOSITORY
@@ -42,12 +43,34 @@ def test_no_survivor_is_explained_twice():
     assert len(set(changes)) == len(changes)
 
 
-def test_the_readme_shows_the_figures():
-    rows = [
-        f"| {room} | {count['tried']} | {count['killed']} | {count['survived']} | {count['explained']} |"
-        for room, count in FIGURES.items()
-    ]
+def test_every_mutant_that_was_tried_is_counted_once():
+    for module, count in FIGURES.items():
+        assert (REPOSITORY / "harness" / f"{module.replace('.', '/')}.py").is_file(), module
+        assert count["tried"] == count["killed"] + count["timed_out"] + count["survived"], module
+        assert 0 <= count["explained"] <= count["survived"], module
+
+
+def test_the_readme_shows_the_figures_of_every_module_that_was_tried():
+    sums = Counter()
+    rows = []
+    for module, count in [*FIGURES.items(), ("all", sums)]:
+        sums.update(count if module != "all" else {})
+        cells = [f"{count[what]}" for what in ("tried", "killed", "timed_out", "survived", "explained")]
+        rows.append(f"| {module} | {' | '.join(cells)} |")
     readme = (FOLDER / "README.md").read_text()
     table = readme.split("<!-- figures -->\n")[1].split("\n<!-- end -->")[0].splitlines()
-    assert table[0] == "| room | tried | killed | survived | of these explained |"
+    assert table[0] == "| module | tried | killed | timed out | survived | of these explained |"
     assert table[2:] == rows
+
+
+def test_the_readme_names_every_module_that_was_not_tried():
+    rooms = ("boards", "execution", "predictions", "records", "scoring", "tasks")
+    made = {
+        ".".join(path.relative_to(REPOSITORY / "harness").with_suffix("").parts)
+        for room in rooms
+        for path in (REPOSITORY / "harness" / room).rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    readme = (FOLDER / "README.md").read_text()
+    said = readme.split("<!-- not tried -->\n")[1].split("\n<!-- end -->")[0]
+    assert said == (", ".join(f"`{module}`" for module in sorted(made - FIGURES.keys())) or "None.")

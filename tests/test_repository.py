@@ -144,6 +144,27 @@ def test_every_module_has_a_layer():
     assert found == named
 
 
+# Nouns that messages count; `harness.errors.counted` says "1 subject" and "2 subjects".
+COUNTED = (
+    "band channel crop epoch file frame member name record recording sample segment step subject system word"
+)
+# What is never one, in words: "3 of 12 subjects", limits of the kit, and three parts' samples at once.
+NEVER_ONE = re.compile(r"(\} of |n_frames = )$")
+LIMITS = {"MOST_SUBJECTS", "MAX_FILES", "LEAST_SAMPLES", "self.limits.files", "samples", "widest"}
+
+
+def test_what_messages_count_has_its_number():
+    wrong = re.compile(r"\{([^{}:!]+)\} (" + COUNTED.replace(" ", "|") + r")s\b")
+    found = [
+        f"{path.relative_to(REPOSITORY)}: {line.strip()}"
+        for path in sorted((REPOSITORY / "harness").rglob("*.py"))
+        for line in path.read_text().splitlines()
+        for match in wrong.finditer(line)
+        if 'f"' in line and match[1] not in LIMITS and not NEVER_ONE.search(line[: match.start()])
+    ]
+    assert found == []
+
+
 def test_workflow_runs_the_readmes_command():
     workflow = (REPOSITORY / ".github/workflows/check.yml").read_text()
     assert "- run: .ci/run" in workflow

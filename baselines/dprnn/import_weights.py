@@ -15,8 +15,10 @@ import re
 from collections.abc import Mapping
 
 import numpy as np
-from model import Config
+from model import Config, Dprnn
 from numpy.typing import NDArray
+
+from harness.nn.weights import check_state
 
 Tensors = Mapping[str, NDArray[np.floating]]
 
@@ -42,23 +44,28 @@ def convert(tensors: Tensors) -> tuple[dict[str, NDArray[np.float32]], Config]:
         The state of `model.Dprnn`, and the configuration to build it with.
 
     Raises:
-        ValueError: a name that the release does not have, or one of its names is missing.
+        ValueError: names that the release does not have, or names or shapes of its own that are missing.
     """
-    state = {_renamed(name): np.asarray(array, np.float32) for name, array in tensors.items()}
+    named = {_renamed(name): name for name in tensors}
+    state = {ours: np.asarray(tensors[theirs], np.float32) for ours, theirs in named.items()}
+    n_blocks = len([name for name in state if name.endswith(".intra.linear.weight")])
+    sized = True
     try:
         n_bands, n_filters, _ = state["readout.weight"].shape
-        n_channels = state["bottleneck.weight"].shape[1]
-        n_hidden = state["blocks.0.intra.lstm.weight_hh_l0"].shape[1]
-    except KeyError as error:
-        raise ValueError(f"no tensor for {error}, expected the names of the release.") from None
-    n_blocks = len([name for name in state if name.endswith(".intra.linear.weight")])
-    return state, Config(
-        n_bands=n_bands,
-        n_channels=n_channels,
-        n_filters=n_filters,
-        n_hidden=n_hidden,
-        n_blocks=n_blocks,
-    )
+        config = Config(
+            n_bands=n_bands,
+            n_channels=state["bottleneck.weight"].shape[1],
+            n_filters=n_filters,
+            n_hidden=state["blocks.0.intra.lstm.weight_hh_l0"].shape[1],
+            n_blocks=n_blocks,
+        )
+        expected = Dprnn(config).state_dict()
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError):
+        sized = False  # what is lacking is said by the usual sizes
+        config = Config(n_blocks=n_blocks or Config.n_blocks)
+        expected = Dprnn(config).state_dict()
+    check_state(expected, state, named, sized=sized)
+    return state, config
 
 
 def _renamed(name: str) -> str:
@@ -66,4 +73,4 @@ def _renamed(name: str) -> str:
     for start, ours in RENAMED:
         if re.match(start, name):
             return re.sub(rf"^{start}", ours, name)
-    raise ValueError(f"tensor {name!r}, expected the names of the release, such as mask_net.weight.")
+    return name

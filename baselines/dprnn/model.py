@@ -8,6 +8,9 @@ Release: none for EEG. This is the paper's net between its encoder and its decod
 Licence: this code is ours, MIT.
 Our deviations: EEG channels take the place of the encoder's features, and one output a band, linear, that
 of the masks. The overlap-add is a sum that is not divided by the overlap.
+Checked: the output, against that of the canonical dual-path RNN with a linear output, from its weights, drawn
+at random, narrow (16 filters, 24 hidden units, 2 blocks) and in eval mode. Not checked: any trained decoder
+of EEG, which nobody published, the training, which is ours, and whether CAT-WaveNet's authors built this net.
 
 Every norm is global (gLN): mean and variance of a segment over all its channels and times. So every output
 sees the whole segment, and another length gives another output.

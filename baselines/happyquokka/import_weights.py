@@ -14,8 +14,11 @@ import re
 from collections.abc import Mapping
 
 import numpy as np
-from model import ConditionedConfig, Config
+from model import NETS, Config
 from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.nn.weights import check_state
 
 Tensors = Mapping[str, NDArray[np.floating]]
 
@@ -46,10 +49,13 @@ def convert(tensors: Tensors, variant: str | None = None) -> tuple[dict[str, NDA
         The state of the variant's net, and the configuration to build it with.
 
     Raises:
-        ValueError: a name that the release does not have, or one of its names is missing.
+        ValueError: names that the release does not have, or names or shapes of its own that are missing.
     """
     conditioned = variant == "conditioned" or (variant is None and "sub_proj.weight" in tensors)
-    state = {_renamed(name): np.asarray(array, np.float32) for name, array in tensors.items()}
+    named = {_renamed(name): name for name in tensors}
+    state = {ours: np.asarray(tensors[theirs], np.float32) for ours, theirs in named.items()}
+    n_blocks = len([name for name in state if name.endswith(".widen.weight")])
+    sized = True
     try:
         widen = state["blocks.0.1.widen.weight"]
         sizes = {
@@ -57,23 +63,31 @@ def convert(tensors: Tensors, variant: str | None = None) -> tuple[dict[str, NDA
             "n_channels": state["embed.weight"].shape[1],
             "d_model": widen.shape[1],
             "d_inner": widen.shape[0],
-            "n_blocks": len([name for name in state if name.endswith(".widen.weight")]),
+            "n_blocks": n_blocks,
             "embed_samples": state["embed.weight"].shape[2],
             "kernel_samples": widen.shape[2],
         }
         if conditioned:
-            return state, ConditionedConfig(
-                **sizes, n_subjects=state["conditioner.projection.weight"].shape[1]
-            )
-    except KeyError as error:
-        raise ValueError(f"no tensor for {error}, expected the names of the release.") from None
-    return {name: array for name, array in state.items() if not name.startswith("conditioner.")}, Config(
-        **sizes
-    )
+            sizes["n_subjects"] = state["conditioner.projection.weight"].shape[1]
+        net, config = _net(conditioned, sizes)
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError):
+        sized = False  # what is lacking is said by the release's own sizes
+        net, config = _net(conditioned, {"n_blocks": n_blocks or Config.n_blocks})
+    if not conditioned:
+        state = {name: array for name, array in state.items() if not name.startswith("conditioner.")}
+    check_state(net, state, named, sized=sized)
+    return state, config
+
+
+def _net(conditioned: bool, sizes: Mapping[str, int]) -> tuple[Mapping[str, Tensor], Config]:
+    """The state of a net of these sizes, and its configuration."""
+    net, config = NETS["conditioned" if conditioned else "unconditioned"]
+    built_from = config(**sizes)
+    return net(built_from).state_dict(), built_from
 
 
 def _renamed(name: str) -> str:
     for start, ours in RENAMED:
         if re.match(start, name):
             return re.sub(rf"^{start}", ours, name)
-    raise ValueError(f"tensor {name!r}, expected the names of the release, such as conv.weight.")
+    return name

@@ -8,7 +8,7 @@ Licence: this code is ours, MIT.
 Our deviations: none in the net; it gives the release's outputs from the release's weights. It is written in
 PyTorch with Keras's definitions: LeakyReLU of slope 0.3, LayerNorm eps 1e-3, Glorot uniform kernels and
 zero biases at the start. The challenge's code trains one output against ten mel bands by broadcasting; here
-every band has its output.
+every band has its output. What the training does otherwise: `train.py`.
 
 What an output sees: every block looks 31 samples back (the context) and 35 ahead (five kernels of 8), so
 the original net sees 124 samples before and 140 after it. Kernels are samples at every sampling rate.

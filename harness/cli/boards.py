@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.group import cli, examples
-from harness.cli.options import BOARD_OPTION, DATA_OPTION, JOBS_OPTION, RESULTS_OPTION, board_option
+from harness.cli.options import (
+    BOARD_OPTION,
+    DATA_OPTION,
+    JOBS_OPTION,
+    RESULTS_OPTION,
+    board_option,
+    format_option,
+    path_option,
+)
 from harness.cli.pull_request import predict_changes, rank_changes
+from harness.errors import counted
 
 if TYPE_CHECKING:
     from harness.boards.board import Board
 
 # Options of the two ways to rank: committed records, and what changed since a git ref. --board is for both.
-OF_RECORDS = ("form", "sort", "bands", "pairs", "results")
+OF_RECORDS = ("form", "sort", "bands", "seeds", "everything", "pairs", "results")
 OF_CHANGES = ("data", "jobs", "out", "records", "predictions_out", "predictions", "own")
 # Those of OF_CHANGES that only a job that scores takes, not one that only predicts.
 OF_SCORING = ("out", "records", "predictions", "own")
@@ -29,16 +38,16 @@ OF_SCORING = ("out", "records", "predictions", "own")
     )
 )
 @BOARD_OPTION
-@click.option(
-    "--format",
-    "form",
-    default="text",
-    show_default=True,
-    metavar="FORMAT",
-    help="text, md, csv, latex, html or json.",
-)
+@format_option("text, md, csv, latex, html or json.")
 @click.option("--sort", default="rank", show_default=True, metavar="KEY", help="rank, name or date.")
 @click.option("--bands", is_flag=True, help="r of every band of the feature too.")
+@click.option("--seeds", is_flag=True, help="Every training of a system with several of them too.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Rank ablations with all other systems, not only beside their own full net.",
+)
 @click.option("--pairs", is_flag=True, help="Adjusted p of every pair too (text, md).")
 @RESULTS_OPTION
 @click.option(
@@ -50,36 +59,31 @@ OF_SCORING = ("out", "records", "predictions", "own")
 )
 @DATA_OPTION
 @JOBS_OPTION
-@click.option(
+@path_option(
     "--out",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The ranking as data, for `harness comment`.",
+    "FILE",
+    "The ranking as data, for `harness comment`.",
 )
-@click.option(
+@path_option(
     "--records",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="A results folder for the records made.",
+    "DIR",
+    "A results folder for the records made.",
 )
-@click.option(
+@path_option(
     "--predictions-out",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Only run the changed submissions, and leave their predictions in DIR.",
+    "DIR",
+    "Only run the changed submissions, and leave their predictions in DIR.",
 )
-@click.option(
+@path_option(
     "--predictions",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Score the changed submissions from what --predictions-out left; the code that"
+    "DIR",
+    "Score the changed submissions from what --predictions-out left; the code that"
     " runs is the base's, and none of theirs runs.",
 )
-@click.option(
+@path_option(
     "--own",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="With --predictions: what the changed harness itself gave --out, shown beside as its word.",
+    "FILE",
+    "With --predictions: what the changed harness itself gave --out, shown beside as its word.",
 )
 @click.pass_context
 def rank(
@@ -88,6 +92,8 @@ def rank(
     form: str,
     sort: str,
     bands: bool,
+    seeds: bool,
+    everything: bool,
     pairs: bool,
     results: Path,
     ref: str | None,
@@ -102,7 +108,7 @@ def rank(
     """Rank the committed records of each board: rank intervals, ties, chance."""
     if ref is None:
         _refuse_given(context, OF_CHANGES, "for --changed-since only")
-        _rank_records(board, form, sort, bands, pairs, results)
+        _rank_records(board, form, sort, bands, seeds, everything, pairs, results)
     else:
         _refuse_given(context, OF_RECORDS, "for committed records, not for --changed-since")
         if predictions_out is not None:
@@ -114,7 +120,16 @@ def rank(
         rank_changes(ref, board, jobs, data, out, records, predictions, own)
 
 
-def _rank_records(board: str | None, form: str, sort: str, bands: bool, pairs: bool, results: Path) -> None:
+def _rank_records(
+    board: str | None,
+    form: str,
+    sort: str,
+    bands: bool,
+    seeds: bool,
+    everything: bool,
+    pairs: bool,
+    results: Path,
+) -> None:
     from harness.boards.board import board_names, load_board, parse_board
     from harness.boards.formats import boards_text, check_choices
     from harness.boards.ranking import rank as ranked
@@ -122,9 +137,11 @@ def _rank_records(board: str | None, form: str, sort: str, bands: bool, pairs: b
     check_choices(form, sort)
     names = [parse_board(board)] if board else board_names(results)
     boards = [load_board(results, name) for name in names]
-    rankings = [ranked(one) for one in boards if not one.empty]
+    rankings = [ranked(one, everything=everything) for one in boards if not one.empty]
     if rankings:
-        text = boards_text(rankings, form, sort=sort, bands=bands, pairs=pairs, one=board is not None)
+        text = boards_text(
+            rankings, form, sort=sort, bands=bands, seeds=seeds, pairs=pairs, one=board is not None
+        )
         click.echo(text, nl=False)
     _name_left_out(boards)
 
@@ -200,14 +217,7 @@ def compare(first: str, second: str | None, board: str | None, results: Path) ->
 @cli.command(epilog=examples("harness tables ssm2mel", "harness tables official-2024 --format md --bands"))
 @click.argument("paper", required=False)
 @BOARD_OPTION
-@click.option(
-    "--format",
-    "form",
-    default="text",
-    show_default=True,
-    metavar="FORMAT",
-    help="text, md, latex, html or json.",
-)
+@format_option("text, md, latex, html or json.")
 @click.option("--bands", is_flag=True, help="r of every mel band too (official-2024).")
 @RESULTS_OPTION
 def tables(paper: str | None, board: str | None, form: str, bands: bool, results: Path) -> None:
@@ -223,7 +233,7 @@ def tables(paper: str | None, board: str | None, form: str, bands: bool, results
             continue
         filled = paper_tables(name, results, chosen)
         texts.append(tables_text(load_paper(name), filled, form))
-        boards += [table.board for table in filled if table.board]
+        boards += [board for table in filled for board in table.boards.values()]
     if form == "json" and paper is None:
         texts = ["[\n" + ",\n".join(text.rstrip() for text in texts) + "\n]\n"]
     click.echo("\n".join(texts), nl=False)
@@ -239,5 +249,5 @@ def page(out: Path, results: Path) -> None:
     from harness.page import build_page
 
     built = build_page(out, results)
-    answer(f"{out / 'index.html'}: {built.n_files} files, {built.n_bytes / 1000:.0f} kB")
+    answer(f"{out / 'index.html'}: {counted(built.n_files, 'file')}, {built.n_bytes / 1000:.0f} kB")
     _name_left_out(built.boards)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
-from harness.cli.options import DATA_VARIABLE, audio_options
+from harness.cli.options import DATA_VARIABLE, audio_options, path_option
+from harness.errors import counted
 
 if TYPE_CHECKING:
+    from harness.corpus.base import Corpus
     from harness.corpus.declaration import Declaration
 
 
@@ -89,7 +91,7 @@ def _secret(path: Path) -> bytes:
 @click.option(
     "--unverified",
     is_flag=True,
-    help="Also fetch subjects whose files have no sha256 on record (S11..S18).",
+    help="Also fetch subjects whose files have no sha256 on record.",
 )
 @click.option("--url", metavar="URL", help="Another place that serves the same files.")
 def data_fetch(name: str, folder: Path, subjects: str | None, unverified: bool, url: str | None) -> None:
@@ -106,7 +108,9 @@ def data_fetch(name: str, folder: Path, subjects: str | None, unverified: bool, 
         fetched = fetch_corpus(
             declaration, folder, subjects=chosen, unverified=unverified, url=url, on_progress=show
         )
-    answer(f"{fetched.downloaded} files fetched, {fetched.present} were there already, in {folder}")
+    answer(
+        f"{counted(fetched.downloaded, 'file')} fetched, {fetched.present} were there already, in {folder}"
+    )
     for line in fetched.remarks:
         remark(line)
 
@@ -134,11 +138,10 @@ def _to_fetch(name: str) -> Declaration:
 
 @data.command("declare", epilog=examples("harness data declare DIR --out DIR/corpus.toml"))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
+@path_option(
     "--out",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the draft there, e.g. DIR/corpus.toml; a file that is there is never overwritten.",
+    "FILE",
+    "Write the draft there, e.g. DIR/corpus.toml; a file that is there is never overwritten.",
 )
 def data_declare(folder: Path, out: Path | None) -> None:
     """Draft a corpus.toml from the arrays in DIR; every guess is marked, for you to check."""
@@ -162,9 +165,31 @@ def data_declare(folder: Path, out: Path | None) -> None:
     help="A split file whose parts are counted too, beside the corpus's own and those of splits/.",
 )
 @audio_options
+@click.option(
+    "--quality",
+    is_flag=True,
+    help="Read all EEG, and say what is wrong with it: channels, numbers, lengths, alignment.",
+)
+@click.option("--feature", metavar="NAME", help="With --quality: against which alignment is looked for.")
+@click.option(
+    "--pictures",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="With --quality: write a picture (.png) of each recording there.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the description as JSON.")
-def data_describe(folder: Path | None, split: str | None, as_json: bool) -> None:
-    """Say what corpus lies in DIR: subjects, minutes, labels by split and part, what is broken."""
+def data_describe(
+    folder: Path | None,
+    split: str | None,
+    quality: bool,
+    feature: str | None,
+    pictures: Path | None,
+    as_json: bool,
+) -> None:
+    """Say what corpus lies in DIR: subjects, minutes, labels by split and part, what is broken.
+
+    What --quality finds is no fault, and nothing is mended: it is for you to look at.
+    """
     import json
 
     from harness.cli.open import audio_choice
@@ -180,10 +205,36 @@ def data_describe(folder: Path | None, split: str | None, as_json: bool) -> None
     with progress("reading the corpus") as show:
         corpus = open_corpus(chosen, audio=audio_choice(), on_progress=show)
     asked = [load_split(split, split_folders(corpus.declaration))] if split else []
+    if not quality and (feature or pictures):
+        raise click.UsageError("--feature and --pictures are for --quality.")
     description = describe(corpus, layouts(chosen), asked)
+    if not as_json:
+        answer(description_text(description))
+    if quality:
+        text = _quality(corpus, feature, pictures, description)
+        if not as_json:
+            answer(f"\n{text}")
     if as_json:
         answer(json.dumps(description, indent=1))
-    else:
-        answer(description_text(description))
     if description["faults"]:
         sys.exit(1)
+
+
+def _quality(corpus: Corpus, feature: str | None, pictures: Path | None, description: dict[str, Any]) -> str:
+    """What is wrong with the EEG of a corpus, in words; the description gets it as values."""
+    from harness.cli.output import progress, remark
+    from harness.errors import UsageError, no_such
+    from harness.tasks.quality import corpus_quality, quality_json, quality_text
+
+    if feature is not None and feature not in corpus.declaration.features:
+        raise UsageError(no_such("--feature", feature, list(corpus.declaration.features)))
+    with progress("reading EEG") as show:
+        found = corpus_quality(corpus, feature=feature, on_progress=show)
+    description["quality"] = quality_json(found)
+    if pictures is not None:
+        from harness.tasks.quality_pictures import draw
+
+        with progress("drawing") as show:
+            drawn = draw(corpus, found, pictures, show)
+        remark(f"{drawn} pictures in {pictures}")
+    return quality_text(found)

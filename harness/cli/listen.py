@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.group import cli, examples
-from harness.cli.open import open_asked
 from harness.cli.options import asked_options
+
+if TYPE_CHECKING:
+    from harness.tasks.task import Task
 
 
 @cli.command(
@@ -29,11 +33,7 @@ from harness.cli.options import asked_options
 @click.option("--picture", metavar="FILE", type=click.Path(path_type=Path), help="Both spectrograms, .png.")
 def listen(
     predictions: Path,
-    split: str | None,
-    part: str,
-    feature: str | None,
-    data: Path | None,
-    partial: bool,
+    open_task: Callable[..., Task],
     segment: str,
     out: Path,
     picture: Path | None,
@@ -41,14 +41,11 @@ def listen(
     """Make a second of sound of PREDICTIONS of music, and of its target, by Griffin and Lim."""
     from harness.cli.output import answer
     from harness.evaluation.listen import read_segment, sound, write_picture, write_sound
-    from harness.features.music import TARGETS
 
     for path, suffix in ((out, ".wav"), (picture, ".png")):
         if path is not None and path.suffix.lower() != suffix:
             raise click.UsageError(f"{path}: a name that ends in {suffix} was expected.")
-    if split is None and feature is None:
-        feature = TARGETS[1]
-    task = open_asked(data=data, split=split, part=part, feature=feature, partial=partial)
+    task = open_task()
     both = read_segment(task, predictions, segment)
     beside = out.with_name(f"{out.stem}-target{out.suffix}")
     write_sound(out, sound(both.prediction))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.options import AUDIO_KEY, DATA_VARIABLE, OFFSETS_KEY
-from harness.errors import Fault, UsageError, did_you_mean
+from harness.errors import Fault, UsageError, counted, did_you_mean
 
 if TYPE_CHECKING:
     from harness.corpus.declaration import Declaration
@@ -81,7 +81,10 @@ def _open_labels(
         labels, corpus=corpus, split_name=split, part=part, feature=feature, partial=partial
     )
     task = opened.task
-    remark(f"note: no recordings here: the {len(task.segments)} references of {labels} are what is asked")
+    remark(
+        f"note: no recordings here: the {counted(len(task.segments), 'reference')} of {labels}"
+        f" {'is' if len(task.segments) == 1 else 'are'} what is asked"
+    )
     for words in opened.assumed:
         remark(f"note: assumed {words}")
     return task

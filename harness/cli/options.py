@@ -7,9 +7,12 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from harness.tasks.task import Task
 
 DATA_VARIABLE = "HARNESS_DATA"
 MOST_SECONDS = 30 * 24 * 3600.0
@@ -17,6 +20,16 @@ MOST_GIB = 65536.0
 Command = Callable[..., None]
 # Where click's context keeps what --audio and --offset say, for `harness.cli.open.audio_choice`.
 AUDIO_KEY, OFFSETS_KEY = "harness.audio", "harness.offsets"
+
+
+def path_option(name: str, metavar: str, help_text: str, **more: Any) -> Callable[[Any], Any]:
+    """An option that names a file or a folder."""
+    return click.option(name, metavar=metavar, type=click.Path(path_type=Path), help=help_text, **more)
+
+
+def format_option(known: str) -> Callable[[Any], Any]:
+    """The option --format, ``form``; ``known`` lists the formats."""
+    return click.option("--format", "form", default="text", show_default=True, metavar="FORMAT", help=known)
 
 
 def _kept(key: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -48,13 +61,12 @@ def _offsets(context: click.Context, option: click.Parameter, values: Sequence[s
 def audio_options(command: Command) -> Command:
     """Options --audio and --offset, for corpora of music; `harness.cli.open.audio_choice` reads them."""
     options = (
-        click.option(
+        path_option(
             "--audio",
-            metavar="DIR",
-            type=click.Path(path_type=Path),
+            "DIR",
+            "For music: the songs, one file each, named 21.wav to 30.wav. Default: DATA/audio.",
             expose_value=False,
             callback=_kept(AUDIO_KEY),
-            help="For music: the songs, one file each, named 21.wav to 30.wav. Default: DATA/audio.",
         ),
         click.option(
             "--offset",
@@ -70,14 +82,14 @@ def audio_options(command: Command) -> Command:
 
 def DATA_OPTION(command: Command) -> Command:  # noqa: N802 - a decorator, like the constants below
     """Options --data, --audio and --offset: where the recordings and what was heard lie."""
-    option = click.option(
+    option = path_option(
         "--data",
-        metavar="DIR",
-        type=click.Path(path_type=Path),
+        "DIR",
+        f"Folder of a corpus. Default: ${DATA_VARIABLE}, else a simulated one, made on first use.",
         envvar=DATA_VARIABLE,
-        help=f"Folder of a corpus. Default: ${DATA_VARIABLE}, else a simulated one, made on first use.",
     )
-    return option(audio_options(command))
+    given: Command = option(audio_options(command))
+    return given
 
 
 FEATURE_OPTION = click.option(
@@ -96,11 +108,10 @@ JOBS_OPTION = click.option(
     default=None,
     help="Predictor processes that share the segments. Default: as many as fit the cores.",
 )
-LABELS_OPTION = click.option(
+LABELS_OPTION = path_option(
     "--labels",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="References that lie apart from the EEG: stimulus features, or files like predictions.",
+    "DIR",
+    "References that lie apart from the EEG: stimulus features, or files like predictions.",
 )
 CORPUS_OPTION = click.option(
     "--corpus",
@@ -108,6 +119,13 @@ CORPUS_OPTION = click.option(
     help="For predictions and --labels without recordings: which corpus they are of, or its corpus.toml.",
 )
 VARIANT_OPTION = click.option("--variant", metavar="NAME", help="A variant that the manifest names.")
+WEIGHTS_SEED_OPTION = click.option(
+    "--weights-seed",
+    metavar="SEED",
+    type=click.IntRange(0, 2**32 - 1),
+    default=None,
+    help="Of several trainings this one. Default: `score` takes each, others the first.",
+)
 SEED_OPTION = click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
@@ -128,7 +146,28 @@ class SystemPath(click.Path):
 
 
 def asked_options(command: Command) -> Command:
-    """Options --split, --part, --feature, --data and --partial: what `open_asked` opens."""
+    """Options --split, --part, --feature, --data and --partial, handed on as ``open_task``, which opens them.
+
+    ``open_task`` is `harness.cli.open.open_asked` with these given.
+    """
+
+    @functools.wraps(command)
+    def call(
+        *,
+        split: str | None,
+        part: str,
+        feature: str | None,
+        data: Path | None,
+        partial: bool,
+        **others: Any,
+    ) -> None:
+        from harness.cli.open import open_asked
+
+        open_task = functools.partial(
+            open_asked, split=split, part=part, feature=feature, data=data, partial=partial
+        )
+        command(open_task=open_task, **others)
+
     options = (
         click.option(
             "--split",
@@ -147,16 +186,29 @@ def asked_options(command: Command) -> Command:
         DATA_OPTION,
         PARTIAL_OPTION,
     )
-    return _with(command, options)
+    return _with(call, options)
+
+
+def scored_options(command: Command) -> Command:
+    """As :func:`asked_options`, and --labels and --corpus; ``open_task`` takes ``predictions``."""
+
+    @functools.wraps(command)
+    def call(
+        *, open_task: Callable[..., Task], labels: Path | None, corpus: str | None, **others: Any
+    ) -> None:
+        command(open_task=functools.partial(open_task, labels=labels, corpus=corpus), **others)
+
+    return asked_options(_with(call, (LABELS_OPTION, CORPUS_OPTION)))
 
 
 def run_options(command: Command) -> Command:
-    """Options --variant, --jobs, --seed, limits and --no-isolation, handed on as the Run ``run``."""
+    """How a submission is run, from --variant to --no-isolation, handed on as the Run ``run``."""
 
     @functools.wraps(command)
     def call(
         *,
         variant: str | None,
+        weights_seed: int | None,
         jobs: int | None,
         seed: int,
         time_limit: float,
@@ -169,6 +221,7 @@ def run_options(command: Command) -> Command:
 
         run = Run(
             variant=variant,
+            weights_seed=weights_seed,
             seed=seed,
             jobs=jobs,
             seconds=time_limit,
@@ -179,6 +232,7 @@ def run_options(command: Command) -> Command:
 
     options = (
         VARIANT_OPTION,
+        WEIGHTS_SEED_OPTION,
         JOBS_OPTION,
         SEED_OPTION,
         click.option(
@@ -250,14 +304,7 @@ def _with(command: Command, options: Sequence[Callable[[Command], Command]]) -> 
 
 def results_folder_option(name: str, help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """An option that names a results folder."""
-    return click.option(
-        name,
-        metavar="DIR",
-        type=click.Path(path_type=Path),
-        default=Path("results"),
-        show_default=True,
-        help=help_text,
-    )
+    return path_option(name, "DIR", help_text, default=Path("results"), show_default=True)
 
 
 OUT_OPTION = results_folder_option("--out", "Results folder for the score record.")

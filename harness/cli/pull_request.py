@@ -11,6 +11,7 @@ import click
 
 from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
+from harness.errors import counted
 
 if TYPE_CHECKING:
     from harness.records.record import Record
@@ -44,7 +45,7 @@ def predict_changes(ref: str, board: str | None, jobs: int | None, data: Path | 
         else:
             n_files += 1
             remark(f"predictions written to {path}")
-    answer(f"{n_files} files of predictions in {folder}")
+    answer(f"{counted(n_files, 'file')} of predictions in {folder}")
 
 
 def rank_changes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,6 @@ import click
 from harness.cli.group import cli, examples
 from harness.cli.open import open_asked
 from harness.cli.options import (
-    CORPUS_OPTION,
     DATA_OPTION,
     JOBS_OPTION,
     LABELS_OPTION,
@@ -20,9 +20,11 @@ from harness.cli.options import (
     SystemPath,
     asked_options,
     controlled_run_options,
+    path_option,
     run_options,
+    scored_options,
 )
-from harness.errors import Fault, HarnessError, UsageError
+from harness.errors import Fault, HarnessError, UsageError, counted
 
 if TYPE_CHECKING:
     from harness.evaluation.findings import Look
@@ -38,17 +40,14 @@ if TYPE_CHECKING:
     )
 )
 @click.argument("system", type=SystemPath())
-@asked_options
-@LABELS_OPTION
-@CORPUS_OPTION
+@scored_options
 @controlled_run_options
 @click.option("--json", "as_json", is_flag=True, help="Print the score record, and only it.")
 @OUT_OPTION
-@click.option(
+@path_option(
     "--save-predictions",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Keep the predictions: .zip (official format) or .npz.",
+    "FILE",
+    "Keep the predictions: .zip (official format) or .npz.",
 )
 @click.option(
     "--replace",
@@ -57,13 +56,7 @@ if TYPE_CHECKING:
 )
 def score(
     system: Path,
-    split: str | None,
-    part: str,
-    feature: str | None,
-    data: Path | None,
-    partial: bool,
-    labels: Path | None,
-    corpus: str | None,
+    open_task: Callable[..., Task],
     run: Run,
     as_json: bool,
     out: Path,
@@ -72,59 +65,58 @@ def score(
 ) -> None:
     """Score SYSTEM: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json).
 
-    Predictions need no recordings: with --labels and without --data, what is asked is what the labels hold.
+    Predictions need no recordings: with --labels and without --data, what is asked is what the labels hold. A
+    submission of several trainings gets a record for each (--weights-seed: for one).
     """
     from harness.cli.output import answer, remark
     from harness.predictions import is_predictions
     from harness.records.record import record_bytes
     from harness.records.store import write_record
-    from harness.records.text import record_text
+    from harness.records.text import record_text, seeds_text
 
-    def open_task() -> Task:
-        return open_asked(
-            data=data,
-            split=split,
-            part=part,
-            feature=feature,
-            labels=labels,
-            corpus=corpus,
-            partial=partial,
-            predictions=is_predictions(system),
-            submission=None if is_predictions(system) else system,
+    by_file = is_predictions(system)
+    submission = None if by_file else system
+    opened = functools.cache(functools.partial(open_task, predictions=by_file, submission=submission))
+    runs: tuple[Run, ...] = (run,)
+    if by_file:
+        _refuse_with_predictions(
+            variant=run.variant, save_predictions=save_predictions, weights_seed=run.weights_seed
         )
-
-    if is_predictions(system):
-        _refuse_with_predictions(variant=run.variant, save_predictions=save_predictions)
-    record = _evaluated(system, open_task, run, save_predictions, None if replace else out)
-    try:
-        path, written = write_record(out, record, replace=replace)
-    finally:  # a folder that cannot be written must not cost the score
+    else:
+        runs = _trainings(system, opened, run, save_predictions)
+    made = []
+    for number, one in enumerate(runs):
+        record = _evaluated(system, opened, one, save_predictions, None if replace else out)
+        made.append(record)
+        try:
+            path, written = write_record(out, record, replace=replace)
+        finally:  # a folder that cannot be written must not cost the score
+            if as_json and len(runs) == 1:
+                click.echo(record_bytes(record), nl=False)
+            elif not as_json:
+                answer(("\n" if number else "") + record_text(record))
+        remark(f"record {'written to' if written else 'unchanged in'} {path}")
+    if len(runs) > 1:
         if as_json:
-            click.echo(record_bytes(record), nl=False)
+            click.echo(b"[\n" + b",\n".join(record_bytes(one).rstrip() for one in made) + b"\n]\n", nl=False)
         else:
-            answer(record_text(record))
-    remark(f"record {'written to' if written else 'unchanged in'} {path}")
+            answer("\n" + seeds_text(made))
 
 
 @cli.command(epilog=examples("harness predict baselines/linear --out predictions.zip"))
 @click.argument("submission", type=SystemPath())
-@click.option(
+@path_option(
     "--out",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
+    "FILE",
+    "Predictions: .zip (official challenge format) or .npz.",
     required=True,
-    help="Predictions: .zip (official challenge format) or .npz.",
 )
 @asked_options
 @run_options
 def predict(
     submission: Path,
     out: Path,
-    split: str | None,
-    part: str,
-    feature: str | None,
-    data: Path | None,
-    partial: bool,
+    open_task: Callable[..., Task],
     run: Run,
 ) -> None:
     """Write a submission's predictions; no labels are needed."""
@@ -136,9 +128,7 @@ def predict(
 
     check_destination(out)
     loaded = load_submission(submission)
-    task = open_asked(
-        data=data, split=split, part=part, feature=feature, partial=partial, submission=submission
-    )
+    task = open_task(submission=submission)
     check_subjects(task.by_subject)
     prepared = prepare(loaded, task, run)
     with (
@@ -148,7 +138,8 @@ def predict(
         _remark_output(loaded.name, made.run.output)
         write_predictions(out, grouped(task, made.run.predictions))
     answer(
-        f"{len(task.segments)} segments of {len(task.by_subject)} subjects predicted by {loaded.name}"
+        f"{counted(len(task.segments), 'segment')} of {counted(len(task.by_subject), 'subject')}"
+        f" predicted by {loaded.name}"
         f" ({task.feature}, {task.corpus.words}) -> {out}"
     )
 
@@ -159,9 +150,7 @@ def predict(
     )
 )
 @click.argument("system", type=SystemPath())
-@asked_options
-@LABELS_OPTION
-@CORPUS_OPTION
+@scored_options
 @run_options
 @click.option("--quick", is_flag=True, help="No look for bugs: manifest, hashes and a dry run only.")
 @click.option(
@@ -172,13 +161,7 @@ def predict(
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON, and only it.")
 def check(
     system: Path,
-    split: str | None,
-    part: str,
-    feature: str | None,
-    data: Path | None,
-    partial: bool,
-    labels: Path | None,
-    corpus: str | None,
+    open_task: Callable[..., Task],
     run: Run,
     quick: bool,
     recut: bool | None,
@@ -191,39 +174,26 @@ def check(
     surrogates, and other cuts of its recordings. They are findings: the exit code is 1 only for what `score`
     would refuse. docs/findings.md says what is found.
     """
-    from functools import cache
-
     from harness.cli.output import answer
     from harness.evaluation.check import check_predictions, check_submission
     from harness.predictions import is_predictions
 
     by_file = is_predictions(system)
-
-    @cache
-    def open_task() -> Task:
-        return open_asked(
-            data=data,
-            split=split,
-            part=part,
-            feature=feature,
-            labels=labels,
-            corpus=corpus,
-            partial=partial,
-            predictions=by_file,
-            submission=None if by_file else system,
-        )
-
+    submission = None if by_file else system
+    opened = functools.cache(functools.partial(open_task, predictions=by_file, submission=submission))
     if quick and recut:
         raise click.UsageError("--recut is a look for bugs, which --quick leaves out.")
     if by_file:
-        _refuse_with_predictions(variant=run.variant, save_predictions=None, recut=recut)
-        faults, checked = check_predictions(system, open_task())
+        _refuse_with_predictions(
+            variant=run.variant, save_predictions=None, weights_seed=run.weights_seed, recut=recut
+        )
+        faults, checked = check_predictions(system, opened())
     else:
-        faults, checked = check_submission(system, open_task, run)
+        faults, checked = check_submission(system, opened, run)
     look = None
     if not faults and not quick:
         try:
-            look = _look(system, open_task(), run, recut)
+            look = _look(system, opened(), run, recut)
         except HarnessError as error:
             faults += error.faults
     if as_json:
@@ -237,7 +207,7 @@ def check(
         raise HarnessError(*faults)
     if not as_json:
         if look:
-            answer(f"{len(look.findings) or 'no'} finding{'' if len(look.findings) == 1 else 's'}")
+            answer(counted(len(look.findings), "finding") if look.findings else "no findings")
         answer(f"{system} can be scored")
 
 
@@ -321,7 +291,7 @@ def verify(
 
     recorded = read_record(record)
     raise_all(RecordError, inconsistencies(recorded, str(record)))
-    chosen = system or find_submission(recorded.submission.name)
+    chosen = system or find_submission(recorded.submission.name, shipped=True)
     without_eeg = recorded.submission.kind == "predictions" and labels is not None and data is None
     if not recorded.simulated and data is None and not without_eeg:
         raise UsageError(
@@ -345,6 +315,7 @@ def verify(
     order_seed = recorded.run.order_seed if same_order else None
     run = Run(
         variant=recorded.submission.variant,
+        weights_seed=recorded.submission.seed,
         seed=recorded.seed,
         jobs=jobs,
         order_seed=order_seed or None,
@@ -394,6 +365,7 @@ def _evaluated(
     Where ``results`` names a folder, a submission that has no place there is refused before it runs.
     """
     from harness.cli.output import progress, remark
+    from harness.evaluation.controls import no_surrogates
     from harness.evaluation.evaluate import evaluate, evaluate_predictions
     from harness.evaluation.place import check_place
     from harness.evaluation.predict import grouped
@@ -411,6 +383,8 @@ def _evaluated(
     if results is not None:
         task.check_labels()
         check_place(results, submission, task, run)
+    if run.surrogates != 0 and (reason := no_surrogates(task)):
+        remark(f"no blind control: {reason}")
 
     def keep(made: PredictorRun) -> None:
         _remark_output(submission.name, made.output)
@@ -422,10 +396,38 @@ def _evaluated(
         return evaluate(submission, task, run, keep, show)
 
 
+def _trainings(
+    system: Path, open_task: Callable[[], Task], run: Run, save_predictions: Path | None
+) -> tuple[Run, ...]:
+    """A run for each training of a submission; one file of predictions is for one."""
+    from harness.evaluation.prepare import runs_of
+    from harness.predictions import check_destination
+    from harness.submission.manifest import load_submission
+
+    if save_predictions is not None:
+        check_destination(save_predictions)
+    runs = runs_of(load_submission(system), open_task(), run)
+    if save_predictions is not None and len(runs) > 1:
+        seeds = ", ".join(str(one.weights_seed) for one in runs)
+        raise click.UsageError(
+            f"--save-predictions: of one training; choose it with --weights-seed ({seeds})."
+        )
+    return runs
+
+
 def _refuse_with_predictions(
-    *, variant: str | None, save_predictions: Path | None, recut: bool | None = None
+    *,
+    variant: str | None,
+    save_predictions: Path | None,
+    weights_seed: int | None,
+    recut: bool | None = None,
 ) -> None:
-    given = (("--variant", variant), ("--save-predictions", save_predictions), ("--recut", recut or None))
+    given = (
+        ("--variant", variant),
+        ("--weights-seed", weights_seed),
+        ("--save-predictions", save_predictions),
+        ("--recut", recut or None),
+    )
     for name, value in given:
         if value is not None:
             raise click.UsageError(f"{name} is for submissions; SYSTEM is a predictions file.")

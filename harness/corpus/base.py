@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from harness.conventions import SIMULATED_WORDS
 from harness.corpus.array_files import ArrayFile
 from harness.corpus.declaration import Declaration
-from harness.errors import CorpusError, Fault
+from harness.errors import CorpusError, Fault, counted
 
 # The dataset's own division of every recording in time (SparrKULee, split_data).
 TIME_FRACTIONS: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -162,7 +162,7 @@ class Recording:
             raise CorpusError(
                 Fault(
                     f"{self.id}: {name}",
-                    f"{series.n_times} frames",
+                    counted(series.n_times, "frame"),
                     f"{last} or more, for the EEG's samples up to {stop}",
                 )
             )
@@ -176,7 +176,8 @@ class Recording:
             raise CorpusError(
                 Fault(
                     f"{self.id}: {what}",
-                    f"{len(bad)} numbers that are not finite, the first at sample"
+                    f"{counted(len(bad), 'number')} that {'is' if len(bad) == 1 else 'are'} not finite,"
+                    " the first at sample"
                     f" {start + int(bad[0, 0])}, channel {int(bad[0, 1])}",
                     "finite numbers",
                 )
@@ -327,8 +328,8 @@ def length_fault(
         return None
     return Fault(
         f"{where}: {feature}",
-        f"{n_frames} frames beside {n_samples} samples of EEG",
-        f"about {round(expected)} frames, at the rates of the corpus",
+        f"{counted(n_frames, 'frame')} beside {counted(n_samples, 'sample')} of EEG",
+        f"about {counted(round(expected), 'frame')}, at the rates of the corpus",
         "Lengths may differ by 2 %: is a sampling rate another than declared, or is it another recording?",
     )
 
@@ -359,7 +360,8 @@ def cut_notes(cuts: Sequence[tuple[int, str]]) -> list[str]:
         return []
     most, recording = max(cuts)
     return [
-        f"{len(cuts)} recordings cut to the shortest of EEG and features, by {most} samples at most"
+        f"{counted(len(cuts), 'recording')} cut to the shortest of EEG and features, by"
+        f" {counted(most, 'sample')} at most"
         f" ({recording})"
     ]
 

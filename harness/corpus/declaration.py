@@ -38,8 +38,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from harness.corpus.pattern import PLACEHOLDERS, Pattern
-from harness.errors import CorpusError, Fault, did_you_mean, raise_all
+from harness.corpus.pattern import MOST_WILDCARDS, PLACEHOLDERS, Pattern
+from harness.errors import CorpusError, Fault, counted, did_you_mean, raise_all, show
 from harness.files import read_regular
 from harness.schemas.documents import parse_toml
 from harness.schemas.validate import schema_faults
@@ -134,6 +134,7 @@ class Declaration:
         surrogates: how the blind control's EEG is made; empty for what suits the measure.
         preprocessing: the recipe by which the EEG was made of raw recordings, its sha256 and the version of
             the code that applied it; None where that is not known.
+        remark: what a reader of its boards must know; empty for nothing.
         fetch: where the files are served, and their sha256; None where nobody may fetch them.
         folder: where ``corpus.toml`` lies; None for a corpus that comes with the harness.
     """
@@ -157,6 +158,7 @@ class Declaration:
     held_back: frozenset[str] = frozenset()
     surrogates: str = ""
     preprocessing: Mapping[str, Any] | None = None
+    remark: str = ""
     fetch: Mapping[str, Any] | None = None
     folder: Path | None = None
 
@@ -281,6 +283,7 @@ def _declaration(path: Path, folder: Path | None) -> Declaration:
         ),
         surrogates=document.get("surrogates", ""),
         preprocessing=document.get("preprocessing"),
+        remark=document.get("remark", ""),
         fetch=document.get("fetch"),
         folder=folder,
     )
@@ -354,7 +357,7 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
     names = document["channels"].get("names")
     if names is not None and len(names) != document["channels"]["count"]:
         count = document["channels"]["count"]
-        faults.append(Fault(f"{where}: channels: names", f"{len(names)} names", f"{count}, the count"))
+        faults.append(Fault(f"{where}: channels: names", counted(len(names), "name"), f"{count}, the count"))
     eeg = _texts(document["eeg"]["files"]) if "eeg" in document else []
     for text in eeg:
         faults += _pattern_faults(text, f"{where}: eeg: files", PLACEHOLDERS)
@@ -390,6 +393,9 @@ def _faults(document: Mapping[str, Any], where: str) -> list[Fault]:
 
 def _pattern_faults(text: str, where: str, allowed: Sequence[str]) -> list[Fault]:
     faults = []
+    if Pattern(text).n_wildcards > MOST_WILDCARDS:
+        arrived = f"{Pattern(text).n_wildcards} placeholders and * in {show(text)!r}"
+        return [Fault(where, arrived, f"{MOST_WILDCARDS} at most")]
     of_eeg = len(allowed) == len(PLACEHOLDERS)
     if not _is_below(text):
         faults.append(Fault(where, repr(text), _BELOW))

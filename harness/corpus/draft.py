@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.corpus.array_files import ArrayFile, open_npy, open_npz, said_rates
-from harness.corpus.pattern import files_below
-from harness.errors import CorpusError, Fault, UsageError
+from harness.corpus.walk import Below, walk
+from harness.errors import CorpusError, Fault, UsageError, counted
 from harness.files import write_atomically
 
 GUESSED = "# guessed"
@@ -66,7 +66,8 @@ def draft_declaration(folder: Path) -> str:
     """
     if not folder.is_dir():
         raise CorpusError(Fault(str(folder), "no such folder", "a folder with .npy or .npz files"))
-    arrays = _arrays(folder)
+    below = walk(folder)
+    arrays = _arrays(folder, below.files)
     if not arrays:
         raise CorpusError(
             Fault(
@@ -79,7 +80,8 @@ def draft_declaration(folder: Path) -> str:
     groups = sorted(_groups(arrays), key=lambda group: (not group.says_eeg, -group.width, -len(group.paths)))
     eeg = groups[0]
     values = _placeholders(eeg.paths)
-    return "".join(f"{line}\n" for line in _lines(folder, eeg, groups[1:], values))
+    lines = [*_lines(folder, eeg, groups[1:], values), *_links(folder, below)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def write_draft(path: Path, text: str) -> None:
@@ -101,10 +103,19 @@ def write_draft(path: Path, text: str) -> None:
         raise CorpusError(Fault(str(path), error.strerror or "cannot be written")) from None
 
 
-def _arrays(folder: Path) -> list[tuple[str, ArrayFile]]:
+def _links(folder: Path, below: Below) -> list[str]:
+    """What a reader of the draft must know of links."""
+    lines = [f"# {note}" for note in below.notes]
+    for name in below.leaving:
+        place = _quoted(str((folder / name).resolve()))
+        lines.append(f"# {_quoted(name)} leads out of this folder, to {place}: it is read as if it lay here.")
+    return ["", *lines] if lines else []
+
+
+def _arrays(folder: Path, files: Sequence[str]) -> list[tuple[str, ArrayFile]]:
     """Every array below a folder that can be read, with its file's path."""
     arrays = []
-    for path in files_below(folder):
+    for path in files:
         try:
             if path.endswith(".npy"):
                 arrays.append((path, open_npy(folder / path)))
@@ -183,7 +194,7 @@ def _lines(
         f"count = {eeg.width} {GUESSED}: the shorter axis of {eeg.paths[0]}, shape {eeg.array.shape}",
         "",
         "[eeg]",
-        f"files = {_quoted(pattern)} {GUESSED}: {len(eeg.paths)} files, such as {eeg.paths[0]}",
+        f"files = {_quoted(pattern)} {GUESSED}: {counted(len(eeg.paths), 'file')}, such as {eeg.paths[0]}",
         f'axes = "{", ".join(eeg.axes)}" {GUESSED}: the longer axis is time',
     ]
     if eeg.member:
@@ -214,7 +225,8 @@ def _feature_lines(feature: str, group: _Group, eeg: _Group, rate: float, patter
         f'title = "{feature}" {GUESSED}',
         f"bands = {group.width} {GUESSED}: the shorter axis of shape {group.array.shape}",
         f"frame_rate_hz = {_near(frames, rate):g} {GUESSED}: from its length beside the EEG's",
-        f"files = {_quoted(pattern)} {GUESSED}: {len(group.paths)} files, such as {group.paths[0]}",
+        f"files = {_quoted(pattern)} {GUESSED}: {counted(len(group.paths), 'file')}, such as"
+        f" {group.paths[0]}",
         f'axes = "{axes}" {GUESSED}',
     ]
     if group.member:

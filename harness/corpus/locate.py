@@ -14,7 +14,7 @@ from harness.corpus import dtu, nmedt, plain, sparrkulee
 from harness.corpus.base import Corpus
 from harness.corpus.declaration import DECLARATION, Declaration, declared, declared_names, load_declaration
 from harness.corpus.nmedt import AudioChoice
-from harness.corpus.pattern import files_below
+from harness.corpus.walk import files_below
 from harness.errors import CorpusError, Fault
 
 _SPARRKULEE_FOLDERS = ("", "derivatives")

@@ -7,7 +7,6 @@ files that contradict the declaration are refused.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +26,9 @@ from harness.corpus.base import (
     wide_notes,
 )
 from harness.corpus.declaration import DECLARATION, Declaration, FeatureDeclaration, Files
-from harness.corpus.pattern import Pattern, files_below
-from harness.errors import CorpusError, Fault, did_you_mean, raise_all, shorten
+from harness.corpus.pattern import Pattern
+from harness.corpus.walk import files_below, walk
+from harness.errors import CorpusError, Fault, counted, did_you_mean, raise_all, shorten
 
 LAYOUT = "declared"
 
@@ -55,9 +55,10 @@ def open_declared(folder: Path, declaration: Declaration, feature_folder: Path |
     """
     if declaration.eeg is None:
         raise CorpusError(Fault(str(folder), f"the corpus {declaration.name} declares no files of EEG"))
-    files = list(files_below(folder))
+    below = walk(folder)
+    files = below.files
     found = _eeg_files(folder, declaration, declaration.eeg, files)
-    labels = files if feature_folder in (None, folder) else list(files_below(feature_folder or folder))
+    labels = files if feature_folder in (None, folder) else files_below(feature_folder or folder)
     features = _Features(feature_folder or folder, declaration, labels)
     recordings: list[Recording] = []
     faults: list[SubjectFault] = []
@@ -84,7 +85,7 @@ def open_declared(folder: Path, declaration: Declaration, feature_folder: Path |
         folder,
         tuple(recordings),
         tuple(faults),
-        (*cut_notes(cuts), *wide_notes(recordings, declaration)),
+        (*below.notes, *cut_notes(cuts), *wide_notes(recordings, declaration)),
         features.absent,
     )
 
@@ -135,7 +136,7 @@ def _undeclared(folder: Path, declaration: Declaration, subjects: Sequence[str])
         Fault(
             f"{folder / DECLARATION}: subjects",
             f"files of {shorten(others)}",
-            f"the {len(listed)} subjects that are listed",
+            f"the {counted(len(listed), 'listed subject')}",
             did_you_mean(others[0], sorted(listed)) or "List them too, or leave the key out.",
         )
     ]
@@ -186,7 +187,7 @@ def _twice(where: str, folder: Path, found: Sequence[_Found]) -> list[Fault]:
             faults.append(
                 Fault(
                     where,
-                    f"{len(paths)} files of the recording {name}: {shorten(paths, 3)}",
+                    f"{counted(len(paths), 'file')} of the recording {name}: {shorten(paths, 3)}",
                     "one file a recording",
                     "Put {session} or {run} where the names differ, or write out what stands for *.",
                 )
@@ -197,7 +198,7 @@ def _twice(where: str, folder: Path, found: Sequence[_Found]) -> list[Fault]:
     faults += [
         Fault(
             where,
-            f"one file under {len(paths)} names: {shorten(paths, 3)}",
+            f"one file under {counted(len(paths), 'name')}: {shorten(paths, 3)}",
             "every recording once",
             "Remove the links that show it again.",
         )
@@ -254,14 +255,18 @@ class _Features:
     def _find(self, feature: FeatureDeclaration, entry: _Found) -> Series | None:
         if feature.files is None:
             return None
-        own = [pattern.with_values(entry.values).text for pattern in feature.files.patterns]
-        expressions = [re.compile("[^/]*".join(map(re.escape, text.split("*")))) for text in own]
-        paths = [f for f in self._files[feature.name] if any(one.fullmatch(f) for one in expressions)]
+        patterns = feature.files.patterns
+        named = self._files[feature.name]
+        paths = [path for path in named if any(one.matches(path, entry.values) for one in patterns)]
         if not paths:
             return None
         if len(paths) > 1:
             raise CorpusError(
-                Fault(f"{entry.path}: {feature.name}", f"{len(paths)} files: {shorten(paths, 3)}", "one")
+                Fault(
+                    f"{entry.path}: {feature.name}",
+                    f"{counted(len(paths), 'file')}: {shorten(paths, 3)}",
+                    "one",
+                )
             )
         key = (feature.name, paths[0])
         if key not in self._opened:

@@ -31,7 +31,7 @@ from harness.corpus.base import (
     wide_notes,
 )
 from harness.corpus.declaration import Declaration
-from harness.corpus.pattern import files_below
+from harness.corpus.walk import walk
 from harness.errors import CorpusError, Fault, HarnessError, shorten
 from harness.files import read_regular
 from harness.schemas.documents import parse_json
@@ -72,9 +72,10 @@ def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None, declaration
     stimuli, broken = _stimulus_features(stimuli_folder, declaration)
     recordings: dict[tuple[str, str], Recording] = {}
     faults: list[SubjectFault] = []
-    notes: list[str] = []
+    below = walk(eeg_folder)
+    notes = below.notes
     cuts: list[tuple[int, str]] = []
-    names = [name for name in files_below(eeg_folder) if name.startswith("sub-") and "/" in name]
+    names = [name for name in below.files if name.startswith("sub-") and "/" in name]
     for path in (eeg_folder / name for name in names if name.endswith("_eeg.npy")):
         match = _EEG_NAME.fullmatch(path.name)
         if match is None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.conventions import Progress
-from harness.errors import CorpusError
+from harness.errors import CorpusError, counted
 from harness.evaluation.controls import asked_of
 from harness.evaluation.findings import Look, find_bugs
 from harness.evaluation.invariance import find_variance
@@ -132,6 +132,6 @@ def _look(task: Task, n_segments: int, answers: Mapping[str, Array]) -> Look:
     references = {subject: task.references(subject) for subject in present.by_subject}
     findings = find_bugs(references, dict(grouped(present, answers)), task.frame_rate_hz)
     n_subjects = len(present.by_subject)
-    subjects = f"{n_subjects} subject{'' if n_subjects == 1 else 's'}"
+    subjects = counted(n_subjects, "subject")
     seen = f"{len(present.segments)} of {n_segments} segments of {subjects} beside their references"
     return Look(findings, [seen])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from harness.errors import shorten
 from harness.evaluation.predict import Asked
 from harness.execution import Run
 from harness.scoring.blind import (
@@ -33,6 +34,18 @@ def ranking_measure(task: Task) -> Measure:
     return measure(task.split.measures[0])
 
 
+def no_surrogates(task: Task) -> str:
+    """Why no surrogates can be made of a task's segments; empty where they can."""
+    if _kind(task) == ANOTHER_SONG:
+        heard = {name: {one.recording.stimulus for one in own} for name, own in task.by_subject.items()}
+        alone = [name for name, stimuli in heard.items() if len(stimuli) < 2]
+        return f"{shorten(alone)} heard one stimulus, and the surrogate is EEG of another" if alone else ""
+    samples = task.sizes.segment_samples
+    if samples >= LEAST_SAMPLES:
+        return ""
+    return f"segments of {samples} samples are too short to be randomised, {LEAST_SAMPLES} are needed"
+
+
 def asked_of(task: Task, run: Run, n_segments: int | None = None) -> Asked:
     """What a predictor is asked: segments, and surrogates of those that the run samples.
 
@@ -45,18 +58,21 @@ def asked_of(task: Task, run: Run, n_segments: int | None = None) -> Asked:
         n_segments: only of the first so many of the task; None for all.
     """
     segments = task.segments[:n_segments]
-    kind = task.corpus.declaration.surrogates or ranking_measure(task).surrogates
-    if run.surrogates == 0 or (kind != ANOTHER_SONG and task.sizes.segment_samples < LEAST_SAMPLES):
+    kind = _kind(task)
+    if run.surrogates == 0 or no_surrogates(task):
         return Asked(segments)
     donors = _donors(task, segments) if kind == ANOTHER_SONG else {}
-    if kind == ANOTHER_SONG and len(donors) < len(segments):
-        return Asked(segments)
     ids: dict[str, list[str]] = {}
     for segment in segments:
         ids.setdefault(segment.subject, []).append(segment.id)
     chosen = {name for subject, own in ids.items() for name in sampled(subject, own, run.surrogates)}
     blind = [segment for segment in segments if segment.id in chosen]
     return Asked(segments, blind, kind, donors=donors)
+
+
+def _kind(task: Task) -> str:
+    """How surrogates of a task are made."""
+    return task.corpus.declaration.surrogates or ranking_measure(task).surrogates
 
 
 def _donors(task: Task, segments: Sequence[Segment]) -> dict[str, Segment]:

@@ -6,7 +6,10 @@ with their references by id, scored, and put into a record with everything neede
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -46,10 +49,10 @@ from harness.records.record import (
 )
 from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
-from harness.scoring.context import Classifier
-from harness.scoring.score import SCORER_VERSION, Score, combine, score_with_chance
+from harness.scoring.context import Classifier, Context
+from harness.scoring.score import SCORER_VERSION, Score, ScoredSubject, combine, score_with_chance
 from harness.submission.manifest import Submission
-from harness.submission.training_record import UNKNOWN, Training
+from harness.submission.training_record import UNKNOWN, Training, sealed
 from harness.tasks.fingerprint import Fingerprint
 from harness.tasks.splits import DEFAULT_MEASURES
 from harness.tasks.task import Task
@@ -188,17 +191,39 @@ def score_task(
     scores, by_chance, values, seen = {}, {}, {}, Fingerprint()
     ranking = ranking_measure(task).name
     context = task.context_of(answers)
-    measures = task.measured(context)
-    for subject, own in predictions:
-        references = task.references(subject)
-        scores[subject], by_chance[subject], segments = score_with_chance(
-            references, own, measures, context, task.recordings_of(references)
-        )
+    for subject, scored in _scored_subjects(task, predictions, seen, context):
+        scores[subject], by_chance[subject], segments = scored
         values[subject] = segments[ranking]
-        for segment_id, reference in references.items():
-            seen.add_reference(segment_id, reference)
     band = chance(by_chance, frame_rate_hz=task.frame_rate_hz)
     return Scored(combine(scores), band, seen, values, context.classifiers)
+
+
+def _scored_subjects(
+    task: Task,
+    predictions: Iterable[tuple[str, Mapping[str, Array]]],
+    seen: Fingerprint,
+    context: Context,
+) -> Iterator[tuple[str, ScoredSubject]]:
+    """Subjects in their order, scored by threads while the next are read; references go to ``seen``."""
+    n_threads, measures = len(os.sched_getaffinity(0)), task.measured(context)
+    with ThreadPoolExecutor(n_threads) as pool:
+        waiting: deque[tuple[str, Future[ScoredSubject]]] = deque()
+        try:
+            for subject, own in predictions:
+                references = task.references(subject)
+                recordings = task.recordings_of(references)
+                job = pool.submit(score_with_chance, references, own, measures, context, recordings)
+                waiting.append((subject, job))
+                for segment_id, reference in references.items():
+                    seen.add_reference(segment_id, reference)
+                if len(waiting) > n_threads:  # few subjects are in memory at once
+                    first, job = waiting.popleft()
+                    yield first, job.result()
+            for subject, job in waiting:
+                yield subject, job.result()
+        finally:
+            for _, job in waiting:
+                job.cancel()
 
 
 def expected_key(prepared: Prepared, fingerprint: str) -> str:
@@ -238,6 +263,7 @@ def _submission_record(
         made=made,
         training=seen_in_training(task, weights),
         blind=blind,
+        notes=tuple(dict.fromkeys(one.note for one in weights if one and one.note)),
     )
 
 
@@ -251,6 +277,8 @@ def system_of(prepared: Prepared) -> System:
         code_sha256=prepared.code_sha256,
         weights_sha256=prepared.weights.sha256 if prepared.weights else None,
         predictions_sha256=None,
+        training=prepared.training,
+        ablation_of=prepared.submission.ablation_of(prepared.variant),
         members=tuple(
             Member(
                 name=member.submission.name,
@@ -258,6 +286,7 @@ def system_of(prepared: Prepared) -> System:
                 variant=member.variant,
                 code_sha256=member.code_sha256,
                 weights_sha256=member.weights.sha256 if member.weights else None,
+                seed=member.weights.seed if member.weights else None,
             )
             for member in prepared.members
         ),
@@ -301,6 +330,7 @@ def _record(
     made: PredictorRun | None = None,
     training: Training = UNKNOWN,
     blind: Blind | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Record:
     seen = training.seen
     seconds = None if made is None else made.seconds
@@ -308,7 +338,7 @@ def _record(
     n_more = n_surrogates + (len(task.answered) if made else 0)
     eeg_seconds = task.eeg_seconds + n_more * task.split.segment_seconds
     state, host = git_state(folder), provenance.host()
-    return build_record(
+    record = build_record(
         scored.score,
         chance=scored.chance,
         submission=system,
@@ -321,6 +351,7 @@ def _record(
         classifiers=scored.classifiers,
         controls=None if blind is None else controls_of(blind, n_surrogates < len(task.segments)),
         without_brain=without_brain(task),
+        weights_notes=notes,
         subjects_missing=task.subjects_missing,
         stimuli_missing=task.stimuli_missing,
         environment=provenance.environment(),
@@ -333,6 +364,8 @@ def _record(
             processors=host.processors,
             isolation=UNSET if made is None else made.isolation,
             order_seed=UNSET if made is None else made.order_seed,
+            gpu=True if made is not None and made.gpu else UNSET,
             training=training.status or UNSET,
         ),
     )
+    return sealed(record)

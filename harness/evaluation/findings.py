@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import counted
 from harness.scoring.pearson import unit_series
 
 if TYPE_CHECKING:
@@ -356,7 +357,7 @@ def _lag(units: _Units, shifts: _Shifts, frame_rate_hz: float) -> tuple[int, Fin
     lag = int(own.argmax()) - shifts.most_lag
     return lag, Finding(
         "lag",
-        f"the predictions are {abs(lag) / frame_rate_hz * 1000:.0f} ms ({abs(lag)} frames) too"
+        f"the predictions are {abs(lag) / frame_rate_hz * 1000:.0f} ms ({counted(abs(lag), 'frame')}) too"
         f" {'late' if lag > 0 else 'early'}: mean |r| is {own.max():.4f} there, {own[shifts.most_lag]:.4f} as"
         " they are",
         "padding on one side of a convolution, frames cut off at one end, or a response's delay counted"

@@ -102,7 +102,7 @@ class _Asked:
             read_eeg,
             replace(self.prepared.run, order_seed=_SEED, jobs=1),
             batch_segments=batch_segments,
-            hidden=[task.corpus.folder],
+            hidden=task.private,
         ) as made:
             return {segment_id: np.array(answer) for segment_id, answer in made.predictions.items()}
 

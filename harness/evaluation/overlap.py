@@ -12,6 +12,7 @@ from harness.records.stimuli import SeenAndUnseen, stimulus_group
 from harness.scoring.score import score_on
 from harness.submission.manifest import Weights
 from harness.submission.training_record import UNKNOWN, Seen, Training, read_training
+from harness.tasks.identity import same_stimuli
 from harness.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -28,14 +29,30 @@ def seen_in_training(task: Task, weights: Sequence[Weights | None]) -> Training:
     return read_training(weights)
 
 
+def stimuli_seen(task: Task, seen: Seen) -> Mapping[str, bool]:
+    """The stimuli of a task's segments, each once, and whether a training saw it.
+
+    A stimulus that has two names was seen where a training saw either; only its first name is in the answer
+    (see :func:`harness.tasks.identity.same_stimuli`).
+
+    Args:
+        task: that was scored.
+        seen: in training.
+    """
+    same = _same(task)
+    heard = {same.get(name, name) for name in seen.stimuli}
+    scored = dict.fromkeys(same[segment.recording.stimulus] for segment in task.segments)
+    return {name: name in heard for name in scored}
+
+
 def training_overlap(task: Task, seen: Seen) -> Overlap:
-    """How many of a task's subjects and stimuli are among what was seen."""
+    """How many of a task's subjects and stimuli are among what was seen; the same stimulus counts once."""
     subjects = {segment.subject for segment in task.segments}
-    stimuli = {segment.recording.stimulus for segment in task.segments}
+    stimuli = stimuli_seen(task, seen)
     return Overlap(
         subjects_seen=len(subjects & seen.subjects),
         subjects=len(subjects),
-        stimuli_seen=len(stimuli & seen.stimuli),
+        stimuli_seen=sum(stimuli.values()),
         stimuli=len(stimuli),
     )
 
@@ -50,8 +67,9 @@ def seen_and_unseen(
         seen: in training.
         values: subject -> (n_segments,) value of each of its segments by the measure that ranks.
     """
+    same, stimuli = _same(task), stimuli_seen(task, seen)
     heard = {
-        subject: np.array([segment.recording.stimulus in seen.stimuli for segment in segments])
+        subject: np.array([stimuli[same[segment.recording.stimulus]] for segment in segments])
         for subject, segments in task.by_subject.items()
     }
     those = score_on(values, heard)
@@ -59,3 +77,10 @@ def seen_and_unseen(
     if those is None or others is None:
         return None
     return SeenAndUnseen(seen=stimulus_group(those), unseen=stimulus_group(others))
+
+
+def _same(task: Task) -> Mapping[str, str]:
+    """For each stimulus of the task's corpus the first that is the same, a name without one by itself."""
+    own = {segment.recording.stimulus: segment.recording.stimulus for segment in task.segments}
+    looked_at = set(task.by_subject)
+    return {**own, **same_stimuli(task.corpus.recordings, task.feature, looked_at)}

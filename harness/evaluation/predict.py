@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.conventions import Progress
 from harness.corpus.array_files import release_maps
-from harness.errors import Fault, PredictorError
+from harness.errors import Fault, PredictorError, counted
 from harness.evaluation.prepare import Prepared
 from harness.execution import PredictorRun, Run, SegmentInput, predict_segments
 from harness.scoring.blind import surrogate_of
@@ -139,12 +139,18 @@ def _of_surrogates(prepared: Prepared, asked: Asked, seconds: float) -> list[Fau
     where = f"{prepared.submission.name}, blind control"
     remedy = "Ask for fewer surrogates with --surrogates, or score without controls (--no-controls)."
     if seconds <= 0:
-        n_asked = f"{len(asked.segments)} segments and {len(asked.blind)} surrogates were asked"
+        n_asked = (
+            f"{counted(len(asked.segments), 'segment')} and"
+            f" {counted(len(asked.blind), 'surrogate')} were asked"
+        )
         return [Fault(where, n_asked, "all within the time limit", remedy)]
     again = replace(prepared, run=replace(prepared.run, seconds=seconds))
     if _fails(again, Asked(asked.segments)) or not _fails(again, asked):  # it may have failed by chance
         return []
-    said = f"it fails on surrogates only: all {len(asked.segments)} segments are answered without them"
+    said = (
+        f"it fails on surrogates only: all {counted(len(asked.segments), 'segment')} are answered"
+        " without them"
+    )
     return [Fault(where, said, "an answer to any finite EEG", "Or score without controls (--no-controls).")]
 
 

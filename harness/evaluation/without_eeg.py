@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from harness.evaluation.controls import blind_control, ranking_measure
+from harness.evaluation.controls import blind_control, no_surrogates, ranking_measure
 from harness.evaluation.evaluate import score_task
 from harness.evaluation.findings import ERROR, WARNING, Finding, Look
 from harness.evaluation.predict import grouped
@@ -30,7 +30,8 @@ def look_without_eeg(task: Task, answers: Mapping[str, Array], blind: Mapping[st
     """
     scored = score_task(task, grouped(task, answers))
     around = scored.chance.measures.get(ranking_measure(task).name, scored.chance)
-    findings, seen = [], []
+    reason = no_surrogates(task)
+    findings, seen = [], [f"no surrogates: {reason}"] if reason else []
     found = blind_control(task, blind, scored.segments)
     if found is not None:
         p = "too few subjects for a test" if found.p is None else f"p = {found.p:.2g}"

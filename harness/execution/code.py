@@ -20,14 +20,13 @@ import os
 import re
 import shutil
 import stat
-import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from harness.errors import Fault, SubmissionError, raise_all
 from harness.files import MOST_WEIGHTS_BYTES, file_sha256, is_inside, open_regular
+from harness.git import ignored_files
 
 CHECKPOINTS = "training"  # of `harness train`, beside the code
 MAX_FILES = 10_000
@@ -62,7 +61,7 @@ def code_files(folder: Path, listed: Iterable[str] = ()) -> dict[str, Path]:
     folder = folder.resolve()
     apart = {PurePosixPath(os.path.normpath(name)).as_posix() for name in listed}
     found, faults = _walk(folder)
-    ignored = _ignored_by_git(folder, found)
+    ignored = ignored_files(folder, found)
     files = {}
     for name, path in sorted(found.items()):
         if name in ignored:
@@ -208,63 +207,3 @@ def _fault(folder: Path, name: str, path: Path) -> Fault | None:
 def _kind(mode: int) -> str:
     kinds = ((stat.S_ISFIFO, "a fifo"), (stat.S_ISSOCK, "a socket"), (stat.S_ISDIR, "a folder"))
     return next((words for is_kind, words in kinds if is_kind(mode)), "a device")
-
-
-def _ignored_by_git(folder: Path, found: Mapping[str, Path]) -> set[str]:
-    """Names that a .gitignore names (and git does not track); none outside a repository or without git.
-
-    What one user has ignored for oneself (``info/exclude``, ``core.excludesFile``) decides nothing: the same
-    files are the same code on every machine.
-    """
-    if not found:
-        return set()
-    top = _asked_git(["-C", str(folder), "rev-parse", "--show-toplevel"])
-    tracked = _asked_git(["-C", str(folder), "ls-files", "-z"])
-    if top is None or tracked is None:
-        return set()
-    names = [os.fsencode(path) for path in (folder, *found.values())]
-    with tempfile.TemporaryDirectory(prefix="git-of-harness-") as bare:  # a repository without settings
-        Path(bare, "HEAD").write_text("ref: refs/heads/main\n")
-        for name in ("objects", "refs"):
-            Path(bare, name).mkdir()
-        root = os.fsdecode(top.removesuffix(b"\n"))
-        asked = _asked_git(
-            [
-                "-C",
-                root,
-                f"--git-dir={bare}",
-                f"--work-tree={root}",
-                "check-ignore",
-                "--no-index",
-                "-z",
-                "--stdin",
-            ],
-            b"\0".join(names),
-        )
-    ignored = set((asked or b"").split(b"\0"))
-    kept = set(tracked.split(b"\0")) - {b""}
-    if names[0] in ignored and not kept:  # a folder that git ignores as a whole is on its own
-        return set()
-    return {
-        name for name, path in found.items() if os.fsencode(path) in ignored and os.fsencode(name) not in kept
-    }
-
-
-def _asked_git(arguments: list[str], given: bytes = b"") -> bytes | None:
-    """What git answers; None where it refuses or is not there.
-
-    A clone that belongs to somebody else has the same answers; a program that its settings name is not run.
-    """
-    settings = {"safe.directory": "*", "core.fsmonitor": "false", "core.excludesFile": os.devnull}
-    command = ["git", "--no-optional-locks"]
-    for name, value in settings.items():
-        command += ["-c", f"{name}={value}"]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    environment |= {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "", "GIT_TERMINAL_PROMPT": "0"}
-    try:
-        done = subprocess.run(
-            [*command, *arguments], input=given, env=environment, capture_output=True, timeout=60, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None  # 1: nothing is ignored, 128: no repository

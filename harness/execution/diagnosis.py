@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.errors import shorten
 from harness.execution import isolation
-from harness.execution.isolation import BUBBLEWRAP, LANDLOCK, Means
+from harness.execution.isolation import BUBBLEWRAP, LANDLOCK, Means, gpu_devices
 from harness.execution.landlock import SIGNALS_SINCE
 from harness.execution.landlock import version as landlock_version
 
@@ -155,6 +156,12 @@ def notes(used: str | None) -> list[str]:
             said.append("This kernel's Landlock does not know signals: predictors may send none at all.")
     if used == BUBBLEWRAP and os.geteuid() == 0:
         said.append("As root: every worker gets a user of its own.")
+    if used is not None and (devices := gpu_devices()):
+        said.append(
+            f"Graphics processors: predictors are handed {len(devices)} device files"
+            f" ({shorten([str(path) for path in devices], 3)}), and memory shared without a file, which their"
+            " drivers need and no limit counts. CUDA_VISIBLE_DEVICES= (or HIP_VISIBLE_DEVICES=) hides them."
+        )
     return said
 
 

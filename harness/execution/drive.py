@@ -122,7 +122,7 @@ class Drive:
             for child in self.children:
                 child.stop()
             for child in self.children:
-                self._finish(child)
+                self._finish(child, place.folder)
             self.wall_seconds = time.monotonic() - self.began
             lines = [line for child in self.children for line in child.output_lines()]
         return "\n".join(lines[-MAX_OUTPUT_LINES:])
@@ -234,9 +234,10 @@ class Drive:
         if fault:
             self._fail(child, OutputFault(fault, "", "Keep in memory what one call of predict needs."))
 
-    def _finish(self, child: Child) -> None:
+    def _finish(self, child: Child, folder: Path) -> None:
         left = child.finish()
         self._check_output(child)
+        self._check_disk(child, folder)  # what it wrote after the last look
         self._check_forked(child)
         if left:
             self._fail(

@@ -57,8 +57,8 @@ def write_eeg(path: Path, segments: Iterable[Array], shape: tuple[int, int, int]
 
     Args:
         path: the file to write.
-        segments: n_segments arrays (n_times, 64) float32.
-        shape: (n_segments, n_times, 64).
+        segments: n_segments arrays (n_times, n_channels) float32.
+        shape: (n_segments, n_times, n_channels).
     """
     draft = path.with_suffix(".tmp")
     with draft.open("wb") as file:

@@ -22,6 +22,7 @@ import site
 import subprocess
 import sys
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,7 +43,13 @@ _MACHINE = ("/sys/devices/system/cpu", "/sys/devices/system/node")
 _OWN_PROC = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm")
 # Without /dev/zero: to map it shared makes memory that no limit counts.
 _DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
-_GPU_DEVICES = ("dev/nvidia*", "dev/nvidia-caps/*", "dev/kfd", "dev/dri/render*")
+# By maker: what hides its processors in the user's environment, and device files. A render node alone is
+# the display's; torch computes on it beside AMD's driver, or where it was built for Intel's (xpu).
+_NVIDIA = ("CUDA_VISIBLE_DEVICES", ("dev/nvidia*", "dev/nvidia-caps/*"))
+_AMD = ("HIP_VISIBLE_DEVICES", ("dev/kfd", "dev/dri/render*"))
+_INTEL = ("ZE_AFFINITY_MASK", ("dev/dri/render*",))
+_HIDDEN = ("", "-1", "none", "NoDevFiles")
+_ROOT = Path("/")
 _GPU_FOLDERS = ("sys/bus/pci", "sys/devices/pci*", "sys/module/nvidia*", "proc/driver/nvidia")
 _SHARED_OBJECT = re.compile(r"/.*\.so(\.[0-9]+)*")  # not what merely has .so in its path
 _SET_SECCOMP, _FILTER = 22, 2  # linux/prctl.h
@@ -137,12 +144,16 @@ def landlocked() -> Means:
     return Means(LANDLOCK, True, f"version {abi}, with seccomp")
 
 
-@functools.cache
 def readable_paths() -> tuple[Path, ...]:
     """What every predictor may read: the system's programs, the interpreter and its packages, this package.
 
     Paths that lie inside another are left out.
     """
+    return _readable_paths(gpu=bool(gpu_devices()))
+
+
+@functools.cache
+def _readable_paths(*, gpu: bool) -> tuple[Path, ...]:
     interpreter = [
         Path(sys.prefix),
         Path(sys.base_prefix),
@@ -152,15 +163,46 @@ def readable_paths() -> tuple[Path, ...]:
     packages = [*map(Path, site.getsitepackages()), *_named_package_folders()]
     wanted = [Path(path) for path in (*_SYSTEM, *_LOADER, *_MACHINE)]
     wanted += [*interpreter, *(path.resolve() for path in interpreter), *packages, PACKAGE, *_libraries()]
-    if gpu_devices():
-        wanted += [path for pattern in _GPU_FOLDERS for path in Path("/").glob(pattern)]
+    if gpu:
+        wanted += [path for pattern in _GPU_FOLDERS for path in _ROOT.glob(pattern)]
     return _outermost(path for path in wanted if path.exists() and path != Path("/"))
 
 
-@functools.cache
 def gpu_devices() -> tuple[Path, ...]:
-    """Device files of graphics processors."""
-    return tuple(path for pattern in _GPU_DEVICES for path in sorted(Path("/").glob(pattern)))
+    """Device files of graphics processors that predictors are handed; none where the user hides them.
+
+    ``CUDA_VISIBLE_DEVICES=`` (or -1) hides NVIDIA's, ``HIP_VISIBLE_DEVICES=`` AMD's. A torch that was built
+    for processors only has no use for any.
+    """
+    hidden = tuple(
+        os.environ.get(variable, "0").strip() in _HIDDEN for variable, _ in (_NVIDIA, _AMD, _INTEL)
+    )
+    return _gpu_devices(hidden)
+
+
+@functools.cache
+def _gpu_devices(hidden: tuple[bool, ...]) -> tuple[Path, ...]:
+    build = _torch_build()
+    if build.startswith("cpu"):
+        return ()
+    found: dict[Path, None] = {}
+    for (_, patterns), is_hidden in zip((_NVIDIA, _AMD, _INTEL), hidden, strict=True):
+        paths = [path for pattern in patterns for path in sorted(_ROOT.glob(pattern))]
+        if patterns == _AMD[1] and _ROOT / "dev/kfd" not in paths:
+            continue
+        if patterns == _INTEL[1] and not build.startswith("xpu"):
+            continue
+        if not is_hidden:
+            found.update(dict.fromkeys(paths))
+    return tuple(found)
+
+
+def _torch_build() -> str:
+    """What torch was built for, as its version says: cpu, cu128, rocm6, xpu; empty where it does not."""
+    try:
+        return metadata.version("torch").partition("+")[2]
+    except metadata.PackageNotFoundError:  # something else may compute there
+        return ""
 
 
 def landlock_ruleset(readable: Iterable[Path], writable: Iterable[Path]) -> dict[str, object]:
@@ -213,7 +255,8 @@ def bubblewrap_command(
         command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     if not own_init:
         command += ["--as-pid-1"]
-    command += ["--dev", "/dev", "--proc", "/proc"]
+    # Nobody writes into /proc: there a process could ask the kernel to end others before it.
+    command += ["--dev", "/dev", "--proc", "/proc", "--remount-ro", "/proc"]
     for device in gpu_devices():
         command += ["--dev-bind", str(device), str(device)]
     if not gpu_devices():

@@ -18,15 +18,17 @@ import json
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR
 from types import MappingProxyType
 
 from harness.errors import Fault, PredictorError, UsageError, raise_all, shorten
 from harness.execution import exchange
+from harness.execution.code import code_files
 from harness.execution.drive import Drive
-from harness.execution.isolation import NONE, check_hidden, choose
+from harness.execution.isolation import NONE, check_hidden, choose, gpu_devices
 from harness.execution.spec import DEFAULT_RUN, PredictorSpec, Run, SegmentInput
 from harness.predictor import Array
 
@@ -43,6 +45,7 @@ class PredictorRun:
         output: the last lines that the submission printed.
         isolation: what kept the process apart: ``bubblewrap``, ``landlock`` or ``none``.
         order_seed: of the order in which the segments were asked; secret while the run lasts.
+        gpu: whether device files of graphics processors were handed through.
     """
 
     predictions: Mapping[str, Array]
@@ -51,6 +54,7 @@ class PredictorRun:
     output: str
     isolation: str
     order_seed: str
+    gpu: bool = False
 
 
 @contextmanager
@@ -70,7 +74,7 @@ def predict_segments(
     Args:
         spec: the submission.
         segments: with ids that differ.
-        read_eeg: position of a segment -> (segment_samples, 64) float32.
+        read_eeg: position of a segment -> (segment_samples, n_channels) float32.
         run: how many processes share the batches, what they may use, and how they are kept apart.
             Variant and seed are the specification's.
         batch_segments: most segments in one call of ``predict``.
@@ -85,7 +89,7 @@ def predict_segments(
     Raises:
         PredictorError: the submission failed, broke a limit or returned what cannot be scored,
             an option of its variant cannot be handed to another process, no means of isolation works
-            here, or what is hidden lies where predictors may read.
+            here, or what is hidden lies where predictors may read, or in the submission's own folder.
         SubmissionError: the submission's folder holds what cannot be copied.
         ShapeError: ``read_eeg`` gave another shape or dtype.
         UsageError: ``jobs`` or ``batch_segments`` below 1, or an id twice.
@@ -98,6 +102,7 @@ def predict_segments(
         return
     if means != NONE:
         check_hidden(hidden, Path(tempfile.gettempdir()))
+        _check_package(spec, hidden)
     _check_entry_point(spec)
     _check_variant(spec)
     predictions: dict[str, Array] = {}
@@ -116,6 +121,7 @@ def predict_segments(
             output,
             means,
             order_seed,
+            means != NONE and bool(gpu_devices()),
         )
     finally:
         predictions.clear()  # the storage has no name: it goes with the last array
@@ -146,6 +152,40 @@ def _check_options(segments: Sequence[SegmentInput], jobs: int | None, batch_seg
     if len(set(ids)) < len(ids):
         twice = sorted({name for name in ids if ids.count(name) > 1})
         raise UsageError(Fault("segments", f"ids used twice: {shorten(twice)}", "ids that differ"))
+
+
+def _check_package(spec: PredictorSpec, hidden: Sequence[Path]) -> None:
+    """Refuse a package that holds what must stay hidden: its files are copied to where it reads them.
+
+    A second name of a hidden file counts (a hard link); a package that itself lies among the data does not.
+    """
+    root = spec.folder.resolve()
+    files, folders = set(), []
+    for path in hidden:
+        with suppress(OSError):
+            found, real = path.stat(), path.resolve()
+            if not S_ISDIR(found.st_mode):
+                files.add((found.st_dev, found.st_ino))
+            elif real.is_relative_to(root):
+                folders.append(real)
+    own = [*code_files(spec.folder, spec.listed).values()]
+    own += [spec.setup.weights] if spec.setup.weights is not None else []
+    held = []
+    for path in own:
+        found = path.stat()
+        if (found.st_dev, found.st_ino) in files or any(
+            path.resolve().is_relative_to(one) for one in folders
+        ):
+            held.append(path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
+    if held:
+        raise PredictorError(
+            Fault(
+                str(spec.folder),
+                f"it holds data or labels that no predictor may read ({shorten(held)})",
+                "a folder of code, and data elsewhere",
+                "Move the data out of the submission's folder.",
+            )
+        )
 
 
 def _check_entry_point(spec: PredictorSpec) -> None:

@@ -4,7 +4,7 @@ Started by ``enter.py``, which confines the process first, with one argument: it
 happens by files:
 
     given/job.json       entry point, setup, limits, isolation; written before the start
-    given/000003.npy     batch 3, (n_segments, n_times, 64) float32; appears when it is ready
+    given/000003.npy     batch 3, (n_segments, n_times, n_channels) float32; appears when it is ready
     given/000003.json    what is told of the subjects of batch 3; appears before the array
     given/stop           appears when nothing is left to do
     out/start.json       ours: the predictor stands, or what went wrong

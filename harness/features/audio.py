@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import npy
-from harness.errors import CorpusError, Fault, ShapeError
+from harness.errors import CorpusError, Fault, ShapeError, counted
 from harness.files import open_regular
 
 Audio = NDArray[np.float32]
@@ -112,7 +112,7 @@ def checked_audio(
         raise ShapeError(
             Fault(
                 "audio",
-                f"{samples.size} samples at {sample_rate_hz} Hz",
+                f"{counted(samples.size, 'sample')} at {sample_rate_hz} Hz",
                 f"at least {n_least}, one window",
             )
         )

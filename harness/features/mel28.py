@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from harness.features.audio import Feature, checked_audio
 from harness.features.catalogue import SAMPLE_RATE_HZ
+from harness.features.stft import Frames
 
 # Bollens et al. 2024, doi 10.48804/K3VSND: the preprocessing code that comes with the dataset.
 N_BANDS: Final = 28
@@ -21,8 +22,6 @@ LOWEST_HZ: Final = -4.2735  # below zero: the first band is not the sharpest
 HIGHEST_HZ: Final = 5444.0
 WINDOW_SECONDS: Final = 0.025
 POWER: Final = 0.6
-# Work size: it bounds memory and does not change the result.
-BLOCK_FRAMES: Final = 4096
 
 
 def mel_28(audio: NDArray[Any], sample_rate_hz: int) -> Feature:
@@ -45,7 +44,6 @@ def mel_28(audio: NDArray[Any], sample_rate_hz: int) -> Feature:
         ShapeError: the audio is not one-dimensional, or shorter than one window.
         CorpusError: the audio has NaN or infinite samples, or too low a rate.
     """
-    import librosa
     from scipy.signal.windows import hamming
 
     n_window = int(WINDOW_SECONDS * sample_rate_hz)
@@ -54,20 +52,10 @@ def mel_28(audio: NDArray[Any], sample_rate_hz: int) -> Feature:
     samples = samples - samples.mean()
     hop = sample_rate_hz // SAMPLE_RATE_HZ
     weights = _weights(sample_rate_hz, n_fft)
-    window = hamming(n_window, sym=True)
-    n_frames = (samples.size - n_fft) // hop + 1
-    bands = np.empty((n_frames, N_BANDS), np.float32)
-    for first in range(0, n_frames, BLOCK_FRAMES):
-        last = min(first + BLOCK_FRAMES, n_frames)
-        spectrum = librosa.stft(
-            samples[first * hop : (last - 1) * hop + n_fft],
-            n_fft=n_fft,
-            hop_length=hop,
-            win_length=n_window,
-            window=window,
-            center=False,
-        )
-        np.einsum("bf,ft->tb", weights, np.abs(spectrum), out=bands[first:last], optimize=False)
+    frames = Frames(n_fft, hop, n_window, hamming(n_window, sym=True))
+    bands = np.empty((frames.count(samples.size), N_BANDS), np.float32)
+    for block, spectrum in frames.spectra(samples):
+        np.einsum("bf,ft->tb", weights, np.abs(spectrum), out=bands[block], optimize=False)
     return np.power(bands, np.float32(POWER), out=bands)
 
 

@@ -11,13 +11,15 @@ Matrix products with threads are avoided: the same audio gives the same bytes wh
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.features.audio import MEL_HIGHEST_HZ, Feature, checked_audio
+from harness.features.audio import MEL_HIGHEST_HZ, Audio, Feature, checked_audio
 from harness.features.catalogue import N_MEL_BANDS, SAMPLE_RATE_HZ
+from harness.features.stft import Frames, power
 
 MelDefinition = Literal["pipeline", "task"]
 # The mel of the SparrKULee pipeline and of the challenge's regression task.
@@ -31,8 +33,6 @@ SPECTRA_WINDOW: Final = 400
 SPECTRA_HOP: Final = 250
 SPECTRA_MEL_BANDS: Final = 80
 SPECTRA_BANDS: Final = {"mel80": SPECTRA_MEL_BANDS, "magnitude": SPECTRA_FFT // 2 + 1}
-# Work sizes: they bound memory and do not change the result.
-MEL_BLOCK_FRAMES: Final = 4096
 
 
 def mel(audio: NDArray[Any], sample_rate_hz: int, *, definition: MelDefinition = "pipeline") -> Feature:
@@ -74,20 +74,10 @@ def mel(audio: NDArray[Any], sample_rate_hz: int, *, definition: MelDefinition =
     weights = librosa.filters.mel(
         sr=sample_rate_hz, n_fft=n_fft, n_mels=N_MEL_BANDS, fmin=MEL_LOWEST_HZ, fmax=MEL_HIGHEST_HZ
     )
-    n_frames = (samples.size - n_fft) // hop + 1
-    bands = np.empty((n_frames, N_MEL_BANDS), np.float32)
-    for first in range(0, n_frames, MEL_BLOCK_FRAMES):
-        last = min(first + MEL_BLOCK_FRAMES, n_frames)
-        spectrum = librosa.stft(
-            samples[first * hop : (last - 1) * hop + n_fft],
-            n_fft=n_fft,
-            hop_length=hop,
-            win_length=n_window,
-            window="hann",
-            center=False,
-        )
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
-        np.einsum("bf,ft->tb", weights, power, out=bands[first:last], optimize=False)
+    frames = Frames(n_fft, hop, n_window)
+    bands = np.empty((frames.count(samples.size), N_MEL_BANDS), np.float32)
+    for block, spectrum in frames.spectra(samples):
+        np.einsum("bf,ft->tb", weights, power(spectrum), out=bands[block], optimize=False)
     if frame_rate_hz != SAMPLE_RATE_HZ:
         bands = resample_poly(bands, SAMPLE_RATE_HZ, frame_rate_hz, axis=0)
     return np.ascontiguousarray(bands, np.float32)
@@ -96,9 +86,9 @@ def mel(audio: NDArray[Any], sample_rate_hz: int, *, definition: MelDefinition =
 def spectra(audio: NDArray[Any], sample_rate_hz: int) -> dict[str, Feature]:
     """Power spectrum and 80 mel bands, 64 frames a second, as CAT-WaveNet's release trains on.
 
-    Audio of another rate is resampled to 16 kHz. With a hop's 250 zeros before and after it, windows of 25 ms
-    (Hann, centred in 512 samples) give the power spectrum, `magnitude`; `mel80` weighs it with 80 bands,
-    equally spaced on the HTK scale from 0 to 8000 Hz and area-normalised as Slaney's.
+    Audio of another rate is resampled to 16 kHz (`for_spectra`). With a hop's 250 zeros before and after it,
+    windows of 25 ms (Hann, centred in 512 samples) give the power spectrum, `magnitude`; `mel80` weighs it
+    with 80 bands, equally spaced on the HTK scale from 0 to 8000 Hz and area-normalised as Slaney's.
 
     Args:
         audio: (n_samples,), finite, any scale (both scale with its square).
@@ -111,29 +101,45 @@ def spectra(audio: NDArray[Any], sample_rate_hz: int) -> dict[str, Feature]:
         ShapeError: the audio is not one-dimensional, or shorter than one frame.
         CorpusError: the audio has NaN or infinite samples, or too low a rate.
     """
-    import librosa
+    samples = np.pad(for_spectra(audio, sample_rate_hz), SPECTRA_HOP)
+    frames = Frames(SPECTRA_FFT, SPECTRA_HOP, SPECTRA_WINDOW)
+    magnitude = np.empty((frames.count(samples.size), SPECTRA_BANDS["magnitude"]), np.float32)
+    for block, spectrum in frames.spectra(samples):
+        magnitude[block] = power(spectrum).T
+    mel80 = np.einsum("bf,tf->tb", _mel80_weights(), magnitude, optimize=False)
+    return {"mel80": mel80, "magnitude": magnitude}
+
+
+def for_spectra(audio: NDArray[Any], sample_rate_hz: int) -> Audio:
+    """Audio at 16 kHz, of which `spectra` are made.
+
+    Args:
+        audio: (n_samples,), finite, any scale.
+        sample_rate_hz: samples a second, more than 10000.
+
+    Returns:
+        (n_samples at 16 kHz,) float32.
+
+    Raises:
+        ShapeError: the audio is not one-dimensional, or shorter than one frame.
+        CorpusError: the audio has NaN or infinite samples, or too low a rate.
+    """
     from scipy.signal import resample_poly
 
     samples = checked_audio(audio, -(-sample_rate_hz // SAMPLE_RATE_HZ), sample_rate_hz)
-    if sample_rate_hz != SPECTRA_RATE_HZ:
-        common = math.gcd(SPECTRA_RATE_HZ, sample_rate_hz)
-        samples = resample_poly(samples, SPECTRA_RATE_HZ // common, sample_rate_hz // common)
-    samples = np.pad(samples, SPECTRA_HOP)
-    n_frames = (samples.size - SPECTRA_FFT) // SPECTRA_HOP + 1
-    magnitude = np.empty((n_frames, SPECTRA_BANDS["magnitude"]), np.float32)
-    for first in range(0, n_frames, MEL_BLOCK_FRAMES):
-        last = min(first + MEL_BLOCK_FRAMES, n_frames)
-        spectrum = librosa.stft(
-            samples[first * SPECTRA_HOP : (last - 1) * SPECTRA_HOP + SPECTRA_FFT],
-            n_fft=SPECTRA_FFT,
-            hop_length=SPECTRA_HOP,
-            win_length=SPECTRA_WINDOW,
-            window="hann",
-            center=False,
-        )
-        magnitude[first:last] = (np.square(spectrum.real) + np.square(spectrum.imag)).T
-    weights = librosa.filters.mel(
+    if sample_rate_hz == SPECTRA_RATE_HZ:
+        return samples
+    common = math.gcd(SPECTRA_RATE_HZ, sample_rate_hz)
+    resampled: Audio = resample_poly(samples, SPECTRA_RATE_HZ // common, sample_rate_hz // common)
+    return resampled
+
+
+@cache
+def _mel80_weights() -> NDArray[np.float32]:
+    """(80, 257)."""
+    import librosa
+
+    weights: NDArray[np.float32] = librosa.filters.mel(
         sr=SPECTRA_RATE_HZ, n_fft=SPECTRA_FFT, n_mels=SPECTRA_MEL_BANDS, htk=True, norm="slaney"
     )
-    mel80 = np.einsum("bf,tf->tb", weights, magnitude, optimize=False)
-    return {"mel80": mel80, "magnitude": magnitude}
+    return weights

@@ -14,11 +14,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from harness.nn.attention import FeedForward
 from harness.nn.subjects import embedded
+from harness.predictor import Array
 
 POSITION_BASE = 10_000.0
 
@@ -58,6 +60,25 @@ class SubjectEmbedding(nn.Module):
         x = self.norm(x)  # the norm of the subject again
         y: Tensor = told + (self.feed_forward(x) + x)
         return y
+
+
+def check_positions(stored: Array, n_times: int, d_model: int) -> None:
+    """Compare a table of positions that a checkpoint holds with what is computed here.
+
+    Args:
+        stored: (n, d_model), with axes of length 1 anywhere; n is n_times or more.
+        n_times: of the window.
+        d_model: channels.
+
+    Raises:
+        ValueError: another shape, or other numbers (beyond what float16 rounds).
+    """
+    table = stored.reshape([n for n in stored.shape if n != 1] or [1])
+    if table.ndim != 2 or table.shape[0] < n_times or table.shape[1] != d_model:
+        raise ValueError(f"positions of shape {stored.shape}, expected ({n_times}, {d_model})")
+    off = float(np.abs(table[:n_times] - sinusoids(n_times, d_model).numpy()).max())
+    if not off < 1e-3:
+        raise ValueError(f"positions that differ from the transformer's by {off:.2g}, expected those")
 
 
 def sinusoids(n_times: int, d_model: int) -> Tensor:

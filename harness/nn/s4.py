@@ -35,6 +35,7 @@ from torch import Tensor, nn
 
 LATER = 1e-8
 DT_MIN, DT_MAX = 1e-3, 1e-1
+B_IMAG_MOST = 2.0  # of the imaginary part of an initial B, either way
 
 
 class System(NamedTuple):
@@ -50,6 +51,8 @@ class System(NamedTuple):
 class S4Kernel(nn.Module):
     """The kernel's parameters, under their usual names; they begin as HiPPO-LegS.
 
+    The imaginary part of B begins clipped, C and D are drawn from normal distributions.
+
     Args:
         d_model: channels.
         d_state: N, even.
@@ -58,6 +61,7 @@ class S4Kernel(nn.Module):
     def __init__(self, d_model: int, d_state: int = 64) -> None:
         super().__init__()
         A, B, P = hippo_legs(d_state)
+        B = torch.complex(B.real, B.imag.clamp(-B_IMAG_MOST, B_IMAG_MOST))
         self.A_real = nn.Parameter((-A.real).log().float().repeat(d_model, 1))
         self.A_imag = nn.Parameter((-A.imag).float().repeat(d_model, 1))
         self.B = nn.Parameter(torch.view_as_real(B).float().repeat(d_model, 1, 1))
@@ -144,18 +148,18 @@ class S4(nn.Module):
 
 
 class S4Block(nn.Module):
-    """S4 -> GELU -> dropout -> Linear to twice the channels -> GLU."""
+    """S4 -> dropout -> GELU -> dropout -> Linear to twice the channels -> GLU."""
 
     def __init__(self, d_model: int, d_state: int = 64, dropout: float = 0.0) -> None:
         super().__init__()
         self.s4 = S4(d_model, d_state)
-        self.dropout = nn.Dropout(dropout)
+        self.drop_before, self.drop_after = nn.Dropout(dropout), nn.Dropout(dropout)
         self.output = nn.Linear(d_model, 2 * d_model)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, t, d) -> the same shape; causal."""
-        y = F.gelu(self.s4(x))
-        return F.glu(self.output(self.dropout(y)), dim=-1)
+        y = F.gelu(self.drop_before(self.s4(x)))
+        return F.glu(self.output(self.drop_after(y)), dim=-1)
 
 
 @cache

@@ -4,6 +4,8 @@
     config    the net's configuration, JSON
     subjects  ids of the subjects that the net has learned, in the order of its table, JSON; only where
               it has one
+    zscore    how EEG is scaled before the net sees it: "n", z-scored, also where the file does not say;
+              "n-1", with the deviation of n - 1; "none", as it is
 
 A predictor builds its net from the file alone. A file that does not say, or says another net or another
 number of bands or EEG channels, or lacks a tensor is refused. A configuration written before nets knew how
@@ -17,11 +19,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from harness.errors import shorten
+from harness.errors import counted, shorten
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -109,10 +113,66 @@ def load_net(
         raise _refusal(path, f"metadata that builds no net ({error})", f"those of {net.__name__}") from None
     n_subjects = getattr(built_from, "n_subjects", len(subjects))
     if len(subjects) != n_subjects:
-        raise _refusal(path, f"metadata of {len(subjects)} subjects", f"those of its table of {n_subjects}")
+        raise _refusal(
+            path, f"metadata of {counted(len(subjects), 'subject')}", f"those of its table of {n_subjects}"
+        )
     _check_tensors(path, built.state_dict(), tensors)
     built.load_state_dict(tensors)
     return Loaded(built.eval(), subjects)
+
+
+def check_state(
+    expected: Mapping[str, Tensor],
+    arrived: Mapping[str, NDArray[Any]],
+    released: Mapping[str, str] = MappingProxyType({}),
+    *,
+    sized: bool = True,
+) -> None:
+    """Refuse a converted state that is not a net's, every fault at once.
+
+    Args:
+        expected: the net's own state.
+        arrived: what an importer made of a release's tensors.
+        released: our name -> the release's, for messages.
+        sized: whether the net has the sizes of what arrived. Where they could not be read, shapes are said
+            only where the names are right.
+
+    Raises:
+        ValueError: tensors that are missing, that the net does not have, or that have another shape.
+    """
+    missing = [name for name in expected if name not in arrived]
+    foreign = [released.get(name, name) for name in arrived if name not in expected]
+    shapes = [
+        f"{released.get(name, name)} {tuple(arrived[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in arrived and tuple(arrived[name].shape) != tuple(tensor.shape)
+    ]
+    if (missing or foreign) and not sized:
+        shapes = []
+    kinds = (
+        (missing, "no tensor for"),
+        (foreign, "tensors that the release does not have:"),
+        (shapes, "shapes:"),
+    )
+    problems = [f"{what} {shorten(names, 5)}" for names, what in kinds if names]
+    if problems:
+        raise ValueError("; ".join(problems))
+
+
+def said_zscore(path: Path, known: tuple[str, ...]) -> str:
+    """How a weights file says that EEG is scaled, ``n`` where it does not say.
+
+    Args:
+        path: the file.
+        known: what it may say.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    said = _read(path)[0].get("zscore", "n")
+    if said not in known:
+        raise _refusal(path, f"metadata zscore {said!r}", f"one of {', '.join(known)}")
+    return said
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

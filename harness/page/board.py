@@ -9,11 +9,21 @@ import numpy as np
 from markupsafe import Markup
 
 from harness.boards.board import BoardName
-from harness.boards.cells import BELOW_THE_LINE, CONSTANT, board_notes, counted, row_cells, span
+from harness.boards.cells import (
+    BELOW_THE_LINE,
+    CONSTANT,
+    ablation_cells,
+    board_notes,
+    row_cells,
+    seed_cells,
+    span,
+)
+from harness.boards.formats import ABLATIONS
 from harness.boards.papers.official import DATA, WHY_UNPAIRED, official_teams
 from harness.boards.ranking import LEVEL, Ranking, tie_groups
 from harness.boards.row import Row
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
+from harness.errors import counted
 from harness.page.names import system_file
 from harness.page.svg import Box, Dot, boxes, dots, runs, ties
 from harness.scoring.measures import DEFAULT, MEASURES
@@ -56,6 +66,7 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
     if any(CONSTANT in row for row in rows):
         place = next((i for i, one in enumerate(others, start=1) if one.name == "cosine"), 0)
         further.insert(place, (CONSTANT, True))
+    ablations = [ablation_cells(row) for row in ranking.ablations]
     return {
         "title": board_words(board.name),
         "data": SIMULATED_WORDS if board.simulated else f"real EEG: {board.name.corpus}",
@@ -70,8 +81,13 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
         "by": by,
         "further": further,
         "stimuli": ("on unseen", "on seen") if stimuli else (),
-        "rows": rows[: board.n_above_the_line],
-        "below": rows[board.n_above_the_line :],
+        "rows": rows[: ranking.n_above_the_line],
+        "below": rows[ranking.n_above_the_line :],
+        "several": any(row.seeds for row in ranking.rows),
+        "ablations": ablations,
+        "ablation_heads": max((list(row) for row in ablations), key=len, default=[]),
+        "ablations_words": ABLATIONS,
+        "trainings": [cells for row in (*ranking.rows, *ranking.ablations) for cells in seed_cells(row)],
         "below_words": BELOW_THE_LINE,
         "dots_picture": _board_dots(ranking.rows) if rows else None,
         "ties": _board_ties(ranking, names) if 1 < len(names) <= MOST_PAIRS else None,
@@ -144,7 +160,7 @@ def _board_dots(rows: Sequence[Row]) -> Markup:
         systems,
         "dots",
         f"Mean {best.score.measure.title} of each system, with its 95 % interval and its band of chance",
-        f"{len(systems)} systems from the best mean down; the best is {best.system} with"
+        f"{counted(len(systems), 'system')} from the best mean down; the best is {best.system} with"
         f" {best.score.value:.4f}. The same numbers stand in the table above.",
     )
 

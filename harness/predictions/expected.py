@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.errors import MAX_SHOWN, Fault, PredictionsError, raise_all
+from harness.errors import MAX_SHOWN, Fault, PredictionsError, counted, raise_all
 from harness.features.catalogue import N_MEL_BANDS
 
 BYTES_PER_NUMBER = 48
@@ -30,8 +30,8 @@ class SegmentForm:
 
     Attributes:
         n_times: frames; None where any number of them will do (hidden references).
-        n_bands: columns: 10 for mel, 1 for envelope.
-        feature: ``mel`` or ``envelope``.
+        n_bands: columns, the feature's numbers a frame.
+        feature: its name.
     """
 
     n_times: int | None
@@ -47,8 +47,7 @@ class SegmentForm:
 
     def __str__(self) -> str:
         n_times = "any" if self.n_times is None else self.n_times
-        bands = "n_mel_bands" if self.feature == "mel" else "n_bands"
-        return f"({n_times}, {self.n_bands}) (n_times, {bands})"
+        return f"({n_times}, {self.n_bands}) (n_frames, n_bands)"
 
     def fault(self, where: str, shape: tuple[int, ...]) -> Fault | None:
         """Say what is wrong with ``shape``; None where nothing is."""
@@ -68,7 +67,7 @@ class SegmentForm:
         if n_times == self.n_bands and (n_bands == self.n_times or self.n_times is None):
             return "Axes look swapped: save array.T."
         if n_bands != self.n_bands:
-            return f"The scored feature is {self.feature}: {_count(self.n_bands, 'number')} a frame."
+            return f"The scored feature is {self.feature}: {counted(self.n_bands, 'number')} a frame."
         if (n_times, self.n_times) == BASELINE_TIMES:
             return (
                 "1905 frames are what a valid convolution leaves, as in the organisers' linear "
@@ -84,8 +83,8 @@ class Expected:
     Attributes:
         segment_ids: subject -> its segment ids, both in order.
         n_times: frames of every segment.
-        n_bands: columns of every segment: 10 for mel, 1 for envelope.
-        feature: ``mel`` or ``envelope``.
+        n_bands: columns of every segment, the feature's numbers a frame.
+        feature: its name.
     """
 
     segment_ids: Mapping[str, Sequence[str]]
@@ -101,7 +100,7 @@ class Expected:
     def most_bytes(self, subject: str) -> int:
         """The most bytes that the JSON file of ``subject`` may hold."""
         ids = self.segment_ids[subject]
-        # Room for the mel even where the envelope is asked, so that its shape can be told.
+        # Room for ten bands where fewer are asked, so that the shape of another feature can be told.
         numbers = len(ids) * self.n_times * max(self.n_bands, N_MEL_BANDS)
         return BYTES_PER_NUMBER * numbers + 6 * sum(map(len, ids)) + SLACK_BYTES
 
@@ -151,7 +150,3 @@ def segment_name(subject: str, segment_id: str) -> str:
     """Name a segment across subjects: in messages, and as the key in an npz file."""
     own = segment_id.startswith(f"{subject}_")
     return segment_id if own else f"{subject}/{segment_id}"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import Fault, PredictionsError, did_you_mean, shorten, show
+from harness.errors import Fault, PredictionsError, counted, did_you_mean, shorten, show
 from harness.files import file_sha256
 from harness.npy import SUFFIX
 from harness.predictions.containers import Container, is_archive, open_container, subject_files
@@ -248,7 +248,7 @@ def _read_npz(
         if key in known:
             continue
         if faults.room("unknown segments"):
-            wanted = f"one of {len(known)} names such as '{show(min(known, default=''))}'"
+            wanted = f"one of {counted(len(known), 'name')} such as '{show(min(known, default=''))}'"
             fault = Fault(show(key), "unknown segment", wanted, did_you_mean(key, known))
             faults.add("unknown segments", fault)
         else:
@@ -279,7 +279,7 @@ def _array_names(container: Container, faults: FaultList) -> dict[str, None]:
 
 def _for_each(what: str, subjects: Sized) -> str:
     n = len(subjects)
-    return f"{what} for each of {n} subjects" if n > 1 else f"{what} for the subject"
+    return f"{what} for each of {counted(n, 'subject')}" if n > 1 else f"{what} for the subject"
 
 
 def _unknown_file(file: str, expected: str, remedy: str = "") -> Fault:

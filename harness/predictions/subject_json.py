@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from harness.errors import Fault, PredictionsError, did_you_mean, show
+from harness.errors import Fault, PredictionsError, counted, did_you_mean, show
 from harness.predictions.expected import FaultList, SegmentForm, segment_name
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _split(
     n_quotes = data.count(b'"')
     if segment_ids is not None and n_quotes > 20 * len(segment_ids) + 2 * _NAMES_SLACK:
         arrived = f"{n_quotes} quotation marks"
-        expected = f"the ids of {len(segment_ids)} segments, and numbers only"
+        expected = f"the ids of {counted(len(segment_ids), 'segment')}, and numbers only"
         faults.add("unreadable files", Fault(file, arrived, expected))
         return {}
     try:
@@ -273,7 +273,7 @@ def _value_fault(raw: msgspec.Raw, where: str, form: SegmentForm, error: Excepti
         return fault or Fault(where, f"unreadable ({error})")
     for i, row in enumerate(value):
         if not isinstance(row, list):
-            return Fault(where, f"row {i} is {_name(row)}", f"a list of {form.n_bands} numbers")
+            return Fault(where, f"row {i} is {_name(row)}", f"a list of {counted(form.n_bands, 'number')}")
         for j, number in enumerate(row):
             if not isinstance(number, _Number):
                 return Fault(where, f"{_name(number)} at row {i}, column {j}", "a number")
@@ -287,7 +287,7 @@ def _ragged_fault(rows: list[list[float]], where: str, form: SegmentForm) -> Fau
     """Say which row has another length than the first."""
     first = len(rows[0])
     i = next((i for i, row in enumerate(rows) if len(row) != first), 0)
-    arrived = f"row 0 has {first} numbers and row {i} has {len(rows[i])}"
+    arrived = f"row 0 has {counted(first, 'number')} and row {i} has {len(rows[i])}"
     return Fault(where, arrived, f"numbers of shape {form}")
 
 

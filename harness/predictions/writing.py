@@ -231,7 +231,7 @@ def _check_subject(subject: str, segments: Mapping[str, Array], seen: set[str]) 
             arrived = f"dtype {array.dtype}"
             raise PredictionsError(Fault(where, arrived, "float32 or float64"))
         if array.ndim != 2 or 0 in array.shape:
-            raise PredictionsError(Fault(where, f"shape {array.shape}", "(n_times, n_bands)"))
+            raise PredictionsError(Fault(where, f"shape {array.shape}", "(n_frames, n_bands)"))
         n_wrong = array.size - int(np.isfinite(array).sum())
         if n_wrong:
             arrived = f"{n_wrong} of {array.size} numbers are NaN or infinite"

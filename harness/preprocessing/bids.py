@@ -91,8 +91,8 @@ def find_recordings(root: Path) -> tuple[list[RawRecording], list[str]]:
     if not root.is_dir():
         raise CorpusError(Fault(str(root), "no such folder", "the root of a BIDS data set"))
     found: dict[tuple[Path, str], RawRecording] = {}
-    remarks = []
-    for path in _files_of_subjects(root):
+    files, remarks = _files_of_subjects(root)
+    for path in files:
         plain = path.with_suffix("") if path.suffix == ".gz" else path
         if plain.suffix not in SUFFIXES:
             continue
@@ -248,15 +248,20 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
         ) from None
 
 
-def _files_of_subjects(root: Path) -> Iterator[Path]:
-    """Files of all subjects, links followed, each folder once."""
-    seen = set()
+def _files_of_subjects(root: Path) -> tuple[list[Path], list[str]]:
+    """Files of all subjects, links followed, each folder once; and remarks on links to one that was read."""
+    found: list[Path] = []
+    remarks = []
+    seen: dict[str, str] = {}
     for subject in sorted(root.glob("sub-*")):
         for folder, subfolders, files in os.walk(subject, followlinks=True):
             real = os.path.realpath(folder)
+            name = Path(folder).relative_to(root).as_posix()
             if real in seen:
+                remarks.append(f"{name}: left out, it leads to {seen[real]}, which was read already")
                 subfolders.clear()
                 continue
-            seen.add(real)
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            yield from (Path(folder, name) for name in sorted(files) if not name.startswith("."))
+            seen[real] = name
+            subfolders[:] = sorted(one for one in subfolders if not one.startswith("."))
+            found += [Path(folder, one) for one in sorted(files) if not one.startswith(".")]
+    return found, remarks

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,13 +27,11 @@ FLAT_MICROVOLT: Final = 0.05
 WILD_RATIO: Final = 10.0
 
 
-@dataclass(frozen=True)
-class StimulusResult:
-    """EEG for one stimulus.
+class StimulusFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the EEG for one stimulus.
 
     Attributes:
         stimulus: its name.
-        eeg: (n_channels, n_times) float32, microvolts.
         seconds: how long the EEG is.
         triggers_found: in the EEG; None without triggers.
         triggers_expected: in the track; None without triggers.
@@ -41,12 +40,21 @@ class StimulusResult:
     """
 
     stimulus: str
-    eeg: Eeg
-    seconds: float
+    seconds: float = 0.0
     triggers_found: int | None = None
     triggers_expected: int | None = None
     drift_ppm: float | None = None
     remarks: tuple[str, ...] = ()
+
+
+class StimulusResult(StimulusFacts, frozen=True, kw_only=True):
+    """EEG for one stimulus.
+
+    Attributes:
+        eeg: (n_channels, n_times) float32, microvolts.
+    """
+
+    eeg: Eeg
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ def process(
         run.rate_hz = rate_hz
         for step in recipe.steps[len(before) + 1 :]:
             made = run.apply(step, made)
-        stimuli.append(replace(one, eeg=made, seconds=made.shape[1] / run.rate_hz))
+        stimuli.append(msgspec.structs.replace(one, eeg=made, seconds=made.shape[1] / run.rate_hz))
     return RecordingResult(
         seconds,
         rate_hz,
@@ -327,7 +335,12 @@ def _aligned(
     if late > 1 / 64:
         remarks.append(f"the first trigger, where the EEG begins, is {late:.3f} s into the stimulus")
     return StimulusResult(
-        event.stimulus, made.eeg, 0.0, int(places.size), int(track.size), drift, tuple(remarks)
+        stimulus=event.stimulus,
+        eeg=made.eeg,
+        triggers_found=int(places.size),
+        triggers_expected=int(track.size),
+        drift_ppm=drift,
+        remarks=tuple(remarks),
     )
 
 
@@ -367,7 +380,7 @@ def _cut_at(event: Event, eeg: Eeg, rate_hz: float, audio_seconds: float | None)
                 )
             )
         remarks = (f"the recording ended {lacking:.2f} s before the stimulus",)
-    return StimulusResult(event.stimulus, made, 0.0, remarks=remarks)
+    return StimulusResult(stimulus=event.stimulus, eeg=made, remarks=remarks)
 
 
 def _check_lengths(what: str, seconds: float, audio_seconds: float | None) -> None:

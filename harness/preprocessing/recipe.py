@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
-from harness.errors import CorpusError, Fault, UsageError, did_you_mean, raise_all
+from harness.errors import CorpusError, Fault, UsageError, counted, did_you_mean, raise_all
 from harness.files import read_regular
 from harness.schemas.documents import parse_toml
 
@@ -220,7 +220,7 @@ def _channels(table: object, where: str) -> tuple[Channels, list[Fault]]:
     if isinstance(channels, Fault):
         return Channels(), [channels]
     if channels.other_names and len(channels.other_names) != len(channels.names):
-        arrived = f"{len(channels.other_names)} names"
+        arrived = counted(len(channels.other_names), "name")
         expected = f"{len(channels.names)}, as many as names"
         return channels, [Fault(f"{where}: other_names", arrived, expected)]
     return channels, []
@@ -265,7 +265,7 @@ def _order_faults(where: str, steps: tuple[Step, ...]) -> list[Fault]:
         faults.append(
             Fault(
                 f"{where}: steps",
-                f"{len(cuts)} steps that cut the recording",
+                f"{counted(len(cuts), 'step')} that cut the recording",
                 "one of align_to_triggers and cut_at_events, once",
             )
         )

@@ -12,33 +12,21 @@ from typing import Final, Literal
 
 import msgspec
 
-from harness.errors import shorten
-from harness.preprocessing.process import RecordingResult
+from harness.errors import counted, shorten
+from harness.preprocessing.process import RecordingResult, StimulusFacts
 
 NAME: Final = "prepare-report"
 Outcome = Literal["prepared", "skipped", "failed"]
 
 
-class StimulusHeard(msgspec.Struct, frozen=True, kw_only=True):
-    """EEG for one stimulus, as in `harness.preprocessing.process.StimulusResult`.
+class StimulusHeard(StimulusFacts, frozen=True, kw_only=True):
+    """EEG for one stimulus, in a file.
 
     Attributes:
-        stimulus: its name.
         file: relative to the folder of all preprocessed EEG.
-        seconds: how long the EEG is.
-        triggers_found: in the EEG; None without triggers.
-        triggers_expected: in the track; None without triggers.
-        drift_ppm: how much faster the EEG's clock runs; None without triggers.
-        remarks: what was added, left out or odd.
     """
 
-    stimulus: str
     file: str
-    seconds: float
-    triggers_found: int | None = None
-    triggers_expected: int | None = None
-    drift_ppm: float | None = None
-    remarks: tuple[str, ...] = ()
 
 
 class RecordingEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,13 +116,9 @@ def recording_entry(name: str, result: RecordingResult, files: Sequence[str]) ->
     """The entry of a recording that was prepared; ``files`` has one path a stimulus."""
     heard = tuple(
         StimulusHeard(
-            stimulus=one.stimulus,
-            file=file,
-            seconds=one.seconds,
-            triggers_found=one.triggers_found,
-            triggers_expected=one.triggers_expected,
+            **{name: getattr(one, name) for name in StimulusFacts.__struct_fields__ if name != "drift_ppm"},
             drift_ppm=None if one.drift_ppm is None else round(one.drift_ppm, 2),
-            remarks=one.remarks,
+            file=file,
         )
         for one, file in zip(result.stimuli, files, strict=True)
     )
@@ -171,7 +155,7 @@ def summary(report: Report) -> str:
         f" prepared by the recipe {report.recipe} ({report.recipe_sha256[:12]})"
     )
     if skipped := report.count("skipped"):
-        line += f", {skipped} recordings without a stimulus skipped"
+        line += f", {counted(skipped, 'recording')} without a stimulus skipped"
     if report.failed:
         line += f", {len(report.failed)} failed"
     return line

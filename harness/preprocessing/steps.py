@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import CorpusError, Fault
+from harness.errors import CorpusError, Fault, counted
 
 Eeg = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -193,7 +193,7 @@ def wiener_filter(
         raise CorpusError(
             Fault(
                 "wiener_filter",
-                f"{n_clean} samples without eye artefact",
+                f"{counted(n_clean, 'sample')} without eye artefact",
                 f"more than {n_inputs}, the filter's inputs",
                 "Too short a recording, or one with little but artefacts.",
             )
@@ -346,7 +346,7 @@ def _check_length(eeg: Eeg, n_least: int, rate_hz: float) -> None:
         raise CorpusError(
             Fault(
                 "filter",
-                f"{eeg.shape[1]} samples at {rate_hz:g} Hz",
+                f"{counted(eeg.shape[1], 'sample')} at {rate_hz:g} Hz",
                 f"at least {n_least}",
                 "The recording is too short to be filtered.",
             )

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import CorpusError, Fault
+from harness.errors import CorpusError, Fault, counted
 from harness.features.audio import LoadedAudio, load_audio
 from harness.features.catalogue import N_MEL_BANDS, SAMPLE_RATE_HZ
 
@@ -101,7 +101,7 @@ def make_features(path: Path, names: tuple[str, ...]) -> MadeFeatures:
         remarks.append(f"{path.name}: {rate_hz} Hz is no multiple of 64, mel frames run a little ahead")
     n_silent = n_silent_bands(rate_hz) if "mel-28" in names else 0
     if n_silent:
-        remarks.append(f"{path.name}: {n_silent} bands of mel-28 are silent at {rate_hz} Hz")
+        remarks.append(f"{path.name}: {counted(n_silent, 'band')} of mel-28 are silent at {rate_hz} Hz")
     try:
         features = {name: functions[name](audio, rate_hz) for name in names}
     except HarnessError as error:

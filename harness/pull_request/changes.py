@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from harness.errors import Fault, UsageError, shorten
+from harness.errors import Fault, UsageError, counted, shorten
 from harness.files import read_regular
 from harness.git import git, repository, try_git
 from harness.submission.find import SUBMISSION_FOLDERS
@@ -52,6 +52,8 @@ RUN_UNASKED = frozenset(
         ".pre-commit-config.yaml",
         ".envrc",
         ".gitmodules",
+        ".gitattributes",  # what git writes into other people's files, which moves their hashes
+        ".lfsconfig",
     )
 )
 _RUN_UNASKED_SUFFIXES = (".pth",)
@@ -234,9 +236,10 @@ def edits(changes: Changes, *, by_base: bool = False) -> list[Remark]:
 def _run_unasked(changes: Changes) -> list[Remark]:
     """Files outside the submissions that somebody's tools would run; only tests that are there may change."""
     remarks = []
-    submissions = changes.below(*SUBMISSION_FOLDERS)
+    # In a package's own folder such files are code like any other; beside packages they are not.
+    packages = {path for path in changes.below(*SUBMISSION_FOLDERS) if path.count("/") > 1}
     for path, kind in changes.paths.items():
-        if path in submissions or kind == "removed" or not _runs_unasked(PurePosixPath(path)):
+        if path in packages or kind == "removed" or not _runs_unasked(PurePosixPath(path)):
             continue
         stop = not (kind == "modified" and path.startswith("tests/"))
         verb = "adds" if kind == "added" else "edits"
@@ -257,7 +260,7 @@ def _runs_unasked(path: PurePosixPath) -> bool:
 
 
 def _files(paths: list[str]) -> str:
-    return f"{len(paths)} file{'' if len(paths) == 1 else 's'} ({shorten(paths)})"
+    return f"{counted(len(paths), 'file')} ({shorten(paths)})"
 
 
 def _names(listed: bytes) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.conventions import SIMULATED_WORDS, labels_words
-from harness.errors import Fault, RecordError, raise_all
+from harness.errors import Fault, RecordError, counted, raise_all
 from harness.files import read_regular
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
@@ -183,10 +183,7 @@ def _own(own: Mapping[str, Any], cut: _Cut) -> str:
 def _board(board: Mapping[str, Any], cut: _Cut) -> str:
     corpus = SIMULATED_WORDS if board["simulated"] else board["corpus"]
     n_rows = len(board["rows"])
-    sizes = [
-        f"{number} {what}{'' if number == 1 else 's'}"
-        for number, what in ((n_rows, "system"), (board["subjects"], "subject"))
-    ]
+    sizes = [counted(number, what) for number, what in ((n_rows, "system"), (board["subjects"], "subject"))]
     title = (
         f"**{corpus}, split {board['split']}, part {board['part']}, feature {board['feature']}"
         f"{_ranked_by(board)}: {', '.join(sizes)}**"
@@ -302,4 +299,4 @@ def _change(row: Mapping[str, Any]) -> str:
 def _left_out(number: int, what: str) -> list[str]:
     if number <= 0:
         return []
-    return ["", f"*{number} {what}{'' if number == 1 else 's'} left out here; the run's artifact has all.*"]
+    return ["", f"*{counted(number, what)} left out here; the run's artifact has all.*"]

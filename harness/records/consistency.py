@@ -6,9 +6,10 @@ hand are found, since they change one number and not those that follow from it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.errors import Fault
+from harness.errors import Fault, counted
 from harness.records.bands import ChanceBands, chance_of
 from harness.records.record import DECLARED, TAMPERED, VERIFIED, MeasureResult, Record
 from harness.scoring.blind import is_beyond_chance, is_no_evidence, paired_p
@@ -19,6 +20,7 @@ from harness.scoring.statistics import STATISTICS_VERSION
 
 # A mean that is computed again agrees up to rounding.
 SAME_MEAN = 1e-9
+_SUBMISSION_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 REMEDY = "It was edited after it was scored: score it again, or restore it."
 
 
@@ -135,7 +137,7 @@ def _measure(record: Record, by: Measure, result: MeasureResult) -> _Found:
                 f"{place}: subjects: {name}",
                 f"{result.subjects[name]:.6f}",
                 f"{low / one.segments:.6f} to {high / one.segments:.6f}, since {len(one.missing)} of"
-                f" {one.segments} segments count 0",
+                f" {counted(one.segments, 'segment')} count 0",
             )
     if result.segments_undefined > present:
         yield (
@@ -184,6 +186,8 @@ def _without_brain(record: Record) -> _Found:
 def _controls(record: Record) -> _Found:
     if not record.controls:
         return
+    if not record.statistics_version:
+        yield "statistics_version", "none", "one, since controls are as old as the number"
     controls, blind, by = record.controls, record.controls.blind, record.ranked
     place = "controls: blind"
     if list(blind.subjects) != list(record.subjects):
@@ -292,8 +296,18 @@ def _system(record: Record) -> _Found:
         if (said is not None) != (key in hashes):
             expected = "a value" if key in hashes else "null"
             yield f"submission: {key}", _words(said), f"{expected} for {system.kind}"
+    if system.training is not None and (handed_in or system.members):
+        kind = "predictions" if handed_in else "an ensemble"
+        yield "submission: training", f"seed {system.seed}", f"no such key for {kind}"
+    if system.ablation_of is not None and (handed_in or system.ablation_of == system.variant):
+        yield "submission: ablation_of", system.ablation_of, "another variant, and none for predictions"
     if handed_in and system.weights_sha256 is not None:
         yield "submission: weights_sha256", _words(system.weights_sha256), "null for predictions"
+    # The name is looked for below baselines/ and submissions/, and names the record's file.
+    if not handed_in and not _SUBMISSION_NAME.fullmatch(system.name):
+        yield "submission: name", repr(system.name[:60]), "lower-case words joined by hyphens"
+    if "/" in system.name or system.name.startswith("."):
+        yield "submission: name", repr(system.name[:60]), "the name of a file, without a folder, not hidden"
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -179,19 +179,32 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     stimuli_missing: tuple[str, ...] | UnsetType = UNSET
 
 
-class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the systems that an ensemble averages."""
+class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of the systems that an ensemble averages; ``seed`` tells several trainings of it apart."""
 
     name: str
     version: str
     variant: str
     code_sha256: str
     weights_sha256: str | None
+    seed: int | None = None
 
     @property
     def title(self) -> str:
-        """The name, with the variant in brackets where it has one of its own."""
-        return _title(self.name, self.variant)
+        """The name, with the variant in brackets where it has one of its own, and the seed."""
+        return _title(self.name, self.variant) + _of_seed(self.seed)
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """Which training of a system its weights are.
+
+    Attributes:
+        seed: of this one of several; None where a training draws nothing at random, and there is one only.
+        recipe_sha256: of recipe, split and data, which are the same for all seeds of a system.
+    """
+
+    seed: int | None
+    recipe_sha256: str
 
 
 class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -205,6 +218,8 @@ class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         code_sha256: of everything that decides a prediction but the weights.
         weights_sha256: of the weights file; None where there is none.
         predictions_sha256: of the predictions that were handed in; None for a submission.
+        training: which of several trainings, or that there can be one only; None where that is not known.
+        ablation_of: the variant that this one is an ablation of; None where it is a system of its own.
         members: of an ensemble, in its order; else empty.
     """
 
@@ -215,6 +230,8 @@ class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code_sha256: str | None
     weights_sha256: str | None
     predictions_sha256: str | None
+    training: Training | None = None
+    ablation_of: str | None = None
     members: tuple[Member, ...] = ()
 
     @property
@@ -223,9 +240,20 @@ class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return _title(self.name, self.variant)
 
     @property
+    def seed(self) -> int | None:
+        """Of its training, where it is one of several; else None."""
+        return self.training.seed if self.training else None
+
+    @property
+    def title_with_seed(self) -> str:
+        """The title, and the seed where it is one of several trainings."""
+        return self.title + _of_seed(self.seed)
+
+    @property
     def stem(self) -> str:
         """The name of its record's file, without suffix."""
-        return self.name if self.variant in (None, DEFAULT_VARIANT) else f"{self.name}-{self.variant}"
+        stem = self.name if self.variant in (None, DEFAULT_VARIANT) else f"{self.name}-{self.variant}"
+        return stem if self.seed is None else f"{stem}.seed-{self.seed}"
 
 
 class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -299,8 +327,10 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
         isolation: what kept the predictor apart: ``bubblewrap``, ``landlock`` or ``none``; absent for
             predictions that were handed in, and where a submission's were made by another job.
         order_seed: of the order in which segments were asked, secret while the run lasted; absent likewise.
+        gpu: true where device files of graphics processors were handed through the isolation; else absent.
         training: how far the records of training are to be believed on this machine: ``verified``, signed by
             it; ``declared``, the author's word; ``tampered``, changed since it signed them; absent without.
+        training_seal: by which the machine that calls them verified knows its word again.
     """
 
     finished: str
@@ -310,7 +340,9 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     processors: int
     isolation: str | UnsetType = UNSET
     order_seed: str | UnsetType = UNSET
+    gpu: bool | UnsetType = UNSET
     training: str | UnsetType = UNSET
+    training_seal: str | UnsetType = UNSET
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -337,6 +369,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         controls: what it scores without the EEG; absent where that was not measured.
         without_brain: what predictions score that no EEG went into, name -> score; absent where no measure
             needs the training part.
+        weights_notes: what the manifest says that a reader must know of the weights; absent for nothing.
         scorer_version: of ``harness.scoring``.
         statistics_version: of the interval and of chance; absent in records older than the number.
         environment: package -> version.
@@ -361,6 +394,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     stimuli: SeenAndUnseen | UnsetType = UNSET
     controls: Controls | UnsetType = UNSET
     without_brain: Mapping[str, WithoutBrain] | UnsetType = UNSET
+    weights_notes: tuple[str, ...] | UnsetType = UNSET
     scorer_version: int
     statistics_version: int | UnsetType = UNSET
     environment: Mapping[str, str]
@@ -462,6 +496,7 @@ def build_record(
     without_brain: Mapping[str, WithoutBrain] | None = None,
     stimuli_missing: tuple[str, ...] = (),
     classifiers: Mapping[str, Classifier] | None = None,
+    weights_notes: tuple[str, ...] = (),
 ) -> Record:
     """Put a score and its provenance into one record.
 
@@ -483,6 +518,7 @@ def build_record(
         without_brain: what predictions score that no EEG went into; None or empty where not measured.
         stimuli_missing: stimuli of the part that the corpus lacks.
         classifiers: what a measure's classifier was trained on -> the classifier.
+        weights_notes: what the manifest says that a reader must know of the weights.
 
     Raises:
         RecordError: the record is not valid by its schema.
@@ -528,6 +564,7 @@ def build_record(
         stimuli=stimuli or UNSET,
         controls=controls or UNSET,
         without_brain=without_brain or UNSET,
+        weights_notes=weights_notes or UNSET,
         scorer_version=SCORER_VERSION,
         statistics_version=STATISTICS_VERSION,
         environment=environment,
@@ -582,6 +619,10 @@ def name_faults(name: str, where: str) -> list[Fault]:
 
 def _title(name: str, variant: str | None) -> str:
     return name if variant in (None, DEFAULT_VARIANT) else f"{name} ({variant})"
+
+
+def _of_seed(seed: int | None) -> str:
+    return "" if seed is None else f", seed {seed}"
 
 
 def _measure_result(

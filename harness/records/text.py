@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.conventions import SIMULATED_WORDS, labels_words
+from harness.errors import counted
 from harness.records.record import DECLARED, TAMPERED, VERIFIED, CorpusData, Measured, Record, SubjectResult
 from harness.records.stimuli import StimulusGroup
 from harness.records.without_brain import TITLES
@@ -46,7 +49,7 @@ def record_text(record: Record) -> str:
         disable_numparse=[0, len(headers) - 1] if flagged else [0],
     )
     parts = [
-        f"{record.submission.title} on {corpus_text(record.corpus)}, split {record.split.name},"
+        f"{record.submission.title_with_seed} on {corpus_text(record.corpus)}, split {record.split.name},"
         f" part {record.split.part}, feature {record.feature}",
         subjects,
     ]
@@ -123,7 +126,7 @@ def blind_lines(record: Record) -> list[str]:
     line = f"without the EEG {blind.value:.4f}"
     if blind.ci95 is not None:
         line += ", 95 % interval {:.4f} to {:.4f}".format(*blind.ci95)
-    line += f" ({blind.segments} surrogates{', a sample' if blind.sampled else ''})"
+    line += f" ({counted(blind.segments, 'surrogate')}{', a sample' if blind.sampled else ''})"
     band = blind.chance.band
     if band is not None:
         line += ", chance {:.4f} to {:.4f}".format(*band)
@@ -157,11 +160,14 @@ def flag_lines(record: Record) -> list[str]:
     lines = []
     if record.split.flag:
         lines.append(f"FLAGGED: split {record.split.name}: {record.split.flag}")
-    for what, names in (("subjects", flags.subjects_missing), ("stimuli", flags.stimuli_missing or ())):
+    kinds = (
+        ("subject", "subjects", flags.subjects_missing),
+        ("stimulus", "stimuli", flags.stimuli_missing or ()),
+    )
+    for one, many, names in kinds:
         if names:
-            lines.append(
-                f"PARTIAL: {len(names)} {what} of the part are not in the corpus: {', '.join(names)}"
-            )
+            said = f"1 {one} of the part is" if len(names) == 1 else f"{len(names)} {many} of the part are"
+            lines.append(f"PARTIAL: {said} not in the corpus: {', '.join(names)}")
     if record.isolation in NOT_ISOLATED:
         lines.append(NOT_ISOLATED[record.isolation])
     mismatched = record.ranked.chances.mismatched_segments
@@ -176,25 +182,45 @@ def flag_lines(record: Record) -> list[str]:
             " they have seen is not known"
         )
     lines += control_flags(record)
+    lines += [f"Weights: {note}" for note in record.weights_notes or ()]
     if flags.segments_missing:
-        lines.append(f"{flags.segments_missing} segments without a prediction count 0")
+        lines.append(_count_0(flags.segments_missing, "without a prediction"))
     by_pearson = DEFAULT in record.measure_names  # a constant has no Pearson r, and may have a cosine
     if flags.segments_constant and by_pearson:
-        lines.append(f"{flags.segments_constant} segments with a constant prediction count 0")
+        lines.append(_count_0(flags.segments_constant, "with a constant prediction"))
     if flags.references_constant and by_pearson:
-        lines.append(f"{len(flags.references_constant)} segments with a constant reference count 0")
+        lines.append(_count_0(len(flags.references_constant), "with a constant reference"))
     for name, result in (record.measures or {}).items():
         if result.segments_undefined:
             title = measure(name).title
-            lines.append(f"{result.segments_undefined} segments without a value by the {title} count 0")
+            lines.append(_count_0(result.segments_undefined, f"without a value by the {title}"))
     return lines
+
+
+def _count_0(number: int, which: str) -> str:
+    return f"{counted(number, 'segment')} {which} {'counts' if number == 1 else 'count'} 0"
 
 
 def _stimulus_line(record: Record, words: str, group: StimulusGroup) -> str:
     line = f"{record.ranked.measure.heading} on {words} stimuli {group.value:.4f}"
     if group.ci95 is not None:
         line += ", 95 % interval {:.4f} to {:.4f}".format(*group.ci95)
-    return f"{line} ({group.segments} segments of {len(group.subjects)} subjects)"
+    return f"{line} ({counted(group.segments, 'segment')} of {counted(len(group.subjects), 'subject')})"
+
+
+def seeds_text(records: Sequence[Record]) -> str:
+    """Several trainings of one system in one line: their mean, their spread, and each."""
+    values = [record.ranked.value for record in records]
+    mean = sum(values) / len(values)
+    spread = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
+    each = ", ".join(
+        f"{value:.4f} (seed {record.submission.seed})" for record, value in zip(records, values, strict=True)
+    )
+    first = records[0]
+    return (
+        f"{first.submission.title}: {first.ranked.measure.heading} {mean:.4f} over {len(values)} trainings,"
+        f" standard deviation over seeds {spread:.4f}: {each}" + (", simulated" if first.simulated else "")
+    )
 
 
 def control_flags(record: Record) -> list[str]:
@@ -223,7 +249,9 @@ def _mean_line(record: Record, measured: Measured) -> str:
         low, high = measured.ci95
         known = record.statistics_version == STATISTICS_VERSION
         n_subjects = len(measured.subjects)
-        over = interval_words(n_subjects) if known else f"over {n_subjects} subjects, by other rules"
+        over = (
+            interval_words(n_subjects) if known else f"over {counted(n_subjects, 'subject')}, by other rules"
+        )
         line += f", 95 % interval {low:.4f} to {high:.4f} ({over})"
     return line + (", simulated" if record.simulated else "")
 

@@ -90,7 +90,8 @@ def _faults(error: ValidationError, where: str) -> Iterator[Fault]:
         expected = " or ".join(rule) if isinstance(rule, list) else str(rule)
         yield Fault(place, f"{_shown(error.instance)} of type {_kind(error.instance)}", expected)
     elif error.validator == "enum":
-        yield Fault(place, _shown(error.instance), "one of " + ", ".join(map(str, rule)))
+        choices = [repr(one) if "," in str(one) else str(one) for one in rule]
+        yield Fault(place, _shown(error.instance), "one of " + ", ".join(choices))
     elif error.validator == "pattern":
         expected = error.schema.get("description", rule) if isinstance(error.schema, dict) else rule
         yield Fault(place, _shown(error.instance), str(expected))

@@ -126,7 +126,7 @@ def unit_chance(
         same: (n_segments, n_segments), which references are equal.
         recordings: (n_segments,) from which recording each is; None where not known.
     """
-    from scipy.fft import irfft, rfft
+    from scipy.fft import irfft, rfft  # of float32 eight times as fast as numpy's
 
     true, made = units.references, units.predictions
     n_segments, _, n_frames = true.shape

@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 # Differences of values above this could overflow float64, so such series are scaled first.
 _LARGE = 2.0**1000
 _SMALLER = 2.0**-24  # exact, and small enough that no difference or sum overflows
+# A sum of squares between these has lost nothing to over- or underflow; other series are scaled first.
+_LEAST_SQUARES, _MOST_SQUARES = 2.0**-900, 2.0**1000
 
 
 def pearson_r(reference: Array, prediction: Array) -> NDArray[np.float64]:
     """Pearson r of each band over time.
 
-    Each series is shifted by its first sample, scaled by its largest magnitude, centred and normalised
-    in float64 with time contiguous, which stays exact for offsets and scales at which a one-pass
-    formula loses everything.
+    Each series is shifted by its first sample, centred and normalised in float64 with time contiguous, which
+    stays exact for offsets at which a one-pass formula loses everything. Series so large or so small that
+    their squares are not exact are scaled by their largest magnitude first.
 
     Args:
         reference: (..., n_times, n_bands), finite; leading axes are segments.
@@ -80,22 +82,39 @@ def unit_series(segments: Sequence[Array] | Array) -> NDArray[np.float64]:
     Returns:
         (n_segments, n_bands, n_times); NaN for a band in which a number is not finite.
     """
-    unit = time_last(segments)
+    n_times, n_bands = segments[0].shape
+    unit = np.empty((len(segments), n_bands, n_times))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for series, segment in zip(unit, segments, strict=True):
+            if segment.dtype == np.float64:
+                np.subtract(segment.T, segment[0][:, None], out=series)
+            else:
+                series[...] = segment.T
+                series -= series[:, :1].copy()
+        unit -= unit.mean(axis=-1, keepdims=True)
+        squares = np.einsum("...t,...t->...", unit, unit)
+        unit *= (1.0 / np.sqrt(squares))[..., None]
+    odd = ~((squares > _LEAST_SQUARES) & (squares < _MOST_SQUARES))
+    for place in np.flatnonzero(odd.any(axis=-1)).tolist():
+        unit[place, odd[place]] = _scaled_unit_series(np.asarray(segments[place], np.float64).T[odd[place]])
+    return unit
+
+
+def _scaled_unit_series(series: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same for series whose squares overflow, vanish, or are no numbers, (n_series, n_times)."""
     with np.errstate(over="ignore", invalid="ignore"):
-        unit -= unit[..., :1].copy()
-        largest = _largest(unit)
-        large = largest[..., 0] > _LARGE
+        unit = series - series[:, :1]
+        largest = np.abs(unit).max(axis=-1, keepdims=True)
+        large = largest[:, 0] > _LARGE
         if large.any():
-            scaled = time_last(segments)[large] * _SMALLER
-            unit[large] = scaled - scaled[..., :1]
-            largest = _largest(unit)
+            scaled = series[large] * _SMALLER
+            unit[large] = scaled - scaled[:, :1]
+            largest = np.abs(unit).max(axis=-1, keepdims=True)
         # Two steps, since 1 / largest overflows where largest is subnormal. 0 / 0 is set to 0 below.
         unit /= largest
         unit -= unit.mean(axis=-1, keepdims=True)
-        unit /= np.sqrt(np.einsum("...t,...t->...", unit, unit))[..., None]
-    constant = largest[..., 0] == 0
-    if constant.any():
-        unit[constant] = 0.0
+        unit /= np.sqrt(np.einsum("...t,...t->...", unit, unit))[:, None]
+    unit[largest[:, 0] == 0] = 0.0
     return unit
 
 
@@ -116,9 +135,3 @@ def time_last(segments: Sequence[Array] | Array) -> NDArray[np.float64]:
     for index, segment in enumerate(segments):
         copy[index] = segment.T
     return copy
-
-
-def _largest(series: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The largest magnitude over time, (..., n_bands, n_times) -> (..., n_bands, 1)."""
-    largest: NDArray[np.float64] = np.maximum(series.max(axis=-1), -series.min(axis=-1))[..., None]
-    return largest

@@ -64,14 +64,20 @@ def submission_folder(name: str, root: Path = Path()) -> Path | None:
     return next((folder for folder in folders if (folder / MANIFEST).is_file()), None)
 
 
-def find_submission(name: str, root: Path = Path()) -> Path:
-    """The submission of a name below baselines/ or submissions/, or of the baselines that are shipped.
+def find_submission(name: str, root: Path = Path(), *, shipped: bool = False) -> Path:
+    """The submission of a name below baselines/ or submissions/.
+
+    Args:
+        name: of the submission.
+        root: the folder that holds baselines/ and submissions/.
+        shipped: whether to look among the baselines that come with the harness too, after those.
 
     Raises:
         UsageError: there is none.
     """
-    shipped = shipped_folder("baselines") / name
-    folder = submission_folder(name, root) or (shipped if (shipped / MANIFEST).is_file() else None)
+    folder = submission_folder(name, root)
+    if folder is None and shipped:
+        folder = submission_folder(name, shipped_folder("baselines").parent)
     if folder is not None:
         return folder
     raise UsageError(

@@ -6,6 +6,8 @@ is made by the first training. Such a record is verified here, and declared ever
 
     signed          a training record with its signature
     read_training   weights -> what their record says, and how far it is to be believed
+    sealed          a score record that says verified, with this machine's seal
+    training_here   how far a score record's training is to be believed on this machine
 
 The signature is HMAC-SHA256 (RFC 2104) over the record as JSON with sorted keys; the weights' sha256 is one
 of its values. The key's id, a hash of the key, tells a record that was changed after this machine signed it
@@ -27,7 +29,15 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from harness.files import read_regular
-from harness.records.record import DECLARED, TAMPERED, TRAINING_STATUSES, VERIFIED
+from harness.records.record import (
+    DECLARED,
+    TAMPERED,
+    TRAINING_STATUSES,
+    VERIFIED,
+    VOLATILE,
+    Record,
+    plain,
+)
 from harness.schemas.documents import parse_json
 from harness.submission.manifest import Weights
 
@@ -101,6 +111,35 @@ def read_training(weights: Sequence[Weights | None]) -> Training:
     status = max((one.status or DECLARED for one in found), key=TRAINING_STATUSES.index)
     subjects, stimuli = (frozenset().union(*sides) for sides in zip(*seen, strict=True))
     return Training(status, Seen(subjects, stimuli))
+
+
+def sealed(record: Record) -> Record:
+    """A score record that says ``verified`` with this machine's seal, by which it knows its word again.
+
+    The seal is an HMAC as above, over all of the record but time, host and commit.
+    """
+    key = _key()
+    if record.run.training != VERIFIED or key is None:
+        return record
+    run = msgspec.structs.replace(record.run, training_seal=_hmac(key, _lasting(record)))
+    return msgspec.structs.replace(record, run=run)
+
+
+def training_here(record: Record) -> str | None:
+    """How far the training of a score record is to be believed on this machine.
+
+    A record that another machine calls verified, or one that was edited, is declared.
+    """
+    if record.training != VERIFIED:
+        return record.training
+    key, seal = _key(), record.run.training_seal
+    if key is None or not seal or not hmac.compare_digest(seal, _hmac(key, _lasting(record))):
+        return DECLARED
+    return VERIFIED
+
+
+def _lasting(record: Record) -> dict[str, Any]:
+    return {name: value for name, value in plain(record).items() if name not in VOLATILE}
 
 
 class _Said(msgspec.Struct):

@@ -9,8 +9,9 @@ from typing import Any
 
 from harness.corpus.base import Corpus
 from harness.corpus.simulated.check import missing_simulated_files
-from harness.errors import Fault, HarnessError
+from harness.errors import Fault, HarnessError, counted
 from harness.tasks.corpus_split import default_split, own_split_files
+from harness.tasks.identity import same_stimuli
 from harness.tasks.segments import check_fit, cut_segments, missing_subjects
 from harness.tasks.sizes import sizes
 from harness.tasks.splits import Split, load_split, named_corpora, split_names
@@ -47,7 +48,7 @@ def describe(
         "sample_rate_hz": declaration.sample_rate_hz,
         "subjects": list(corpus.subjects),
         "recordings": len(recordings),
-        "stimuli": len({recording.stimulus for recording in recordings if recording.stimulus}),
+        "stimuli": _n_stimuli(corpus),
         "minutes": round(sum(r.n_times for r in recordings) / declaration.sample_rate_hz / 60, 1),
         "features": {
             feature: sum(feature in recording.feature_series for recording in recordings)
@@ -76,6 +77,7 @@ def describe(
             )
         ),
         "notes": [
+            *([f"{corpus.name}: {declaration.remark}"] if declaration.remark else []),
             *corpus.notes,
             *(
                 f"the folder also holds the layout {layout}: harness data describe {place}"
@@ -84,6 +86,15 @@ def describe(
             ),
         ],
     }
+
+
+def _n_stimuli(corpus: Corpus) -> int:
+    """How many different stimuli there are, by the first feature that every recording has, else by name."""
+    recordings = corpus.recordings
+    shared = [
+        name for name in corpus.declaration.features if all(name in one.feature_series for one in recordings)
+    ]
+    return len(set(same_stimuli(recordings, shared[0] if shared else "").values()))
 
 
 def _splits(corpus: Corpus, further: Sequence[Split]) -> tuple[list[Split], list[Fault]]:
@@ -169,8 +180,9 @@ def _parts(corpus: Corpus, split: Split) -> list[dict[str, Any]]:
 
 
 def _numbered(subject: str) -> tuple[str, int]:
+    """A name's beginning and the number at its end; -2, which no number follows, where it has none."""
     digits = len(subject) - len(subject.rstrip("0123456789"))
-    return (subject[:-digits], int(subject[-digits:])) if digits else (subject, -1)
+    return (subject[:-digits], int(subject[-digits:])) if digits else (subject, -2)
 
 
 def description_text(description: Mapping[str, Any]) -> str:
@@ -180,8 +192,9 @@ def description_text(description: Mapping[str, Any]) -> str:
         f"{description['corpus']} ({words}), layout {description['layout']}, {description['folder']}",
         f"{description['channels']} EEG channels at {description['sample_rate_hz']:g} Hz;"
         f" {'; '.join(_feature_words(*entry) for entry in description['declared'].items())}",
-        f"{len(description['subjects'])} subjects: {subject_ranges(description['subjects'])}",
-        f"{description['recordings']} recordings of {description['stimuli']} stimuli,"
+        f"{counted(len(description['subjects']), 'subject')}: {subject_ranges(description['subjects'])}",
+        f"{counted(description['recordings'], 'recording')} of"
+        f" {counted(description['stimuli'], 'stimulus', 'stimuli')},"
         f" {description['minutes']:g} min",
     ]
     rows = []
@@ -211,9 +224,9 @@ def description_text(description: Mapping[str, Any]) -> str:
 
 
 def _feature_words(name: str, feature: Mapping[str, Any]) -> str:
-    bands = f"{feature['bands']} band" + ("s" if feature["bands"] > 1 else "")
+    bands = counted(feature["bands"], "band")
     if feature["frame_rate_hz"] is None:
-        return f"{name}: {bands}, {feature['frames_per_segment']} frames a segment"
+        return f"{name}: {bands}, {counted(feature['frames_per_segment'], 'frame')} a segment"
     return f"{name}: {bands} at {feature['frame_rate_hz']:g} Hz"
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.corpus.base import MOST_LENGTH_DIFFERENCE, Corpus, Recording, with_frame_rates
-from harness.errors import CorpusError, Fault, SplitError, did_you_mean, raise_all, shorten
+from harness.errors import CorpusError, Fault, SplitError, counted, did_you_mean, raise_all, shorten
 from harness.tasks.sizes import check_rate_of_split
 from harness.tasks.splits import PARTS, Split
 
@@ -83,7 +83,7 @@ def cut_segments(
                 Fault(
                     subject,
                     f"no stretch of {split.segment_seconds:g} s in part {part}",
-                    f"recordings of {split.segment_samples} samples or more",
+                    f"recordings of {counted(split.segment_samples, 'sample')} or more",
                 )
             )
         segments += cut
@@ -266,8 +266,10 @@ def check_frames(corpus: Corpus, split: Split, subjects: Iterable[str], feature:
             faults.append(
                 Fault(
                     f"{recording.id}: {declared.name}",
-                    f"{series.n_times} frames beside {recording.eeg_series.n_times} samples of EEG",
-                    f"about {whole * each} frames, {each} for each segment of {split.segment_seconds:g} s",
+                    f"{counted(series.n_times, 'frame')} beside"
+                    f" {counted(recording.eeg_series.n_times, 'sample')} of EEG",
+                    f"about {counted(whole * each, 'frame')}, {each} for each segment of"
+                    f" {split.segment_seconds:g} s",
                     "Is frames_per_segment another than declared, or does the split cut other segments?",
                 )
             )
@@ -332,7 +334,9 @@ def _cut(recording: Recording, corpus: str, split: Split, part: str) -> list[Seg
     length = split.segment_samples
     if recording.segment_id:
         if recording.n_times != length:
-            raise CorpusError(Fault(recording.id, f"{recording.n_times} samples", f"{length} samples"))
+            raise CorpusError(
+                Fault(recording.id, counted(recording.n_times, "sample"), counted(length, "sample"))
+            )
         return [Segment(recording.segment_id, recording, 0, length)] if part == "test" else []
     starts = [
         first

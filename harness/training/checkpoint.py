@@ -23,6 +23,7 @@ from harness.files import write_atomically
 from harness.predictor import Setup
 from harness.training.recipe import Recipe
 from harness.training.training_data import TrainingData
+from harness.training.write_weights import weights_bytes
 
 FILE = "checkpoint.pt"
 
@@ -78,7 +79,7 @@ def weights_of(net: nn.Module) -> Weights:
 def identity(config: object, recipe: Recipe, preset: str, data: TrainingData, setup: Setup) -> dict[str, Any]:
     """What must be the same for a training to go on from a checkpoint; it may have more epochs."""
     numbers = asdict(recipe)
-    del numbers["keep"]  # chosen at the very end
+    del numbers["keep"], numbers["save_every"]  # no epoch depends on them
     if recipe.schedule != "cosine" and recipe.average_from == 0:
         del numbers["epochs"]  # nothing before the end depends on it
     if not recipe.targets.get(data.feature):
@@ -115,6 +116,19 @@ def save(
         write_atomically(folder / FILE, content.getvalue())
     except OSError as error:
         raise cannot_write(folder / FILE, error, done.epoch) from None
+
+
+def keep(folder: Path, epoch: int, weights: Weights, metadata: Mapping[str, str]) -> None:
+    """Write the weights after an epoch by themselves, as a weights file of the submission.
+
+    Raises:
+        TrainingError: the disk is full, or the folder cannot be written.
+    """
+    path = folder / f"epoch-{epoch:04d}.safetensors"
+    try:
+        write_atomically(path, weights_bytes({n: value.numpy() for n, value in weights.items()}, metadata))
+    except OSError as error:
+        raise cannot_write(path, error, epoch) from None
 
 
 def load(folder: Path, run: Mapping[str, Any]) -> tuple[Standing, dict[str, dict[str, Any]]] | None:

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.corpus import Recording
-from harness.errors import Fault, TrainingError
+from harness.errors import Fault, TrainingError, counted
+from harness.features.spectrograms import SPECTRA_BANDS, SPECTRA_HOP
 from harness.predictor import Array, zscore
 from harness.training.recipe import Recipe
-from harness.training.targets import with_targets
+from harness.training.targets import series_of, spectra_of, with_targets
 from harness.training.training_data import TrainingData
 
 READERS = 2
@@ -109,13 +110,25 @@ class Crops:
     def steps(self, epoch: int, world: int = 1) -> list[list[Crop]]:
         """An epoch's crops step by step.
 
-        A last step too small for every process to have a crop (or a mixture) joins the one before.
+        A last step that is not full is dropped where the recipe says so; else one too small for every process
+        to have a crop (or a mixture) joins the one before.
 
         Raises:
             TrainingError: the whole epoch is too small for that.
         """
         crops, size = self.epoch(epoch), self.recipe.batch_size
         steps = [crops[i : i + size] for i in range(0, len(crops), size)]
+        if self.recipe.drop_last and len(steps[-1]) < size:
+            if len(steps) == 1:
+                raise TrainingError(
+                    Fault(
+                        "training part",
+                        f"{counted(len(crops), 'crop')} an epoch",
+                        f"{size} or more: the recipe leaves out a batch that is not full (drop_last)",
+                        "Train with --preset compact, or on more recordings.",
+                    )
+                )
+            del steps[-1]
         least = world * 2**self.recipe.mixup_rounds
         if len(steps) > 1 and len(steps[-1]) < least:
             steps[-2:] = [steps[-2] + steps[-1]]
@@ -123,8 +136,8 @@ class Crops:
             raise TrainingError(
                 Fault(
                     "training part",
-                    f"steps of {len(steps[0])} crops for {world} processes",
-                    f"{least} crops or more a step",
+                    f"steps of {counted(len(steps[0]), 'crop')} for {counted(world, 'process', 'processes')}",
+                    f"{counted(least, 'crop')} or more a step",
                     "Use fewer processes, a larger batch_size, or fewer mixup_rounds.",
                 )
             )
@@ -164,14 +177,13 @@ class Crops:
         eeg = np.stack([r.eeg(crop.start, crop.start + length) for r, crop in pairs])
         series = [
             np.stack([r.feature(name, crop.start, crop.start + length) for r, crop in pairs])
-            for name in self.bands
+            for name in series_of(tuple(self.bands))
         ]
         target = np.concatenate(series, axis=2) if len(series) > 1 else series[0]
         rng = _generator(self.seed, *place, rank)
         for _ in range(rounds):
             eeg, target, subjects = mixup(eeg, target, subjects, rng)
-        if self.recipe.zscore:
-            eeg, target = zscore(eeg), zscore(target)
+        eeg, target = prepared(eeg, target, self.bands, self.recipe)
         return Batch(eeg, target, subjects, sizes[rank] * world / sum(sizes))
 
 
@@ -203,14 +215,18 @@ def make_crops(data: TrainingData, recipe: Recipe, seed: int, crop_samples: int 
         raise TrainingError(
             Fault(
                 f"{data.corpus.folder}: training part",
-                f"recordings of {longest} samples at most",
-                f"one of {length} samples ({length / rate:g} s), the recipe's crop",
+                f"recordings of {counted(longest, 'sample')} at most",
+                f"one of {counted(length, 'sample')} ({length / rate:g} s), the recipe's crop",
                 "Crops are never padded: choose a recipe with shorter ones.",
             )
         )
+    series = every[0][0].feature_series
     return Crops(
         stretches=long_enough,
-        bands={name: every[0][0].feature_series[name].n_channels for name in (data.feature, *further)},
+        bands={
+            name: SPECTRA_BANDS[name] if name in SPECTRA_BANDS else series[name].n_channels
+            for name in (data.feature, *further)
+        },
         subjects=tuple(dict.fromkeys(recording.subject for recording, _, _ in every)),
         recipe=recipe,
         crop_samples=length,
@@ -236,6 +252,40 @@ def mixup(
         x * target[first] + (1 - x) * target[second],
         subjects[first],
     )
+
+
+def prepared(eeg: Array, target: Array, bands: Mapping[str, int], recipe: Recipe) -> tuple[Array, Array]:
+    """What the net sees of crops that are mixed: z-scored, and spectra made of their audio.
+
+    Args:
+        eeg: (b, n_times, n_channels).
+        target: (b, n_times, ...): features side by side in the order of ``bands``, then a hop of audio for
+            every frame where spectra are among the targets.
+        bands: the feature, then the recipe's further targets -> bands of each.
+        recipe: whether, and how.
+
+    Returns:
+        EEG, and all targets side by side in the order of ``bands``.
+    """
+
+    def scaled(series: Array) -> Array:
+        return zscore(series, recipe.zscore_ddof) if recipe.zscore else series
+
+    computed = [name for name in bands if name in SPECTRA_BANDS]
+    if not computed:
+        return scaled(eeg), scaled(target)
+    features, audio = np.split(target, [target.shape[2] - SPECTRA_HOP], axis=2)
+    waveform = scaled(audio.reshape(len(audio), -1, 1)).reshape(audio.shape)
+    spectra = spectra_of(waveform, computed)
+    if recipe.zscore_spectra:
+        spectra = [zscore(one, recipe.zscore_ddof) for one in spectra]
+    parts = dict(zip(computed, spectra, strict=True))
+    features, start = scaled(features), 0
+    for name, n_bands in bands.items():
+        if name not in parts:
+            parts[name] = features[:, :, start : start + n_bands]
+            start += n_bands
+    return scaled(eeg), np.concatenate([parts[name] for name in bands], axis=2)
 
 
 def _generator(*key: int) -> np.random.Generator:

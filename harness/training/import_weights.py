@@ -5,15 +5,21 @@ The manifest names a function of the submission folder, ``importer = "module:fun
     def convert(tensors: dict[str, array][, variant]) -> (weights: dict[str, array], metadata: dict[str, str])
 
 In place of the metadata it may give the net's configuration, as ``TorchSystem.recipe`` does; the trainer
-then says what the weights file must hold. What the weights have seen is not known, and the record says so.
+then says what the weights file must hold, and its recipe ``paper``, which is the release's, how EEG is
+scaled. Before the weights are named in the manifest they predict once, on noise. What they have seen is not
+known, and the record says so.
 """
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import pickle
+import re
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,7 +28,8 @@ from numpy.typing import NDArray
 
 from harness import npy
 from harness.corpus.declaration import Declaration
-from harness.errors import Fault, SubmissionError, TrainingError
+from harness.errors import Fault, HarnessError, SubmissionError, TrainingError, shorten
+from harness.execution import PredictorSpec, Run, SegmentInput, predict_segments
 from harness.files import MOST_WEIGHTS_BYTES, file_sha256, open_regular
 from harness.predictor import Setup
 from harness.records import provenance
@@ -33,9 +40,13 @@ from harness.tasks.splits import Split
 from harness.training.write_weights import write_weights
 
 Tensors = dict[str, NDArray[Any]]
-READERS = (".safetensors", ".npz", ".pt", ".pth")
 # Where a torch file keeps its weights among other things (epoch, optimiser).
-_NESTED = ("state_dict", "model_state_dict", "model", "net")
+_NESTED = ("state_dict", "model_state_dict", "model", "net_state_dict", "net", "network", "weights")
+_MOST_NESTED = 4
+# Of a net within another: by several processes, or compiled.
+_PREFIXES = ("_orig_mod.", "module.", "_orig_mod.")
+# Segments that imported weights are tried on.
+_TRIED_SEGMENTS = 2
 
 
 def import_weights(
@@ -51,7 +62,7 @@ def import_weights(
 
     Args:
         submission: with an importer.
-        file: .safetensors, .npz, or .pt of plain tensors.
+        file: safetensors, npz, or torch's of plain tensors, under any name.
         corpus: that the weights are for.
         split: that the weights are for; whether they have seen its training part only is not verified.
         feature: what they decode.
@@ -61,7 +72,8 @@ def import_weights(
         The weights file and its sha256.
 
     Raises:
-        TrainingError: the file cannot be read, or the importer refuses it.
+        TrainingError: the file cannot be read, the importer refuses it, or the predictor cannot use what it
+            gives.
         SubmissionError: no importer, or feature or variant do not fit.
     """
     submission.check_feature(feature)
@@ -101,7 +113,49 @@ def import_weights(
         "environment": provenance.environment(),
         "run": {"finished": provenance.now(), **provenance.host()._asdict()},
     }
-    return write_weights(submission, corpus.name, split, feature, chosen, (weights, metadata), record)
+
+    def try_them(path: Path) -> None:
+        try:
+            _predict_once(submission, replace(setup, weights=path))
+        except HarnessError as error:
+            raise TrainingError(
+                *(
+                    Fault(
+                        str(file),
+                        f"converted, and then the predictor failed ({fault.where}: {fault.arrived})",
+                        fault.expected,
+                        fault.remedy or "Nothing was written. Are these the weights of this variant?",
+                    )
+                    for fault in error.faults
+                )
+            ) from None
+
+    return write_weights(
+        submission, corpus.name, split, feature, chosen, (weights, metadata), record, before_named=try_them
+    )
+
+
+def _predict_once(submission: Submission, setup: Setup) -> None:
+    """Run the submission's predictor on noise, in a process of its own.
+
+    Raises:
+        PredictorError: it fails, or gives what cannot be scored.
+    """
+    rng = np.random.default_rng(0)
+    eeg = rng.standard_normal((_TRIED_SEGMENTS, setup.segment_samples, setup.n_channels), dtype=np.float32)
+    spec = PredictorSpec(
+        submission.name,
+        submission.folder,
+        submission.manifest["entry_point"],
+        setup,
+        listed=(
+            *submission.listed,
+            str(setup.weights.relative_to(submission.folder)) if setup.weights else "",
+        ),
+    )
+    asked = [SegmentInput(str(i), "sub-001") for i in range(_TRIED_SEGMENTS)]
+    with predict_segments(spec, asked, lambda i: eeg[i], Run(jobs=1)):
+        pass
 
 
 def _converted(convert: Callable[..., Any], tensors: Tensors, variant: str) -> Any:
@@ -111,25 +165,21 @@ def _converted(convert: Callable[..., Any], tensors: Tensors, variant: str) -> A
 
 
 def read_tensors(file: Path) -> Tensors:
-    """Read named arrays; floating ones as float32. Nothing in the file is executed.
+    """Read named arrays, by what the file holds and not by its name; floating ones as float32.
+
+    A torch file may hold a state among other things, on any device, with a prefix that wrappers of nets give.
+    Nothing in the file is executed.
 
     Raises:
         TrainingError: another format, a broken file, or something that is not named arrays.
     """
-    if file.suffix not in READERS:
-        raise _unreadable(file, f"the suffix {file.suffix!r}")
     try:
         with open_regular(file, MOST_WEIGHTS_BYTES) as opened:
-            if file.suffix == ".safetensors":
-                tensors = _read_safetensors(file)
-            elif file.suffix == ".npz":
-                tensors = npy.read_npz(opened, MOST_WEIGHTS_BYTES)
-            else:
-                tensors = _read_torch(opened)
+            tensors = _reader(opened)(opened)
     except OSError as error:
         raise _unreadable(file, error.strerror or str(error)) from None
     except (*npy.DAMAGED, pickle.UnpicklingError) as error:
-        raise _unreadable(file, npy.reason(error)) from None
+        raise _unreadable(file, _reason(error)) from None
     if not tensors:
         raise _unreadable(file, "no arrays")
     return {
@@ -138,31 +188,110 @@ def read_tensors(file: Path) -> Tensors:
     }
 
 
-def _read_safetensors(file: Path) -> Tensors:
+def _reader(opened: IO[bytes]) -> Callable[[IO[bytes]], Tensors]:
+    """The function for a file's format, by its first bytes."""
+    start = opened.read(9)
+    opened.seek(0)
+    if start.startswith(b"PK"):
+        with zipfile.ZipFile(opened) as archive:
+            is_torch = any(name.endswith("data.pkl") for name in archive.namelist())
+            unpacked = sum(one.file_size for one in archive.infolist())
+        opened.seek(0)
+        if unpacked > MOST_WEIGHTS_BYTES:
+            raise ValueError(f"it unpacks to {unpacked} bytes, more than {MOST_WEIGHTS_BYTES}")
+        return _read_torch if is_torch else _read_npz
+    if start[8:] == b"{":
+        return _read_safetensors
+    if start.startswith(b"\x80"):  # a pickle, as torch wrote before its files were archives
+        return _read_torch
+    raise ValueError("neither safetensors, npz nor a file of torch.save")
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read; of a pickle that asks for code, which code."""
+    asked = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if asked:
+        return f"it asks for {asked[1]}, code that is never run from a file"
+    return npy.reason(error)
+
+
+def _read_npz(opened: IO[bytes]) -> Tensors:
+    return npy.read_npz(opened, MOST_WEIGHTS_BYTES)
+
+
+def _read_safetensors(opened: IO[bytes]) -> Tensors:
     from safetensors import SafetensorError
-    from safetensors.torch import load_file  # reads bfloat16 too, which numpy has not
+    from safetensors.torch import load  # reads bfloat16 too, which numpy has not
 
     try:
-        return {name: _array(tensor) for name, tensor in load_file(file).items()}
+        return {name: _array(tensor) for name, tensor in load(opened.read()).items()}
     except SafetensorError as error:
         raise ValueError(str(error)) from None
 
 
-def _read_torch(file: IO[bytes]) -> Tensors:
+def _read_torch(opened: IO[bytes]) -> Tensors:
     import torch
 
-    with warnings.catch_warnings():
+    made_with = np.float64(0).__reduce__()[0]  # of a pickled numpy number: numpy's function scalar
+    modules = ("numpy.core.multiarray", "numpy._core.multiarray")
+    harmless: list[Any] = [(made_with, f"{module}.scalar") for module in modules]
+    harmless += [np.dtype, argparse.Namespace, *{type(np.dtype(kind)) for kind in "fdilq?"}]
+    with warnings.catch_warnings(), torch.serialization.safe_globals(harmless):
         warnings.simplefilter("ignore")  # of odd pickles: what is odd is refused
-        found = torch.load(file, map_location="cpu", weights_only=True)
-    for name in _NESTED:
-        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
-            found = found[name]
-    if not isinstance(found, Mapping) or not all(isinstance(v, torch.Tensor) for v in found.values()):
-        raise ValueError("not a mapping of names to tensors, as state_dict() gives")
-    prefix = "module."  # of a net that was trained by several processes
-    if all(name.startswith(prefix) for name in found):
-        found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
+        found = _state(torch.load(opened, map_location="cpu", weights_only=True))
+    odd = [str(name) for name, value in found.items() if not isinstance(value, torch.Tensor)]
+    if odd:
+        raise ValueError(f"not a mapping of names to tensors, as state_dict() gives ({shorten(odd)})")
+    unnamed = [repr(name) for name in found if not isinstance(name, str)]
+    if unnamed:
+        raise ValueError(f"tensors whose names are no text ({shorten(unnamed)})")
+    for prefix in _PREFIXES:
+        if all(name.startswith(prefix) for name in found):
+            found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
+    unusual = [name for name, tensor in found.items() if not _is_plain(tensor)]
+    if unusual:
+        raise ValueError(
+            f"tensors without plain numbers: sparse, quantised or without data ({shorten(unusual)})"
+        )
+    # A tensor may say that it is larger than what it holds: numbers that are repeated, not stored.
+    n_bytes = sum(4 * tensor.numel() for tensor in found.values())
+    if n_bytes > MOST_WEIGHTS_BYTES:
+        raise ValueError(f"tensors of {n_bytes} bytes in float32, more than {MOST_WEIGHTS_BYTES}")
     return {name: _array(tensor) for name, tensor in found.items()}
+
+
+def _state(found: Any) -> Mapping[Any, Any]:
+    """The state in what a torch file holds: itself, or under a usual name, or the one mapping of tensors."""
+    import torch
+
+    for _ in range(_MOST_NESTED):
+        if not isinstance(found, Mapping):
+            break
+        if found and all(isinstance(value, torch.Tensor) for value in found.values()):
+            return found
+        named = [found[name] for name in _NESTED if isinstance(found.get(name), Mapping)]
+        tensors = [
+            value
+            for value in found.values()
+            if isinstance(value, Mapping)
+            and value
+            and all(isinstance(v, torch.Tensor) for v in value.values())
+        ]
+        if named:
+            found = named[0]
+        elif len(tensors) == 1:
+            found = tensors[0]
+        else:
+            return found
+    if not isinstance(found, Mapping):
+        raise ValueError("not a mapping of names to tensors, as state_dict() gives")
+    return found
+
+
+def _is_plain(tensor: Any) -> bool:
+    import torch
+
+    return tensor.layout == torch.strided and not tensor.is_quantized and tensor.device.type == "cpu"
 
 
 def _array(tensor: Any) -> NDArray[Any]:
@@ -173,7 +302,11 @@ def _array(tensor: Any) -> NDArray[Any]:
 def _metadata(submission: Submission, config: object, setup: Setup) -> Mapping[str, str]:
     with imported(submission, "trainer") as system:
         described: Mapping[str, str] = system.metadata(config, setup, ())
-        return described
+        presets = getattr(system, "presets", ())
+        if "paper" not in presets:
+            return described
+        _, release = system.recipe("paper", setup.variant)
+        return {**described, **release.scaling()}
 
 
 def _unreadable(file: Path, what: str) -> TrainingError:
@@ -181,7 +314,7 @@ def _unreadable(file: Path, what: str) -> TrainingError:
         Fault(
             str(file),
             what,
-            f"named arrays in a file {', '.join(READERS)}",
-            "A .pt file must hold plain tensors: save net.state_dict().",
+            "named arrays: safetensors, npz, or a file of torch.save under any name",
+            "A file of torch.save must hold plain tensors: save net.state_dict().",
         )
     )

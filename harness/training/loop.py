@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.conventions import Progress
-from harness.errors import Fault, TrainingError
+from harness.errors import Fault, TrainingError, counted
 from harness.predictor import Array, Setup, predict_windowed, zscore
 from harness.training import checkpoint, losses
 from harness.training.crops import Batch, Crops, make_crops
@@ -42,7 +42,7 @@ class Fitted:
     """A trained net.
 
     Attributes:
-        weights: name -> tensor, on the CPU: the best epoch's, or the mean over epochs.
+        weights: name -> tensor, on the CPU: the best epoch's, the last one's, or the mean over epochs.
         config: the preset's, with the window of this run.
         built: the same with the sizes that the run decided, where the net says them.
         recipe: with the epochs that were asked for.
@@ -51,7 +51,7 @@ class Fitted:
         best_epoch: the one with the best validation score.
         best: its validation score.
         epochs: how many were run.
-        n_averaged: how many epochs the weights are a mean over; 0 for the best epoch's.
+        n_averaged: how many epochs the weights are a mean over; 0 for those of one epoch.
         n_parameters: that are trained.
         too_short: recordings that were shorter than a crop.
         device: what it was trained on.
@@ -138,6 +138,10 @@ def fit(
                     done.add_to_average(checkpoint.weights_of(net))
                 done.epoch, done.seconds = epoch, time.monotonic() - started
                 log.add(epoch, loss, score, recipe.learning_rate_of(epoch), done.seconds)
+                every = recipe.save_every
+                if process.rank == 0 and every and epoch % every == 0:
+                    said = {**system.metadata(config, setup, crops.subjects), **recipe.scaling()}
+                    checkpoint.keep(folder, epoch, checkpoint.weights_of(net), said)
                 if process.rank == 0 and (due or time.monotonic() - written > CHECKPOINT_SECONDS):
                     checkpoint.save(folder, run, done, loop.states())
                     saved, written = epoch, time.monotonic()
@@ -146,7 +150,9 @@ def fit(
             raise
 
         weights, best, n_averaged = done.best, done.best_score, 0
-        if done.n_averaged:
+        if recipe.keep == "last":
+            weights, best = checkpoint.weights_of(net), loop.validate(done.epoch)
+        elif done.n_averaged:
             mean = {name: value.to(done.best[name].dtype) for name, value in done.average.items()}
             net.load_state_dict(mean)
             score = loop.validate(done.epoch)
@@ -219,7 +225,7 @@ class _Loop:
             raise TrainingError(
                 Fault(
                     f"{folder / checkpoint.FILE}",
-                    f"{done.epoch} epochs are done",
+                    f"{counted(done.epoch, 'epoch')} {'is' if done.epoch == 1 else 'are'} done",
                     f"at most {self.recipe.epochs}, as asked for",
                     "Give a larger --epochs, or train without --resume.",
                 )
@@ -328,7 +334,7 @@ class _Loop:
         blocks = []
         for start in range(0, len(eeg), size):
             block = np.array(eeg[start : start + size])
-            block = zscore(block) if self.recipe.zscore else block
+            block = zscore(block, self.recipe.zscore_ddof) if self.recipe.zscore else block
             with self._precision():
                 out = self.net(torch.from_numpy(block).to(self.device), index[start : start + size])
             blocks.append(out.float().cpu().numpy())

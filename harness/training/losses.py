@@ -64,17 +64,21 @@ def kl(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def info_nce(prediction: Tensor, target: Tensor, temperature: float) -> Tensor:
-    """Contrastive: each prediction must find its own target in the batch, and each target its prediction.
+    """Contrastive: predictions must be nearer to their own targets than to others', time for time.
 
-    Similarity is the cosine of whole crops (time and bands as one vector) over ``temperature``; both
-    directions are averaged. With one crop there is nothing to tell apart, and the loss is 0.
+    DMF2Mel's own form. With E_ij the sum over times of exp(c / ``temperature``), c the cosine over bands of
+    prediction i and target j at one time, and P the sum of all E_ii, one number for the whole batch, the loss
+    is the mean over i of -log(P / (P + the sum of E_ij over j other than i)), averaged with the same of E's
+    transpose. With one crop there is nothing to tell apart, and the loss is 0.
     """
     _check(prediction, target)
-    p = F.normalize(prediction.float().flatten(1), dim=1)  # (b, n_times * n_bands)
-    q = F.normalize(target.float().flatten(1), dim=1)
-    similarity = p @ q.T / temperature  # (b, b)
-    own = torch.arange(len(p), device=p.device)
-    return (F.cross_entropy(similarity, own) + F.cross_entropy(similarity.T, own)) / 2
+    p = F.normalize(prediction.float(), dim=2).transpose(0, 1)  # (n_times, b, n_bands)
+    q = F.normalize(target.float(), dim=2).transpose(0, 1)
+    e = (p @ q.mT / temperature).exp().sum(dim=0)  # (b, b)
+    own = e.diagonal().sum()
+    others = e - e.diagonal().diag()
+    there, back = (torch.log1p(others.sum(dim=axis) / own).mean() for axis in (1, 0))
+    return (there + back) / 2
 
 
 def total(

@@ -49,15 +49,20 @@ class Recipe:
             ``crop_seconds`` that starts at a multiple of ``hop_seconds``, in random order.
         crops_per_recording: random crops drawn from each recording an epoch; not for windows.
         hop_seconds: from one window's start to the next one's; windows only.
+        drop_last: whether an epoch's last batch is left out where it is not full.
         zscore: mean 0 and standard deviation 1 over time for each EEG channel and each band of each crop;
-            at validation, for each EEG channel of each segment (each window where ``fixed_length``).
+            at validation and prediction, for each EEG channel of each segment (each window where
+            ``fixed_length``). Without it, EEG and targets are taken as the corpus has them.
+        zscore_ddof: of the z-score's deviation: 0, which divides by n, or 1, by n - 1.
+        zscore_spectra: whether the targets ``mel80`` and ``magnitude`` are z-scored as well.
         fixed_length: the net takes nothing but crops of ``crop_seconds``; validation then cuts segments
             with ``harness.predictor.predict_windowed``, and crops are never longer than a segment.
         mixup_rounds: how often a batch is halved by mixing pairs of crops of different subjects.
         losses: name -> weight. ``pearson`` is -r, ``l1``, ``mse`` (mean squared error), ``kl`` (log-softmax
             over bands), ``info_nce``.
         targets: feature -> what else a net of that feature is trained on: other features of the corpus, or
-            ``mel80`` and ``magnitude`` (see ``harness.features.spectrograms.spectra``). In training the net
+            ``mel80`` and ``magnitude``, which are computed from each crop's audio once that is mixed and
+            z-scored (see ``harness.features.spectrograms.spectra``). In training the net
             then gives a mapping, name of a target -> (b, n_times, n_bands), the feature's among them;
             ``pearson``, ``l1`` and ``mse`` are summed over all, the other losses are the feature's.
         teacher_forcing: ``linear``, for nets that make their output frame by frame: in training forward is
@@ -82,8 +87,12 @@ class Recipe:
         patience: stop after this many epochs without a better validation score; None to go on.
         average_every: the weights are the mean over every that many epochs; 0 for the best epoch's.
         keep: where epochs are averaged, ``mean``, or ``better``: the mean or the best epoch's weights,
-            whichever has the better validation score.
+            whichever has the better validation score. ``last``: the last epoch's weights, none are chosen.
         average_from: share of the epochs, in [0, 1), before averaging begins.
+        average_first: the first epoch in the mean, those after it being ``average_every`` apart; None for
+            ``average_every`` itself.
+        save_every: after every that many epochs the weights are also kept by themselves in the work folder,
+            for whoever wants to choose among them; 0 for never.
         autocast: number format on CUDA, ``bf16`` or ``fp16``; None for float32. Never used on the CPU.
     """
 
@@ -93,7 +102,10 @@ class Recipe:
     crops: Literal["random", "windows"] = "random"
     crops_per_recording: int = 1
     hop_seconds: float | None = None
+    drop_last: bool = False
     zscore: bool = True
+    zscore_ddof: int = 0
+    zscore_spectra: bool = False
     fixed_length: bool = False
     mixup_rounds: int = 0
     losses: Mapping[str, float] = field(default_factory=lambda: {"pearson": 1.0, "l1": 0.2})
@@ -115,7 +127,9 @@ class Recipe:
     patience: int | None = None
     average_every: int = 0
     average_from: float = 0.0
-    keep: Literal["mean", "better"] = "mean"
+    average_first: int | None = None
+    keep: Literal["mean", "better", "last"] = "mean"
+    save_every: int = 0
     autocast: Literal["bf16", "fp16"] | None = None
 
     def crop_samples(self, sample_rate_hz: float) -> int:
@@ -145,7 +159,16 @@ class Recipe:
     def averages(self, epoch: int) -> bool:
         """Whether the weights after this epoch enter the mean."""
         every = self.average_every
-        return every > 0 and epoch % every == 0 and epoch > self.average_from * self.epochs
+        first = every if self.average_first is None else self.average_first
+        if every == 0 or epoch < first or epoch <= self.average_from * self.epochs:
+            return False
+        return (epoch - first) % every == 0
+
+    def scaling(self) -> dict[str, str]:
+        """What a weights file must say of how EEG is scaled; nothing where it is the usual z-score."""
+        if not self.zscore:
+            return {"zscore": "none"}
+        return {"zscore": "n-1"} if self.zscore_ddof else {}
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be meant, all at once.
@@ -162,6 +185,7 @@ class Recipe:
             "mixup_rounds": 0,
             "warmup_epochs": 0,
             "average_every": 0,
+            "save_every": 0,
         }
         faults = [
             Fault(f"recipe: {name}", f"{getattr(self, name)}", f"{lowest} or more")
@@ -188,6 +212,21 @@ class Recipe:
         if self.hop_seconds is not None and (not self.hop_seconds > 0 or self.crops != "windows"):
             faults.append(
                 Fault("recipe: hop_seconds", f"{self.hop_seconds}", 'more than 0, with crops "windows"')
+            )
+        if self.zscore_ddof not in (0, 1):
+            faults.append(Fault("recipe: zscore_ddof", f"{self.zscore_ddof}", "0 or 1"))
+        if self.average_first is not None and not (self.average_every and self.average_first >= 1):
+            faults.append(
+                Fault("recipe: average_first", f"{self.average_first}", "1 or more, with average_every")
+            )
+        if self.keep == "last" and self.average_every:
+            faults.append(
+                Fault(
+                    "recipe: average_every",
+                    f"{self.average_every}",
+                    '0 with keep "last"',
+                    "A mean that nobody asks for is not computed.",
+                )
             )
         if self.crops == "windows" and self.crops_per_recording != 1:
             faults.append(
@@ -265,7 +304,11 @@ def compact(paper: Recipe, **changes: Any) -> Recipe:
         "warmup_epochs": 1,
         "average_every": 1,
         "average_from": 0.7,
+        "average_first": None,
         "keep": "better",
+        "save_every": 0,
+        "drop_last": False,
+        "zscore": True,
     }
     return replace(paper, **(few_epochs | changes))
 

@@ -23,7 +23,7 @@ import numpy as np
 from harness.conventions import Progress
 from harness.corpus import Corpus
 from harness.corpus.simulated.check import check_simulated
-from harness.errors import Fault, TrainingError, UsageError, raise_all, shorten
+from harness.errors import Fault, TrainingError, UsageError, counted, raise_all, shorten
 from harness.files import alone_in
 from harness.predictor import Setup
 from harness.records import provenance
@@ -36,6 +36,7 @@ from harness.tasks.sizes import sizes
 from harness.tasks.splits import Split
 from harness.training.distributed import this_process
 from harness.training.training_data import TrainingData
+from harness.training.version import TRAINING_VERSION
 from harness.training.write_weights import write_weights
 
 DEFAULT_PRESET = "compact"
@@ -97,6 +98,7 @@ def train_submission(
     resume: bool = False,
     out: Path | None = None,
     partial: bool = False,
+    one_of_several: bool = False,
     on_progress: Progress | None = None,
 ) -> Trained | None:
     """Train a submission on the training part, choosing on the validation part.
@@ -120,11 +122,13 @@ def train_submission(
         out: the work folder; None for one below the submission's ``training/``.
         partial: go on although subjects of both parts are not in the corpus; the training record names those
             that were there.
+        one_of_several: the weights are those of this seed, beside others of the same run.
         on_progress: called with what is done, its total and a note.
 
     Raises:
         UsageError: no such variant or preset, or options that the trainer does not take.
-        TrainingError: the submission has no trainer, or the trainer failed.
+        TrainingError: the submission has no trainer, or the trainer failed; or its other weights of this run
+            have seeds, and these would have none.
         SubmissionError: feature or manifest do not fit.
         SplitError, CorpusError: the split or the data do not fit, or labels are missing.
     """
@@ -141,6 +145,16 @@ def train_submission(
                 else "A submission without one is not trained by the harness.",
             )
         )
+    seeds = submission.seeds(corpus.name, split, feature, chosen)
+    if seeds and not one_of_several:
+        raise TrainingError(
+            Fault(
+                f"{submission.name}: weights",
+                f"several trainings of this run (seeds {', '.join(map(str, seeds))})",
+                "--seeds, which says which of them to train",
+                f"For example: harness train {submission.folder} --seeds {seed}-{seed}",
+            )
+        )
     data = _training_data(corpus, split, feature, partial)
     setup = submission.setup(sizes(corpus.declaration, split, feature), chosen, seed=seed)
     started = time.monotonic()
@@ -148,7 +162,8 @@ def train_submission(
     with imported(submission, "trainer") as trainer:
         if hasattr(trainer, "recipe"):
             chosen_preset = preset or DEFAULT_PRESET
-            folder = out or work_folder(submission, corpus.name, split, setup, chosen_preset)
+            own = seed if one_of_several else None
+            folder = out or work_folder(submission, corpus.name, split, setup, chosen_preset, own)
             with _own_work_folder(folder):
                 result = _fitted(
                     trainer,
@@ -162,19 +177,22 @@ def train_submission(
                     resume=resume,
                 )
         else:
-            given = {"--preset": preset, "--epochs": epochs, "--resume": resume, "--out": out}
+            given = {"--preset": preset, "--epochs": epochs, "--out": out}
+            given["--resume"] = resume and not one_of_several  # there it leaves out seeds that are done
             given["--device cuda"] = device == "cuda"
             _refuse_options(submission, [name for name, value in given.items() if value])
             result = _result(submission, trainer(data, setup, show))
     seconds = time.monotonic() - started + result.seconds_before
     if this_process().rank > 0:
         return None
-    return _write(submission, data, setup, result, seconds)
+    return _write(submission, data, setup, result, seconds, seed if one_of_several else None)
 
 
-def work_folder(submission: Submission, corpus: str, split: Split, setup: Setup, preset: str) -> Path:
+def work_folder(
+    submission: Submission, corpus: str, split: Split, setup: Setup, preset: str, seed: int | None = None
+) -> Path:
     """Where checkpoint and log of a training lie, unless the user names another place."""
-    file = weights_file(corpus, split, setup.feature, setup.variant, submission.variants[0])
+    file = weights_file(corpus, split, setup.feature, setup.variant, submission.variants[0], seed)
     return submission.folder / "training" / f"{Path(file).stem}-{preset}"
 
 
@@ -259,7 +277,7 @@ def _fitted(
             "recordings_too_short": len(fitted.too_short),
             **({"notes": notes} if notes else {}),
         },
-        metadata=system.metadata(fitted.config, setup, fitted.subjects),
+        metadata={**system.metadata(fitted.config, setup, fitted.subjects), **fitted.recipe.scaling()},
         recipe={
             "preset": preset,
             "config": plain_config(fitted.built),
@@ -314,7 +332,7 @@ def _training_data(corpus: Corpus, split: Split, feature: str, partial: bool) ->
             faults.append(
                 Fault(
                     f"{corpus.folder}: {part} part",
-                    f"{len(lacking)} recordings without {feature} ({shorten(lacking, 3)})",
+                    f"{counted(len(lacking), 'recording')} without {feature} ({shorten(lacking, 3)})",
                     f"labels of the training and validation parts for {feature}",
                     "Weights are chosen on the validation part and never on test: point --data at a corpus"
                     " with these labels, or choose another --feature or --split.",
@@ -331,6 +349,7 @@ def _write(
     setup: Setup,
     result: TrainingResult,
     seconds: float,
+    seed: int | None,
 ) -> Trained:
     record = {
         "corpus_fingerprint": data.fingerprint,
@@ -344,6 +363,7 @@ def _write(
         setup.variant,
         (result.weights, result.metadata),
         record,
+        seed=seed,
         trained_here=True,
     )
     status = read_training([Weights(path, sha256, path.with_suffix(".json"))]).status
@@ -365,6 +385,7 @@ def _training_record(
         "split": {"name": data.split.name, "sha256": data.split.sha256},
         "feature": setup.feature,
         "seed": setup.seed,
+        "training_version": TRAINING_VERSION,
         "subjects": list(dict.fromkeys(recording.subject for recording in recordings)),
         "stimuli": sorted({recording.stimulus for recording in recordings}),
         "recipe": dict(result.recipe) or None,

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import Fault, TrainingError
+from harness.errors import Fault, TrainingError, counted
 from harness.predictor import Setup, check_one_frame_a_sample
 from harness.training.recipe import Recipe
 
@@ -42,12 +42,14 @@ class NetSystem:
             ``n_channels``, and ``n_subjects`` and ``window_samples`` where the net has such.
         recipes: preset -> recipe.
         variant_recipes: variant -> preset -> recipe, for variants that are trained in another way.
+        one_output: variants whose nets have one output, and repeat it for every band.
     """
 
     nets: Mapping[str, type[nn.Module]]
     configs: Mapping[str, Mapping[str, Any]]
     recipes: Mapping[str, Recipe]
     variant_recipes: Mapping[str, Mapping[str, Recipe]] = field(default_factory=dict)
+    one_output: tuple[str, ...] = ()
 
     @property
     def presets(self) -> tuple[str, ...]:
@@ -72,7 +74,7 @@ class NetSystem:
             raise TrainingError(
                 Fault(
                     "window",
-                    f"{most_samples} samples at most",
+                    f"{counted(most_samples, 'sample')} at most",
                     f"{multiple} or more: the net takes multiples of {multiple}",
                     "Use a split with longer segments.",
                 )
@@ -91,9 +93,27 @@ class NetSystem:
         return net
 
     def metadata(self, config: Any, setup: Setup, subjects: Sequence[str]) -> dict[str, str]:
-        """What the weights file says of itself."""
+        """What the weights file says of itself.
+
+        Raises:
+            TrainingError: imported weights (without subjects) of a net with other bands than the feature.
+        """
         from harness.nn import metadata
 
+        if not subjects and setup.variant not in self.one_output and config.n_bands != setup.n_bands:
+            remedy = "Give the --feature that these weights decode."
+            if config.n_bands == 1 and self.one_output:
+                remedy = (
+                    f"--variant {self.one_output[0]} repeats the one output for every band, as the release"
+                    " was trained."
+                )
+            raise TrainingError(
+                Fault(
+                    f"variant {setup.variant}: weights of a net of n_bands = {config.n_bands}",
+                    f"asked for {setup.feature}, which has {setup.n_bands}",
+                    remedy=remedy,
+                )
+            )
         sized = _sized(config, setup, subjects)
         learned: Sequence[str] = ()
         if _has(sized, "n_subjects"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.errors import Fault, TrainingError
 from harness.files import alone_in, write_atomically
-from harness.submission.manifest import Submission, load_submission, register_weights, weights_file
+from harness.submission.manifest import Submission, load_submission, register_weights
 from harness.submission.training_record import signed
 from harness.tasks.splits import Split
 
@@ -27,6 +27,8 @@ def write_weights(
     weights: tuple[Mapping[str, np.ndarray[Any, Any]], Mapping[str, str]],
     record: Mapping[str, Any],
     *,
+    before_named: Callable[[Path], None] | None = None,
+    seed: int | None = None,
     trained_here: bool = False,
 ) -> tuple[Path, str]:
     """Write weights and their record, then name both in the manifest.
@@ -39,6 +41,8 @@ def write_weights(
         variant: that uses them.
         weights: name -> array, and the file's metadata.
         record: where they come from; the file's sha256 is added.
+        before_named: called with the weights file once it is there; where it raises, everything is as before.
+        seed: where they are one of several trainings; else None.
         trained_here: whether this machine trained them, and signs the record.
 
     Returns:
@@ -54,17 +58,29 @@ def write_weights(
         raise TrainingError(
             Fault(f"{submission.name}: weights {', '.join(bad)}", "numbers that are not finite")
         )
-    relative = weights_file(corpus, split, feature, variant, submission.variants[0])
+    run = (corpus, split, feature, variant)
+    seeds = submission.seeds(*run)
+    if seeds and seed is None:
+        raise TrainingError(
+            Fault(
+                f"{submission.name}: weights",
+                f"several trainings of this run (seeds {', '.join(map(str, seeds))})",
+                "weights that have no seed, or a seed for each",
+                "Remove these entries from the manifest first, or give the new weights a variant.",
+            )
+        )
+    relative = submission.file_of(*run, seed=seed)
     path = submission.folder / relative
-    content = _weights_bytes(arrays, metadata)
+    content = weights_bytes(arrays, metadata)
     sha256 = hashlib.sha256(content).hexdigest()
     whole = {"weights_sha256": sha256, **record}
     text = json.dumps(signed(whole) if trained_here else whole, indent=1) + "\n"
-    entry = {
+    entry: dict[str, str | int] = {
         "corpus": corpus,
         "split": split.name,
         "feature": feature,
         "variant": variant,
+        **({} if seed is None else {"seed": seed}),
         "file": relative,
         "sha256": sha256,
         "training": str(Path(relative).with_suffix(".json")),
@@ -72,7 +88,7 @@ def write_weights(
     files = {path: content, path.with_suffix(".json"): text.encode()}
     try:
         with alone_in(submission.folder):  # other weights of it may be written at once, into one manifest
-            _put(submission, files, entry)
+            _put(submission, files, entry, path, before_named)
     except OSError as error:
         raise TrainingError(
             Fault(
@@ -85,7 +101,13 @@ def write_weights(
     return path, sha256
 
 
-def _put(submission: Submission, files: Mapping[Path, bytes], entry: Mapping[str, str]) -> None:
+def _put(
+    submission: Submission,
+    files: Mapping[Path, bytes],
+    entry: Mapping[str, str | int],
+    weights: Path,
+    before_named: Callable[[Path], None] | None,
+) -> None:
     """Write files and name them in the manifest, or leave the submission as it was.
 
     Weights that the manifest does not know would be refused.
@@ -94,6 +116,8 @@ def _put(submission: Submission, files: Mapping[Path, bytes], entry: Mapping[str
     try:
         for file, new in files.items():
             write_atomically(file, new)
+        if before_named is not None:
+            before_named(weights)
         register_weights(load_submission(submission.folder), entry)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -105,7 +129,7 @@ def _put(submission: Submission, files: Mapping[Path, bytes], entry: Mapping[str
         raise
 
 
-def _weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> bytes:
+def weights_bytes(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> bytes:
     """A safetensors file; the same content gives the same bytes.
 
     safetensors writes the metadata's keys in random order, so the header is written again, sorted.

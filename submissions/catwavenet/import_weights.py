@@ -22,6 +22,8 @@ import torch
 from model import NETS, Config
 from numpy.typing import NDArray
 
+from harness.nn.weights import check_state
+
 Tensors = Mapping[str, NDArray[np.floating]]
 State = dict[str, NDArray[np.float32]]
 
@@ -80,27 +82,20 @@ def convert(tensors: Tensors, variant: str = "full") -> tuple[State, Config]:
         The state of the variant's net, and the configuration to build it with.
 
     Raises:
-        ValueError: a name that the release does not have, or one of its names is missing.
+        ValueError: names that the release does not have, or names or shapes of its own that are missing.
     """
-    try:
-        config = _config(tensors, variant)
-    except KeyError as error:
-        raise ValueError(f"no tensor for {error}, expected the names of the release.") from None
-    renamed = _renamed(tensors, variant)
+    sized = True
     with torch.device("meta"):
-        expected = NETS[variant](config).state_dict()
-    for name, released in renamed.items():
-        if name not in expected:
-            raise ValueError(
-                f"tensor {released!r}, expected the names of the release, such as block1.proj1.weight."
-            )
-    for name in expected:
-        if name not in renamed:
-            raise ValueError(f"no tensor for {name!r}, expected the names of the release.")
-    try:
-        return {name: _values(tensors, released, config) for name, released in renamed.items()}, config
-    except KeyError as error:
-        raise ValueError(f"no tensor for {error}, expected the names of the release.") from None
+        try:
+            config = _config(tensors, variant)
+            expected = NETS[variant](config).state_dict()
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError):
+            config, sized = Config(), False  # what is lacking is said by the release's own sizes
+            expected = NETS[variant](config).state_dict()
+    renamed = _renamed(tensors, variant)
+    state = {name: _values(tensors, released, config) for name, released in renamed.items()}
+    check_state(expected, state, renamed, sized=sized)
+    return state, config
 
 
 def _renamed(tensors: Tensors, variant: str) -> dict[str, str]:
@@ -118,8 +113,9 @@ def _values(tensors: Tensors, released: str, config: Config) -> NDArray[np.float
     """A tensor in our shape; the two 1x1 convolutions of a layer are one of ours."""
     values = tensors[released]
     last = f".residual_blocks.{config.n_layers - 1}."
-    if ".skip_conv." in released and last not in released:
-        values = np.concatenate([tensors[released.replace("skip_conv", "res_conv")], values])
+    residual = tensors.get(released.replace("skip_conv", "res_conv"))
+    if ".skip_conv." in released and last not in released and residual is not None:
+        values = np.concatenate([residual, values])  # without it the shape is refused
     if re.search(r"^block\d\.proj1\.weight$", released):  # a linear layer: our 1x1 convolution
         values = values[:, :, None]
     return np.ascontiguousarray(values, np.float32)

@@ -10,7 +10,7 @@ Our deviations: the parameters that the release holds and does not use are left 
 predicts stops after the stage that is asked for. Where anything but mel is asked for, the envelope or the
 feature of another corpus, that is the first stage, which is then all that is trained: the stages after it
 need mel and audio. What the net computes is the release's: from the release's weights it
-gives the release's outputs.
+gives the release's outputs. What the training does otherwise: `train.py`.
 
 Four stages: envelope (1) -> mel (10) -> mel of 80 bands -> power spectrum (257). The first is a WaveNet on
 the EEG; every other a WaveNet on a cross-attention of the EEG and the stage before. Only mel is scored; the

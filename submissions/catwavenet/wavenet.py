@@ -26,14 +26,19 @@ RESIDUAL_SCALE = 0.5**0.5
 
 
 class NormedConv(nn.Module):
-    """Convolution with weight normalisation: every filter is a direction times a gain."""
+    """Convolution with weight normalisation: every filter is a direction times a gain.
+
+    It begins as torch's own convolution does, biases too.
+    """
 
     def __init__(self, n_in: int, n_out: int, kernel_samples: int = 1, dilation: int = 1) -> None:
         super().__init__()
         self.dilation = dilation
-        self.direction = nn.Parameter(nn.init.kaiming_normal_(torch.empty(n_out, n_in, kernel_samples)))
+        self.direction = nn.Parameter(torch.empty(n_out, n_in, kernel_samples))
+        self.bias = nn.Parameter(torch.empty(n_out))
+        nn.init.kaiming_uniform_(self.direction, a=5**0.5)
+        nn.init.uniform_(self.bias, -((n_in * kernel_samples) ** -0.5), (n_in * kernel_samples) ** -0.5)
         self.gain = nn.Parameter(self._norm().detach().clone())
-        self.bias = nn.Parameter(torch.zeros(n_out))
 
     def weight(self) -> Tensor:
         """The filters (n_out, n_in, kernel_samples)."""

@@ -7,9 +7,9 @@
     mamba_block.*                               the Mamba block
     fc                                          the readout, with one output as released
 
-The positional encoding and the KAN grids, where a file holds them, are computed here. Heads and dropout leave
-no trace in the weights: they are taken as released. The release knows its subjects by position only: they
-are taken to be sub-001 and on.
+The table of positions, where a file holds it, is computed here and compared; KAN grids are computed. Heads
+and dropout leave no trace in the weights: they are taken as released. The release knows its subjects by
+position only: they are taken to be sub-001 and on.
 """
 
 import re
@@ -20,9 +20,13 @@ from kan import SPLINE_ORDER
 from model import NETS, Broadcast, Config, NoSplineMap
 from numpy.typing import NDArray
 
+from harness.nn.esm import check_positions
+from harness.nn.weights import check_state
+
 Tensors = Mapping[str, NDArray[np.floating]]
 
-UNUSED = (r"hams\.block1\.feedback_conv\.", r"positional_encoding\.pe$", r".*\.kan\.grid$")
+UNUSED = (r"hams\.block1\.feedback_conv\.", r".*\.kan\.grid$")
+POSITIONS = "positional_encoding.pe"
 
 MIX = "window.dcfam.mix.weight"
 
@@ -98,8 +102,8 @@ def convert(tensors: Tensors, variant: str | None = None) -> tuple[dict[str, NDA
         The state of the variant's net, and the configuration to build it with.
 
     Raises:
-        ValueError: a name that the release does not have, or one of its names is missing, or the variant has
-            weights that no release has.
+        ValueError: names that the release does not have, names or shapes of its own that are missing,
+            another table of positions, or a variant with weights that no release has.
     """
     net = NETS[variant or "full"]
     if net is NoSplineMap:
@@ -107,21 +111,26 @@ def convert(tensors: Tensors, variant: str | None = None) -> tuple[dict[str, NDA
             "weights of a release for the variant no-splinemap, expected another variant: the"
             " release has SplineMap attention"
         )
-    used = {name: array for name, array in tensors.items() if not _fits(UNUSED, name)}
-    state = {_renamed(name): _numbers(array) for name, array in used.items()}
+    used = [name for name in tensors if name != POSITIONS and not _fits(UNUSED, name)]
+    named = {_renamed(name): name for name in used}
+    state = {ours: _numbers(tensors[theirs]) for ours, theirs in named.items()}
+    if MIX in state:  # a 1x1x1 convolution there, a linear layer here
+        state[MIX] = state[MIX].reshape(len(state[MIX]), -1)
+    n_outputs = len(state.get("readout.bias", [0]))
+    if net is Broadcast and n_outputs != 1:
+        raise ValueError(f"{n_outputs} outputs, expected 1, which the variant broadcast repeats")
+    sized = True
     try:
-        state[MIX] = state[MIX].reshape(len(state[MIX]), -1)  # a 1x1x1 convolution there, a linear layer here
         config = _sizes(state)
-    except KeyError as error:
-        raise ValueError(f"no tensor for {error}, expected the names of the release.") from None
-    if net is Broadcast and config.n_bands != 1:
-        raise ValueError(f"{config.n_bands} outputs, expected 1, which the variant broadcast repeats")
-    expected = net(config).state_dict()
-    missing = [name for name in expected if name not in state]
-    if missing:
-        raise ValueError(
-            f"no tensor for {missing[0]!r} (and {len(missing) - 1} more), expected the names of the release."
-        )
+        full, expected = (one(config).state_dict() for one in (NETS["full"], net))
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError):
+        config, sized = Config(), False  # what is lacking is said by the release's own sizes
+        full, expected = (one(config).state_dict() for one in (NETS["full"], net))
+    check_state(
+        expected, {k: v for k, v in state.items() if k in expected or k not in full}, named, sized=sized
+    )
+    if POSITIONS in tensors:
+        check_positions(tensors[POSITIONS], config.window_samples, config.d_model)
     return {name: state[name] for name in expected}, config
 
 
@@ -161,6 +170,4 @@ def _renamed(name: str) -> str:
     ours = name
     for pattern, replacement in RENAMED:
         ours = re.sub(pattern, replacement, ours)
-    if ours == name:
-        raise ValueError(f"tensor {name!r}, expected the names of the release, such as sub_proj.weight.")
     return ours

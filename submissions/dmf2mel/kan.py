@@ -104,7 +104,10 @@ class Kan(nn.Module):
 
 
 class Agkan(nn.Module):
-    """AGKAN: a gate between a KAN layer and attention over learned slots, then LayerNorm."""
+    """AGKAN: a gate between a KAN layer and attention over learned slots, then LayerNorm.
+
+    ``compress`` begins orthogonal, ``recover`` Kaiming uniform.
+    """
 
     def __init__(self, d_in: int, d_out: int, grid: int, n_slots: int) -> None:
         super().__init__()
@@ -113,6 +116,8 @@ class Agkan(nn.Module):
         self.compress = nn.Linear(d_in, n_slots, bias=False)
         self.recover = nn.Linear(n_slots, d_out, bias=False)
         self.norm = nn.LayerNorm(d_out)
+        nn.init.orthogonal_(self.compress.weight)
+        nn.init.kaiming_uniform_(self.recover.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, t, d_in) -> (b, t, d_out)."""
@@ -151,4 +156,5 @@ class SplineMapAttention(Attention):
             nn.init.normal_(projection.kan.base, std=0.02)
             nn.init.normal_(projection.kan.spline, std=0.01)
             nn.init.constant_(projection.gate.bias, bias)
-        nn.init.orthogonal_(self.queries.compress.weight)
+        self.keys.compress.reset_parameters()  # as torch has it: Kaiming uniform, a = sqrt 5
+        nn.init.xavier_normal_(self.values.recover.weight)

@@ -9,6 +9,7 @@ Our deviations:
   variant `broadcast` does that, in the open;
 - `feedback_conv` of ADAF, 20 parameters that the release never uses, is left out;
 - what only meets padding is not computed (`hams.py`, `dcfam.py`); the numbers are the release's;
+- what the training does otherwise: `train.py`;
 - a subject that is not learned gets the mean of the learned subjects' embeddings;
 - with `d_model` other than the number of EEG channels a linear layer stands before the net, and with `fold`
   above 1 that many consecutive samples share a channel of DC_FAM. Neither is so in the paper preset for the

@@ -48,7 +48,9 @@ class Config:
         mamba_states: of each channel in Mamba.
         n_custom: calls of the Custom block in a round of the backbone; one of the Mamba block follows.
         n_rounds: of the backbone.
-        dropout: everywhere but on the attention's weights.
+        dropout: everywhere but on the attention's weights and in stacks of S4.
+        s4_dropout: in every stack of S4, of single values twice in each block, and of whole channels on what
+            a block gives.
         attention_dropout: on the attention's weights.
     """
 
@@ -66,6 +68,7 @@ class Config:
     n_custom: int = 2
     n_rounds: int = 2
     dropout: float = 0.5
+    s4_dropout: float = 0.3
     attention_dropout: float = 0.1
 
     @property
@@ -114,16 +117,16 @@ class S4Stack(nn.Module):
         n = config.n_s4_layers
         self.encoder = nn.Linear(n_features, config.d_model)
         self.layers = nn.ModuleList(
-            S4Block(config.d_model, config.s4_states, config.dropout) for _ in range(n)
+            S4Block(config.d_model, config.s4_states, config.s4_dropout) for _ in range(n)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(config.d_model) for _ in range(n))
-        self.dropout = nn.Dropout(config.dropout)
+        self.drops = nn.ModuleList(nn.Dropout1d(config.s4_dropout) for _ in range(n))  # whole channels
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, t, n_features) -> (b, t, d)."""
         x = self.encoder(x)
-        for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = norm(x + self.dropout(layer(x)))
+        for layer, drop, norm in zip(self.layers, self.drops, self.norms, strict=True):
+            x = norm(x + along_time(drop, layer(x)))
         return x
 
 

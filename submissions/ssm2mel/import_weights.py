@@ -6,10 +6,11 @@
     custom_block.*, mamba_block.*                   the backbone's two blocks
     fc                                              the readout
 
-In an S4 layer, C is C itself where ``l_kernel`` is 0; elsewhere the release has overwritten it, and it is
-computed back. ``projection``, ``reduction``, ``sub_proj``, ``conv_block.conv_layer`` and ``conv_layer1`` of
-the two blocks reach no output and are left out. Heads, calls and dropout leave no trace in the weights: they
-are taken as released. The release knows its subjects by position only: they are taken to be sub-001 and on.
+``positional_encoding.pe`` is the table of positions, which is computed here and compared. In an S4 layer, C
+is C itself where ``l_kernel`` is 0; elsewhere the release has overwritten it, and it is computed back.
+``projection``, ``reduction``, ``sub_proj``, ``conv_block.conv_layer`` and ``conv_layer1`` of the two blocks
+reach no output and are left out. Heads, calls and dropout leave no trace in the weights: they are taken as
+released. The release knows its subjects by position only: they are taken to be sub-001 and on.
 """
 
 import re
@@ -22,11 +23,14 @@ import torch
 from model import NETS, Config
 from numpy.typing import NDArray
 
+from harness.nn.esm import check_positions
 from harness.nn.s4 import S4Kernel, original_c
+from harness.nn.weights import check_state
 
 Tensors = Mapping[str, NDArray[np.floating]]
 State = dict[str, NDArray[Any]]
 
+POSITIONS = "positional_encoding.pe"
 UNUSED = re.compile(
     r"(custom|mamba)_block\.(projection|reduction|sub_proj|conv_block\.conv_layer1?)\.(weight|bias)"
 )
@@ -86,27 +90,38 @@ def convert(tensors: Tensors, variant: str | None = None) -> tuple[State, Config
         The state of the variant's net, and the configuration to build it with.
 
     Raises:
-        ValueError: a name that the release does not have, or one of its names is missing.
+        ValueError: names that the release does not have, names or shapes of its own that are missing, or
+            another table of positions.
     """
     named = {_renamed(name): name for name in tensors if not UNUSED.fullmatch(name)}
     state = {ours: _array(theirs, tensors[theirs]) for ours, theirs in named.items()}
     lengths = {ours: int(state.pop(ours)) for ours in list(state) if ours.endswith(".l_kernel")}
+    positions = state.pop(POSITIONS, None)
+    sized = True
     try:
         sizes = _sizes(state)
-        known = set(_names("full", sizes))
-    except KeyError as error:
-        raise ValueError(f"no tensor for {error}, expected the names of the release.") from None
-    if foreign := [named[ours] for ours in state if ours not in known]:
-        raise ValueError(f"tensor {foreign[0]!r}, expected the names of the release, such as fc.weight.")
+        full = _expected("full", sizes)
+    except (
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ):  # what is lacking is said by the release's own sizes
+        sizes, sized = {}, False
+        full = _expected("full", sizes)
+    chosen = variant or "full"
+    expected = _expected(chosen, sizes)
+    taken = {ours: array for ours, array in state.items() if ours in expected or ours not in full}
+    check_state(expected, taken, named, sized=sized)
+    config = _config(chosen, sizes)
+    if positions is not None:
+        check_positions(positions, config.window_samples, config.d_model)
     for ours, n_times in lengths.items():
         start = ours.removesuffix("l_kernel")
         if n_times and f"{start}C" in state:
             state[f"{start}C"] = _original_c(state, start, n_times)
-    chosen = variant or "full"
-    expected = _names(chosen, sizes)
-    if missing := [ours for ours in expected if ours not in state]:
-        raise ValueError(f"no tensor for {missing[0]!r}, expected the names of the release.")
-    return {ours: state[ours] for ours in expected}, _config(chosen, sizes)
+    return {ours: state[ours] for ours in expected}, config
 
 
 def _renamed(name: str) -> str:
@@ -148,8 +163,9 @@ def _config(variant: str, sizes: Mapping[str, int]) -> Config:
     return kind(**{name: size for name, size in sizes.items() if name in known})
 
 
-def _names(variant: str, sizes: Mapping[str, int]) -> list[str]:
-    return list(NETS[variant][0](_config(variant, sizes)).state_dict())
+def _expected(variant: str, sizes: Mapping[str, int]) -> dict[str, torch.Tensor]:
+    """The state of a variant's net."""
+    return NETS[variant][0](_config(variant, sizes)).state_dict()
 
 
 def _original_c(state: State, start: str, n_times: int) -> NDArray[np.float32]:

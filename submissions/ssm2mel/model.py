@@ -11,6 +11,7 @@ Our deviations:
   `broadcast`, whose net repeats its one output for every band.
 - The release's parameters that no output depends on (74,176) are left out.
 - S4's kernels are computed in double precision, the release's in single: outputs differ by about 5e-5.
+- What the training does otherwise: `train.py`.
 - A subject that the net has not learned gets the mean of the learned subjects' embeddings.
 - The paper's ablations are classes of their own, at the end. It does not say how they were made: without the
   S4-UNet all three are left out, and with Mamba or attention alone the other kind of block.
@@ -163,6 +164,7 @@ _COMPACT = {
     "n_custom": 1,
     "n_rounds": 1,
     "dropout": 0.1,
+    "s4_dropout": 0.06,
     "attention_dropout": 0.0,
 }
 PRESETS = {  # variant -> preset

@@ -69,8 +69,8 @@ def test_imported_weights_say_their_net_and_count_subjects_from_the_first(quokka
 
 def test_tensors_that_are_no_happyquokka_are_refused(quokka, golden):
     state = golden("happyquokka").state
-    with pytest.raises(ValueError, match=r"tensor 'lstm.weight', expected the names of the release"):
+    with pytest.raises(ValueError, match=r"tensors that the release does not have: lstm.weight$"):
         quokka.import_weights.convert({**state, "lstm.weight": np.zeros(1)})
     del state["fc.bias"]
-    with pytest.raises(ValueError, match=r"no tensor for 'readout.bias'"):
+    with pytest.raises(ValueError, match=r"^no tensor for readout.bias$"):
         quokka.import_weights.convert(state)

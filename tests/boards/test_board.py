@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from documents import controls_document
 
+from harness.boards import board as boards
 from harness.boards.board import BoardName, load_board, parse_board
 from harness.boards.formats import FORMATS, board_text
 from harness.boards.ranking import rank, tie_groups, tie_letters
 from harness.errors import RecordError, UsageError
-from harness.scoring.statistics import sign_flip_test
+from harness.scoring.score import SCORER_VERSION
+from harness.scoring.statistics import STATISTICS_VERSION, sign_flip_test
 
 BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
 N_SUBJECTS = 12
@@ -72,8 +74,10 @@ def test_text_shows_rank_interval_ties_and_chance(results):
     assert lines[0] == (
         "simulated data (no real EEG), split held-out-subjects, part test, feature mel: 4 systems, 12 subjects"
     )
-    assert lines[4].split()[:3] == ["1", "a", "leader"]
-    assert lines[5].split()[:5] == ["2", "(2", "to", "3)", "b"]
+    assert lines[4].split()[:3] == ["1", "·", "leader"]
+    assert lines[5].split()[:5] == ["2", "(2", "to", "3)", "┌"]
+    assert lines[6].split()[:5] == ["3", "(2", "to", "3)", "└"]
+    assert lines[7].split()[:3] == ["4", "·", "noise"]
     assert "1 of 4" in lines[4]
 
 
@@ -124,7 +128,22 @@ def test_a_partial_record_is_shown_and_not_ranked(results, make_record):
     assert "Not ranked, scored on 5 subjects only: half 0.9000." in board_text(ranking)
 
 
-def test_records_that_do_not_belong_together_are_all_named(results, make_record):
+def test_a_record_of_a_later_harness_is_left_out(results, make_record):
+    record = make_record("later", [0.1] * N_SUBJECTS, statistics_version=99, scorer_version=98)
+    board = load_board(results, BOARD)
+    assert "later" not in [one.system for one in board.records]
+    assert [str(fault) for fault in board.left_out] == [
+        f"{record}: {key}: {version}, of a later harness, expected at most {known}, what this one knows.\n"
+        "  Update the harness, or score it again."
+        for key, version, known in (
+            ("scorer_version", 98, SCORER_VERSION),
+            ("statistics_version", 99, STATISTICS_VERSION),
+        )
+    ]
+
+
+def test_records_that_do_not_belong_together_are_all_named(results, make_record, monkeypatch):
+    monkeypatch.setattr(boards, "SCORER_VERSION", 2)
     paths = {
         "other split file": make_record("s", [0.1] * N_SUBJECTS, split={"sha256": "9" * 64}),
         "scorer": make_record("v", [0.1] * N_SUBJECTS, scorer_version=2),
@@ -379,7 +398,7 @@ def test_a_flagged_system_ranks_behind_all_others_whatever_it_scores(controlled)
     assert [row.system for row in ranking.rows] == ["honest", "early", "replay", "idle"]
     assert [tuple(row.rank) for row in ranking.rows] == [(1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 4, 4)]
     assert [row.is_flagged for row in ranking.rows] == [False, False, True, True]
-    assert ranking.board.n_above_the_line == 2
+    assert ranking.n_above_the_line == 2
 
 
 def test_what_a_system_scores_without_the_eeg_stands_beside_chance(controlled):
@@ -387,7 +406,7 @@ def test_what_a_system_scores_without_the_eeg_stands_beside_chance(controlled):
     above, below = board_text(ranking).split("Below the line, since a control says that the score may not")
     cells = [line for line in (above + below).splitlines() if line[:1].isdigit()]
     assert re.search(r"95 % interval +chance +without the EEG +unseen stimuli", above)
-    assert [line.split()[2] for line in cells] == ["honest", "early", "replay", "idle"]
+    assert [line.split()[1] for line in cells] == ["honest", "early", "replay", "idle"]
     assert "not measured" in cells[1]
     assert "(scores without the EEG, no evidence of using the EEG)" in cells[2]
     assert "indistinguishable from chance" in cells[3]
@@ -416,9 +435,10 @@ def test_programs_are_told_of_controls(controlled):
 def test_compare_says_what_both_score_without_the_eeg(harness, controlled):
     code, out, _ = harness("compare", "honest", "replay", "--results", controlled)
     assert code == 0
-    assert re.search(r"^honest without the EEG: -?0\.00\d\d$", out, re.M)
+    assert re.search(r"^honest without the EEG: -?0\.00\d\d; chance: -0\.0100 to 0\.0100$", out, re.M)
     assert re.search(
-        r"^replay without the EEG: 0\.\d{4} \(scores without the EEG, no evidence of using the EEG\)$",
+        r"^replay without the EEG: 0\.\d{4} \(scores without the EEG, no evidence of using the EEG\); chance: -0\.0100 to "
+        r"0\.0100$",
         out,
         re.M,
     )
@@ -431,3 +451,16 @@ def test_a_score_below_chance_is_not_called_indistinguishable(make_record, tmp_p
     text = board_text(rank(load_board(tmp_path / "results", BOARD)))
     assert "below chance: look for the sign" in text
     assert "indistinguishable" not in text
+
+
+def test_what_is_to_be_known_of_weights_stands_under_the_board(make_record, rng, tmp_path):
+    note = "trained before the loss was mended, and not yet again"
+    scores = rng.normal(0.05, 0.01, N_SUBJECTS)
+    for name in ("first", "second"):
+        make_record(name, scores + 0.01, weights_notes=[note])
+    make_record("linear", scores)
+    ranking = rank(load_board(tmp_path / "results", BOARD))
+    for form in ("text", "md", "html", "latex"):
+        assert f"Weights of first, second: {note}." in board_text(ranking, form)
+    noted = {row.system: row.weights_notes for row in ranking.rows}
+    assert noted == {"first": (note,), "second": (note,), "linear": ()}

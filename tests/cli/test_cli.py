@@ -181,7 +181,7 @@ def test_missing_segments_count_zero_and_are_said(harness, make_submission, wher
     np.savez(tmp_path / "p.npz", **kept)
     code, out, _ = harness("score", "p.npz", *where)
     assert code == 0
-    assert "1 segments without a prediction count 0" in out
+    assert "1 segment without a prediction counts 0" in out
     record = read_record(tmp_path / "results/sparrkulee/small-split/test/mel/p.json")
     assert record.subjects["sub-043"].missing == ("sub-043_podcast_3_008",)
     assert record.subjects["sub-043"].segments == full["subjects"]["sub-043"]["segments"]
@@ -204,7 +204,7 @@ def test_partial_part_is_marked(harness, make_submission, official_split, small_
     assert harness("score", folder, *where)[0] == 1
     code, out, err = harness("score", folder, *where, "--partial")
     assert code == 0
-    assert "PARTIAL: 1 subjects of the part are not in the corpus: sub-044" in out
+    assert "PARTIAL: 1 subject of the part is not in the corpus: sub-044" in out
     assert "tiny.partial.json" in err
 
 

@@ -59,10 +59,8 @@ def test_a_training_that_is_ended_blames_nobody(make_submission, where, tmp_path
     assert not (folder / "weights").exists()
 
 
-@pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
-def test_an_ended_training_says_how_to_go_on_and_goes_on(tiny, where, tmp_path, number):
-    # From the second epoch on each epoch waits, so that the signal meets a training with a checkpoint.
-    code = """
+# From the second epoch on each epoch waits, so that the signal meets a training with a checkpoint.
+WAITS = """
 import pathlib, time
 _build = System.build
 def build(self, config, setup, subjects):
@@ -71,7 +69,11 @@ def build(self, config, setup, subjects):
     return net
 System.build = build
 """
-    submission = tiny(code=code, epochs=4)
+
+
+@pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
+def test_an_ended_training_says_how_to_go_on_and_goes_on(harness, tiny, where, tmp_path, number):
+    submission = tiny(code=WAITS, epochs=4)
     process = started(tmp_path, submission.folder, where, "--out", "work")
     wait_for(tmp_path / "work/checkpoint.pt", process)
     time.sleep(0.3)
@@ -83,12 +85,10 @@ System.build = build
         "Epoch 1 is saved: the same command with --resume goes on after it.",
     ]
     assert not (submission.folder / "weights").exists()
-    (submission.folder / "train.py").write_text(
-        (submission.folder / "train.py").read_text().replace("time.sleep(0.5)", "None")
-    )
-    process = started(tmp_path, submission.folder, where, "--out", "work", "--resume")
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
+    train = submission.folder / "train.py"
+    train.write_text(train.read_text().replace("time.sleep(0.5)", "None"))
+    code, out, err = harness("train", submission.folder, *where, "--out", "work", "--resume")
+    assert code == 0, err
     assert "  epochs: 4\n" in out
     assert len((tmp_path / "work/log.csv").read_text().splitlines()) == 5
 

@@ -1,5 +1,6 @@
 """`harness data declare`: a draft that is right about the files, and says what it guessed."""
 
+import shutil
 import tomllib
 
 import numpy as np
@@ -62,6 +63,26 @@ def test_draft_opens_as_it_is(harness, arrays):
         "envelope",
         "pitch",
     }
+
+
+def test_links_that_leave_the_folder_and_those_round_it_are_said(harness, arrays, tmp_path):
+    folder = arrays
+    shutil.move(folder / "features", tmp_path / "elsewhere")
+    (folder / "features").symlink_to(tmp_path / "elsewhere")
+    (folder / "round").symlink_to(folder)
+    code, out, _ = harness("data", "declare", folder)
+    assert code == 0
+    assert out.endswith(
+        "\n# 1 link to a folder above passed over: round\n"
+        f'# "features" leads out of this folder, to "{tmp_path}/elsewhere": it is read as if it lay here.\n'
+    )
+    code, out, _ = harness("data", "describe", _declared(harness, folder))
+    assert (code, "note: 1 link to a folder above passed over: round" in out) == (0, True)
+
+
+def _declared(harness, folder):
+    assert harness("data", "declare", folder, "--out", folder / "corpus.toml")[0] == 0
+    return folder
 
 
 def test_a_file_that_is_there_is_never_overwritten(harness, arrays):

@@ -117,7 +117,7 @@ def test_a_corpus_of_ones_own_may_be_fetched(served, tmp_path, harness):
         + f'"eeg/P 1_a.npy" = "{hashlib.sha256(b"numbers").hexdigest()}"\n'
     )
     code, answer, _ = harness("data", "fetch", tmp_path / "corpus.toml", out)
-    assert (code, answer) == (0, f"1 files fetched, 0 were there already, in {out}\n")
+    assert (code, answer) == (0, f"1 file fetched, 0 were there already, in {out}\n")
     assert (out / "eeg/P 1_a.npy").read_bytes() == b"numbers"
 
 
@@ -139,20 +139,18 @@ def test_unknown_subject(served):
         fetch.fetch_corpus(served[3], served[1], subjects=["S19"])
 
 
-def test_committed_list_covers_training_and_validation_at_a_pinned_commit():
+def test_committed_list_covers_every_part_at_a_pinned_commit():
     listed = declared("dtu").fetch
     split = load_split("dtu")
-    named = [name.split("_")[1] for name in [*listed["sha256"], *listed["unverified"]]]
+    named = [name.split("_")[1] for name in listed["sha256"]]
     assert sorted(set(named), key=natural_key) == [
         *split.parts["train"],
         *split.parts["val"],
         *split.parts["test"],
     ]
     assert len(named) == 180
-    have = {name.split("_")[1] for name in listed["sha256"]}
-    assert have == {*split.parts["train"], *split.parts["val"]}
-    assert len(listed["sha256"]) == 100
-    assert len(set(listed["sha256"].values())) == 100
+    assert "unverified" not in listed
+    assert len(set(listed["sha256"].values())) == 180
     commit = listed["url"].split("/")[5]
     assert len(commit) == 40
 

@@ -208,7 +208,7 @@ def test_eeg_that_is_not_finite_names_the_sample(tree, small_split):
     with pytest.raises(CorpusError) as caught:
         segment.eeg()
     assert _message(caught) == [
-        "sub-043_podcast_3: EEG: 1 numbers that are not finite, the first at sample 200, channel 5,"
+        "sub-043_podcast_3: EEG: 1 number that is not finite, the first at sample 200, channel 5,"
         " expected finite numbers."
     ]
 

@@ -8,7 +8,8 @@ import pytest
 from own_corpus import SUBJECTS, TOML, make_own_corpus, own_split
 
 from harness.corpus import open_corpus
-from harness.corpus.pattern import Pattern, files_below
+from harness.corpus.pattern import Pattern
+from harness.corpus.walk import walk
 from harness.errors import CorpusError, SplitError, UsageError
 from harness.tasks.segments import cut_segments, stretches
 from harness.tasks.task import open_task
@@ -72,12 +73,29 @@ def test_walk_passes_over_hidden_files_and_follows_links(tmp_path):
     (tmp_path / "tree/a/round").symlink_to(tmp_path / "tree")
     (tmp_path / "tree/a/nowhere.npy").symlink_to(tmp_path / "gone.npy")
     (tmp_path / "tree/a/itself.npy").symlink_to(tmp_path / "tree/a/itself.npy")
-    assert list(files_below(tmp_path / "tree")) == [
-        "a/itself.npy",
-        "a/nowhere.npy",
-        "a/x.npy",
-        "linked/z.npy",
-    ]
+    below = walk(tmp_path / "tree")
+    assert below.files == ("a/itself.npy", "a/nowhere.npy", "a/x.npy", "linked/z.npy")
+    assert below.round == ("a/round",)
+    assert below.leaving == ("a/nowhere.npy", "linked")
+    assert below.notes == ["1 link to a folder above passed over: a/round"]
+
+
+def test_a_folder_that_two_links_lead_to_is_read_under_both_names(tmp_path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared/x.npy").touch()
+    for name in ("P01", "P02"):
+        (tmp_path / name).symlink_to(tmp_path / "shared")
+    assert walk(tmp_path).files == ("P01/x.npy", "P02/x.npy", "shared/x.npy")
+
+
+def test_links_that_make_many_folders_of_few_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.corpus.walk.MOST_FOLDERS", 50)
+    for one in "abcde":
+        (tmp_path / one).mkdir()
+        for other in "abcde":
+            (tmp_path / one / other).symlink_to(tmp_path / other)
+    with pytest.raises(CorpusError, match="more than 50 folders, expected fewer"):
+        walk(tmp_path)
 
 
 def test_segments_hold_the_numbers_of_the_files(lab, three):
@@ -407,8 +425,7 @@ def test_subjects_that_the_corpus_does_not_list_are_refused(lab, three, tmp_path
     head = (lab / "corpus.toml").read_text()
     (lab / "corpus.toml").write_text('subjects = ["P01..P02"]\n' + head)
     assert _refused(lab) == [
-        "lab/corpus.toml: subjects: files of P03, expected the 2 subjects that are listed.\n"
-        "  Did you mean 'P02'?"
+        "lab/corpus.toml: subjects: files of P03, expected the 2 listed subjects.\n  Did you mean 'P02'?"
     ]
     (lab / "corpus.toml").write_text('subjects = ["P01..P12"]\n' + head)
     path = tmp_path / "three.json"

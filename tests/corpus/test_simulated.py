@@ -15,7 +15,7 @@ import pytest
 from harness.corpus.simulated.eeg import record
 from harness.corpus.simulated.head import listener
 from harness.corpus.simulated.make import default_folder, is_complete, simulate, verify
-from harness.corpus.simulated.recipe import Recipe, expected_bytes, planned_recordings
+from harness.corpus.simulated.recipe import Recipe, expected_bytes, planned_recordings, secret_seed
 from harness.corpus.simulated.speech import SPEAKERS, speech
 from harness.errors import CorpusError
 from harness.features.audio import load_audio
@@ -404,7 +404,11 @@ def test_a_secret_makes_a_corpus_that_nobody_else_can_make(tmp_path, harness, mo
     assert error.endswith("Keep contest and secret to yourself: either tells the labels.\n")
     marker = json.loads((tmp_path / "contest" / "simulated.json").read_text())
     assert marker["labels"] == "held back"
-    assert marker["seed"].bit_length() > 200
+    assert marker["recipe"]["seed"] == marker["seed"]
+    assert int(marker["seed"], 16).bit_length() > 200
+    assert is_complete(tmp_path / "contest")
+    assert harness("data", "simulate", "contest", "--secret", "secret")[0] == 0  # left as it is
+    assert harness("data", "simulate", "contest", "--secret", "another")[0] == 1
     harness("data", "simulate", "again", "--secret", "secret")
     harness("data", "simulate", "others", "--secret", "another")
     made = {name: contents(tmp_path / name) for name in ("contest", "again", "others")}
@@ -442,7 +446,8 @@ def test_records_of_a_secret_simulation_say_that_labels_are_held_back(tmp_path, 
     package = load_submission(make_submission())
     labels = {}
     for secret in (False, True):
-        simulate(tmp_path / f"{secret}", TINY, jobs=1, secret=secret)
+        recipe = Recipe(**{**TINY.__dict__, "seed": secret_seed(b"0123456789abcdef") if secret else 1})
+        simulate(tmp_path / f"{secret}", recipe, jobs=1, secret=secret)
         task = open_task(tmp_path / f"{secret}", split_name=tmp_path / "split.json", feature="mel")
         labels[secret] = evaluate(package, task, Run(surrogates=0)).corpus.is_held_back
     assert labels == {False: False, True: True}

@@ -69,6 +69,14 @@ def test_what_an_answer_depends_on_is_named(make_submission, task, what):
     assert {one.severity for one in found} == {"error"}
 
 
+def test_the_docs_say_which_dependences_are_found():
+    docs = (REPOSITORY / "docs" / "findings.md").read_text()
+    section = docs.split("## Planted dependences, and what is found\n")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| ([a-z][^|]+) \| ([^|]+) \|$", section, re.M))
+    rows.pop("planted")
+    assert rows == {what: ", ".join(f"`{name}`" for name in names) for what, (_, names) in DEPENDENT.items()}
+
+
 def test_evidence_says_what_was_changed_and_by_how_much(make_submission, task):
     (found,) = variance(
         make_submission(predict=f"{ANSWER}{DEPENDENT['a name that decides'][0]}\nreturn out"), task

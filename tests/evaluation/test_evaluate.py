@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
+from msgspec import UNSET
 
 from harness.errors import CorpusError, UsageError
 from harness.evaluation.evaluate import evaluate, evaluate_predictions, expected_key
 from harness.evaluation.prepare import prepare
 from harness.execution import Run
 from harness.records.key import record_key
+from harness.records.text import record_text
 from harness.submission.manifest import load_submission
 from harness.tasks.task import open_task
+from harness.training.write_weights import write_weights
 
 
 @pytest.fixture
@@ -75,3 +78,20 @@ def test_code_is_hashed_before_it_runs(make_submission, task):
     record = evaluate(submission, task, Run())
     assert record.submission.code_sha256 == before == submission.code_sha256()
     assert np.isfinite(record.score)
+
+
+def test_a_note_on_weights_is_in_the_record_until_they_are_trained_again(make_submission, task):
+    folder = make_submission()
+    submission = load_submission(folder)
+    weights = ({"a": np.zeros(2, np.float32)}, {})
+    training = ("sparrkulee", task.split, "mel", "default")
+    write_weights(submission, *training, weights, {})
+    submission = load_submission(folder)
+    manifest = folder / "submission.toml"
+    manifest.write_text(manifest.read_text().rstrip() + '\nnote = "trained before the mend"\n')
+    record = evaluate(load_submission(folder), task, Run())
+    assert record.weights_notes == ("trained before the mend",)
+    assert "Weights: trained before the mend" in record_text(record).splitlines()
+    assert load_submission(folder).code_sha256() == submission.code_sha256()
+    write_weights(load_submission(folder), *training, weights, {})
+    assert evaluate(load_submission(folder), task, Run()).weights_notes is UNSET

@@ -253,3 +253,118 @@ def test_the_hash_tells_names_and_contents_apart():
     assert one == files_sha256(b"", {"b": "1" * 64, "a": "0" * 64})
     others = [{"a": "1" * 64, "b": "0" * 64}, {"a": "0" * 64}, {"c": "0" * 64, "b": "1" * 64}]
     assert len({one, *(files_sha256(b"", other) for other in others), files_sha256(b"x", {})}) == 5
+
+
+def test_all_code_together_has_a_most_and_may_reach_it(package, monkeypatch):
+    write(package, "a.csv", "x" * 60)
+    write(package, "b.csv", "x" * 36)
+    monkeypatch.setattr(code, "MAX_CODE_BYTES", 60 + 36 + len("A = 1\n"))
+    assert names(package) == ["a.csv", "b.csv", "predictor.py"]
+    monkeypatch.setattr(code, "MAX_CODE_BYTES", 60 + 36 + len("A = 1\n") - 1)
+    assert messages(package) == [
+        f"{package}: predictor.py: more than 0 GiB of code up to here, expected less.\n"
+        "  Large files are weights: list them in the manifest."
+    ]
+
+
+def test_exactly_the_most_files_are_let_pass(package, monkeypatch):
+    monkeypatch.setattr(code, "MAX_FILES", 3)
+    for number in range(2):
+        write(package, f"{number}.py")
+    assert len(names(package)) == 3
+
+
+def test_folders_below_folders_are_copied_with_their_times(package, tmp_path):
+    write(package, "a/b/c/deep.py")
+    copy_code(code_files(package), tmp_path / "copy")
+    for folder in ("", "a", "a/b", "a/b/c"):
+        assert (tmp_path / "copy" / folder).stat().st_mtime == code.COPY_TIME
+    assert (tmp_path / "copy/a/b/c/deep.py").read_text() == "x"
+
+
+def test_a_copy_is_no_larger_than_it_may_be(package, tmp_path, monkeypatch):
+    path = write(package, "w.bin", "x" * 100)
+    assert copy_file(path, tmp_path / "one", 100) == hash_code({"w": path})["w"]
+    assert (tmp_path / "one").stat().st_mtime == code.COPY_TIME
+    with pytest.raises(SubmissionError) as caught:
+        copy_file(path, tmp_path / "two", 99)
+    assert str(caught.value) == f"{path}: 100 bytes, more than 99."
+    assert not (tmp_path / "two").exists()
+    files = code_files(package)
+    monkeypatch.setattr(code, "MAX_CODE_BYTES", 99)
+    with pytest.raises(SubmissionError) as caught:
+        copy_code(files, tmp_path / "copy")
+    assert str(caught.value) == f"{path}: 100 bytes, more than 99."
+
+
+def test_what_cannot_be_hashed_says_why(package, tmp_path, monkeypatch):
+    with pytest.raises(SubmissionError) as caught:
+        hash_code({"gone": package / "gone"})
+    assert str(caught.value) == f"{package}/gone: No such file or directory."
+    monkeypatch.setattr(code, "MOST_WEIGHTS_BYTES", 5)
+    with pytest.raises(SubmissionError) as caught:
+        hash_code({"predictor.py": package / "predictor.py"})
+    assert str(caught.value) == f"{package}/predictor.py: 6 bytes, more than 5."
+
+    def nameless(*of):
+        raise OSError
+
+    monkeypatch.setattr(code, "file_sha256", nameless)
+    monkeypatch.setattr(code, "open_regular", nameless)
+    for call in (
+        lambda: hash_code({"predictor.py": package / "predictor.py"}),
+        lambda: copy_file(package / "predictor.py", tmp_path / "copy"),
+    ):
+        with pytest.raises(SubmissionError) as caught:
+            call()
+        assert str(caught.value) == f"{package}/predictor.py: cannot be read."
+
+
+def test_the_hash_is_of_the_first_bytes_and_of_names_and_hashes_in_order():
+    import hashlib
+
+    expected = hashlib.sha256(b"first" + b"a\0" + b"0" * 64 + b"\0" + b"\xff\0" + b"1" * 64 + b"\0")
+    assert files_sha256(b"first", {"\udcff": "1" * 64, "a": "0" * 64}) == expected.hexdigest()
+
+
+def test_kinds_of_files_have_names():
+    kinds = {stat.S_IFIFO: "a fifo", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
+    kinds |= {stat.S_IFBLK: "a device", stat.S_IFCHR: "a device"}
+    assert {kind: code._kind(kind) for kind in kinds} == kinds
+
+
+def test_folders_that_cannot_be_read_are_told_and_the_others_looked_at(package, monkeypatch):
+    write(package, "closed/x.py")
+    write(package, "nameless/x.py")
+    write(package, "open/y.py")
+    os.mkfifo(package / "open/z")
+    scan = os.scandir
+
+    def some(path):
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        if path.name == "nameless":
+            raise OSError
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", some)
+    assert sorted(messages(package)) == [
+        f"{package}/closed: Permission denied, expected a folder that can be read.",
+        f"{package}/nameless: cannot be read, expected a folder that can be read.",
+        f"{package}: open/z: a fifo, expected a regular file of the folder.\n"
+        "  Remove it, or put what it leads to in its place.",
+    ]
+
+
+def test_without_git_everything_is_code(package, monkeypatch, tmp_path):
+    write(package, "a.log")
+    write(package.parent, ".gitignore", "*.log\n")
+    git(package.parent, "init", "-q")
+    assert names(package) == ["predictor.py"]
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    assert names(package) == ["a.log", "predictor.py"]
+
+
+def test_an_empty_folder_has_no_code(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert names(tmp_path / "empty") == []

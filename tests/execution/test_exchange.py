@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+from types import MappingProxyType
 
 import numpy as np
 import pytest
 
-from harness.execution.exchange import UnusableError, read_prediction, read_report, write_eeg
+from harness.execution.exchange import (
+    UnusableError,
+    printable,
+    read_prediction,
+    read_report,
+    remove,
+    unnamed_storage,
+    write_eeg,
+    write_json,
+)
 from harness.predictor import OutputFault
 
 SHAPE = (2, 64, 10)
@@ -119,3 +130,126 @@ def test_other_reports_are_refused(tmp_path, text, message):
     with pytest.raises(UnusableError) as caught:
         read_report(tmp_path / "start.json")
     assert str(caught.value) == message
+
+
+# What is written, and how much is read
+
+
+def test_json_appears_whole_readable_for_the_group_and_mappings_are_dicts(tmp_path):
+    path = tmp_path / "start.json"
+    write_json(path, {"a": MappingProxyType({"b": 1}), "c": "ü"})
+    assert json.loads(path.read_bytes()) == {"a": {"b": 1}, "c": "ü"}
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [file.name for file in tmp_path.iterdir()] == ["start.json"]
+    with pytest.raises(TypeError) as caught:
+        write_json(path, {"a": {1, 2}})
+    assert str(caught.value) == "a value of type set"
+    assert json.loads(path.read_bytes())["c"] == "ü"  # what was there stays
+
+
+def test_eeg_is_readable_for_the_group(path):
+    write_eeg(path, [np.zeros((4, 64), np.float32)], (1, 4, 64))
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_draft_lies_beside_under_another_suffix(path):
+    seen = []
+
+    def segments():
+        seen.extend(file.name for file in path.parent.iterdir())
+        yield np.zeros((4, 64), np.float32)
+
+    write_eeg(path, segments(), (1, 4, 64))
+    assert seen == ["000003.tmp"]
+
+
+def test_a_report_may_have_its_most_and_no_more(tmp_path):
+    path = tmp_path / "start.json"
+    for n_bytes, fits in ((2**18, True), (2**18 + 1, False)):
+        path.write_text("{}" + " " * (n_bytes - 2))
+        if fits:
+            assert read_report(path) == {}
+        else:
+            with pytest.raises(UnusableError, match="not a regular file of at most 262144 bytes"):
+                read_report(path)
+
+
+@pytest.mark.parametrize(
+    ("report", "expected"),
+    [
+        ({"seconds": 0}, {"seconds": 0.0}),
+        ({"seconds": "0.5"}, {"seconds": 0.5}),
+        ({"seconds": 1, "faults": [["a", "b", "c", 0]]}, {"faults": [OutputFault("a", "b", "c", 0)]}),
+        (
+            {"faults": [["a", "b" * 600, "c\nd", None], ["e", "f", "g" * 501, 7]]},
+            {"faults": [OutputFault("a", "b" * 500, "cd", None), OutputFault("e", "f", "g" * 500, 7)]},
+        ),
+        ({"other": 1}, {}),
+        ([], {}),
+    ],
+)
+def test_what_a_report_may_say(tmp_path, report, expected):
+    (tmp_path / "start.json").write_text(json.dumps(report))
+    found = read_report(tmp_path / "start.json")
+    assert found == expected
+    assert all(type(value) is float for value in (found.get("seconds", 0.0),))
+
+
+@pytest.mark.parametrize(
+    "fault", [["", "", 1, None], ["", None, "", None], [None, "", "", None], ["", "", "", 1.0], ["", "", ""]]
+)
+def test_a_fault_is_three_texts_and_the_number_of_a_segment_or_none(tmp_path, fault):
+    (tmp_path / "start.json").write_text(json.dumps({"faults": [["a", "b", "c", None], fault]}))
+    with pytest.raises(UnusableError) as caught:
+        read_report(tmp_path / "start.json")
+    assert str(caught.value) == "start.json is not a report"
+
+
+def test_a_prediction_may_not_be_longer(path):
+    np.save(path, np.zeros(SHAPE, np.float32))
+    with path.open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(UnusableError) as caught:
+        read_prediction(path, SHAPE)
+    assert str(caught.value) == NOT_SMALL
+
+
+def test_a_prediction_in_the_order_of_columns_is_refused(path):
+    np.save(path, np.asfortranarray(np.zeros(SHAPE, np.float32)))
+    with pytest.raises(UnusableError) as caught:
+        read_prediction(path, SHAPE)
+    assert str(caught.value) == NOT_NPY
+
+
+def test_files_that_are_gone_are_removed_as_well(tmp_path):
+    (tmp_path / "there").touch()
+    remove(tmp_path / "gone", tmp_path / "there")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_what_a_terminal_can_show_is_kept():
+    assert printable("a\x1b[0m\tb\u202e ü\n") == "a[0mb ü"
+
+
+def test_storage_is_zeros_in_a_file_without_a_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    asked = []
+    allocate = os.posix_fallocate
+    monkeypatch.setattr(os, "posix_fallocate", lambda *of: asked.append(of[1:]) or allocate(*of))
+    array = unnamed_storage((2, 3, 4))
+    assert (array.shape, array.dtype, array.flags.writeable) == ((2, 3, 4), np.float32, True)
+    assert type(array) is np.ndarray
+    assert not array.any()
+    array[1, 2, 3] = 5
+    assert array.sum() == 5
+    assert list(tmp_path.iterdir()) == []
+    assert asked == [(0, 96)]
+
+
+def test_a_full_disk_is_told_when_storage_is_made_and_not_later(monkeypatch):
+    def full(*of):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        unnamed_storage((2, 3, 4))

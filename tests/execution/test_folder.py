@@ -119,3 +119,67 @@ def test_closed_folders_are_removed_and_links_not_followed(tmp_path):
     remove_tree(tmp_path / "tree")
     assert not (tmp_path / "tree").exists()
     assert (kept / "file").exists()
+
+
+def test_the_lock_is_removed_last(scratch, monkeypatch):
+    made = scratch / "harness-x"
+    for name in ("code", "weights"):
+        (made / name).mkdir(parents=True)
+    (made / "lock").touch()
+    removed = []
+    monkeypatch.setattr(folder, "remove_tree", removed.append)
+    folder._remove_run(made)
+    assert sorted(path.name for path in removed[:-1]) == ["code", "weights"]
+    assert removed[-1] == made
+
+
+def test_every_folder_that_a_killed_run_left_is_removed_whatever_lies_beside(scratch):
+    for number in range(10):
+        (scratch / f"harness-file-{number}").touch()
+        (scratch / f"harness-left-{number}").mkdir()
+        (scratch / f"harness-left-{number}" / "lock").touch()
+    remove_litter()
+    assert sorted(path.name for path in scratch.iterdir()) == [f"harness-file-{n}" for n in range(10)]
+
+
+def test_a_folder_whose_lock_is_a_link_is_let_alone(scratch, tmp_path):
+    (tmp_path / "file").touch()
+    (scratch / "harness-x").mkdir()
+    (scratch / "harness-x" / "lock").symlink_to(tmp_path / "file")
+    remove_litter()
+    assert (scratch / "harness-x" / "lock").is_symlink()
+
+
+def test_a_folder_that_cannot_be_looked_at_stops_nothing(scratch, monkeypatch):
+    (scratch / ".harness-new-1").mkdir()
+
+    def fails(path):
+        raise PermissionError
+
+    monkeypatch.setattr(folder, "_is_own_folder", fails)
+    remove_litter()
+    assert (scratch / ".harness-new-1").is_dir()
+
+
+def test_what_stays_is_opened_and_removed_again(tmp_path, monkeypatch):
+    asked = []
+    run = subprocess.run
+    place = tmp_path / "tree"
+    place.mkdir()
+
+    def noted(command, **how):
+        asked.append(command)
+        assert how == {"stderr": subprocess.DEVNULL, "check": False}
+        if len(asked) == 3:
+            run(command, **how)
+
+    monkeypatch.setattr(folder.subprocess, "run", noted)
+    remove_tree(place)
+    assert asked == [
+        ["rm", "-rf", "--", place],
+        ["chmod", "-R", "u+rwx", "--", place],
+        ["rm", "-rf", "--", place],
+    ]
+    assert not place.exists()
+    remove_tree(place)
+    assert len(asked) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from harness.execution import (
     PredictorSpec,
     Run,
     SegmentInput,
+    diagnosis,
     isolation,
     landlock,
     predict_segments,
@@ -284,3 +286,80 @@ def test_the_command_line_s_no_isolation_reaches_the_run(harness, make_submissio
     assert "isolation: no means of it works on this machine" in err
     code, out, _ = harness("score", folder, *where, "--no-isolation", "--json")
     assert (code, json.loads(out)["run"]["isolation"]) == (0, "none")
+
+
+NVIDIA = ("nvidia0", "nvidiactl")
+RENDER, KFD = ("dri/renderD128",), ("kfd",)
+
+
+@pytest.fixture
+def machine_with(monkeypatch):
+    """Pretend that this machine has device files, and a torch of this build."""
+    root = Path(tempfile.mkdtemp(dir="/dev/shm"))  # below /dev, where bubblewrap expects devices
+
+    def having_devices(names, build="", **environment):
+        for name in names:
+            (root / "dev" / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / "dev" / name).touch()
+        monkeypatch.setattr(isolation, "_ROOT", root)
+        monkeypatch.setattr(isolation, "_torch_build", lambda: build)
+        for variable, value in environment.items():
+            monkeypatch.setenv(variable, value)
+        isolation._gpu_devices.cache_clear()
+        isolation._readable_paths.cache_clear()
+        return root / "dev"
+
+    yield having_devices
+    monkeypatch.undo()
+    shutil.rmtree(root)
+    isolation._gpu_devices.cache_clear()
+    isolation._readable_paths.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("there", "build", "environment", "handed"),
+    [
+        (NVIDIA, "", {}, NVIDIA),
+        (NVIDIA, "cu128", {"CUDA_VISIBLE_DEVICES": "0"}, NVIDIA),
+        (NVIDIA, "", {"CUDA_VISIBLE_DEVICES": ""}, ()),
+        (NVIDIA, "", {"CUDA_VISIBLE_DEVICES": "-1"}, ()),
+        (NVIDIA, "cpu", {}, ()),
+        (RENDER, "", {}, ()),  # a desktop's own
+        (RENDER, "xpu", {}, RENDER),
+        ((*KFD, *RENDER), "rocm6", {}, (*KFD, *RENDER)),
+        ((*KFD, *RENDER), "rocm6", {"HIP_VISIBLE_DEVICES": ""}, ()),
+        ((), "", {}, ()),
+    ],
+)
+def test_memory_that_no_limit_counts_is_allowed_only_beside_a_graphics_processor(
+    machine_with, there, build, environment, handed
+):
+    dev = machine_with(there, build, **environment)
+    assert set(isolation.gpu_devices()) == {dev / name for name in handed}
+    filters = {
+        shared: seccomp.program(seccomp.rules(landlock=False, shared_memory=shared))
+        for shared in (True, False)
+    }
+    assert isolation.filter_of_calls(BUBBLEWRAP) == filters[bool(handed)]
+    zero = "/dev/zero"
+    assert (zero in dict(isolation.landlock_ruleset([], [])["paths"])) == bool(handed)
+    bound = isolation.bubblewrap_command("bwrap", [], [], own_user=True)
+    assert (zero in bound) != bool(handed)  # it is hidden behind /dev/null
+    assert [path for path in bound if path.startswith(str(dev))] == [
+        str(path) for path in isolation.gpu_devices() for _ in range(2)
+    ]
+    said = "\n".join(diagnosis.notes(LANDLOCK))
+    assert (f"predictors are handed {len(handed)} device files" in said) == bool(handed)
+
+
+@pytest.mark.parametrize("means", [isolation.bubblewrap, isolation.landlocked])
+@pytest.mark.parametrize("environment", [{}, {"CUDA_VISIBLE_DEVICES": ""}])
+def test_a_run_says_whether_it_was_handed_a_graphics_processor(run, machine_with, means, environment):
+    tried = means()
+    if not tried.works:
+        pytest.skip(f"{tried.name}: {tried.detail}")
+    machine_with(NVIDIA, **environment)
+    line = "import mmap\n        try:\n            print('GOT', len(mmap.mmap(-1, 4096)))\n        except OSError:\n            print('refused')"
+    made = run(line, means=tried.name)
+    assert (made.gpu, made.output) == ((False, "refused") if environment else (True, "GOT 4096"))
+    assert run(means=NONE).gpu is False

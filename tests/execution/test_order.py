@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 
@@ -110,3 +112,45 @@ def test_a_system_that_draws_is_verified_in_the_records_order(harness, make_subm
     options = [record, folder, *where[:2], "--split", split]
     assert harness("verify", *options)[0] == 1
     assert harness("verify", *options, "--same-order")[0] == 0
+
+
+def test_a_seed_gives_the_order_that_it_always_gave():
+    """Records name the seed: another order would not reproduce them. As Python's own generator draws it."""
+    batches = shuffled_batches(["a"] * 5 + ["b"] * 3, 2, "1216")
+    order = random.Random("1216")
+    first, second = [0, 1, 2, 3, 4], [5, 6, 7]
+    order.shuffle(first)
+    again = order.sample(first[:4], 1)
+    order.shuffle(second)
+    other = order.sample(second[:2], 1)
+    expected = [
+        (first[0:2], 2),
+        (first[2:4], 2),
+        ([first[4], *again], 1),
+        (second[0:2], 2),
+        ([second[2], *other], 1),
+    ]
+    order.shuffle(expected)
+    assert [tuple(batch) for batch in batches] == expected
+    assert [batch.own for batch in batches] == [positions[:n] for positions, n in expected]
+
+
+@pytest.mark.parametrize(
+    ("n", "most", "sizes"), [(7, 3, [3, 3, 3]), (8, 5, [4, 4]), (3, 8, [3]), (6, 3, [3, 3])]
+)
+def test_batches_of_a_group_are_of_one_size_and_as_few_as_can_be(n, most, sizes):
+    batches = shuffled_batches(["x"] * n, most, "seed")
+    assert [len(batch.positions) for batch in batches] == sizes
+    assert sorted(position for batch in batches for position in batch.own) == list(range(n))
+    assert all(len(set(batch.positions)) == len(batch.positions) for batch in batches)
+
+
+def test_batches_are_as_large_as_the_first_segments_alone_would_have_them():
+    batches = shuffled_batches(["x"] * 4 + ["x"] * 4 + ["y"] * 2, 3, "seed", n_sizing=4)
+    sizes = {len(batch.positions) for batch in batches if batch.own[0] < 8}
+    assert sizes == {2}  # four in two batches; nobody of the second group is among them
+    assert [len(batch.positions) for batch in batches if batch.own[0] >= 8] == [2]
+    assert sorted(position for batch in batches for position in batch.own) == list(range(10))
+    five = shuffled_batches(["x"] * 8, 4, "seed", n_sizing=5)
+    assert {len(batch.positions) for batch in five} == {3}
+    assert sorted(position for batch in five for position in batch.own) == list(range(8))

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.nn import load_net, predict_blocks, zscore
+from harness.nn import NetPredictor, load_net, predict_blocks, zscore
+from harness.nn.inference import scaling
 
 REMEDY = "Train it again with harness train, or import it with harness import-weights"
 
@@ -130,3 +131,28 @@ def test_blocks_hold_as_many_segments_as_fit_and_keep_the_order(rng):
     sizes.clear()
     predict_blocks(net, eeg, [0] * 5, block_samples=1)
     assert sizes == [1] * 5
+
+
+@pytest.mark.parametrize(("said", "ddof"), [({}, 0), ({"zscore": "n"}, 0), ({"zscore": "n-1"}, 1)])
+def test_eeg_is_scaled_as_the_weights_file_says(net, save_net, rng, said, ddof):
+    eeg = 3 + 2 * rng.standard_normal((2, 10, 64)).astype(np.float32)
+    scaled = scaling(save_net(net, changed=said))(eeg)
+    assert scaled.mean(axis=1) == pytest.approx(0, abs=1e-5)
+    assert scaled.std(axis=1, ddof=ddof) == pytest.approx(1, abs=1e-5)
+
+
+class FirstTen(Net):
+    def forward(self, eeg, subject_index):
+        return self.gain * eeg[..., :10]
+
+
+def test_eeg_is_left_as_it_is_where_the_weights_file_says_so(net, save_net, make_setup, rng):
+    path = save_net(FirstTen(Config()), changed={"zscore": "none"})
+    eeg = 3 + 2 * rng.standard_normal((2, 10, 64)).astype(np.float32)
+    eeg.flags.writeable = False
+    decoder = NetPredictor(make_setup(path, segment_samples=10), FirstTen, Config, 20)
+    assert np.array_equal(decoder.predict(eeg, ["a", "b"]), eeg[..., :10])
+    with pytest.raises(
+        ValueError, match="metadata zscore 'minmax', expected one of n, n-1, none. Train it again"
+    ):
+        scaling(save_net(net, changed={"zscore": "minmax"}))

@@ -19,6 +19,7 @@ from harness.errors import PredictionsError, UsageError
 from harness.predictions import (
     Expected,
     LabelStore,
+    check_destination,
     check_subjects,
     is_predictions,
     predictions_sha256,
@@ -233,7 +234,7 @@ def test_label_store_is_as_strict_on_numbers(tmp_path):
         store.subject("sub-086")
     assert str(caught.value) == (
         "sub-086/b: NaN at row 0, column 1, expected a finite float64.\n"
-        "sub-086/c: shape (1, 3), expected (any, 2) (n_times, n_mel_bands).\n"
+        "sub-086/c: shape (1, 3), expected (any, 2) (n_frames, n_bands).\n"
         "  The scored feature is mel: 2 numbers a frame."
     )
     with pytest.raises(PredictionsError) as caught:
@@ -329,7 +330,7 @@ def test_unknown_suffix_is_wrong_usage(tmp_path):
             {"a": np.zeros((2, 2), int)},
             "sub-1/a: dtype int64, expected float32 or float64.",
         ),
-        ("sub-1", {"a": np.zeros(2)}, "sub-1/a: shape (2,), expected (n_times, n_bands)."),
+        ("sub-1", {"a": np.zeros(2)}, "sub-1/a: shape (2,), expected (n_frames, n_bands)."),
         (
             "sub-1",
             {"a\n": np.zeros((2, 2))},
@@ -367,7 +368,7 @@ def test_mel_where_the_envelope_is_asked_is_told_by_its_shape(tmp_path):
     with pytest.raises(PredictionsError) as caught:
         list(read_predictions(tmp_path / "p", expected))
     assert str(caught.value.faults[0]) == (
-        "sub-086_x_000: shape (1920, 10), expected (1920, 1) (n_times, n_bands).\n"
+        "sub-086_x_000: shape (1920, 10), expected (1920, 1) (n_frames, n_bands).\n"
         "  The scored feature is envelope: 1 number a frame."
     )
 
@@ -391,3 +392,99 @@ def test_whatever_a_subject_is_called_its_predictions_are_written_and_read(tmp_p
 def test_subjects_that_no_file_can_name_are_refused_before_predicting(subject):
     with pytest.raises(PredictionsError, match="a name that no file of predictions can have"):
         check_subjects(["P01", subject])
+
+
+# What is written
+
+
+def test_a_destination_is_refused_before_anything_is_predicted(tmp_path):
+    (tmp_path / "folder.zip").mkdir()
+    for call in (check_destination, lambda path: write_predictions(path, [])):
+        with pytest.raises(PredictionsError) as caught:
+            call(tmp_path / "folder.zip")
+        assert str(caught.value) == f"{tmp_path}/folder.zip: is a folder, expected a file's name."
+        with pytest.raises(UsageError) as refused:
+            call(tmp_path / "p.csv")
+        assert str(refused.value) == (
+            f"{tmp_path}/p.csv: unknown suffix '.csv', expected .zip, .npz, or no suffix for a folder."
+        )
+        with pytest.raises(PredictionsError) as caught:
+            call(tmp_path / "nowhere/p")
+        assert str(caught.value) == (
+            f"{tmp_path}/nowhere/p: cannot be written: no such file or directory.\n"
+            f"  Make the folder first: mkdir -p {tmp_path}/nowhere"
+        )
+    check_destination(tmp_path / "fine.zip")
+    check_destination(tmp_path / "fine")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.zip"]  # nothing is left
+
+
+def test_a_folder_in_the_making_lies_hidden_beside_its_place(tmp_path):
+    seen = []
+
+    def subjects():
+        yield "sub-086", arrays()["sub-086"]
+        seen.extend(path.name for path in tmp_path.iterdir())
+        yield "sub-087", arrays()["sub-087"]
+
+    write_predictions(tmp_path / "made", subjects())
+    (name,) = seen
+    assert name.startswith(".made.")
+    assert name.endswith(".tmp")
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("name", ["all.zip", "all.npz"])
+def test_members_of_archives_are_the_same_on_every_system(tmp_path, name):
+    write_predictions(tmp_path / name, arrays().items())
+    with zipfile.ZipFile(tmp_path / name) as archive:
+        for info in archive.infolist():
+            assert info.date_time == (1980, 1, 1, 0, 0, 0)
+            assert info.create_system == 3
+            assert info.external_attr == 0o644 << 16
+            method = zipfile.ZIP_DEFLATED if name == "all.zip" else zipfile.ZIP_STORED
+            assert info.compress_type == method
+
+
+def test_json_is_deflated_at_the_fastest_level(tmp_path):
+    import zlib
+
+    write_predictions(tmp_path / "all.zip", arrays().items())
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        for info in archive.infolist():
+            data = archive.read(info)
+            sizes = {}
+            for level in (1, 6):
+                packer = zlib.compressobj(level, zlib.DEFLATED, -15)
+                sizes[level] = len(packer.compress(data) + packer.flush())
+            assert sizes[1] != sizes[6]
+            assert info.compress_size == sizes[1]
+
+
+def test_json_has_one_segment_a_line(tmp_path):
+    values = np.array([[1.5], [2]], np.float32)
+    write_predictions(tmp_path / "made", [("P1", {"a": values, 'b"': values}), ("P2", {})])
+    assert (tmp_path / "made/P1.json").read_bytes() == b'{"a":[[1.5],[2.0]],\n"b\\"":[[1.5],[2.0]]}\n'
+    assert (tmp_path / "made/P2.json").read_bytes() == b"{}\n"
+
+
+def test_arrays_of_an_npz_are_of_the_first_version_of_the_format(tmp_path):
+    write_predictions(tmp_path / "p.npz", [("P1", {"a": np.ones((2, 1), ">f4")})])
+    with zipfile.ZipFile(tmp_path / "p.npz") as archive:
+        data = archive.read("P1/a.npy")
+    assert data.startswith(b"\x93NUMPY\x01\x00")
+    assert b"'descr': '<f4'" in data
+    assert data.endswith(np.ones(2, "<f4").tobytes())
+
+
+def test_names_may_be_as_long_as_disks_let_them_and_no_longer(tmp_path):
+    check_subjects(["x" * 200, "x"])
+    for name in ("x" * 201, ""):
+        with pytest.raises(PredictionsError):
+            check_subjects([name])
+    values = np.ones((2, 1))
+    write_predictions(tmp_path / "p.npz", [("P1", {"x" * 1000: values, "y": values})])
+    for segment_id in ("x" * 1001, "", "a\n"):
+        with pytest.raises(PredictionsError, match="a segment id that is empty, too long or not printable"):
+            write_predictions(tmp_path / "q.npz", [("P1", {segment_id: values})])

@@ -18,7 +18,7 @@ from harness.errors import PredictionsError
 from harness.predictions import Expected, LabelStore, read_predictions
 
 SMALL = Expected({"sub-086": ["seg-1", "seg-2"]}, n_times=3, n_bands=2, feature="mel")
-FORM = "(3, 2) (n_times, n_mel_bands)"
+FORM = "(3, 2) (n_frames, n_bands)"
 REMEDY_ZIP = "\n  Copy or write the file again."
 REMEDY_BANDS = "\n  The scored feature is mel: 2 numbers a frame."
 REMEDY_LENGTH = "\n  A wrong length is refused, never padded or trimmed."

@@ -13,7 +13,7 @@ from harness.predictions import Expected, read_predictions
 
 SMALL = Expected({"sub-086": ["seg-1", "seg-2"]}, n_times=3, n_bands=2, feature="mel")
 GOOD = "[[1, 2], [3, 4], [5, 6]]"
-FORM = "(3, 2) (n_times, n_mel_bands)"
+FORM = "(3, 2) (n_frames, n_bands)"
 REMEDY_AGAIN = "\n  Write or copy the file again."
 REMEDY_UTF8 = "\n  Save it as plain UTF-8: open(path, 'w', encoding='utf-8')."
 REMEDY_BANDS = "\n  The scored feature is mel: 2 numbers a frame."
@@ -81,7 +81,7 @@ def test_segment_is_refused(tmp_path, value, expected):
 def test_envelope_as_a_flat_list_is_refused_with_the_fix(tmp_path):
     expected = Expected({"sub-086": ["seg-1"]}, 3, 1, "envelope")
     assert of_segment(tmp_path, "[1, 2, 3]", expected) == (
-        "sub-086/seg-1: shape (3,), expected (3, 1) (n_times, n_bands).\n"
+        "sub-086/seg-1: shape (3,), expected (3, 1) (n_frames, n_bands).\n"
         "  Save array[:, None]: one list of one number a frame."
     )
 
@@ -91,7 +91,7 @@ def test_swapped_axes_are_refused_as_the_style_guide_words_it(tmp_path):
     data = json.dumps({"segment-07": np.zeros((10, 1920)).tolist()})
     (tmp_path / "sub-003.json").write_text(data, encoding="ascii")
     assert message(tmp_path, expected) == (
-        "sub-003/segment-07: shape (10, 1920), expected (1920, 10) (n_times, n_mel_bands).\n"
+        "sub-003/segment-07: shape (10, 1920), expected (1920, 10) (n_frames, n_bands).\n"
         "  Axes look swapped: save array.T."
     )
 
@@ -100,7 +100,7 @@ def test_1905_frames_of_the_organisers_baseline_are_refused_never_padded(tmp_pat
     expected = Expected({"sub-086": ["seg-1"]}, 1920, 10, "mel")
     data = json.dumps(np.zeros((1905, 10)).tolist())
     assert of_segment(tmp_path, data, expected) == (
-        "sub-086/seg-1: shape (1905, 10), expected (1920, 10) (n_times, n_mel_bands).\n"
+        "sub-086/seg-1: shape (1905, 10), expected (1920, 10) (n_frames, n_bands).\n"
         "  1905 frames are what a valid convolution leaves, as in the organisers' linear "
         "baseline: predict all 1920; a wrong length is refused, never padded."
     )

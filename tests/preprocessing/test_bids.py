@@ -84,6 +84,15 @@ def test_linked_session_folders_are_followed_and_a_folder_in_itself_ends(root, t
     assert found(root)[0] == ["sub-1/ses-a/eeg/sub-1_ses-a_eeg.bdf", "sub-1/ses-b/eeg/sub-1_ses-b_eeg.bdf"]
 
 
+def test_a_second_link_to_a_folder_is_said(root, tmp_path):
+    make(root, "sub-1/eeg/sub-1_eeg.edf")
+    (root / "sub-2").symlink_to(root / "sub-1")
+    assert found(root) == (
+        ["sub-1/eeg/sub-1_eeg.edf"],
+        ["sub-2: left out, it leads to sub-1, which was read already"],
+    )
+
+
 def test_parts_of_a_split_fif_file_are_one_recording(root):
     make(root, "sub-1/eeg/sub-1_split-01_eeg.fif")
     make(root, "sub-1/eeg/sub-1_split-02_eeg.fif")

@@ -40,6 +40,7 @@ from harness.errors import CorpusError
 from harness.files import file_sha256
 from harness.preprocessing import prepare as preparing
 from harness.preprocessing import read
+from harness.preprocessing.output import opened_output
 from harness.preprocessing.prepare import prepare
 from harness.preprocessing.recipe import load_recipe
 from harness.preprocessing.report import NAME, read_report, report_text
@@ -580,7 +581,7 @@ def test_a_folder_made_by_another_recipe_or_by_others_is_not_touched(small, tmp_
 def test_a_folder_that_another_process_prepares_is_left_to_it(small, tmp_path):
     root, _ = small
     with (
-        preparing._output(tmp_path / "corpus", load_recipe("sparrkulee")),
+        opened_output(tmp_path / "corpus", load_recipe("sparrkulee")),
         pytest.raises(CorpusError) as raised,
     ):
         prepare(root, tmp_path / "corpus", load_recipe("sparrkulee"))

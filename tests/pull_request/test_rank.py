@@ -455,6 +455,18 @@ def test_an_ensemble_changes_with_a_member_that_lies_elsewhere(
         assert stale.startswith(f"stale record, scored again: results/{BOARD}/both.json: ")
 
 
+@pytest.mark.parametrize(
+    "path", [".gitattributes", "submissions/.gitattributes", "baselines/conftest.py", ".lfsconfig"]
+)
+def test_files_that_git_or_tools_obey_stop_it_beside_packages_too(ranked, fork, path):
+    fork.write(path, "# nothing yet\n")
+    code, document, _, _ = ranked()
+    assert (code, texts(document, True)) == (
+        1,
+        [f"adds {path}, which tools run without being asked"],
+    )
+
+
 def test_a_member_outside_the_repository_is_refused(ranked, fork, tmp_path):
     fork.add_system("submissions/gamma", CUMSUM)
     fork.path("submissions/gamma").rename(tmp_path / "gamma")

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 from documents import controls_document, with_measures
 
@@ -287,3 +288,33 @@ def test_differences_are_the_score_less_the_blind_one_where_all_segments_have_su
     assert "r.json: controls: blind: segments: 24, a sample, expected 24, or fewer in a sample." in found(
         controlled
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "expected"),
+    [
+        ("submission", "a/b", "lower-case words joined by hyphens"),
+        ("submission", "Linear", "lower-case words joined by hyphens"),
+        ("submission", "../../elsewhere", "lower-case words joined by hyphens"),
+        ("predictions", "../../elsewhere", "the name of a file, without a folder, not hidden"),
+        ("predictions", ".hidden", "the name of a file, without a folder, not hidden"),
+    ],
+)
+def test_a_name_that_leads_elsewhere_is_found(make_record, kind, name, expected):
+    record = read_record(make_record("fine", [0.1, 0.2]))
+    hashes = (
+        {"code_sha256": None, "version": None, "variant": None, "predictions_sha256": "3" * 64}
+        if kind == "predictions"
+        else {}
+    )
+    system = msgspec.structs.replace(record.submission, kind=kind, name=name, **hashes)
+    faults = inconsistencies(msgspec.structs.replace(record, submission=system), "r.json")
+    assert f"r.json: submission: name: {name!r}, expected {expected}.{ASKS}" in [str(one) for one in faults]
+
+
+def test_controls_without_a_version_of_the_statistics_are_found(make_record):
+    scores = [0.1, 0.2, 0.15, 0.12, 0.11, 0.13]
+    record = read_record(make_record("fine", scores, controls=controls_document(scores, [0.0] * 6)))
+    assert inconsistencies(record, "r.json") == []
+    (fault,) = inconsistencies(msgspec.structs.replace(record, statistics_version=msgspec.UNSET), "r.json")
+    assert fault.where == "r.json: statistics_version"

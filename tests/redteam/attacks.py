@@ -147,6 +147,17 @@ READING = {
     "watching which file is opened when": Attack(
         "return system_call(294, 26, 0)", "refused: PermissionError"
     ),
+    "labels by a handle of their path": Attack(
+        "handle = os.open('@LABELS@', os.O_PATH)\nreturn open(f'/proc/self/fd/{handle}').read()", DENIED
+    ),
+    "the first process's environment": Attack("return open('/proc/1/environ').read()", DENIED),
+    "how its keeper was told to start it": Attack("return open('../launch.json').read()", DENIED),
+    "what it printed": Attack("return open('../log').read()", DENIED),
+    "the devices of the host": Attack("return os.listdir('/sys/class')", DENIED),
+    "other runs' folders": Attack(
+        "own = Path.home().parents[1]\nreturn [p for p in own.parent.iterdir() if p != own]",
+        r"(GOT \[\]|refused: PermissionError)",
+    ),
     "the module of the harness that ran it": Attack(
         "job = sys.modules['__main__']\n"
         "return [v for v in (sys.argv, vars(job).keys()) if 'segments' in str(v)]",
@@ -171,6 +182,12 @@ REACHING_OUT = {
         "one = socket.socket(socket.AF_UNIX)\none.connect('\\0@ABSTRACT@')", "refused: PermissionError"
     ),
     "a raw socket": Attack("return socket.socket(17, socket.SOCK_RAW, 3)", "refused: PermissionError"),
+    "a socket to the host of a virtual machine": Attack(
+        "return socket.socket(40, socket.SOCK_STREAM)", "refused: PermissionError"
+    ),
+    "the kernel's ciphers": Attack(
+        "return socket.socket(38, socket.SOCK_SEQPACKET)", "refused: PermissionError"
+    ),
     "netlink": Attack("return socket.socket(16, socket.SOCK_RAW, 0)", "refused: PermissionError"),
     "io_uring, which opens sockets past a filter": Attack(
         "return system_call(425, 425, 8, ctypes.create_string_buffer(120))", ABSENT
@@ -241,6 +258,8 @@ DESTROYING = {
         "refused: (PermissionError|ProcessLookupError)",
     ),
     "limits of the harness": Attack("resource.prlimit(@HARNESS@, resource.RLIMIT_CPU, (1, 1))", NOBODY),
+    "where the kernel writes core dumps": Attack("open('/proc/sys/kernel/core_pattern', 'w')", UNWRITABLE),
+    "the caches of the host": Attack("open('/proc/sys/vm/drop_caches', 'w')", UNWRITABLE),
     "cores of the harness": Attack("os.sched_setaffinity(@HARNESS@, {0})", NOBODY),
     "labels emptied": Attack("os.truncate('@LABELS@', 0)", UNWRITABLE),
     "labels emptied by opening them to be read": Attack(
@@ -270,7 +289,7 @@ EXHAUSTING = {
         run={"processes": 40},
     ),
     "threads": Attack(
-        "while True:\n    threading.Thread(target=time.sleep, args=[1], daemon=True).start()",
+        "while True:\n    threading.Thread(target=time.sleep, args=[60], daemon=True).start()",
         "refused: RuntimeError",
         run={"processes": 40},
     ),
@@ -284,6 +303,10 @@ EXHAUSTING = {
         fails=r"its processes hold \d+ MiB of memory, the limit is 400 MiB",
         run={"memory_bytes": 400 * 2**20},
     ),
+    "its place among those that go first when memory ends": Attack(
+        "return os.write(os.open('/proc/self/oom_score_adj', os.O_WRONLY), b'0')", UNWRITABLE
+    ),
+    "secret memory files": Attack("return system_call(447, 447, 0)", "refused: PermissionError"),
     "memory files": Attack("return os.memfd_create('x')", ABSENT),
     "shared memory": Attack(
         "with open('/dev/shm/x', 'wb') as file:\n    while True:\n        file.write(bytes(2**24))",
@@ -298,13 +321,15 @@ EXHAUSTING = {
         UNCOUNTED or "refused: (OSError|PermissionError)",
     ),
     "a process left behind that calls itself as bubblewrap": Attack(
-        "if os.fork() == 0:\n    libc.prctl(15, b'bwrap', 0, 0, 0)\n    time.sleep(60)\n    os._exit(0)\n"
-        "time.sleep(0.2)\nreturn 'nothing'",
+        "ready, done = os.pipe()\n"
+        "if os.fork() == 0:\n    libc.prctl(15, b'bwrap', 0, 0, 0)\n    os.write(done, b'x')\n    time.sleep(60)\n"
+        "    os._exit(0)\nos.read(ready, 1)\nreturn 'nothing'",
         fails=r"1 of its processes still ran .* \(bwrap\)",
     ),
     "a process left behind with lines in its name": Attack(
-        "if os.fork() == 0:\n    libc.prctl(15, b'\\x1b[2J\\nok:r=1', 0, 0, 0)\n    time.sleep(60)\n"
-        "    os._exit(0)\ntime.sleep(0.2)\nreturn 'nothing'",
+        "ready, done = os.pipe()\n"
+        "if os.fork() == 0:\n    libc.prctl(15, b'\\x1b[2J\\nok:r=1', 0, 0, 0)\n    os.write(done, b'x')\n"
+        "    time.sleep(60)\n    os._exit(0)\nos.read(ready, 1)\nreturn 'nothing'",
         fails=r"1 of its processes still ran .* \(\\x1b\[2J\\nok:r=1\)",
     ),
     "buffers of socket pairs": Attack("return len(socket.socketpair())", "refused: PermissionError"),
@@ -317,20 +342,25 @@ EXHAUSTING = {
         "with open('big', 'wb') as file:\n    file.seek(2**40)\n    file.write(b'x')", "refused: OSError"
     ),
     "a full disk": Attack(
-        "for n in range(1000):\n    open(f'{n}', 'wb').write(bytes(2**20))\n    time.sleep(0.01)",
+        "for n in range(40):\n    open(f'{n}', 'wb').write(bytes(2**20))\ntime.sleep(60)",
         fails="wrote more than 30 MiB of files",
         run={"disk_bytes": 30 * 2**20},
     ),
     "a full disk under a name that is gone": Attack(
-        "kept = []\nfor n in range(1000):\n    kept.append(open('name', 'wb'))\n    os.unlink('name')\n"
-        "    kept[-1].write(bytes(2**20))\n    kept[-1].flush()\n    time.sleep(0.01)",
+        "kept = []\nfor n in range(40):\n    kept.append(open('name', 'wb'))\n    os.unlink('name')\n"
+        "    kept[-1].write(bytes(2**20))\n    kept[-1].flush()\ntime.sleep(60)",
         fails="wrote more than 30 MiB of files",
         run={"disk_bytes": 30 * 2**20},
     ),
     "a million files": Attack(
-        "for n in range(10**6):\n    open(f'{n}', 'w').close()",
+        "for n in range(2000):\n    open(f'{n}', 'w').close()\ntime.sleep(60)",
         fails="made more than 500 files and folders",
         run={"files": 500},
+    ),
+    "a full disk that is full before anybody looks": Attack(
+        "for n in range(40):\n    open(f'{n}', 'wb').write(bytes(2**20))\nreturn 'full'",
+        fails="wrote more than 30 MiB of files",
+        run={"disk_bytes": 30 * 2**20},
     ),
     "folders too deep, and closed": Attack(
         "for _ in range(1100):\n    os.mkdir('d')\n    os.chdir('d')\nos.mkdir('closed', 0)\nreturn 'deep'",
@@ -397,7 +427,10 @@ LYING = {
         "np.cumsum = lambda eeg, axis: eeg * np.nan",
         fails="are NaN or infinite",
     ),
-    "a copy that answers twice": Attack("os.fork()", fails="came back in a second process"),
+    # Which of the two is said depends on whether the copy comes to its word before its time is over.
+    "a copy that answers twice": Attack(
+        "os.fork()", fails="came back in a second process|of its processes still ran 2 s after it ended"
+    ),
     "an end without a word": Attack("os._exit(0)", fails="ended with exit code 0 before its work was done"),
     "another program in its place": Attack(
         "os.execv('/bin/sh', ['sh', '-c', 'cat @LABELS@; exit 0'])",

@@ -5,16 +5,23 @@ from __future__ import annotations
 import re
 
 import pytest
+from conftest import REPOSITORY
 
 from harness.errors import HarnessError
 from redteam.attacks import ATTACKS
 from redteam.redteam_world import HONEST, SECRET, processes_in
 
+SECURITY = REPOSITORY / "SECURITY.md"
 LEAST = 36  # as many as the threat model names; there are more
 
 
 def test_there_are_enough_of_them():
     assert len(ATTACKS) >= LEAST
+
+
+def test_the_threat_model_counts_them():
+    (said,) = re.findall(r"`tests/redteam/` holds (\d+) hostile packages", SECURITY.read_text())
+    assert int(said) == len(ATTACKS)
 
 
 @pytest.mark.parametrize("name", ATTACKS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,12 +15,14 @@ from pathlib import Path
 import pytest
 from documents import SMALL_SPLIT
 
-from harness.errors import HarnessError, SubmissionError
+from harness.errors import HarnessError, PredictorError, SubmissionError
 from harness.evaluation.check import check_submission
+from harness.evaluation.evaluate import evaluate
 from harness.evaluation.predict import predicted
 from harness.evaluation.prepare import prepare
 from harness.execution import Run
 from harness.submission.manifest import load_submission
+from harness.tasks.task import open_task
 from redteam.attacks import Attack
 from redteam.redteam_world import HONEST, SECRET, processes_in
 
@@ -214,3 +217,28 @@ def test_an_organiser_who_is_killed_leaves_nothing_that_the_next_run_does_not_re
     while list((world.folder / "scratch").iterdir()):  # the lock goes with the very last process
         assert time.monotonic() < deadline
         score(honest)
+
+
+@pytest.mark.parametrize("how", ["data below it", "a hard link"])
+def test_a_package_that_holds_the_data_is_refused_before_it_runs(how, package, means, world, tmp_path):
+    (tmp_path / "small-split.json").write_text(json.dumps(SMALL_SPLIT))
+    shutil.copytree(world.names["CORPUS"], tmp_path / "corpus")
+    task = open_task(tmp_path / "corpus", split_name=str(tmp_path / "small-split.json"))
+    folder = package(Attack("return [p.name for p in Path(__file__).parent.rglob('*')]", "GOT"))
+    if how == "data below it":
+        shutil.copytree(tmp_path / "corpus", folder / "data")
+        task = open_task(folder / "data", split_name=str(tmp_path / "small-split.json"))
+        held = "data/"
+    else:
+        mel = next(path for path in sorted(task.private) if path.name.endswith("mel.npy"))
+        os.link(mel, folder / "codebook.npy")
+        held = "codebook.npy"
+    with pytest.raises(PredictorError) as caught:
+        evaluate(load_submission(folder), task, Run(isolation=means, surrogates=0))
+    said = str(caught.value)
+    assert said.startswith(f"{folder}: it holds data or labels that no predictor may read ({held}")
+    assert said.endswith("  Move the data out of the submission's folder.")
+    # One that lies beside the data, or among them, is fine.
+    inside = task.corpus.folder / "honest"
+    shutil.copytree(package(HONEST, "honest"), inside)
+    evaluate(load_submission(inside), task, Run(isolation=means, surrogates=0))

@@ -1,5 +1,7 @@
 """Surrogates of EEG: what they keep and what they lose; and what follows from the score on them."""
 
+import dataclasses
+import hashlib
 import json
 
 import numpy as np
@@ -203,3 +205,40 @@ def test_a_one_sided_p_is_half_the_two_sided_one(rng):
     assert one_sided_sign_flip_test(above) == sign_flip_test(above) / 2
     assert one_sided_sign_flip_test(-above) == 1.0
     assert one_sided_sign_flip_test(np.zeros(8)) == 1.0
+
+
+def documented(what, name):
+    """The generator of the documented seed, what is drawn, and for what."""
+    digest = hashlib.sha256(f"20240418 {what} {name}".encode()).digest()
+    return np.random.default_rng(np.frombuffer(digest, dtype="<u4"))
+
+
+def test_phases_orders_and_samples_are_drawn_with_the_documented_seed(rng):
+    eeg = eeg_of(rng).astype(np.float64)
+    name = "sub-001_a_000"
+    np.testing.assert_array_equal(
+        surrogate_of(name, eeg), phase_randomised(eeg, documented("surrogate", name))
+    )
+    order = documented("surrogate", name).permutation(len(eeg))
+    shuffled = surrogate_of(name, eeg, "times")
+    assert shuffled.dtype == np.float32
+    np.testing.assert_array_equal(shuffled, eeg[order].astype(np.float32))
+    ids = [f"sub-001_a_{k:03d}" for k in range(40)]
+    chosen = documented("sample", "sub-001").choice(40, 8, replace=False)
+    assert len(set(chosen)) == 8
+    assert sampled("sub-001", ids, 8) == [ids[k] for k in sorted(chosen)]
+    assert len(set(sampled("sub-001", ids, 39))) == 39
+
+
+def test_where_lower_is_better_blind_scores_are_worse_where_they_are_higher():
+    distance = dataclasses.replace(R, higher_is_better=False)
+    assert paired_p(distance, [-0.1] * 5) == 1 / 32
+    assert paired_p(distance, [0.1] * 5) == 1.0
+    around = Chance(Band(1.0, 2.0, 4.0, 513), None)
+    for value, beyond in ((-0.01, True), (0.0, False), (2.0, False), (9.0, False)):
+        assert is_beyond_chance(distance, value, around) is beyond
+        assert is_beyond_chance(R, value, around) is (value == 9.0)
+
+
+def test_a_hundred_scores_by_chance_are_enough():
+    assert is_beyond_chance(R, 0.5, Chance(Band(-0.01, 0.0, 0.01, 100), None)) is True

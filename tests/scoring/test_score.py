@@ -66,9 +66,8 @@ def test_equals_scipy_at_bad_offsets_and_scales(rng, offset, scale, side):
 def _recipe(series):
     """One series by the words of pearson_r's docstring."""
     shifted = series.astype(np.float64) - np.float64(series[0])
-    scaled = shifted / np.abs(shifted).max()
-    centred = scaled - scaled.mean()
-    return centred / np.sqrt(np.einsum("t,t->", centred, centred))
+    centred = shifted - shifted.mean()
+    return centred * (1 / np.sqrt(np.einsum("t,t->", centred, centred)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -127,6 +126,19 @@ def test_numbers_near_the_largest_float_do_not_overflow(rng):
     x = rng.uniform(-1, 1, (500, 2))
     y = x + rng.uniform(-1, 1, (500, 2))
     assert pearson_r(x * 1.7e308, y) == pytest.approx(pearson_r(x, y), abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e-136, 1e-135, 1e-134, 1.0, 1e150, 1e151, 1e200, 1e300])
+def test_series_that_are_scaled_first_score_as_others_beside_them(rng, scale):
+    x, y = rng.standard_normal((2, 3, 64, 4))
+    expected = pearson_r(x, y)
+    x[1, :, 2] *= scale
+    if scale == 1e-320:  # few digits are left
+        x[1, :, 2] /= 1e-320
+        x[1, :, 2] = np.round(x[1, :, 2] * 8)
+        expected = pearson_r(x, y)
+        x[1, :, 2] *= 5e-324
+    assert pearson_r(x, y) == pytest.approx(expected, abs=1e-14)
 
 
 def test_leading_axes_are_segments(rng):

@@ -19,6 +19,7 @@ from harness.submission.training_record import (
     key_file,
     read_training,
     signed,
+    training_here,
 )
 
 TRAIN = """
@@ -113,9 +114,28 @@ def test_console_check_and_board_say_whose_word_it_is(lab, own_key, harness):
     lab("train")
     assert f"\n{said} (verified: trained by the machine that scored)\n" in lab("score", "--no-isolation")[1]
     assert "0 of 2 (verified)" in harness("rank")[1]
+    own_key("reader")  # who has the record, and did not train
+    assert "0 of 2 (declared)" in harness("rank")[1]
+    own_key("organiser")
     assert harness("rank", "--board", "my-lab/lab-split/test/envelope", "--format", "csv")[1].count(
         "verified"
     )
+
+
+def test_a_score_record_that_was_edited_or_has_no_seal_is_declared(lab, own_key):
+    lab("train")
+    record = scored(lab)
+    assert training_here(record) == VERIFIED
+    document = plain(record)
+    again = parse_record(json.dumps(document).encode(), "r.json")
+    assert training_here(again) == VERIFIED
+    document["overlap"]["stimuli_seen"] = 1
+    assert training_here(parse_record(json.dumps(document).encode(), "r.json")) == DECLARED
+    document = plain(record)
+    del document["run"]["training_seal"]
+    assert training_here(parse_record(json.dumps(document).encode(), "r.json")) == DECLARED
+    key_file().unlink()
+    assert training_here(record) == DECLARED
 
 
 def test_a_record_changed_since_it_was_signed_is_named_and_not_believed(lab, own_key, harness):

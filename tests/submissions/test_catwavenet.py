@@ -288,13 +288,14 @@ def test_imported_weights_say_their_net_and_are_refused_for_other_bands(cat, rel
 def test_tensors_that_are_no_catwavenet_are_refused(cat, release):
     convert, state = cat.import_weights.convert, release.state
     for foreign in ("lstm.weight", "block1.lstm.weight", "eeg2envblock.residual_layer.lstm.weight"):
-        with pytest.raises(ValueError, match=f"tensor '{foreign}', expected the names of the release"):
+        with pytest.raises(ValueError, match=f"that the release does not have: {foreign}$"):
             convert({**state, foreign: np.zeros(1)})
     for lacking in ("block2.Fast1.final_conv.2.bias", "block1.crossattn1.projection.weight"):
-        with pytest.raises(ValueError, match="no tensor for .*, expected the names of the release"):
+        with pytest.raises(ValueError, match="^no tensor for "):
             convert({name: array for name, array in state.items() if name != lacking})
     lacking = "block3.Fast1.residual_layer.residual_blocks.2.res_conv.bias"
-    with pytest.raises(ValueError, match=f"no tensor for '{lacking}'"):
+    shape = r"^shapes: .*skip_conv.bias \(24,\) instead of \(48,\)$"
+    with pytest.raises(ValueError, match=shape):  # of the two convolutions that are one here
         convert({name: array for name, array in state.items() if name != lacking})
     with pytest.raises(ValueError, match="no tensor for"):
         convert({})

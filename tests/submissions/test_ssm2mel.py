@@ -183,11 +183,11 @@ def test_a_checkpoint_that_has_run_gives_the_same_net(ssm2mel, release):
 
 def test_tensors_that_are_no_ssm2mel_are_refused(ssm2mel, release):
     state = release.state
-    with pytest.raises(ValueError, match=r"tensor 'lstm.weight', expected the names of the release"):
+    with pytest.raises(ValueError, match=r"tensors that the release does not have: lstm.weight$"):
         ssm2mel.import_weights.convert({**state, "lstm.weight": np.zeros(1)})
     without = {name: array for name, array in state.items() if name != "fc.bias"}
-    with pytest.raises(ValueError, match=r"no tensor for 'readout.bias'"):
+    with pytest.raises(ValueError, match=r"^no tensor for readout.bias$"):
         ssm2mel.import_weights.convert(without)
     without = {name: array for name, array in state.items() if name != "unet.up_conv.bias"}
-    with pytest.raises(ValueError, match=r"no tensor for 'unet.up_half.bias'"):
+    with pytest.raises(ValueError, match=r"^no tensor for unet.up_half.bias$"):
         ssm2mel.import_weights.convert(without)

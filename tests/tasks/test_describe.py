@@ -2,10 +2,18 @@
 
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from own_corpus import SUBJECTS, make_own_corpus, write_split
+from own_corpus import SUBJECTS, make_own_corpus, own_split, write_split
+
+from harness.corpus import open_corpus
+from harness.corpus.base import SubjectFault
+from harness.corpus.declaration import FeatureDeclaration
+from harness.errors import Fault
+from harness.tasks.describe import describe, description_text, subject_ranges
 
 
 @pytest.fixture
@@ -111,3 +119,207 @@ def test_frames_that_do_not_fit_a_split_are_told(harness, lab, tmp_path):
         "broken: split four: segments of 4.99 s, 249.5 frames of pitch at 50 Hz, expected a whole"
         " number of frames.\n"
     ) in out
+
+
+@pytest.mark.parametrize(
+    ("subjects", "words"),
+    [
+        ((), ""),
+        (("sub-001",), "sub-001"),
+        (("sub-001", "sub-002", "sub-003", "sub-026", "sub-043"), "sub-001..sub-003, sub-026, sub-043"),
+        (("S1", "T2", "T3"), "S1, T2..T3"),
+        (("S1", "S3"), "S1, S3"),
+        (("P9", "P10", "P11", "Anna", "Bo"), "P9..P11, Anna, Bo"),
+        (("Anna", "Anna0"), "Anna, Anna0"),
+        (("7", "8"), "7..8"),
+    ],
+)
+def test_subjects_are_told_in_runs(subjects, words):
+    assert subject_ranges(subjects) == words
+
+
+def test_a_description_is_of_what_is_there_and_what_is_broken(lab, tmp_path):
+    split = own_split(tmp_path / "four.json", segment_seconds=6)
+    words = FeatureDeclaration("words", "Words", 3, None, 7)
+    corpus = open_corpus(lab)
+    broken = SubjectFault("P01", Fault("P01", "broken"))
+    corpus = replace(
+        corpus,
+        declaration=replace(corpus.declaration, features={**corpus.declaration.features, "words": words}),
+        faults=(broken, broken),
+        notes=("something to know",),
+        absent={"words": Fault("words", "absent")},
+    )
+    document = describe(corpus, {"declared": lab, "challenge": Path("there")}, [split, split])
+    assert document == {
+        "corpus": "my-lab",
+        "title": "Two stories, heard by twelve people",
+        "licence": "CC BY 4.0",
+        "citation": "A. Author 2026, doi:10.1000/xyz",
+        "kind": "real",
+        "layout": "declared",
+        "folder": str(lab),
+        "channels": 8,
+        "sample_rate_hz": 100,
+        "subjects": ["P01", "P02", "P03", "P04"],
+        "recordings": 8,
+        "stimuli": 2,
+        "minutes": 2.7,
+        "features": {"envelope": 8, "pitch": 8, "words": 0},
+        "declared": {
+            "envelope": {
+                "title": "Envelope of the speech",
+                "bands": 1,
+                "frame_rate_hz": 100.0,
+                "frames_per_segment": None,
+            },
+            "pitch": {
+                "title": "Pitch of the voice",
+                "bands": 1,
+                "frame_rate_hz": 50,
+                "frames_per_segment": None,
+            },
+            "words": {"title": "Words", "bands": 3, "frame_rate_hz": None, "frames_per_segment": 7},
+        },
+        "parts": [
+            {
+                "split": "four",
+                "part": "train",
+                "subjects": 4,
+                "subjects_missing": ["P05", "P06", "P07"],
+                "segments": 0,
+                "labels": {"envelope": 0, "pitch": 0},
+                "fault": "P01: broken.",
+            },
+            {
+                "split": "four",
+                "part": "val",
+                "subjects": 0,
+                "subjects_missing": ["P08", "P09"],
+                "segments": 0,
+                "labels": {"envelope": 0, "pitch": 0},
+                "fault": document["parts"][1]["fault"],
+            },
+            {
+                "split": "four",
+                "part": "test",
+                "subjects": 0,
+                "subjects_missing": ["P10", "P11", "P12"],
+                "segments": 0,
+                "labels": {"envelope": 0, "pitch": 0},
+                "fault": document["parts"][2]["fault"],
+            },
+        ],
+        "faults": ["words: absent.", "P01: broken."],
+        "notes": [
+            "something to know",
+            "the folder also holds the layout challenge: harness data describe there",
+        ],
+    }
+    assert "2 of 2 subjects are not in the corpus: P08, P09" in document["parts"][1]["fault"]
+
+
+def test_only_the_first_fault_of_a_part_is_told_and_how_many_more(lab, tmp_path):
+    parts = {"test": {"subjects": ["P01", "P02", "P03"]}}
+    split = own_split(tmp_path / "four.json", parts=parts, segment_seconds=30)
+    (part,) = describe(open_corpus(lab), None, [split])["parts"]
+    first = "P01: no stretch of 30 s in part test, expected recordings of 3000 samples or more."
+    assert part["fault"] == f"{first} (2 more)"
+    assert (part["segments"], part["subjects"]) == (0, 3)
+
+
+def test_a_feature_that_does_not_fit_leaves_the_counts_of_those_after_it(lab, tmp_path):
+    parts = {"test": {"subjects": ["P01"]}}
+    features = ["nonsense", "pitch", "envelope"]
+    split = own_split(tmp_path / "four.json", parts=parts, features=features, segment_seconds=4.99)
+    (part,) = describe(open_corpus(lab), None, [split])["parts"]
+    assert part["labels"] == {"nonsense": 0, "pitch": 0, "envelope": 8}
+    assert part["segments"] == 8
+    assert part["fault"] == (
+        "feature nonsense: the corpus my-lab declares none of that name, expected one of envelope, pitch. (1 more)"
+    )
+
+
+def test_given_segments_are_counted_in_a_corpus_that_comes_as_segments_only(official_split):
+    challenge = describe(open_corpus(official_split, layout="challenge"))
+    assert [(p["split"], p["part"], p["subjects"], p["segments"]) for p in challenge["parts"]] == [
+        ("challenge-2024", "test", 2, 4)
+    ]
+    other = describe(open_corpus(official_split, layout="preprocessed"))
+    assert {p["split"] for p in other["parts"]} == {"held-out-subjects", "known-subjects"}
+
+
+def test_a_default_split_that_cannot_be_read_is_a_fault(lab):
+    (lab / "corpus.toml").write_text('default_split = "nowhere.json"\n' + (lab / "corpus.toml").read_text())
+    document = describe(replace(open_corpus(lab), notes=("first",)))
+    assert document["notes"] == ["first"]
+    (fault,) = document["faults"]
+    assert fault.startswith(
+        f"default split: {lab}/corpus.toml: default_split: no such file {lab}/nowhere.json, expected a file (.json)"
+    )
+
+
+def test_a_description_in_words(official_split):
+    document = {
+        "corpus": "simulated",
+        "kind": "simulated",
+        "layout": "preprocessed",
+        "folder": "there",
+        "channels": 64,
+        "sample_rate_hz": 62.5,
+        "subjects": ["sub-001", "sub-002", "sub-005"],
+        "recordings": 4,
+        "stimuli": 3,
+        "minutes": 12.5,
+        "declared": {
+            "mel": {"title": "Mel", "bands": 10, "frame_rate_hz": 64, "frames_per_segment": None},
+            "pair": {"title": "Pair", "bands": 2, "frame_rate_hz": 62.5, "frames_per_segment": None},
+            "words": {"title": "Words", "bands": 1, "frame_rate_hz": None, "frames_per_segment": 7},
+        },
+        "parts": [
+            {
+                "split": "one",
+                "part": "val",
+                "subjects": 1,
+                "subjects_missing": ["sub-003", "sub-004"],
+                "segments": 5,
+                "labels": {"mel": 5, "words": 3},
+                "fault": "mel: broken.",
+            },
+            {
+                "split": "one",
+                "part": "test",
+                "subjects": 0,
+                "subjects_missing": ["sub-009"],
+                "segments": 0,
+                "labels": {},
+                "fault": "nobody is there.",
+            },
+        ],
+        "faults": ["a: wrong.", "b: wrong."],
+        "notes": ["first", "second"],
+    }
+    head = (
+        "simulated (SIMULATED, no real EEG), layout preprocessed, there\n"
+        "64 EEG channels at 62.5 Hz; mel: 10 bands at 64 Hz; pair: 2 bands at 62.5 Hz;"
+        " words: 1 band, 7 frames a segment\n"
+        "3 subjects: sub-001..sub-002, sub-005\n"
+        "4 recordings of 3 stimuli, 12.5 min"
+    )
+    assert description_text(document) == (
+        f"{head}\n\n"
+        "split    part    subjects    segments    with mel    with pair    with words\n"
+        "-------  ------  ----------  ----------  ----------  -----------  ------------\n"
+        "one      val     1 of 3      5           5           0            3\n"
+        "one      test    0 of 1      0           0           0            0\n"
+        "\n"
+        "missing for one val: sub-003..sub-004\n"
+        "missing for one test: sub-009\n"
+        "broken: a: wrong.\n"
+        "broken: b: wrong.\n"
+        "part val of one: mel: broken.\n"
+        "\n"
+        "note: first\n"
+        "note: second"
+    )
+    assert description_text({**document, "parts": [], "faults": [], "notes": []}) == head

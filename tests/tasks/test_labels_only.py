@@ -1,13 +1,20 @@
 """Predictions scored where only references are: another lab's subjects, under their own names."""
 
+import hashlib
 import json
 import shutil
 
 import numpy as np
 import pytest
+from own_corpus import TOML
 
+from harness.corpus.declaration import Declaration, FeatureDeclaration, declared
+from harness.errors import CorpusError, HarnessError, SplitError, UsageError
 from harness.records.store import read_record
 from harness.scoring.score import score_subject
+from harness.tasks.labels_only import open_labels_task
+from harness.tasks.sizes import Sizes
+from harness.tasks.splits import Split
 
 SUBJECTS = [f"P{number:02d}" for number in range(13)]
 RATE, SECONDS, N_SEGMENTS = 125, 30, 3
@@ -253,8 +260,6 @@ def test_a_known_corpus_has_its_rate_and_bands(harness, files, danish):
 
 
 def test_a_corpus_toml_may_say_what_the_labels_are_of(harness, files, danish, tmp_path):
-    from own_corpus import TOML
-
     (tmp_path / "lab").mkdir()
     text = TOML.format(rate=125, n_channels=32, pitch_rate=50).replace("my-lab", "danish-lab")
     (tmp_path / "lab/corpus.toml").write_text(text)
@@ -280,3 +285,187 @@ def test_stimulus_features_alone_say_nothing_of_segments(harness, files, officia
     code, _, err = harness("score", "predictions.npz", "--labels", "stimuli", "--corpus", "sparrkulee")
     assert code == 2
     assert "expected predictions and --labels alone" in err
+
+
+def test_what_is_assumed_is_the_documented_split(files, references, tmp_path):
+    task, assumed = open_labels_task(tmp_path / "labels.npz", corpus="danish-lab", part="val")
+    asked = {subject: [f"{subject}_story_{i:03d}" for i in range(N_SEGMENTS)] for subject in SUBJECTS}
+    facts = {
+        "corpus": "danish-lab",
+        "feature": "envelope",
+        "rate": 64.0,
+        "n_frames": RATE * SECONDS,
+        "asked": asked,
+    }
+    assert task.split == Split(
+        name="from-labels",
+        title="The segments that references were handed in for",
+        corpora=("danish-lab",),
+        features=("envelope",),
+        sample_rate_hz=64.0,
+        segment_seconds=RATE * SECONDS / 64,
+        cut="given",
+        parts={"val": tuple(SUBJECTS)},
+        training_split="from-labels",
+        subject_ids="told",
+        sha256=hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest(),
+        measures=("pearson_r",),
+    )
+    assert (task.split.names_measures, task.part, task.feature) == (False, "val", "envelope")
+    assert task.sizes == Sizes("envelope", 1, RATE * SECONDS, 0, RATE * SECONDS, 64.0)
+    assert [(s.id, s.start, s.stop, s.subject) for s in task.segments[:4]] == [
+        ("P00_story_000", 0, 0, "P00"),
+        ("P00_story_001", 0, 0, "P00"),
+        ("P00_story_002", 0, 0, "P00"),
+        ("P01_story_000", 0, 0, "P01"),
+    ]
+    recording = task.segments[3].recording
+    assert (recording.stimulus, recording.part_samples, recording.segment_id) == (
+        "",
+        (0, 0, 0),
+        "P01_story_000",
+    )
+    assert (recording.eeg_series.pieces, recording.eeg_series.n_channels) == ((), 0)
+    corpus = task.corpus
+    assert (corpus.layout, corpus.folder, corpus.recordings) == ("labels", tmp_path / "labels.npz", ())
+    assert corpus.declaration == Declaration(
+        name="danish-lab",
+        title="danish-lab",
+        licence="unknown",
+        citation="unknown",
+        kind="real",
+        n_channels=0,
+        sample_rate_hz=64.0,
+        features={"envelope": FeatureDeclaration("envelope", "envelope", 1, 64.0)},
+    )
+    assert (task.labels_apart, task.has_eeg, task.subjects_missing) == (True, False, ())
+    assert assumed == (
+        "feature envelope, from 1 band a frame",
+        "a rate of 64 Hz, so segments of 58.5938 s",
+        "part val, all 13 subjects of the labels",
+    )
+
+
+def test_what_the_corpus_declares_is_not_assumed(tmp_path, rng):
+    np.savez(tmp_path / "labels.npz", **{"S01_a_000": rng.standard_normal((640, 1))})
+    task, assumed = open_labels_task(tmp_path / "labels.npz", corpus="dtu")
+    assert task.corpus.declaration == declared("dtu")
+    assert assumed == (
+        "feature envelope, from 1 band a frame",
+        "part test, all 1 subject of the labels",
+    )
+    assert task.split.segment_seconds == 10
+
+
+@pytest.mark.parametrize(
+    ("n_bands", "corpus", "feature", "words"),
+    [
+        (10, "danish-lab", "mel", "feature mel, from 10 bands a frame"),
+        (1, "danish-lab", "envelope", "feature envelope, from 1 band a frame"),
+        (28, "sparrkulee", "mel-28", "feature mel-28, from 28 bands a frame"),
+    ],
+)
+def test_the_number_of_bands_tells_the_feature(tmp_path, rng, n_bands, corpus, feature, words):
+    np.savez(tmp_path / "labels.npz", **{"sub-001_a_000": rng.standard_normal((640, n_bands))})
+    task, assumed = open_labels_task(tmp_path / "labels.npz", corpus=corpus)
+    assert (task.feature, task.n_bands, assumed[0]) == (feature, n_bands, words)
+
+
+def test_the_name_of_the_labels_is_made_a_word(tmp_path, rng):
+    for name, corpus in (("My Lab 2.npz", "my-lab-2"), ("--.npz", "labels"), ("_A_b.npz", "a-b")):
+        np.savez(tmp_path / name, **{"P1_a": rng.standard_normal((640, 1))})
+        task, assumed = open_labels_task(tmp_path / name)
+        assert task.corpus.name == corpus
+        assert assumed[0] == f"corpus {corpus}, from the name of the labels (--corpus NAME says another)"
+
+
+def _error(*arguments, **options):
+    with pytest.raises(HarnessError) as caught:
+        open_labels_task(*arguments, **options)
+    return type(caught.value), [str(fault) for fault in caught.value.faults]
+
+
+def test_labels_and_corpora_that_are_not_there_are_refused(files, tmp_path):
+    labels = tmp_path / "labels.npz"
+    assert _error(tmp_path / "nowhere") == (
+        CorpusError,
+        [f"--labels {tmp_path}/nowhere: no such file or folder."],
+    )
+    assert _error(labels, corpus="Danish Lab") == (
+        UsageError,
+        ["--corpus Danish Lab: 'Danish Lab', expected lower-case words joined by hyphens."],
+    )
+    assert _error(labels, corpus=f"{tmp_path}/corpus.toml") == (
+        UsageError,
+        [f"--corpus {tmp_path}/corpus.toml: no such file, expected a corpus.toml."],
+    )
+    (tmp_path / "empty").mkdir()
+    kind, (message,) = _error(tmp_path / "empty")
+    assert kind is CorpusError
+    assert message.startswith("--labels: ")
+
+
+def test_references_that_cannot_be_read_are_all_told(references, tmp_path):
+    (tmp_path / "labels").mkdir()
+    for subject in SUBJECTS[:3]:
+        own = {name: v[:4].tolist() for name, v in references.items() if name.startswith(f"{subject}_")}
+        (tmp_path / "labels" / f"{subject}.json").write_text(json.dumps(own))
+    for subject in SUBJECTS[1:3]:
+        (tmp_path / "labels" / f"{subject}.json").write_text("{")
+    kind, messages = _error(tmp_path / "labels", corpus="danish-lab")
+    assert kind is CorpusError
+    assert [message.partition(".json")[0] for message in messages] == ["--labels: P01", "--labels: P02"]
+
+
+def test_a_feature_that_the_corpus_does_not_have_in_whole_frames_is_refused(files, danish, tmp_path):
+    (tmp_path / "lab").mkdir()
+    text = TOML.format(rate=125, n_channels=32, pitch_rate=50).replace("my-lab", "danish-lab")
+    (tmp_path / "lab/corpus.toml").write_text(text)
+    _change(danish, features=["pitch"], segment_seconds=1.992)
+    kind, messages = _error(tmp_path / "labels.npz", split_name=danish, corpus=f"{tmp_path}/lab/corpus.toml")
+    assert (kind, messages) == (
+        SplitError,
+        ["split danish: 99.6 frames of pitch a segment, expected a whole number."],
+    )
+
+
+def test_partial_needs_somebody_and_nobody_else(files, danish, tmp_path):
+    _change(danish, parts={"test": {"subjects": ["P13", "P14"]}})
+    where = f"--labels {tmp_path}/labels.npz: part test of split danish"
+    for partial in (False, True):
+        assert _error(tmp_path / "labels.npz", split_name=danish, partial=partial) == (
+            CorpusError,
+            [
+                f"{where}: no references of 2 of 2 subjects: P13, P14, expected references of every subject.",
+                f"{where}: references of subjects that are not in it: P00, P01, P02, P03, P04 and 8 more,"
+                " expected P13, P14.\n  Choose another --part or --split.",
+            ],
+        )
+    _change(danish, parts={"test": {"subjects": ["anna"]}, "val": {"subjects": SUBJECTS}})
+    _, messages = _error(tmp_path / "labels.npz", split_name=danish)
+    assert messages[1] == (
+        f"{where}: references of subjects that are not in it: P00, P01, P02, P03, P04 and 8 more, expected anna.\n"
+        "  Choose another --part or --split."
+    )
+    task = open_labels_task(tmp_path / "labels.npz", split_name=danish, part="val").task
+    assert list(task.by_subject) == SUBJECTS
+
+
+def test_shapes_that_differ_are_counted_by_shape(references, tmp_path, danish):
+    for name in ("P00_story_001", "P02_story_000"):
+        references[name] = references[name][:-1]
+    references["P05_story_002"] = references["P05_story_002"][:-2]
+    np.savez(tmp_path / "labels.npz", **references)
+    assert _error(tmp_path / "labels.npz", corpus="danish-lab") == (
+        CorpusError,
+        [
+            "--labels: P00_story_001 and 1 more segment: shape (3749, 1), expected (3750, 1), as the first segment.\n"
+            "  Give the split that the references were cut by.",
+            "--labels: P05_story_002: shape (3748, 1), expected (3750, 1), as the first segment.\n"
+            "  Give the split that the references were cut by.",
+        ],
+    )
+    assert _error(tmp_path / "labels.npz", split_name=danish)[1][0] == (
+        "--labels: P00_story_001 and 1 more segment: shape (3749, 1), expected (3750, 1) (n_frames, n_bands),"
+        " segments of 30 s at 125 Hz.\n  Is the split of another sampling rate or segment length?"
+    )

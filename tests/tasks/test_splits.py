@@ -2,12 +2,25 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
 from harness.corpus.base import natural_key
+from harness.corpus.declaration import declared
 from harness.errors import SplitError, UsageError
-from harness.tasks.splits import PARTS, SPLIT_FOLDER, load_split, split_names
+from harness.tasks.corpus_split import with_usual_measures
+from harness.tasks.splits import (
+    MOST_SPLIT_BYTES,
+    PARTS,
+    SPLIT_FOLDER,
+    Split,
+    find_split,
+    load_split,
+    named_corpora,
+    split_names,
+    training_split,
+)
 
 
 def _numbers(split, part):
@@ -199,3 +212,250 @@ def test_changed_split_may_not_pass_under_an_official_name(tmp_path):
     path.write_text(json.dumps(document))
     with pytest.raises(SplitError, match="the name of another split that comes with the harness"):
         load_split(path)
+
+
+def _loaded(small_split, **keys):
+    return load_split(_change(small_split, **keys))
+
+
+def test_every_key_of_the_file_is_in_the_split(small_split):
+    split = _loaded(small_split, training_split="other", subject_ids="told")
+    assert split == Split(
+        name="small-split",
+        title="for tests",
+        corpora=("sparrkulee",),
+        features=("mel", "envelope"),
+        sample_rate_hz=64,
+        segment_seconds=2,
+        cut="whole-recordings",
+        parts={"train": ("sub-001",), "val": ("sub-027",), "test": ("sub-043",)},
+        training_split="other",
+        subject_ids="told",
+        sha256=hashlib.sha256(small_split.read_bytes()).hexdigest(),
+        time_fractions={"train": 0.8, "val": 0.1, "test": 0.1},
+        measures=("pearson_r",),
+        names_measures=False,
+    )
+    assert split.folder == small_split.parent
+    assert list(split.parts) == ["train", "val", "test"]
+
+
+def test_what_the_file_does_not_say_follows_from_the_cut(small_split):
+    split = _loaded(small_split)
+    assert (split.training_split, split.subject_ids) == ("small-split", "hidden")
+    fractions = {"train": 0.5, "val": 0.25, "test": 0.125}
+    split = _loaded(small_split, cut="in-time", time_fractions=fractions)
+    assert (split.subject_ids, split.time_fractions) == ("told", fractions)
+    assert _loaded(small_split, cut="given", time_fractions=None).subject_ids == "told"
+    assert _loaded(small_split, measures=["pearson_r"]).names_measures
+
+
+def test_a_part_that_the_split_lacks_is_told_with_those_it_has(small_split):
+    with pytest.raises(UsageError) as caught:
+        load_split(small_split).subjects("tests", ())
+    assert str(caught.value) == (
+        "split small-split: no part 'tests', expected one of train, val, test.\n"
+        "  Choose another with --part, or another split with --split."
+    )
+
+
+def test_all_faults_of_subjects_are_told_at_once_in_natural_order(small_split):
+    names = {"train": ["sub-010", "sub-009", "sub-010", "sub-009", "S1"], "val": ["sub-010", "sub-009"]}
+    with pytest.raises(SplitError) as caught:
+        _loaded(small_split, parts=_parts(**names, test=["sub-009"]))
+    assert [str(fault) for fault in caught.value.faults] == [
+        f"{small_split}: parts: train: unknown subjects S1, expected subjects of sparrkulee.",
+        f"{small_split}: parts: train: sub-009, sub-010 named twice.",
+        f"{small_split}: parts: val: sub-009, sub-010 also in part train, expected every subject in one part.",
+        f"{small_split}: parts: test: sub-009 also in part train, expected every subject in one part.",
+    ]
+
+
+def test_subjects_of_any_of_the_splits_corpora_are_known(small_split):
+    keys = {"corpora": ["sparrkulee", "dtu"], "parts": _parts(train=["sub-001"], test=["S1", "P01"])}
+    with pytest.raises(SplitError) as caught:
+        _loaded(small_split, **keys)
+    assert str(caught.value) == (
+        f"{small_split}: parts: test: unknown subjects P01, expected subjects of sparrkulee, dtu."
+    )
+    _loaded(small_split, **{**keys, "corpora": ["sparrkulee", "dtu", "my-lab"]})
+
+
+def test_a_subject_may_be_in_several_parts_where_recordings_are_cut_in_time(small_split):
+    keys = {"cut": "in-time", "time_fractions": {"train": 0.8, "val": 0.1, "test": 0.1}}
+    _loaded(small_split, **keys, parts=_parts(train=["sub-001"], val="all", test=["sub-001"]))
+    with pytest.raises(SplitError, match="sub-001 named twice"):
+        _loaded(small_split, parts=_parts(train=["sub-001", "sub-001"]))
+
+
+def test_all_subjects_may_be_the_only_part_of_whole_recordings(small_split):
+    assert _loaded(small_split, parts=_parts(test="all")).parts == {"test": None}
+
+
+def test_broken_samples_and_fractions_are_told_together(small_split):
+    with pytest.raises(SplitError) as caught:
+        _loaded(
+            small_split,
+            cut="in-time",
+            segment_seconds=0.01,
+            time_fractions={"val": 0.5, "train": 0.5, "test": 0.25},
+        )
+    assert [str(fault) for fault in caught.value.faults] == [
+        f"{small_split}: segment_seconds: 0.01 s at 64 Hz, 0.64 samples, expected a whole number of samples.\n"
+        "  Choose another length; nothing is resampled or rounded here.",
+        f"{small_split}: time_fractions: 1.25 of every recording, expected 1 at most, together.",
+        f"{small_split}: time_fractions: the order val, train, test, expected train, val, test.",
+    ]
+    with pytest.raises(SplitError) as caught:
+        _loaded(small_split, time_fractions=None)
+    assert [str(fault) for fault in caught.value.faults] == [
+        f"{small_split}: segment_seconds: 0.01 s at 64 Hz, 0.64 samples, expected a whole number of samples.\n"
+        "  Choose another length; nothing is resampled or rounded here.",
+        f"{small_split}: the cut in-time without the key 'time_fractions', expected 0.8, 0.1, 0.1.",
+    ]
+    _loaded(small_split, segment_seconds=2, time_fractions={"train": 0.5, "val": 0.25, "test": 0.25})
+
+
+def test_a_split_that_is_not_json_says_where_it_is(tmp_path):
+    path = tmp_path / "broken.json"
+    path.write_text("{")
+    with pytest.raises(SplitError) as caught:
+        load_split(path)
+    assert str(caught.value).startswith(f"{path}: not JSON (")
+    assert str(caught.value).endswith("), expected a split file.")
+
+
+def test_a_split_that_cannot_be_read_says_why(tmp_path):
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(SplitError) as caught:
+        load_split(tmp_path / "folder.json")
+    assert str(caught.value) == (
+        f"{tmp_path}/folder.json: {caught.value.faults[0].arrived}, expected a split file."
+    )
+    huge = tmp_path / "huge.json"
+    huge.write_bytes(b" " * (MOST_SPLIT_BYTES + 1))
+    with pytest.raises(SplitError) as caught:
+        load_split(huge)
+    assert str(caught.value) == f"{huge}: 1 048 577 bytes, more than 1 048 576, expected a split file."
+    (tmp_path / "link.json").symlink_to("nothing")
+    with pytest.raises(SplitError) as caught:
+        load_split(tmp_path / "link.json")
+    assert str(caught.value) == f"{tmp_path}/link.json: No such file or directory, expected a split file."
+
+
+def test_an_official_name_is_refused_with_its_remedy(tmp_path):
+    path = tmp_path / "dtu.json"
+    path.write_text((SPLIT_FOLDER / path.name).read_text() + "\n")
+    with pytest.raises(SplitError) as caught:
+        load_split(path)
+    assert str(caught.value) == (
+        f"{path}: name: 'dtu', the name of another split that comes with the harness, expected a name of its own"
+        " for a split of its own.\n"
+        "  Rename the file, and the key 'name' in it."
+    )
+
+
+def test_a_corpuss_measure_is_used_where_the_split_names_none(small_split):
+    declaration = replace(declared("sparrkulee"), measure="cosine")
+    assert with_usual_measures(load_split(small_split), declaration).measures == ("cosine",)
+    named = _loaded(small_split, measures=["pearson_r", "cosine_centred"])
+    assert with_usual_measures(named, declaration) is named
+    with pytest.raises(SplitError) as caught:
+        with_usual_measures(_loaded(small_split, measures=None), replace(declaration, measure="cosin"))
+    assert str(caught.value) == (
+        "corpus sparrkulee: measure: 'cosin', expected one of cosine, cosine_centred, pearson_r.\n"
+        "  Did you mean 'cosine'?"
+    )
+
+
+def test_all_subjects_of_a_part_stand_in_natural_order(small_split):
+    split = _loaded(small_split, corpora=["my-lab"], parts=_parts(test="all"))
+    assert split.subjects("test", ["S10", "S2", "S1"]) == ("S1", "S2", "S10")
+    split = _loaded(small_split, parts=_parts(test=["S10", "S2"]))
+    assert split.subjects("test", ()) == ("S2", "S10")
+
+
+def test_faults_of_a_corpus_that_nobody_knows_stand_in_natural_order_after_a_part_of_all(small_split):
+    keys = {
+        "corpora": ["my-lab"],
+        "cut": "in-time",
+        "time_fractions": {"train": 0.8, "val": 0.1, "test": 0.1},
+    }
+    with pytest.raises(SplitError) as caught:
+        _loaded(small_split, **keys, parts=_parts(train="all", val=["S10", "S9", "S10", "S9"]))
+    assert str(caught.value) == f"{small_split}: parts: val: S9, S10 named twice."
+    with pytest.raises(SplitError) as caught:
+        _loaded(
+            small_split,
+            corpora=["my-lab"],
+            cut="whole-recordings",
+            time_fractions=None,
+            parts=_parts(val=["S10", "S9"], test=["S10", "S9"]),
+        )
+    assert str(caught.value) == (
+        f"{small_split}: parts: test: S9, S10 also in part val, expected every subject in one part."
+    )
+
+
+def test_a_split_that_cannot_be_read_for_no_reason_is_said_to_be_so(small_split, monkeypatch):
+    def fails(path, most_bytes):
+        raise OSError
+
+    monkeypatch.setattr("harness.tasks.splits.read_regular", fails)
+    with pytest.raises(SplitError) as caught:
+        load_split(small_split)
+    assert str(caught.value) == f"{small_split}: cannot be read, expected a split file."
+
+
+def test_a_split_is_looked_for_by_name_among_the_shipped_and_then_in_folders(small_split, tmp_path):
+    folders = (tmp_path / "a", tmp_path / "b")
+    for folder in folders:
+        folder.mkdir()
+    document = json.loads(small_split.read_text())
+    for path in (
+        folders[0] / "mine.json",
+        folders[1] / "mine.json",
+        folders[1] / "dtu.json",
+        folders[1] / "z.json",
+    ):
+        path.write_text(json.dumps({**document, "name": path.stem}))
+    (folders[0] / "other.json").write_text("{}")
+    assert find_split("mine", folders) == folders[0] / "mine.json"
+    assert find_split("mine", folders[::-1]) == folders[1] / "mine.json"
+    assert find_split("dtu", folders) == SPLIT_FOLDER / "dtu.json"
+    assert find_split(small_split) == small_split
+    assert load_split("mine", folders).folder == folders[0]
+    shipped = "challenge-2024, dtu, held-out-subjects, known-subjects"
+    for name, words, remedy in (
+        ("min", "no such split", "Did you mean 'mine'?"),
+        (f"{tmp_path}/min.json", "no such file", "Did you mean 'mine'?"),
+        (f"{tmp_path}/qqqq.json", "no such file", None),
+    ):
+        with pytest.raises(UsageError) as caught:
+            find_split(name, folders)
+        assert str(caught.value) == (
+            f"--split {name}: {words}, expected one of {shipped}, mine, z, or the path of a split file (.json)."
+            + (f"\n  {remedy}" if remedy else "")
+        )
+
+
+def test_what_means_to_be_a_split_names_its_corpora(small_split, tmp_path):
+    assert named_corpora(small_split) == ("sparrkulee",)
+    for text in ('{"corpora": ["a"]}', '{"parts": 1}', '{"corpora": "a", "parts": 1}', "[]", "{", ""):
+        (tmp_path / "x.json").write_text(text)
+        assert named_corpora(tmp_path / "x.json") == ()
+    (tmp_path / "x.json").write_text('{"corpora": ["a", 1], "parts": 1}')
+    assert named_corpora(tmp_path / "x.json") == ("a", "1")
+    assert named_corpora(tmp_path / "nowhere.json") == ()
+    (tmp_path / "x.json").write_text('{"corpora": ["a"], "parts": 1}' + " " * MOST_SPLIT_BYTES)
+    assert named_corpora(tmp_path / "x.json") == ()
+
+
+def test_a_training_split_that_is_nowhere_is_told(small_split):
+    split = _loaded(small_split, training_split="held-out-subject", parts=_parts(test=["sub-043"]))
+    with pytest.raises(SplitError) as caught:
+        training_split(split)
+    assert str(caught.value) == (
+        "split small-split: training_split: no split 'held-out-subject', expected a file held-out-subject.json"
+        " beside it, or in splits/.\n  Did you mean 'held-out-subjects'?"
+    )

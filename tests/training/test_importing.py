@@ -102,13 +102,13 @@ class Evil:
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(TrainingError, match="r.txt: the suffix '.txt', expected named arrays in a file"):
-        read_tensors(tmp_path / "r.txt")
     with pytest.raises(TrainingError, match="No such file"):
         read_tensors(tmp_path / "r.npz")
     for suffix in (".npz", ".pt", ".safetensors"):
         (tmp_path / f"half{suffix}").write_bytes(b"half a file")
-        with pytest.raises(TrainingError, match=f"half{suffix}: .*\n  A .pt file must hold plain tensors"):
+        with pytest.raises(
+            TrainingError, match=f"half{suffix}: .*\n  A file of torch.save must hold plain tensors"
+        ):
             read_tensors(tmp_path / f"half{suffix}")
     torch.save({"w": Evil()}, tmp_path / "evil.pt")
     with pytest.raises(TrainingError, match="evil.pt"):

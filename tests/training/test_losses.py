@@ -1,5 +1,7 @@
 """Losses: against the scorer and scipy, by hand, and what is refused."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -83,14 +85,15 @@ def test_kl_is_scipys_entropy_over_bands(pair):
 
 
 def test_info_nce_by_hand():
-    prediction = torch.tensor([[[1.0], [0.0]], [[0.0], [2.0]]])
-    target = torch.tensor([[[3.0], [0.0]], [[1.0], [1.0]]])
-    cosine = np.array([[1, np.sqrt(0.5)], [0, np.sqrt(0.5)]]) / 0.5
-    own = np.diag(cosine)
-    there = (np.log(np.exp(cosine).sum(1)) - own).mean()
-    back = (np.log(np.exp(cosine).sum(0)) - own).mean()
-    loss = losses.info_nce(prediction, target, 0.5).item()
-    assert loss == pytest.approx((there + back) / 2, abs=1e-6)
+    """Two crops of two times and two bands; temperature 1/2, so a cosine c counts exp(2 c)."""
+    prediction = torch.tensor([[[1.0, 0.0], [2.0, 0.0]], [[0.0, 1.0], [0.0, 3.0]]])
+    target = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 5.0], [1.0, 1.0]]])
+    e, root = math.exp(2), math.exp(math.sqrt(2))  # of the same and of half a right angle; of none, 1
+    own = (e + 1) + (e + root)  # cosines 1, 0 of the first with its target; 1, sqrt(1/2) of the second
+    of_other_target = (1 + root, 1 + e)  # prediction 1 with target 2: 0, sqrt(1/2); 2 with 1: 0, 1
+    expected = sum(-math.log(own / (own + other)) for other in of_other_target) / 2  # both ways alike
+    assert losses.info_nce(prediction, target, 0.5).item() == pytest.approx(expected, abs=1e-6)
+    assert losses.info_nce(target, prediction, 0.5).item() == pytest.approx(expected, abs=1e-6)
     assert losses.info_nce(prediction[:1], target[:1], 0.5).item() == 0
 
 

@@ -1,11 +1,12 @@
 """`NetSystem`: the trainer that most packages use."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from torch import nn
 
+from harness.errors import TrainingError
 from harness.training.loop import as_built
 from harness.training.recipe import Recipe
 from harness.training.system import NetSystem
@@ -76,5 +77,25 @@ def test_metadata_names_the_subjects_of_a_table_only(make_setup):
 
 
 def test_an_imported_table_begins_at_the_first_subject(make_setup):
-    said = SYSTEM.metadata(TableConfig(n_subjects=3), make_setup(variant="table"), ())
+    said = SYSTEM.metadata(TableConfig(n_bands=10, n_subjects=3), make_setup(variant="table"), ())
     assert json.loads(said["subjects"]) == ["sub-001", "sub-002", "sub-003"]
+
+
+@pytest.mark.parametrize(
+    ("one_output", "remedy"),
+    [
+        ((), "Give the --feature that these weights decode."),
+        (
+            ("repeated",),
+            "--variant repeated repeats the one output for every band, as the release was trained.",
+        ),
+    ],
+)
+def test_imported_weights_of_other_bands_are_refused(make_setup, one_output, remedy):
+    system = replace(SYSTEM, one_output=one_output)
+    with pytest.raises(TrainingError) as caught:
+        system.metadata(TableConfig(n_bands=1, n_subjects=3), make_setup(variant="table"), ())
+    assert str(caught.value) == (
+        "variant table: weights of a net of n_bands = 1: asked for mel, which has 10.\n  " + remedy
+    )
+    assert system.metadata(TableConfig(n_subjects=3), make_setup(variant="table"), ["S1"] * 3)

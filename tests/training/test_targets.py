@@ -1,18 +1,17 @@
 """Further targets: where they come from, how they are cut and kept, and losses over all of them."""
 
 import csv
-import gzip
-import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from package_fixtures import AUDIO_SECONDS as SECONDS
 
 from harness.corpus import open_corpus
 from harness.errors import CorpusError, TrainingError
 from harness.features.audio import load_audio
-from harness.features.spectrograms import spectra
+from harness.features.spectrograms import for_spectra, spectra
 from harness.nn import zscore
 from harness.tasks.segments import cut_segments
 from harness.training import losses, targets, train_submission
@@ -22,7 +21,6 @@ from harness.training.targets import find_audio, with_targets
 from harness.training.training_data import TrainingData
 
 RATE_HZ = 16000
-SECONDS = {"audiobook_1": 22.0, "podcast_3": 12.0}  # the recordings have 21.1 s and 18.1 s
 FURTHER = ("envelope", "mel80", "magnitude")
 RECIPE = Recipe(
     epochs=1, batch_size=4, crop_seconds=2.0, crops_per_recording=3, zscore=False, targets={"mel": FURTHER}
@@ -30,28 +28,8 @@ RECIPE = Recipe(
 
 
 @pytest.fixture
-def tree(official_split, tmp_path):
-    """The official fixture with audio, one file of each kind; podcast_3's is shorter than the EEG."""
-    import shutil
-
-    root = tmp_path / "sparrkulee"
-    shutil.copytree(
-        official_split / "derivatives" / "preprocessed_eeg", root / "derivatives/preprocessed_eeg"
-    )
-    shutil.copytree(
-        official_split / "derivatives" / "preprocessed_stimuli", root / "derivatives/preprocessed_stimuli"
-    )
-    (root / "stimuli/eeg").mkdir(parents=True)
-    rng = np.random.default_rng(5)
-    for stimulus, seconds in SECONDS.items():
-        content = io.BytesIO()
-        audio = (1000 * rng.standard_normal(round(seconds * RATE_HZ))).astype(np.int16)
-        np.savez(content, audio=audio, fs=RATE_HZ)
-        if stimulus == "podcast_3":
-            (root / f"stimuli/eeg/{stimulus}.npz.gz").write_bytes(gzip.compress(content.getvalue()))
-        else:
-            (root / f"stimuli/eeg/{stimulus}.npz").write_bytes(content.getvalue())
-    return root
+def tree(audio_tree):
+    return audio_tree
 
 
 @pytest.fixture
@@ -72,12 +50,12 @@ def test_targets_are_the_audios_and_are_cut_to_the_shortest(data, tree):
     found = with_targets(data.corpus, data.stretches(), FURTHER, 64)
     assert [(r.id, start) for r, start, _ in found] == [(r.id, start) for r, start, _ in data.stretches()]
     for (recording, start, stop), (_, _, before) in zip(found, data.stretches(), strict=True):
-        made = spectra(*load_audio(find_audio(data.corpus, recording.stimulus)))
-        frames = len(made["magnitude"])
-        assert frames == SECONDS[recording.stimulus] * 64
+        samples = for_spectra(*load_audio(find_audio(data.corpus, recording.stimulus)))
+        frames = len(spectra(samples, RATE_HZ)["magnitude"])
+        assert frames == SECONDS[recording.stimulus] * 64 == len(samples) / 250
         assert stop == min(before, frames)
-        for name, values in made.items():
-            assert np.array_equal(recording.feature(name, start, stop), values[start:stop])
+        kept = recording.feature(targets.AUDIO, start, stop)
+        assert np.array_equal(kept.ravel(), samples[start * 250 : stop * 250])
     assert {before - stop for (_, _, stop), (_, _, before) in zip(found, data.stretches(), strict=True)} == {
         0,
         1154 - 768,  # a recording cut 80, 10 and 10 in time loses two samples
@@ -92,22 +70,30 @@ def test_audio_lies_in_the_root_whatever_folder_is_given(tree):
         assert find_audio(corpus, "podcast_4") is None
 
 
-def test_spectra_are_computed_once_and_anew_for_other_audio(data, tree, monkeypatch):
+def test_audio_is_read_once_and_anew_where_it_is_another(data, tree, monkeypatch):
     computed = []
-    monkeypatch.setattr(targets, "spectra", lambda *a: computed.append(1) or spectra(*a))
+    monkeypatch.setattr(targets, "for_spectra", lambda *a: computed.append(1) or for_spectra(*a))
     first = with_targets(data.corpus, data.stretches(), FURTHER, 64)
     n_first = len(computed)
     again = with_targets(data.corpus, data.stretches(), FURTHER, 64)
     assert n_first <= 2  # an earlier test may have computed them
     assert len(computed) == n_first
     assert again == first
-    assert not isinstance(first[0][0].feature_series["magnitude"].pieces[0].mapped().base, type(None))
+    assert not isinstance(first[0][0].feature_series[targets.AUDIO].pieces[0].mapped().base, type(None))
     audio, rate_hz = load_audio(tree / "stimuli/eeg/audiobook_1.npz")
     np.savez(tree / "stimuli/eeg/audiobook_1.npz", audio=-audio * 0.5, fs=rate_hz)
     other = with_targets(data.corpus, data.stretches(), FURTHER, 64)
     assert len(computed) == n_first + 1
-    quarter = first[0][0].feature("magnitude", 0, 100) / 4
-    assert other[0][0].feature("magnitude", 0, 100) == pytest.approx(quarter, rel=1e-4)
+    half = first[0][0].feature(targets.AUDIO, 0, 100) / -2
+    assert other[0][0].feature(targets.AUDIO, 0, 100) == pytest.approx(half, rel=1e-4)
+
+
+def test_audio_of_another_rate_is_brought_to_16_khz(data, tree):
+    audio, _ = load_audio(tree / "stimuli/eeg/audiobook_1.npz")
+    np.savez(tree / "stimuli/eeg/audiobook_1.npz", audio=np.repeat(audio, 3), fs=3 * RATE_HZ)
+    found = [r for r, _, _ in with_targets(data.corpus, data.stretches(), ("mel80",), 64)]
+    lengths = {r.stimulus: r.feature_series[targets.AUDIO].n_times for r in found}
+    assert lengths == {"audiobook_1": 22 * 64, "podcast_3": 12 * 64}
 
 
 def test_missing_audio_names_stimuli_place_and_remedy(data, tree):
@@ -117,7 +103,7 @@ def test_missing_audio_names_stimuli_place_and_remedy(data, tree):
     where = tree / "derivatives" / "preprocessed_eeg"
     remedy = "  Point --data at a corpus with it, or choose a --variant that is trained without it."
     assert _message(error) == "\n".join(
-        f"{where}: training part, target {name}: 1 stimuli without audio (podcast_3), expected"
+        f"{where}: training part, target {name}: 1 stimulus without audio (podcast_3), expected"
         f" stimuli/eeg/<stimulus>.npz or .npz.gz.\n{remedy}"
         for name in ("mel80", "magnitude")
     )
@@ -140,7 +126,7 @@ def test_broken_audio_is_named(data, tree):
 def test_a_cache_that_cannot_be_written_is_named(data, monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(TrainingError, match=r"file/eeg-speech-harness/spectra/.*\n.*XDG_CACHE_HOME"):
+    with pytest.raises(TrainingError, match=r"file/eeg-speech-harness/audio/.*\n.*XDG_CACHE_HOME"):
         make_crops(data, RECIPE, seed=0)
 
 
@@ -152,8 +138,10 @@ def test_crops_hold_all_targets_side_by_side(data):
     for crop, row in zip(plan, rows, strict=True):
         recording, _, stop = crops.stretches[crop.stretch]
         assert crop.start + 128 <= stop
-        own = [recording.feature(name, crop.start, crop.start + 128) for name in crops.bands]
-        assert np.array_equal(row, np.concatenate(own, axis=1))
+        own = [recording.feature(name, crop.start, crop.start + 128) for name in ("mel", "envelope")]
+        audio = recording.feature(targets.AUDIO, crop.start, crop.start + 128).ravel()
+        made = spectra(audio, RATE_HZ)
+        assert np.array_equal(row, np.concatenate([*own, made["mel80"], made["magnitude"]], axis=1))
         assert row.shape == (128, 10 + 1 + 80 + 257)
 
 
@@ -169,7 +157,19 @@ def test_the_features_crops_are_those_without_further_targets(data):
     for one, other in zip(plain, more, strict=True):
         assert np.array_equal(one.eeg, other.eeg)
         assert np.allclose(one.target, other.target[:, :, :10], atol=1e-6)
-        assert np.allclose(other.target, zscore(other.target), atol=1e-4)
+        features, made = np.split(other.target, [11], axis=2)
+        assert np.allclose(features, zscore(features), atol=1e-4)
+        assert made.min() >= 0
+        assert made[:, :, 80:].mean() > 100  # of audio of standard deviation 1, and not scaled again
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_spectra_are_scaled_again_only_where_the_recipe_says_so(data, ddof):
+    recipe = replace(RECIPE, zscore=True, zscore_ddof=ddof, zscore_spectra=True)
+    for batch in make_crops(data, recipe, seed=3).batches(1):
+        assert np.abs(batch.target.mean(axis=1)).max() < 1e-4
+        assert batch.target.std(axis=1, ddof=ddof) == pytest.approx(1, abs=1e-4)
+        assert batch.eeg.std(axis=1, ddof=ddof) == pytest.approx(1, abs=1e-4)
 
 
 def test_a_recipe_for_mel_has_no_further_targets_for_the_envelope(data, tree):

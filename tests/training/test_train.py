@@ -15,7 +15,7 @@ from harness.tasks.segments import cut_segments
 from harness.tasks.splits import load_split
 from harness.training import train_submission
 from harness.training.training_data import TrainingData
-from harness.training.write_weights import _weights_bytes, write_weights
+from harness.training.write_weights import weights_bytes, write_weights
 
 
 def _with_trainer(folder, body):
@@ -143,7 +143,7 @@ def test_manifest_that_cannot_be_written_keeps_the_old_weights(
 
 @pytest.mark.parametrize("metadata", [{}, {"net": "Net"}])
 def test_a_single_number_keeps_its_shape(metadata):
-    content = _weights_bytes({"norm.num_batches_tracked": np.array(3), "kernel": np.ones((2, 3)).T}, metadata)
+    content = weights_bytes({"norm.num_batches_tracked": np.array(3), "kernel": np.ones((2, 3)).T}, metadata)
     arrays = load(content)
     assert (arrays["norm.num_batches_tracked"].shape, arrays["kernel"].shape) == ((), (3, 2))
 

@@ -45,6 +45,7 @@ __all__ = ["default_folder", "is_complete", "simulate", "verify"]
 GENERATOR_VERSION: Final = 1
 # Stimuli, subjects and recordings draw from random streams of their own.
 STIMULUS_STREAM, SUBJECT_STREAM, RECORDING_STREAM = range(3)
+_TEXT_SEED: Final = 1 << 63
 
 
 def default_folder() -> Path:
@@ -82,7 +83,8 @@ def simulate(
             or the disk has too little room.
     """
     recipe = recipe or Recipe()
-    made = Made(SIMULATED_MARKER, GENERATOR_VERSION, asdict(recipe), recipe.seed, secret=secret)
+    plain = _plain(recipe)
+    made = Made(SIMULATED_MARKER, GENERATOR_VERSION, plain, plain["seed"], secret=secret)
     make_folder(
         folder, made, expected_bytes(recipe), lambda partial: _write_all(partial, recipe, jobs, on_progress)
     )
@@ -157,3 +159,9 @@ def _write_recording(folder: Path, recipe: Recipe, recording: PlannedRecording) 
 
 def _rng(*key: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(key))
+
+
+def _plain(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as the marker has it; a seed that no reader of JSON takes is written as text."""
+    seed = recipe.seed if recipe.seed < _TEXT_SEED else f"{recipe.seed:#x}"
+    return {**asdict(recipe), "seed": seed}

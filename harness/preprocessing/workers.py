@@ -1,0 +1,97 @@
+"""Processes that work on recordings, and why a recording could not be made."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from harness.errors import CorpusError, Fault, HarnessError
+from harness.preprocessing.output import FULL
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why something could not be made."""
+
+    reasons: tuple[str, ...]
+
+
+class Workers:
+    """Processes that are started when there is something to do, and ended with the call.
+
+    Args:
+        jobs: how many.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        self._executor: Any = None
+
+    def results(
+        self, tasks: dict[str, tuple[Callable[..., _T], tuple[Any, ...]]]
+    ) -> Iterator[tuple[str, _T | Failed]]:
+        """Results as they are made, by name.
+
+        Raises:
+            CorpusError: a process was ended from outside.
+            OSError: the disk is full.
+        """
+        from concurrent.futures import as_completed
+
+        from joblib.externals.loky import get_reusable_executor
+        from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+        if not tasks:
+            return
+        if self._executor is None:
+            self._executor = get_reusable_executor(
+                max_workers=self.jobs, initializer=_leave_interrupts_to_the_parent
+            )
+        futures = {self._executor.submit(attempt, *task): name for name, task in tasks.items()}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except TerminatedWorkerError:
+            raise CorpusError(
+                Fault(
+                    f"--jobs {self.jobs}",
+                    "a process was ended from outside, most likely for its memory",
+                    remedy="Call again with fewer jobs: what is finished is kept.",
+                )
+            ) from None
+
+    def close(self) -> None:
+        """End the processes, whatever they are doing."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, kill_workers=True)
+
+
+def attempt(function: Callable[..., _T], arguments: tuple[Any, ...]) -> _T | Failed:
+    """A result, or why there is none. One thread: the bytes do not depend on how many there are.
+
+    Raises:
+        OSError: the disk is full, which is no fault of a recording.
+    """
+    from threadpoolctl import threadpool_limits
+
+    try:
+        with threadpool_limits(1):
+            return function(*arguments)
+    except HarnessError as error:
+        return Failed(tuple(str(fault) for fault in error.faults))
+    except MemoryError:
+        return Failed(("Not enough memory: fewer --jobs, or a machine with more.",))
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        return Failed((f"{error.filename or 'a file'}: {error.strerror or error}.",))
+    except Exception as error:  # one recording out of hundreds must not end the others
+        return Failed((f"{type(error).__name__}: {error}. This is a fault of the harness: report it.",))
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
