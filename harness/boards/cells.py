@@ -174,18 +174,16 @@ def resolution_words(resolution: Resolution) -> str:
     """What a board could show, in words."""
     pairs = counted(resolution.n_pairs, "pair")
     subjects = counted(resolution.n_subjects, "subject")
-    if resolution.separates_nothing:
-        return (
-            f"{subjects} cannot separate anything here: with {pairs} of systems Holm's p is never below"
-            f" {resolution.least_p:.4g}, whatever the difference."
-        )
+    nothing = f"{subjects} cannot separate anything here: with {pairs} of systems"
+    if resolution.difference is None and resolution.only_signs:
+        return f"{nothing} Holm's p is never below {resolution.least_p:.4g}, whatever the difference."
+    if resolution.difference is None:
+        return f"{nothing} no difference that a score can have is found."
     first, second = resolution.first_two
-    words = f"Resolution: {subjects} show no difference."
-    if resolution.difference is not None:
-        words = (
-            f"Resolution: with {subjects} and {pairs} of systems, a difference of {resolution.difference:.4f}"
-            " is found with 80 % power."
-        )
+    words = (
+        f"Resolution: with {subjects} and {pairs} of systems, a difference of {resolution.difference:.4f}"
+        " is found with 80 % power."
+    )
     two = f"{first} and {second}"
     if resolution.subjects is not None:
         return f"{words} To tell the first two apart, {two}, takes {resolution.subjects:,} subjects."

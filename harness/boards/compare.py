@@ -250,7 +250,10 @@ def _sound_mean(paths: Sequence[Path]) -> BoardRecord:
         listed = shorten([str(one.path) for one in found], 6)
         raise RecordError(
             Fault(
-                listed, f"{len(found)} records of one name", "one, or seeds of one system", "Name one file."
+                listed,
+                f"{counted(len(found), 'record')} of one name",
+                "one, or seeds of one system",
+                "Name one file.",
             )
         )
     return found[0]
@@ -426,7 +429,9 @@ def _mean_words(one: Differences, *, named: bool, over_seeds: bool) -> str:
         words += ", 95 % interval {:+.4f} to {:+.4f}".format(*one.ci95)
         n_subjects = len(one.subjects)
         words += (
-            f" (over {n_subjects} subjects and seeds)" if over_seeds else f" ({interval_words(n_subjects)})"
+            f" (over {counted(n_subjects, 'subject')} and seeds)"
+            if over_seeds
+            else f" ({interval_words(n_subjects)})"
         )
     return words
 

@@ -29,7 +29,7 @@ class Resolution:
         least_p: the smallest p that sign flips over so many subjects can have, times the pairs.
         only_signs: whether every test is by sign flips.
         difference: the smallest that is found with 80 % power between two systems whose difference spreads as
-            that of the middle pair does; None where there is none.
+            that of the middle pair does; None where none that the measure can have is.
         first_two: names of the first two systems.
         subjects: how many it would take to tell these apart with 80 % power; None where no number would.
         seeds_limit: whether it is their trainings that would have to be more.
@@ -48,7 +48,7 @@ class Resolution:
     @property
     def separates_nothing(self) -> bool:
         """Whether no difference at all can be told by construction, however large."""
-        return self.only_signs and self.difference is None
+        return self.difference is None
 
 
 def resolution_of(board: Board, records: Sequence[BoardRecord], level: float) -> Resolution | None:
@@ -68,9 +68,13 @@ def resolution_of(board: Board, records: Sequence[BoardRecord], level: float) ->
         for i in range(len(tables))
         for j in range(i + 1, len(tables))
     ]
-    only_signs = not any(one.seeds for one in records)
+    beyond = [one for one in records if one.is_architecture]
+    only_signs = len(beyond) < 2 or not any(one.seeds for one in beyond)
     smallest = min(1.0, n_pairs * least_p(n_subjects))
-    impossible = only_signs and smallest > level
+    difference = None if only_signs and smallest > level else _of_middle(found, each)
+    low, high = board.measures[0].range
+    if difference is not None and difference > high - low:
+        difference = None
     first = found[0]
     degrees = sum(len(table) - 1 for table in _comparable(records[0], records[1], tables[0], tables[1]))
     needed = subjects_needed(first, n_subjects, level=each, seed_degrees=degrees, signs=degrees == 0)
@@ -80,7 +84,7 @@ def resolution_of(board: Board, records: Sequence[BoardRecord], level: float) ->
         level=each,
         least_p=smallest,
         only_signs=only_signs,
-        difference=None if impossible else _of_middle(found, each),
+        difference=difference,
         first_two=(records[0].system, records[1].system),
         subjects=needed,
         seeds_limit=needed is None and first.of_seeds > first.of_interaction,

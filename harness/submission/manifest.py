@@ -38,15 +38,15 @@ class Weights:
         path: absolute.
         sha256: of the file.
         training: absolute path of the record of its training; None where the manifest names none.
-        note: what a reader of its scores must know of it; empty for nothing.
         seed: of the training, where the manifest lists several; else None.
+        note: what a reader of its scores must know of it; empty for nothing.
     """
 
     path: Path
     sha256: str
     training: Path | None = None
-    note: str = ""
     seed: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -390,7 +390,7 @@ def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
             )
         )
     training = folder / entry["training"] if "training" in entry else None
-    return Weights(path.resolve(), sha256, training, entry.get("note", ""), entry.get("seed"))
+    return Weights(path.resolve(), sha256, training, entry.get("seed"), entry.get("note", ""))
 
 
 def _manifest_faults(submission: Submission, where: str) -> list[Fault]:

@@ -32,6 +32,8 @@ _SAME = {
     "split": "split",
     "corpus_fingerprint": "training data",
 }
+# Likewise, in records that say it.
+_WHERE_SAID = {"training_version": "version of the training"}
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ def training_of(
 def _differing(submission: Submission, known: list[_Known]) -> list[Fault]:
     faults = []
     for one in known[1:]:
-        what = [word for key, word in _SAME.items() if one.facts[key] != known[0].facts[key]]
+        words = {**_SAME, **_WHERE_SAID}
+        what = [word for key, word in words.items() if one.facts.get(key) != known[0].facts.get(key)]
         if what:
             keys = _keys(known[0].facts["recipe"], one.facts["recipe"]) if "recipe" in what else []
             faults.append(
@@ -127,7 +130,7 @@ def _facts(submission: Submission, weights: Weights) -> tuple[dict[str, Any] | N
     lacking = [key for key in _SAME if key not in record]
     if lacking:
         return None, f"{weights.training.name}, which does not say {', '.join(lacking)}"
-    return {key: record[key] for key in _SAME}, ""
+    return {key: record[key] for key in (*_SAME, *(one for one in _WHERE_SAID if one in record))}, ""
 
 
 def recorded_seed(submission: Submission, weights: Weights) -> int | None:

@@ -27,8 +27,8 @@ def write_weights(
     weights: tuple[Mapping[str, np.ndarray[Any, Any]], Mapping[str, str]],
     record: Mapping[str, Any],
     *,
-    before_named: Callable[[Path], None] | None = None,
     seed: int | None = None,
+    before_named: Callable[[Path], None] | None = None,
     trained_here: bool = False,
 ) -> tuple[Path, str]:
     """Write weights and their record, then name both in the manifest.
@@ -41,8 +41,8 @@ def write_weights(
         variant: that uses them.
         weights: name -> array, and the file's metadata.
         record: where they come from; the file's sha256 is added.
-        before_named: called with the weights file once it is there; where it raises, everything is as before.
         seed: where they are one of several trainings; else None.
+        before_named: called with the weights file once it is there; where it raises, everything is as before.
         trained_here: whether this machine trained them, and signs the record.
 
     Returns:

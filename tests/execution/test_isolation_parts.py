@@ -79,7 +79,7 @@ HEAD = [
     "--cap-drop",
     "ALL",
 ]
-DEVICES = "--dev /dev --proc /proc"
+DEVICES = "--dev /dev --proc /proc --remount-ro /proc"
 ROOM = "--remount-ro /dev --perms 1777 --size 268435456 --tmpfs /dev/shm"
 
 

@@ -58,7 +58,7 @@ GOOD = np.ones((3, 2))
         ),
         (
             np.ones((4, 2)),
-            "shape (4, 2), expected (3, 2) (n_times, n_mel_bands).\n"
+            "shape (4, 2), expected (3, 2) (n_frames, n_bands).\n"
             "  A wrong length is refused, never padded or trimmed.",
             "segments of a wrong shape",
         ),
@@ -148,15 +148,15 @@ def test_a_subject_after_a_missing_one_is_still_read(tmp_path):
     ("value", "first", "kind"),
     [
         ('[["x"]]', "the string 'x' at row 0, column 0, expected a number.", "segments with wrong values"),
-        ("[]", "an empty list, expected numbers of shape (3, 2) (n_times, n_mel_bands).", "segments with wrong values"),
+        ("[]", "an empty list, expected numbers of shape (3, 2) (n_frames, n_bands).", "segments with wrong values"),
         (
             "[[1, 2], [3]]",
-            "row 0 has 2 numbers and row 1 has 1, expected numbers of shape (3, 2) (n_times, n_mel_bands).",
+            "row 0 has 2 numbers and row 1 has 1, expected numbers of shape (3, 2) (n_frames, n_bands).",
             "segments of a wrong shape",
         ),
         (
             "[[1, 2]]",
-            "shape (1, 2), expected (3, 2) (n_times, n_mel_bands).\n"
+            "shape (1, 2), expected (3, 2) (n_frames, n_bands).\n"
             "  A wrong length is refused, never padded or trimmed.",
             "segments of a wrong shape",
         ),
@@ -197,12 +197,12 @@ def test_names_of_json_are_counted_at_the_top_level_only(tmp_path):
     (tmp_path / "P1.json").write_text(text)
     assert lines(tmp_path, asked) == [
         "P1.json: segment 'a' occurs 3 times, expected each id once.",
-        "P1/b: an object, expected numbers of shape (3, 2) (n_times, n_mel_bands).",
+        "P1/b: an object, expected numbers of shape (3, 2) (n_frames, n_bands).",
     ]
     (tmp_path / "P1.json").write_text(f'{{"c": "a", "a": {rows}, "b": {rows}, "b": {rows}}}')
     assert lines(tmp_path, asked) == [
         "P1.json: segment 'b' occurs 2 times, expected each id once.",
-        "P1/c: the string 'a', expected numbers of shape (3, 2) (n_times, n_mel_bands).",
+        "P1/c: the string 'a', expected numbers of shape (3, 2) (n_frames, n_bands).",
     ]
 
 

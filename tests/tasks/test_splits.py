@@ -459,3 +459,9 @@ def test_a_training_split_that_is_nowhere_is_told(small_split):
         "split small-split: training_split: no split 'held-out-subject', expected a file held-out-subject.json"
         " beside it, or in splits/.\n  Did you mean 'held-out-subjects'?"
     )
+
+
+def test_the_name_of_a_file_is_looked_for_as_it_is(tmp_path):
+    (tmp_path / "q.json.json").write_text("{}")
+    with pytest.raises(UsageError, match="--split q.json: no such file, expected one of"):
+        find_split("q.json", (tmp_path,))
