@@ -138,8 +138,17 @@ def _parts(**subjects):
         (
             {"measures": ["cosine", "pearsonr"]},
             [
-                "{}: measures: 'pearsonr', expected one of cosine, cosine_centred, cosine_gain, pearson_r, song_accuracy, song_accuracy_reconstructed.\n"
+                "{}: measures: 'pearsonr', expected one of cosine, cosine_centred, cosine_gain, pearson_r,"
+                " song_accuracy, song_accuracy_reconstructed.\n"
                 "  Did you mean 'pearson_r'?"
+            ],
+        ),
+        (
+            {"measures": ["song_accuracy_reconstructed", "cosine"]},
+            [
+                "{}: measures: song_accuracy_reconstructed first, which needs a system's answers on the training"
+                " part, expected first a measure that predictions alone can be ranked by.\n"
+                "  Put another measure before it."
             ],
         ),
         (
@@ -169,6 +178,7 @@ def _parts(**subjects):
         "type",
         "words",
         "measures",
+        "answers rank",
         "broken samples",
         "too much",
         "order",
