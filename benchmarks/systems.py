@@ -40,7 +40,7 @@ def systems() -> list[tuple[Submission, str]]:
     return [
         (package, variant)
         for package in packages
-        if not package.is_ensemble and FEATURE in package.features
+        if not package.is_ensemble and package.decodes(FEATURE)
         for variant in VARIANTS.get(package.name, package.variants[:1])
     ]
 

@@ -79,7 +79,7 @@ def board(name: str) -> str:
 def rows_of(argument: str) -> str:
     """The rows of one package on a board: ``PACKAGE BOARD``."""
     package, name = argument.split()
-    title, table, *_ = _board(name, "md").split("\n\n")
+    title, table, *_ = _board(name, "md", everything=True).split("\n\n")
     header, rule, *rows = table.splitlines()
     own = [row for row in rows if re.search(rf"\| {re.escape(package)} ", row)]
     return "\n".join([title, "", header, rule, *own])
@@ -101,10 +101,10 @@ def seeds(argument: str) -> str:
     (folder,) = REPOSITORY.glob(f"*/{package}/weights")
     trainings = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob(f"{weights}*.json"))]
     rows = [
-        [training["variant"], str(training["seed"]), f"{training['report']['validation_pearson_r']:.4f}"]
+        [str(training["seed"]), f"{training['report']['validation_pearson_r']:.4f}"]
         for training in sorted(trainings, key=lambda training: training["seed"])
     ]
-    return _table(["variant", "seed", "mean r, validation part"], rows)
+    return _table(["seed", "mean r, validation part"], rows)
 
 
 def heard(_: str) -> str:
@@ -144,6 +144,27 @@ def coverage(_: str) -> str:
     return _table(headers, rows)
 
 
+def alarms(_: str) -> str:
+    """How often two sets of trainings of one architecture are called different."""
+    headers = [
+        "spreads of",
+        "trainings each",
+        "t over subjects and seeds",
+        "signs of seed means",
+        "signs, one each",
+    ]
+    rows = [
+        [
+            f"{measured['system']}, {part} ({measured['subjects']} subjects)",
+            number,
+            *(f"{100 * found[kind]:.1f}" for kind in ("two_sources", "seed_means", "single")),
+        ]
+        for part, measured in _figures("seed_alarms").items()
+        for number, found in measured["called_different"].items()
+    ]
+    return _table(headers, rows)
+
+
 def speeds(_: str) -> str:
     """Parameters, speed and memory of every system at its paper's size."""
     measured = _figures("figures")["systems"]
@@ -175,14 +196,15 @@ BLOCKS: dict[str, Callable[[str], str]] = {
     "heard": heard,
     "figures": figures,
     "coverage": coverage,
+    "alarms": alarms,
     "speeds": speeds,
     "comment": comment,
 }
 
 
 @lru_cache
-def _board(name: str, form: str) -> str:
-    """A board of the kit's own records alone, ranked and formatted as ``harness rank`` would."""
+def _board(name: str, form: str, *, everything: bool = False) -> str:
+    """A board of the kit's own records alone, ranked and formatted as ``harness rank`` (``--all``) would."""
     ours = our_packages()
     with tempfile.TemporaryDirectory() as folder:
         board_folder = Path(folder) / name
@@ -190,7 +212,8 @@ def _board(name: str, form: str) -> str:
         for path in (RESULTS / name).glob("*.json"):
             if json.loads(path.read_text("utf-8"))["submission"]["name"] in ours:
                 shutil.copy(path, board_folder)
-        return board_text(rank(load_board(Path(folder), parse_board(name))), form)
+        board = load_board(Path(folder), parse_board(name))
+        return board_text(rank(board, everything=everything), form)
 
 
 def _figures(name: str) -> dict[str, Any]:

@@ -62,7 +62,7 @@ PACKAGES = (
     Package(
         "baselines/convconcatnet",
         {"n_filters": 4, "n_iterations": 2, "n_rounds": 2, "kernel_samples": 3, "context_samples": 5},
-        dict.fromkeys(("default", "second", "third"), 544_384 + 64 * 10 + 10),
+        {"default": 544_384 + 64 * 10 + 10},
         (50_000, 300_000),
         60,
     ),

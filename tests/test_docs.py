@@ -64,7 +64,7 @@ def test_quotations_are_all_there():
     seeds = {("seeds", "convconcatnet simulated-mel")}
     assert MAKE["quoted"](RESULTS) == boards | papers | single | variants | seeds
     assert MAKE["quoted"](README) == {("make-score", "")}
-    assert MAKE["quoted"](STATISTICS) == {("coverage", "")}
+    assert MAKE["quoted"](STATISTICS) == {("coverage", ""), ("alarms", "")}
 
 
 def test_the_readme_shows_what_the_makefile_runs():
@@ -76,23 +76,48 @@ def test_the_readme_shows_what_the_makefile_runs():
 @pytest.mark.parametrize("name", RECORDS)
 def test_rows_of_boards_are_the_records_of_our_packages(name):
     block = RESULTS.split(f"<!-- make docs: board {name} -->\n")[1].split("<!-- end -->")[0]
-    table = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in block.splitlines()
-        if line.startswith("|")
-    ]
-    column = table[0].index
-    rows = {row[column("record")]: row for row in table[2:]}
-    assert rows.keys() == RECORDS[name].keys()
-    for digits, row in rows.items():
-        record = RECORDS[name][digits]
-        bands = [band for band in record["chance"].values() if band]
-        chance = min(band["low"] for band in bands), max(band["high"] for band in bands)
-        assert row[column("mean r")] == f"{record['score']:.4f}"
-        assert row[column("95 % interval")] == "{:.4f} to {:.4f}".format(*record["ci95"])
-        assert row[column("chance")] == "{:.4f} to {:.4f}".format(*chance)
-        assert row[column("system")].split()[0] == record["submission"]["name"]
-        assert f"{len(record['subjects'])} subjects**" in block
+    singles, means = {}, {}
+    for digits, record in RECORDS[name].items():
+        system, training = record["submission"], record["submission"].get("training")
+        if training and training["seed"] is not None:
+            means.setdefault((system["name"], system["variant"]), []).append(record)
+        else:
+            singles[digits] = record
+    n_means = 0
+    for row in _rows(block):
+        assert row["mean r"] == row["mean r"].strip()
+        seeds = re.fullmatch(r"of (\d+) seeds", row["record"])
+        system = row.get("system") or row["ablation"]
+        if seeds:
+            n_means += 1
+            own = next(group for (package, _), group in means.items() if package == system.split()[0])
+            assert len(own) == int(seeds[1])
+            assert row["mean r"] == f"{sum(record['score'] for record in own) / len(own):.4f}"
+            continue
+        record = singles.pop(row["record"])
+        assert row["mean r"] == f"{record['score']:.4f}"
+        assert row["95 % interval"] == "{:.4f} to {:.4f}".format(*record["ci95"])
+        assert system.split()[0] == record["submission"]["name"]
+        if "chance" in row:
+            bands = [band for band in record["chance"].values() if band]
+            chance = min(band["low"] for band in bands), max(band["high"] for band in bands)
+            assert row["chance"] == "{:.4f} to {:.4f}".format(*chance)
+    assert (singles, n_means) == ({}, len(means))
+    (subjects,) = {len(record["subjects"]) for record in RECORDS[name].values()}
+    assert f"{subjects} subjects**" in block
+
+
+def _rows(block):
+    """Rows of all Markdown tables of a text, each by the columns of its own table."""
+    head, rows = [], []
+    lines = [line for line in block.splitlines() if line.startswith("|")]
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if after.startswith("|:"):
+            head = cells
+        elif not line.startswith("|:"):
+            rows.append(dict(zip(head, cells, strict=True)))
+    return rows
 
 
 def test_benchmarks_reach_their_targets():
@@ -127,13 +152,29 @@ def test_intervals_hold_what_they_say():
         assert f"| {number} " in STATISTICS
 
 
+def test_two_trainings_of_one_net_are_rarely_called_different():
+    measured = json.loads((REPOSITORY / "benchmarks" / "seed_alarms.json").read_text())
+    for part, figures in measured.items():
+        assert figures["trainings"] >= 3, part
+        for found in figures["called_different"].values():
+            assert found["two_sources"] <= 0.05
+            assert min(found["seed_means"], found["single"]) > 0.4
+
+
 def test_every_systems_speed_is_quoted():
     block = RESULTS.split("<!-- make docs: speeds -->\n")[1].split("<!-- end -->")[0]
     rows = re.findall(r"^\| (\S+) +\| ([\d,]+) +\| ([\d,.]+) +\| (\d+) +\|$", block, re.M)
     packages = {name for name in OURS if not load_submission(next(REPOSITORY.glob(f"*/{name}"))).is_ensemble}
-    assert {system.partition("-")[0] for system, *_ in rows} == packages
+    keys = {
+        key.removesuffix("_parameters").removesuffix("_default").replace("_", "-"): key.removesuffix(
+            "_parameters"
+        )
+        for key in FIGURES["systems"]
+        if key.endswith("_parameters")
+    }
+    assert {key.partition("_")[0] for key in keys.values()} == packages
     for system, parameters, speed, peak in rows:
-        key = system.replace("-", "_", 1) if "-" in system else f"{system}_default"
+        key = keys[system]
         measured = {
             what: FIGURES["systems"][f"{key}_{what}"]
             for what in ("parameters", "seconds_of_eeg_a_second", "peak_mb")

@@ -9,8 +9,4 @@ from harness.training.system import NetSystem
 # (Adam at 5e-4, a tenth less every 50 epochs, -r + 0.2 L1, one random crop of 10 s from every recording).
 PAPER = Recipe(epochs=1000, batch_size=64, crop_seconds=10.0)
 RECIPES = {"paper": PAPER, "compact": compact(PAPER)}
-# One net in every variant: the ensemble's members differ in nothing but the seed that they are trained with.
-VARIANTS = ("default", "second", "third")
-SYSTEM = NetSystem(
-    nets=dict.fromkeys(VARIANTS, ConvConcatNet), configs=dict.fromkeys(VARIANTS, PRESETS), recipes=RECIPES
-)
+SYSTEM = NetSystem(nets={"default": ConvConcatNet}, configs={"default": PRESETS}, recipes=RECIPES)

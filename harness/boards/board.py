@@ -1,9 +1,8 @@
 """Leaderboards: a board's records, ranked, with how sure the ranking is.
 
-A board is a folder ``results/<corpus>/<split>/<part>/<feature>/``; boards are never mixed. The ranking is
-the rank interval (bootstrap over subjects, drawn jointly for all systems) and the tie groups: two
-systems share a letter where a paired sign-flip test over subjects, Holm over all pairs, cannot tell them
-apart, and only there. The same records give the same ranking, to the byte.
+A board is a folder ``results/<corpus>/<split>/<part>/<feature>/``; boards are never mixed. A record is of one
+training; those of one system that differ in its seed are one row. The same records give the same ranking, to
+the byte.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.boards.trainings import odd_seeds, pooled
 from harness.errors import Fault, RecordError, UsageError, counted, did_you_mean, raise_all, shorten
 from harness.records.consistency import inconsistencies
 from harness.records.record import Record, parse_record, record_bytes
@@ -48,12 +48,15 @@ class BoardRecord:
         record: its values.
         sha256: of the file's bytes.
         fresh: whether it was made just now, and need not lie in the file yet.
+        seeds: records of several trainings, by seed, where this is the mean over them (see ``trainings.py``);
+            path and file are then those of the first, and the hash is of all.
     """
 
     path: Path
     record: Record
     sha256: str
     fresh: bool = False
+    seeds: tuple[BoardRecord, ...] = ()
 
     @classmethod
     def of(cls, path: Path, content: bytes) -> BoardRecord:
@@ -100,6 +103,17 @@ class BoardRecord:
     def system(self) -> str:
         """The system's name, its variant in brackets where it has one."""
         return self.record.submission.title
+
+    @property
+    def trainings(self) -> tuple[BoardRecord, ...]:
+        """A record of each training; this one where there is one."""
+        return self.seeds or (self,)
+
+    @property
+    def is_architecture(self) -> bool:
+        """Whether what is said of it goes beyond its weights: several trainings, or only one is possible."""
+        training = self.record.submission.training
+        return bool(self.seeds) or (training is not None and training.seed is None)
 
     @property
     def scores(self) -> list[float]:
@@ -162,11 +176,6 @@ class Board:
         return [one.name for one in self.measures] != [DEFAULT]
 
     @property
-    def n_above_the_line(self) -> int:
-        """How many of the records no control flags; they stand first."""
-        return sum(not one.record.is_flagged for one in self.records)
-
-    @property
     def by_unseen(self) -> bool:
         """Whether systems are ranked by the stimuli that their trainings did not see."""
         return _by_unseen(self.records)
@@ -175,6 +184,11 @@ class Board:
     def scores(self) -> NDArray[np.float64]:
         """(n_systems, n_subjects) scores by the measure that ranks, on unseen stimuli where these rank."""
         values = [list(one.unseen.values()) if self.by_unseen else one.scores for one in self.records]
+        return np.array(values, dtype=np.float64)
+
+    def over_seeds(self, one: BoardRecord) -> NDArray[np.float64]:
+        """(n_seeds, n_subjects) scores of one of its systems, as in ``scores``."""
+        values = [list(its.unseen.values()) if self.by_unseen else its.scores for its in one.trainings]
         return np.array(values, dtype=np.float64)
 
 
@@ -261,13 +275,14 @@ def load_board(results: Path, name: BoardName) -> Board:
 def board_of(name: BoardName, records: Sequence[BoardRecord], left_out: Sequence[Fault] = ()) -> Board:
     """A board of records that were read before, best mean first, equal means by name.
 
-    Records that a control flags stand behind all others.
+    Several trainings of one system become one; records that a control flags stand behind all others.
 
     Args:
         name: of the board.
         records: that belong together.
         left_out: what is wrong with others.
     """
+    records = pooled(records)
     by_unseen = _by_unseen([one for one in records if not one.record.flags.partial])
     ordered = sorted(records, key=lambda one: _best_first(one, by_unseen=by_unseen))
     whole = tuple(one for one in ordered if not one.record.flags.partial)
@@ -353,7 +368,8 @@ def strangers(records: Sequence[BoardRecord]) -> list[Fault]:
             for one, value in zip(records, values, strict=True)
             if value not in (None, usual)
         ]
-    return faults
+    named = {fault.where for fault in faults}
+    return faults + odd_seeds([one for one in records if str(one.path) not in named])
 
 
 def _shown(value: object) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from harness.boards.board import Board, BoardName
-from harness.boards.ranking import LEVEL, Ranking
+from harness.boards.ranking import LEVEL, Change, Ranking
+from harness.boards.resolution import Resolution
 from harness.boards.row import Row
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS, labels_words
 from harness.corpus.declaration import declared
@@ -13,9 +16,11 @@ from harness.errors import Fault, counted, on_one_line
 from harness.records.record import COMMON, TAMPERED, Measured
 from harness.scoring.intervals import interval_words
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
-from harness.scoring.statistics import STATISTICS_VERSION, least_p
+from harness.scoring.statistics import STATISTICS_VERSION
 
 NOT_MEASURED = "not measured"
+# Of more systems than these a note says how many, not which.
+MOST_NAMED = 8
 _NOT_ISOLATED = {"none": " (not isolated)", "unknown": " (isolation not known)"}
 TRAINING_CHANGED = "TRAINING RECORD CHANGED"
 BELOW_THE_LINE = "Below the line, since a control says that the score may not come from the EEG"
@@ -37,26 +42,29 @@ def ranked_words(by: Measure) -> str:
     return f"ranked by {by.title}" + ("" if by.higher_is_better else " (lower is better)")
 
 
-def board_notes(ranking: Ranking) -> list[str]:
-    """How to read a board's letters and intervals, and what is not ranked."""
+def board_notes(ranking: Ranking, *, bars: bool = True) -> list[str]:
+    """How to read a board's ties and intervals, what it compares and could show, and what is not ranked.
+
+    Args:
+        ranking: of the board.
+        bars: ties are shown as bars, not as letters.
+    """
     notes = []
     if len(ranking.rows) > 1:
+        notes += [_how_to_read(ranking, bars=bars), _what_is_compared(ranking)]
+    if ranking.resolution is not None:
+        notes.append(resolution_words(ranking.resolution))
+    if ranking.changes:
+        notes.append(f"Over seeds change places: {'; '.join(map(_changed, ranking.changes))}.")
+    if ranking.ablations:
         notes.append(
-            "Systems that share a letter cannot be told apart, those that share none can (paired sign-flip"
-            f" test over subjects, Holm, {LEVEL:g}). Ranks: bootstrap over subjects, 95 %. Intervals:"
-            f" {interval_words(len(ranking.board.subjects))}, 95 %."
+            "Ablations are compared with their own full net only, Holm over that net's ablations; --all ranks"
+            " them with all others."
         )
-        n_pairs = len(ranking.rows) * (len(ranking.rows) - 1) // 2
-        least = min(1.0, n_pairs * least_p(len(ranking.board.subjects)))
-        if least > LEVEL:
-            notes.append(
-                f"{counted(len(ranking.board.subjects), 'subject')} cannot separate anything here: with"
-                f" {counted(n_pairs, 'pair')} of systems Holm's p is never below {least:.4g}, whatever the"
-                " difference."
-            )
     old = [one.system for one in ranking.board.records if one.record.statistics_version != STATISTICS_VERSION]
     if old:
-        what = "All intervals" if len(old) == len(ranking.rows) else f"Intervals of {', '.join(old)}"
+        which = ", ".join(old) if len(old) <= MOST_NAMED else counted(len(old), "system")
+        what = "All intervals" if len(old) == len(ranking.board.records) else f"Intervals of {which}"
         notes.append(f"{what} are of another version of the harness: score again.")
     if any(row.controls for row in ranking.rows):
         notes.append(
@@ -98,33 +106,149 @@ def left_out_files(board: Board) -> dict[str, list[Fault]]:
     return dict(sorted(files.items()))
 
 
-def row_cells(row: Row, *, bands: bool = False, stimuli: bool = False) -> dict[str, str]:
+def _how_to_read(ranking: Ranking, *, bars: bool) -> str:
+    n_subjects = len(ranking.board.subjects)
+    tests = []
+    off = ~np.eye(len(ranking.rows), dtype=bool)
+    if ranking.architectures.any():
+        tests.append("t over subjects and seeds, Satterthwaite's degrees of freedom")
+    if not ranking.architectures[off].all():
+        tests.append("paired sign-flip test over subjects")
+    which = "on one bar" if bars else "that share a letter"
+    ties = f"Systems {which} cannot be told apart, others can ({'; '.join(tests)}; Holm, {LEVEL:g})."
+    ranks = (
+        " Rank: by the mean; in brackets, from 1 and the number that are significantly better to all less"
+        " those that are significantly worse."
+    )
+    several = " and t over subjects and seeds," if any(row.seeds for row in ranking.rows) else ""
+    return f"{ties}{ranks} Intervals: {interval_words(n_subjects)},{several} 95 %."
+
+
+def _what_is_compared(ranking: Ranking) -> str:
+    """Whether a board is about architectures or about weights."""
+    several = [f"{row.system} ({len(row.seeds)} trainings)" for row in ranking.rows if row.seeds]
+    fixed = [row.system for row in ranking.rows if row.is_architecture and not row.seeds]
+    single = [row.system for row in ranking.rows if not row.is_architecture]
+    if not single:
+        return "Compared are architectures: over subjects, and over the seeds of their trainings."
+    if not ranking.architectures.any():
+        trained = f"Several trainings: {'; '.join(several)}. " if several else ""
+        which = "One training of each other system" if several else "One training of each system"
+        return (
+            f"{trained}{which}: this board compares weights, not architectures. What it tells apart, other"
+            " seeds may not."
+        )
+    known = "; ".join([*several, *(f"{name} (draws nothing at random)" for name in fixed)])
+    which = ", ".join(single) if len(single) <= MOST_NAMED else counted(len(single), "system")
+    return (
+        f"Compared as architectures, over subjects and seeds: {known}. One training only: {which}; what is"
+        f" said of {'it' if len(single) == 1 else 'them'} holds for these weights, over subjects."
+    )
+
+
+def resolution_words(resolution: Resolution) -> str:
+    """What a board could show, in words."""
+    pairs = counted(resolution.n_pairs, "pair")
+    subjects = counted(resolution.n_subjects, "subject")
+    nothing = f"{subjects} cannot separate anything here: with {pairs} of systems"
+    if resolution.difference is None and resolution.only_signs:
+        return f"{nothing} Holm's p is never below {resolution.least_p:.4g}, whatever the difference."
+    if resolution.difference is None:
+        return f"{nothing} no difference that a score can have is found."
+    first, second = resolution.first_two
+    words = (
+        f"Resolution: with {subjects} and {pairs} of systems, a difference of {resolution.difference:.4f}"
+        " is found with 80 % power."
+    )
+    two = f"{first} and {second}"
+    if resolution.subjects is not None:
+        return f"{words} To tell the first two apart, {two}, takes {resolution.subjects:,} subjects."
+    remedy = "more trainings" if resolution.seeds_limit else "a larger difference"
+    return f"{words} No number of subjects tells the first two apart, {two}: it takes {remedy}."
+
+
+def _changed(change: Change) -> str:
+    return f"{change.first} and {change.second} in {change.changed:g} of {counted(change.pairs, 'pair')}"
+
+
+def row_cells(row: Row, *, bands: bool = False, stimuli: bool = False, bars: bool = True) -> dict[str, str]:
     """A row of the table for people, by column.
 
     Args:
         row: of a board.
         bands: a column for each band of the feature too, of Pearson r.
         stimuli: columns for seen and unseen stimuli too.
+        bars: ties as bars, not as letters.
     """
     score = row.score
     first = "band" if score.measure.name == DEFAULT else f"{MEASURES[DEFAULT].short} of band"
     cells = {
         "rank": _rank(row),
-        "ties": row.ties,
-        "system": row.system + _NOT_ISOLATED.get(row.isolation or "", ""),
+        "ties": row.bars if bars else row.ties,
+        "system": _system(row),
         score.measure.heading: f"{score.value:.4f}",
         "95 % interval": span(score.ci95),
+        **_over_seeds(row),
         "chance": chance_cell(score),
         "without the EEG": without_eeg(row),
         **{one.measure.heading: f"{one.value:.4f}" for one in row.further},
         "unseen stimuli": _unseen(row),
         **(_by_stimuli(row) if stimuli else {}),
         "date": row.finished[:10],
-        "record": row.hashes["record"][:HASH_DIGITS],
+        "record": f"of {len(row.seeds)} seeds" if row.seeds else row.hashes["record"][:HASH_DIGITS],
     }
     if bands:
         cells |= {f"{first} {k}": f"{r:.4f}" for k, r in enumerate(row.bands, start=1)}
     return cells
+
+
+def ablation_cells(row: Row) -> dict[str, str]:
+    """A row of the table of ablations, each beside its own full net, by column."""
+    beside = row.beside
+    if beside is None:
+        return {}
+    cells = row_cells(row)
+    score = row.score.measure.heading
+    return {
+        "ablation": cells["system"],
+        score: cells[score],
+        "95 % interval": cells["95 % interval"],
+        **_over_seeds(row),
+        f"less {score} of": f"{beside.full}",
+        "difference": f"{beside.difference:+.4f}",
+        "its 95 % interval": "" if beside.ci95 is None else "{:+.4f} to {:+.4f}".format(*beside.ci95),
+        "p (Holm)": f"{beside.p:.3g}",
+        "told apart": ("yes" if beside.p <= LEVEL else "no")
+        + ("" if beside.of_architectures else ", as weights"),
+        "without the EEG": cells["without the EEG"],
+        "date": cells["date"],
+        "record": cells["record"],
+    }
+
+
+def seed_cells(row: Row) -> list[dict[str, str]]:
+    """Rows of the table of trainings, one for each seed of a system, by column."""
+    return [
+        {
+            "system": row.system,
+            "seed": str(one.seed),
+            one.score.measure.heading: f"{one.score.value:.4f}",
+            "95 % interval": span(one.score.ci95),
+            "date": one.finished[:10],
+            "record": one.record_sha256[:HASH_DIGITS],
+        }
+        for one in row.seeds
+    ]
+
+
+def over_seeds(row: Row) -> str:
+    """The spread over trainings and how many there are; empty where there is one."""
+    return "" if row.spread is None else f"± {row.spread:.4f} ({len(row.seeds)})"
+
+
+def _over_seeds(row: Row) -> dict[str, str]:
+    """A cell for a system of several trainings; a table has the column where one of its systems has."""
+    return {"over seeds": over_seeds(row)} if row.seeds else {}
 
 
 def row_values(board: BoardName, row: Row) -> dict[str, Any]:
@@ -149,6 +273,8 @@ def row_values(board: BoardName, row: Row) -> dict[str, Any]:
             for one in row.further
             for key, value in _measured_values(one).items()
         },
+        "trainings": len(row.seeds) or 1,
+        "sd_over_seeds": row.spread,
         **_control_values(row),
         "subjects": len(row.score.subjects),
         "subjects_seen": overlap.subjects_seen if overlap else None,
@@ -222,7 +348,13 @@ def _control_values(row: Row) -> dict[str, float | bool | None]:
     }
 
 
+def _system(row: Row) -> str:
+    return row.system + _NOT_ISOLATED.get(row.isolation or "", "")
+
+
 def _rank(row: Row) -> str:
+    if row.beside is not None:
+        return f"ablation of {row.beside.full}"
     if row.rank is None:
         return "not ranked"
     rank, low, high = row.rank

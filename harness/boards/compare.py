@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from harness.boards.board import Board, BoardName, BoardRecord, board_names
-from harness.boards.cells import chance_cell, ranked_words, without_eeg
+from harness.boards.board import Board, BoardName, BoardRecord, board_names, strangers
+from harness.boards.cells import chance_cell, over_seeds, ranked_words, without_eeg
 from harness.boards.ranking import LEVEL, rank
 from harness.boards.row import row_of
+from harness.boards.trainings import pooled
 from harness.conventions import SIMULATED_WORDS
-from harness.errors import Fault, RecordError, UsageError, counted, did_you_mean, shorten
-from harness.records.record import Measured
+from harness.errors import Fault, RecordError, UsageError, counted, did_you_mean, raise_all, shorten
 from harness.records.text import NOT_ISOLATED
 from harness.scoring.intervals import interval_words, mean_interval
 from harness.scoring.measures import DEFAULT, Measure
+from harness.scoring.power import least_difference, subjects_needed
 from harness.scoring.statistics import (
-    detectable,
     effect_size,
     least_p,
     sign_flip_test,
 )
+from harness.scoring.two_sources import estimate, places_changed
 from harness.submission.find import submission_folder
 from harness.submission.manifest import MANIFEST, Submission, load_submission
 
+_SEED = re.compile(r"\.seed-\d+$")
 # The board that `make score` shows.
 DEFAULT_BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
 
@@ -57,10 +60,14 @@ class Comparison:
         second: the other.
         ranked: differences by the measure that ranks; those below are of these.
         further: differences by the split's further measures.
-        p: of the paired sign-flip test over subjects.
+        p: of the test that the mean is not 0: over subjects and seeds where both are architectures, else by
+            sign flips over subjects.
+        of_architectures: whether it is the first; else weights are compared.
+        changed: how often the two change places over pairs of trainings; None where not both have several.
         effect: mean over standard deviation of the differences; None where there is none.
         detectable: the smallest true difference that a test at 0.05 finds in 80 % of repetitions; None
             where so few subjects can show none.
+        subjects_needed: how many find the difference that was measured, likewise; None where no number does.
     """
 
     first: BoardRecord
@@ -68,8 +75,11 @@ class Comparison:
     ranked: Differences
     further: tuple[Differences, ...]
     p: float
+    of_architectures: bool
+    changed: float | None
     effect: float | None
     detectable: float | None
+    subjects_needed: int | None
 
 
 def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
@@ -115,29 +125,48 @@ def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
                 "Score both on all.",
             )
         )
-    ranked, *further = (
-        _differences(one, other)
-        for one, other in zip(first.record.measured, second.record.measured, strict=True)
-    )
+    both = first.is_architecture and second.is_architecture and bool(first.seeds or second.seeds)
+    ranked, *further = (_differences(first, second, name, both=both) for name in first.record.measure_names)
     values = list(ranked.subjects.values())
+    tables = [_over_seeds(one, ranked.measure.name) for one in (first, second)]
+    found = estimate(*tables) if both else estimate(values)
+    possible = both or least_p(len(values)) <= LEVEL
+    means = [(ranked.measure.sign * np.mean(table, axis=1)).tolist() for table in tables]
     return Comparison(
         first=first,
         second=second,
         ranked=ranked,
         further=tuple(further),
-        p=sign_flip_test(values),
+        p=found.p if both else sign_flip_test(values),
+        of_architectures=both,
+        changed=places_changed(*means) if first.seeds and second.seeds else None,
         effect=effect_size(values),
-        detectable=detectable(values) if least_p(len(values)) <= LEVEL else None,
+        detectable=least_difference(found, level=LEVEL) if possible else None,
+        subjects_needed=subjects_needed(
+            found,
+            len(values),
+            level=LEVEL,
+            seed_degrees=sum(len(table) - 1 for table in tables) if both else 0,
+            signs=not both,
+        ),
     )
 
 
-def _differences(one: Measured, other: Measured) -> Differences:
+def _over_seeds(one: BoardRecord, measure: str) -> list[list[float]]:
+    """(n_seeds, n_subjects) scores by a measure."""
+    return [list(its.record.by(measure).subjects.values()) for its in one.trainings]
+
+
+def _differences(first: BoardRecord, second: BoardRecord, name: str, *, both: bool) -> Differences:
+    one, other = first.record.by(name), second.record.by(name)
     values = np.subtract(list(one.subjects.values()), list(other.subjects.values())).tolist()
     return Differences(
         measure=one.measure,
         subjects=dict(zip(one.subjects, values, strict=True)),
         mean=float(np.mean(values)),
-        ci95=mean_interval(values),
+        ci95=estimate(_over_seeds(first, name), _over_seeds(second, name)).interval()
+        if both
+        else mean_interval(values),
     )
 
 
@@ -167,16 +196,16 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
         place: sorted(results.joinpath(*place).glob("*.json"))
         for place in ([board] if board else board_names(results))
     }
-    found: dict[BoardName, Path] = {}
+    found: dict[BoardName, list[Path]] = {}
     for place, paths in here.items():
         for path in paths:
-            meant = _is_first_variant(path, submission) if submission else path.stem == name
-            if meant:
-                found[place] = path
+            stem = _SEED.sub("", path.stem)
+            if _is_first_variant(path, submission) if submission else name in (path.stem, stem):
+                found.setdefault(place, []).append(path)
     if DEFAULT_BOARD in found:
-        return BoardRecord.sound(found[DEFAULT_BOARD])
+        return _sound_mean(found[DEFAULT_BOARD])
     if len(found) == 1:
-        return BoardRecord.sound(*found.values())
+        return _sound_mean(*found.values())
     if not found:
         stems = sorted({p.stem for paths in here.values() for p in paths})
         longer = [stem for stem in stems if stem.startswith(name)]
@@ -192,7 +221,7 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
                 " ".join(filter(None, remedies)),
             )
         )
-    listed = shorten([str(one) for one in found.values()], 6)
+    listed = shorten([str(paths[0]) for paths in found.values()], 6)
     raise UsageError(
         Fault(
             named,
@@ -201,6 +230,29 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
             "Name the record's file, or choose a --board.",
         )
     )
+
+
+def _sound_mean(paths: Sequence[Path]) -> BoardRecord:
+    """The record in a file, or the mean over those of several trainings.
+
+    Raises:
+        RecordError: one contradicts itself, or they cannot be one system.
+    """
+    every = [BoardRecord.sound(path) for path in paths]
+    records = [one for one in every if not one.record.flags.partial] or every
+    raise_all(RecordError, strangers(records))
+    found = pooled(records)
+    if len(found) > 1:
+        listed = shorten([str(one.path) for one in found], 6)
+        raise RecordError(
+            Fault(
+                listed,
+                f"{counted(len(found), 'record')} of one name",
+                "one, or seeds of one system",
+                "Name one file.",
+            )
+        )
+    return found[0]
 
 
 def _is_first_variant(path: Path, submission: Submission) -> bool:
@@ -230,7 +282,10 @@ def comparison_text(comparison: Comparison) -> str:
     board = first.board
     corpus = SIMULATED_WORDS if first.record.simulated else board.corpus
     names_measures = first.record.measure_names != (DEFAULT,)
-    lines = [_mean_words(one, named=names_measures) for one in (ranked, *further)]
+    lines = [
+        _mean_words(one, named=names_measures, over_seeds=comparison.of_architectures)
+        for one in (ranked, *further)
+    ]
     lines += [
         f"{name} without the EEG: {without_eeg(row_of(one))}; chance: {_chance(one)}"
         for name, one in zip(names, (first, second), strict=True)
@@ -240,9 +295,14 @@ def comparison_text(comparison: Comparison) -> str:
         for name, one in zip(names, (first, second), strict=True)
         if one.record.isolation in NOT_ISOLATED
     ]
-    lines.append(f"paired sign-flip test over subjects: p = {comparison.p:.4g}")
+    lines += _test_words(comparison, names)
     if comparison.effect is not None:
         lines.append(f"effect size (mean over deviation of the differences): {comparison.effect:+.2f}")
+    if comparison.subjects_needed is not None:
+        lines.append(
+            f"subjects that show a difference as large as this one (0.05, 80 % power):"
+            f" {comparison.subjects_needed:,}"
+        )
     if comparison.detectable is None:
         lines.append(f"{_too_few(len(ranked.subjects))}: no difference can be shown at {LEVEL:g}")
     else:
@@ -268,12 +328,13 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
     """
     from tabulate import tabulate
 
-    ranking = rank(board)
-    own = next((place for place, other in enumerate(board.records) if _same_file(one, other)), None)
+    ranking = rank(board, everything=True)
+    own = next((place for place, other in enumerate(ranking.records) if _same_file(one, other)), None)
     if own is None:
         raise RecordError(Fault(str(one.path), "not ranked on its board", "a complete record in --results"))
     rows = []
-    for place, other in enumerate(board.records):
+    one = ranking.records[own]
+    for place, other in enumerate(ranking.records):
         if place == own:
             continue
         comparison = compare(one, other)
@@ -312,6 +373,35 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
     return f"{title}\n\n{tabulate(rows, headers, disable_numparse=True)}"
 
 
+def _test_words(comparison: Comparison, names: list[str]) -> list[str]:
+    """The test, what it is about, and how often the two change places over seeds."""
+    trainings = [len(one.trainings) for one in (comparison.first, comparison.second)]
+    if comparison.of_architectures:
+        lines = [
+            f"architectures, t over subjects and seeds ({trainings[0]} and {trainings[1]} trainings): p ="
+            f" {comparison.p:.4g}"
+        ]
+    else:
+        single = [
+            name
+            for name, one in zip(names, (comparison.first, comparison.second), strict=True)
+            if not one.is_architecture
+        ]
+        why = f": one training of {' and of '.join(single)}" if single else ""
+        about = f" (of these weights{why})" if single else ""
+        lines = [f"paired sign-flip test over subjects: p = {comparison.p:.4g}{about}"]
+    for name, one in zip(names, (comparison.first, comparison.second), strict=True):
+        if one.seeds:
+            each = ", ".join(
+                f"{its.record.ranked.value:.4f} (seed {its.record.submission.seed})" for its in one.seeds
+            )
+            lines.append(f"{name} over seeds: {over_seeds(row_of(one))}: {each}")
+    if comparison.changed is not None:
+        pairs = trainings[0] * trainings[1]
+        lines.append(f"over seeds the two change places in {comparison.changed * pairs:g} of {pairs} pairs")
+    return lines
+
+
 def _chance(one: BoardRecord) -> str:
     return chance_cell(one.record.ranked) or "not known"
 
@@ -323,13 +413,18 @@ def _too_few(n_subjects: int) -> str:
     )
 
 
-def _mean_words(one: Differences, *, named: bool) -> str:
+def _mean_words(one: Differences, *, named: bool, over_seeds: bool) -> str:
     words = "mean difference" + (f" in {one.measure.short}" if named else "") + f" {one.mean:+.4f}"
     if one.ci95:
         words += ", 95 % interval {:+.4f} to {:+.4f}".format(*one.ci95)
-        words += f" ({interval_words(len(one.subjects))})"
+        n_subjects = len(one.subjects)
+        words += (
+            f" (over {counted(n_subjects, 'subject')} and seeds)"
+            if over_seeds
+            else f" ({interval_words(n_subjects)})"
+        )
     return words
 
 
 def _same_file(one: BoardRecord, other: BoardRecord) -> bool:
-    return one.path.resolve() == other.path.resolve()
+    return one.path.resolve() in {its.path.resolve() for its in other.trainings}

@@ -10,6 +10,7 @@ import html
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import PurePath
 from typing import Any
 
@@ -18,11 +19,13 @@ import numpy as np
 from harness.boards.board import Board, BoardName
 from harness.boards.cells import (
     BELOW_THE_LINE,
+    ablation_cells,
     board_notes,
     board_title,
     left_out_files,
     row_cells,
     row_values,
+    seed_cells,
 )
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
@@ -30,6 +33,16 @@ from harness.errors import Fault, UsageError, counted, no_such, on_one_line, rai
 
 # tabulate's names of the formats that are tables.
 STYLES = {"text": "simple", "md": "pipe", "latex": "latex_booktabs", "html": "html"}
+LATEX_BARS = {
+    "┌": r"$\lceil$",
+    "├": r"$\mid$",
+    "└": r"$\lfloor$",
+    "╎": r"$\vdots$",
+    "·": r"$\cdot$",
+    "±": r"$\pm$",
+}
+ABLATIONS = "Ablations, each beside its own full net"
+NO_SEEDS = "No system here has several trainings."
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
 # What a spreadsheet takes for the beginning of a formula, full-width forms too.
 _COMPUTED = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
@@ -60,7 +73,9 @@ def check_choices(form: str, sort: str) -> None:
     raise_all(UsageError, faults)
 
 
-def board_text(ranking: Ranking, form: str = "text", *, sort: str = "rank", bands: bool = False) -> str:
+def board_text(
+    ranking: Ranking, form: str = "text", *, sort: str = "rank", bands: bool = False, seeds: bool = False
+) -> str:
     """A ranked board in one of ``FORMATS``.
 
     Args:
@@ -68,6 +83,7 @@ def board_text(ranking: Ranking, form: str = "text", *, sort: str = "rank", band
         form: the format.
         sort: one of ``SORTS``.
         bands: r of every band too.
+        seeds: a table of every training too.
 
     Raises:
         UsageError: no such format or order.
@@ -77,41 +93,73 @@ def board_text(ranking: Ranking, form: str = "text", *, sort: str = "rank", band
     if form == "json":
         return _json(ranking, rows)
     if form == "csv":
-        return _csv(ranking.board, rows)
-    title, notes = board_title(ranking.board), board_notes(ranking)
-    tables = _tables(rows, form, bands=bands)
+        return _csv(ranking.board, [*rows, *ranking.ablations])
+    bars = sort == "rank"
+    title, notes = board_title(ranking.board), board_notes(ranking, bars=bars)
+    tables = _tables(ranking, rows, form, bands=bands, bars=bars, seeds=seeds)
     if form == "html":
-        tables = [f"<p>{html.escape(one)}</p>" if one.startswith(BELOW_THE_LINE) else one for one in tables]
+        headed = [
+            line
+            for head, table in tables
+            for line in ([f"<p>{html.escape(head)}</p>"] if head else []) + [table]
+        ]
         lines = [f"<p>{html.escape(note)}</p>" for note in notes]
-        return "\n".join([f"<h2>{html.escape(title)}</h2>", *tables, *lines]) + "\n"
+        return "\n".join([f"<h2>{html.escape(title)}</h2>", *headed, *lines]) + "\n"
     if form == "latex":
-        tables = [f"% {one}" if one.startswith(BELOW_THE_LINE) else one for one in tables]
+        headed = [
+            line for head, table in tables for line in ([f"% {head}"] if head else []) + [_latex_bars(table)]
+        ]
         comments = [f"% {line}" for line in (title, *notes)]
-        return "\n".join([*comments, *tables]) + "\n"
+        return "\n".join([*comments, *headed]) + "\n"
+    parts = [part for pair in tables for part in pair if part]
     if form == "md":
-        return "\n\n".join([f"**{title}**", *tables, *notes]) + "\n"
-    return "\n\n".join([title, *tables, *(["\n".join(notes)] if notes else [])]) + "\n"
+        return "\n\n".join([f"**{title}**", *parts, *notes]) + "\n"
+    return "\n\n".join([title, *parts, *(["\n".join(notes)] if notes else [])]) + "\n"
 
 
-def _tables(rows: Sequence[Row], form: str, *, bands: bool) -> list[str]:
-    """The table; then, where a control flags systems, a line that says so, and their own."""
-    from tabulate import tabulate
-
+def _tables(
+    ranking: Ranking, rows: Sequence[Row], form: str, *, bands: bool, bars: bool, seeds: bool
+) -> list[tuple[str, str]]:
+    """Each table, and what stands over it: systems, those that a control flags, ablations, trainings."""
     above = [row for row in rows if not row.is_flagged]
     below = [row for row in rows if row.is_flagged]
     stimuli = any(row.stimuli for row in rows)
-    texts = []
-    for part in (above, below) if below else (above,):
-        cells = [row_cells(row, bands=bands, stimuli=stimuli) for row in part]
-        headers = list(cells[0]) if cells else []
-        if form == "md":  # a name may hold what ends a cell there
-            cells = [{key: text.replace("|", "\\|") for key, text in row.items()} for row in cells]
-        texts.append(
-            tabulate([list(row.values()) for row in cells], headers, STYLES[form], disable_numparse=True)
-        )
-    if below:
-        texts.insert(1, f"{BELOW_THE_LINE}:")
-    return [text for text in texts if text or not below]
+    parts = [("", above), (f"{BELOW_THE_LINE}:", below)] if below else [("", above)]
+    tables = [
+        (head, [row_cells(row, bands=bands, stimuli=stimuli, bars=bars) for row in part])
+        for head, part in parts
+    ]
+    if ranking.ablations:
+        tables.append((f"{ABLATIONS}:", [ablation_cells(row) for row in ranking.ablations]))
+    if seeds:
+        each = [cells for row in (*rows, *ranking.ablations) for cells in seed_cells(row)]
+        tables.append(("Trainings, each by itself (intervals over subjects):" if each else NO_SEEDS, each))
+    return [
+        (head, _table(cells, form)) for head, cells in tables if cells or head == NO_SEEDS or len(tables) == 1
+    ]
+
+
+def _table(cells: Sequence[dict[str, str]], form: str) -> str:
+    """A table of cells by column; a cell that a row does not have is empty."""
+    from tabulate import tabulate
+
+    headers = max((list(row) for row in cells), key=len, default=[])
+    kept = [{key: row.get(key, "") for key in headers} for row in cells]
+    if form == "md":  # a name may hold what ends a cell there; bars are read one under the other
+        kept = [
+            {
+                key: f"`{text}`" if key == "ties" and text else text.replace("|", "\\|")
+                for key, text in row.items()
+            }
+            for row in kept
+        ]
+    return tabulate([list(row.values()) for row in kept], headers, STYLES[form], disable_numparse=True)
+
+
+def _latex_bars(table: str) -> str:
+    for bar, written in LATEX_BARS.items():
+        table = table.replace(bar, written)
+    return table
 
 
 def boards_text(
@@ -120,6 +168,7 @@ def boards_text(
     *,
     sort: str = "rank",
     bands: bool = False,
+    seeds: bool = False,
     pairs: bool = False,
     one: bool = False,
 ) -> str:
@@ -130,6 +179,7 @@ def boards_text(
         form: as in :func:`board_text`.
         sort: likewise.
         bands: likewise.
+        seeds: likewise; JSON holds every training anyway.
         pairs: the matrix of adjusted p below each table.
         one: a single board was asked for; JSON is then its object, not a list.
 
@@ -140,10 +190,16 @@ def boards_text(
         raise UsageError(
             Fault("--pairs", f"with --format {form}", "text or md", "--format json holds every pair anyway.")
         )
+    if seeds and form == "csv":
+        raise UsageError(
+            Fault(
+                "--seeds", "with --format csv", "another format", "--format json holds every training anyway."
+            )
+        )
     if form == "csv" and len(rankings) > 1:
         known = ", ".join(str(ranking.board.name) for ranking in rankings)
         raise UsageError(Fault("--format csv", counted(len(rankings), "board"), f"one --board of {known}"))
-    texts = [board_text(ranking, form, sort=sort, bands=bands) for ranking in rankings]
+    texts = [board_text(ranking, form, sort=sort, bands=bands, seeds=seeds) for ranking in rankings]
     if form == "json" and not one:
         return json.dumps([json.loads(text) for text in texts], indent=1, ensure_ascii=False) + "\n"
     if pairs:
@@ -181,18 +237,32 @@ def _json(ranking: Ranking, rows: list[Row]) -> str:
                 **row_values(board.name, row),
                 "bands": row.bands,
                 "per_subject": list(row.score.subjects.values()),
+                "seeds": _seeds(row),
             }
             for row in rows
+        ],
+        "ablations": [
+            {
+                **row_values(board.name, row),
+                "bands": row.bands,
+                "per_subject": list(row.score.subjects.values()),
+                "seeds": _seeds(row),
+                "beside": None if row.beside is None else asdict(row.beside),
+            }
+            for row in ranking.ablations
         ],
         "pairs": [
             {
                 "systems": [ranking.rows[i].system, ranking.rows[j].system],
                 "p_holm": float(ranking.p[i, j]),
+                "compares": "architectures" if ranking.architectures[i, j] else "weights",
                 "effect_size": None if np.isnan(ranking.effect[i, j]) else float(ranking.effect[i, j]),
             }
             for i in range(n_systems)
             for j in range(i + 1, n_systems)
         ],
+        "places_changed": [one._asdict() for one in ranking.changes],
+        "resolution": None if ranking.resolution is None else asdict(ranking.resolution),
         "partial": [row.system for row in ranking.partial],
         "left_out": [
             {"file": on_one_line(file), "faults": [str(fault) for fault in faults]}
@@ -200,6 +270,18 @@ def _json(ranking: Ranking, rows: list[Row]) -> str:
         ],
     }
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _seeds(row: Row) -> list[dict[str, Any]]:
+    return [
+        {
+            "seed": one.seed,
+            one.score.measure.name: one.score.value,
+            "per_subject": list(one.score.subjects.values()),
+            "record_sha256": one.record_sha256,
+        }
+        for one in row.seeds
+    ]
 
 
 def _csv(board: Board, rows: list[Row]) -> str:

@@ -11,7 +11,46 @@ from harness.records.record import Measured, Member, Overlap
 from harness.records.stimuli import SeenAndUnseen
 from harness.records.text import flag_lines
 from harness.scoring.statistics import RankInterval
+from harness.scoring.two_sources import spread_over_seeds
 from harness.submission.training_record import training_here
+
+
+@dataclass(frozen=True)
+class Beside:
+    """An ablation beside its own full net.
+
+    Attributes:
+        full: the net.
+        difference: the ablation's mean less that of the net.
+        ci95: its 95 % interval; None for one subject.
+        p: of the test between them, Holm over the net's ablations.
+        of_architectures: whether that is over subjects and seeds; else it is of weights, over subjects alone.
+    """
+
+    full: str
+    difference: float
+    ci95: tuple[float, float] | None
+    p: float
+    of_architectures: bool
+
+
+@dataclass(frozen=True)
+class SeedRow:
+    """One of several trainings of a system.
+
+    Attributes:
+        seed: of its training.
+        score: by the measure that ranks.
+        finished: when it was scored.
+        record_sha256: of its record's file.
+        weights_sha256: of its weights.
+    """
+
+    seed: int
+    score: Measured
+    finished: str
+    record_sha256: str
+    weights_sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -27,6 +66,10 @@ class Row:
         members: of an ensemble; else empty.
         rank: by its mean, with its 95 % interval; None where it is not ranked (a partial record).
         ties: letters of the groups of systems that it cannot be told apart from; empty where not ranked.
+        bars: the same as bars beside the table, see ``ranking.tie_bars``.
+        beside: of an ablation, its difference from its own full net; None for other systems.
+        seeds: of several trainings, each; else empty.
+        is_architecture: whether it has several trainings, or can have one only.
         score: by the measure that ranks its board: mean, interval, chance, and the mean of each subject.
         further: the same by the split's further measures, in their order.
         overlap: with what its weights were trained on; None where not on record.
@@ -56,6 +99,10 @@ class Row:
     members: tuple[Member, ...]
     rank: RankInterval | None
     ties: str
+    bars: str
+    beside: Beside | None
+    seeds: tuple[SeedRow, ...]
+    is_architecture: bool
     score: Measured
     further: tuple[Measured, ...]
     overlap: Overlap | None
@@ -75,18 +122,31 @@ class Row:
     fresh: bool
 
     @property
+    def spread(self) -> float | None:
+        """Standard deviation of the score over its trainings; None where there are not several."""
+        return spread_over_seeds([one.score.value for one in self.seeds])
+
+    @property
     def is_flagged(self) -> bool:
         """Whether a control says that its score may not come from the EEG; it then stands below a line."""
         return self.controls is not None and self.controls.is_flagged
 
 
-def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -> Row:
+def row_of(
+    one: BoardRecord,
+    rank: RankInterval | None = None,
+    ties: str = "",
+    bars: str = "",
+    beside: Beside | None = None,
+) -> Row:
     """The row of a record.
 
     Args:
         one: the record.
         rank: its place; None where it is not ranked.
         ties: letters of its groups.
+        bars: of its groups.
+        beside: of an ablation, its full net.
     """
     record = one.record
     system = record.submission
@@ -108,6 +168,10 @@ def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -
         members=system.members,
         rank=rank,
         ties=ties,
+        bars=bars,
+        beside=beside,
+        seeds=tuple(map(_seed_row, one.seeds)),
+        is_architecture=one.is_architecture,
         score=record.ranked,
         further=record.measured[1:],
         overlap=record.overlap or None,
@@ -126,3 +190,9 @@ def row_of(one: BoardRecord, rank: RankInterval | None = None, ties: str = "") -
         isolation=record.isolation,
         fresh=one.fresh,
     )
+
+
+def _seed_row(one: BoardRecord) -> SeedRow:
+    record = one.record
+    seed, weights = record.submission.seed or 0, record.submission.weights_sha256
+    return SeedRow(seed, record.ranked, record.run.finished, one.sha256, weights)

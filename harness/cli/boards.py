@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.boards.board import Board
 
 # Options of the two ways to rank: committed records, and what changed since a git ref. --board is for both.
-OF_RECORDS = ("form", "sort", "bands", "pairs", "results")
+OF_RECORDS = ("form", "sort", "bands", "seeds", "everything", "pairs", "results")
 OF_CHANGES = ("data", "jobs", "out", "records", "predictions_out", "predictions", "own")
 # Those of OF_CHANGES that only a job that scores takes, not one that only predicts.
 OF_SCORING = ("out", "records", "predictions", "own")
@@ -41,6 +41,13 @@ OF_SCORING = ("out", "records", "predictions", "own")
 @format_option("text, md, csv, latex, html or json.")
 @click.option("--sort", default="rank", show_default=True, metavar="KEY", help="rank, name or date.")
 @click.option("--bands", is_flag=True, help="r of every band of the feature too.")
+@click.option("--seeds", is_flag=True, help="Every training of a system with several of them too.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Rank ablations with all other systems, not only beside their own full net.",
+)
 @click.option("--pairs", is_flag=True, help="Adjusted p of every pair too (text, md).")
 @RESULTS_OPTION
 @click.option(
@@ -85,6 +92,8 @@ def rank(
     form: str,
     sort: str,
     bands: bool,
+    seeds: bool,
+    everything: bool,
     pairs: bool,
     results: Path,
     ref: str | None,
@@ -99,7 +108,7 @@ def rank(
     """Rank the committed records of each board: rank intervals, ties, chance."""
     if ref is None:
         _refuse_given(context, OF_CHANGES, "for --changed-since only")
-        _rank_records(board, form, sort, bands, pairs, results)
+        _rank_records(board, form, sort, bands, seeds, everything, pairs, results)
     else:
         _refuse_given(context, OF_RECORDS, "for committed records, not for --changed-since")
         if predictions_out is not None:
@@ -111,7 +120,16 @@ def rank(
         rank_changes(ref, board, jobs, data, out, records, predictions, own)
 
 
-def _rank_records(board: str | None, form: str, sort: str, bands: bool, pairs: bool, results: Path) -> None:
+def _rank_records(
+    board: str | None,
+    form: str,
+    sort: str,
+    bands: bool,
+    seeds: bool,
+    everything: bool,
+    pairs: bool,
+    results: Path,
+) -> None:
     from harness.boards.board import board_names, load_board, parse_board
     from harness.boards.formats import boards_text, check_choices
     from harness.boards.ranking import rank as ranked
@@ -119,9 +137,11 @@ def _rank_records(board: str | None, form: str, sort: str, bands: bool, pairs: b
     check_choices(form, sort)
     names = [parse_board(board)] if board else board_names(results)
     boards = [load_board(results, name) for name in names]
-    rankings = [ranked(one) for one in boards if not one.empty]
+    rankings = [ranked(one, everything=everything) for one in boards if not one.empty]
     if rankings:
-        text = boards_text(rankings, form, sort=sort, bands=bands, pairs=pairs, one=board is not None)
+        text = boards_text(
+            rankings, form, sort=sort, bands=bands, seeds=seeds, pairs=pairs, one=board is not None
+        )
         click.echo(text, nl=False)
     _name_left_out(boards)
 

@@ -63,6 +63,13 @@ CORPUS_OPTION = click.option(
     help="For predictions and --labels without recordings: which corpus they are of, or its corpus.toml.",
 )
 VARIANT_OPTION = click.option("--variant", metavar="NAME", help="A variant that the manifest names.")
+WEIGHTS_SEED_OPTION = click.option(
+    "--weights-seed",
+    metavar="SEED",
+    type=click.IntRange(0, 2**32 - 1),
+    default=None,
+    help="Of several trainings this one. Default: `score` takes each, others the first.",
+)
 SEED_OPTION = click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
@@ -139,12 +146,13 @@ def scored_options(command: Command) -> Command:
 
 
 def run_options(command: Command) -> Command:
-    """Options --variant, --jobs, --seed, limits and --no-isolation, handed on as the Run ``run``."""
+    """How a submission is run, from --variant to --no-isolation, handed on as the Run ``run``."""
 
     @functools.wraps(command)
     def call(
         *,
         variant: str | None,
+        weights_seed: int | None,
         jobs: int | None,
         seed: int,
         time_limit: float,
@@ -157,6 +165,7 @@ def run_options(command: Command) -> Command:
 
         run = Run(
             variant=variant,
+            weights_seed=weights_seed,
             seed=seed,
             jobs=jobs,
             seconds=time_limit,
@@ -167,6 +176,7 @@ def run_options(command: Command) -> Command:
 
     options = (
         VARIANT_OPTION,
+        WEIGHTS_SEED_OPTION,
         JOBS_OPTION,
         SEED_OPTION,
         click.option(

@@ -65,27 +65,41 @@ def score(
 ) -> None:
     """Score SYSTEM: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json).
 
-    Predictions need no recordings: with --labels and without --data, what is asked is what the labels hold.
+    Predictions need no recordings: with --labels and without --data, what is asked is what the labels hold. A
+    submission of several trainings gets a record for each (--weights-seed: for one).
     """
     from harness.cli.output import answer, remark
     from harness.predictions import is_predictions
     from harness.records.record import record_bytes
     from harness.records.store import write_record
-    from harness.records.text import record_text
+    from harness.records.text import record_text, seeds_text
 
     by_file = is_predictions(system)
+    opened = functools.cache(functools.partial(open_task, predictions=by_file))
+    runs: tuple[Run, ...] = (run,)
     if by_file:
-        _refuse_with_predictions(variant=run.variant, save_predictions=save_predictions)
-    opened = functools.partial(open_task, predictions=by_file)
-    record = _evaluated(system, opened, run, save_predictions, None if replace else out)
-    try:
-        path, written = write_record(out, record, replace=replace)
-    finally:  # a folder that cannot be written must not cost the score
+        _refuse_with_predictions(
+            variant=run.variant, save_predictions=save_predictions, weights_seed=run.weights_seed
+        )
+    else:
+        runs = _trainings(system, opened, run, save_predictions)
+    made = []
+    for number, one in enumerate(runs):
+        record = _evaluated(system, opened, one, save_predictions, None if replace else out)
+        made.append(record)
+        try:
+            path, written = write_record(out, record, replace=replace)
+        finally:  # a folder that cannot be written must not cost the score
+            if as_json and len(runs) == 1:
+                click.echo(record_bytes(record), nl=False)
+            elif not as_json:
+                answer(("\n" if number else "") + record_text(record))
+        remark(f"record {'written to' if written else 'unchanged in'} {path}")
+    if len(runs) > 1:
         if as_json:
-            click.echo(record_bytes(record), nl=False)
+            click.echo(b"[\n" + b",\n".join(record_bytes(one).rstrip() for one in made) + b"\n]\n", nl=False)
         else:
-            answer(record_text(record))
-    remark(f"record {'written to' if written else 'unchanged in'} {path}")
+            answer("\n" + seeds_text(made))
 
 
 @cli.command(epilog=examples("harness predict baselines/linear --out predictions.zip"))
@@ -168,7 +182,9 @@ def check(
     if quick and recut:
         raise click.UsageError("--recut is a look for bugs, which --quick leaves out.")
     if by_file:
-        _refuse_with_predictions(variant=run.variant, save_predictions=None, recut=recut)
+        _refuse_with_predictions(
+            variant=run.variant, save_predictions=None, weights_seed=run.weights_seed, recut=recut
+        )
         faults, checked = check_predictions(system, opened())
     else:
         faults, checked = check_submission(system, opened, run)
@@ -297,6 +313,7 @@ def verify(
     order_seed = recorded.run.order_seed if same_order else None
     run = Run(
         variant=recorded.submission.variant,
+        weights_seed=recorded.submission.seed,
         seed=recorded.seed,
         jobs=jobs,
         order_seed=order_seed or None,
@@ -377,10 +394,38 @@ def _evaluated(
         return evaluate(submission, task, run, keep, show)
 
 
+def _trainings(
+    system: Path, open_task: Callable[[], Task], run: Run, save_predictions: Path | None
+) -> tuple[Run, ...]:
+    """A run for each training of a submission; one file of predictions is for one."""
+    from harness.evaluation.prepare import runs_of
+    from harness.predictions import check_destination
+    from harness.submission.manifest import load_submission
+
+    if save_predictions is not None:
+        check_destination(save_predictions)
+    runs = runs_of(load_submission(system), open_task(), run)
+    if save_predictions is not None and len(runs) > 1:
+        seeds = ", ".join(str(one.weights_seed) for one in runs)
+        raise click.UsageError(
+            f"--save-predictions: of one training; choose it with --weights-seed ({seeds})."
+        )
+    return runs
+
+
 def _refuse_with_predictions(
-    *, variant: str | None, save_predictions: Path | None, recut: bool | None = None
+    *,
+    variant: str | None,
+    save_predictions: Path | None,
+    weights_seed: int | None,
+    recut: bool | None = None,
 ) -> None:
-    given = (("--variant", variant), ("--save-predictions", save_predictions), ("--recut", recut or None))
+    given = (
+        ("--variant", variant),
+        ("--weights-seed", weights_seed),
+        ("--save-predictions", save_predictions),
+        ("--recut", recut or None),
+    )
     for name, value in given:
         if value is not None:
             raise click.UsageError(f"{name} is for submissions; SYSTEM is a predictions file.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,10 +20,13 @@ from harness.cli.options import (
 )
 from harness.errors import UsageError, no_such
 
+if TYPE_CHECKING:
+    from harness.training.run import Trained
+
 
 @cli.command(
     epilog=examples(
-        "harness train submissions/my-model",
+        "harness train submissions/my-model --seeds 3 --jobs 3",
         "harness train baselines/vlaai --data DIR --preset paper --variant original --resume",
     )
 )
@@ -53,12 +57,27 @@ from harness.errors import UsageError, no_such
     help="Go on although subjects of the training or validation part are not in the corpus.",
 )
 @SEED_OPTION
+@click.option(
+    "--seeds",
+    metavar="SEEDS",
+    help="Several trainings of one system: 3 (seeds 0 to 2), 2-5, or 1,4. With --resume, seeds that have"
+    " weights are left as they are.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="With --seeds: how many are trained side by side.",
+)
 @path_option(
     "--out",
     "DIR",
     "Folder for checkpoint and log. Default: SUBMISSION/training/<corpus>-<feature>-<preset>.",
 )
+@click.pass_context
 def train(
+    context: click.Context,
     submission: Path,
     split: str | None,
     feature: str | None,
@@ -70,6 +89,8 @@ def train(
     resume: bool,
     partial: bool,
     seed: int,
+    seeds: str | None,
+    jobs: int,
     out: Path | None,
 ) -> None:
     """Train SUBMISSION on the training part, choosing on the validation part; writes its weights.
@@ -86,29 +107,99 @@ def train(
     from harness.training import train_submission
     from harness.training.distributed import this_process
 
+    several = parse_seeds(seeds) if seeds is not None else ()
+    if several and context.get_parameter_source("seed") is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--seed and --seeds are both given: choose one.")
+    if jobs > 1 and len(several) < 2:
+        raise click.UsageError("--jobs: for --seeds with several of them only.")
     check_own(submission)
     loaded = load_submission(submission)
     task = open_asked(data=data, split=split, part="val", feature=feature, partial=partial)
     first = this_process().rank == 0
-    with progress(f"training {loaded.name}") if first else nullcontext() as show:
-        trained = train_submission(
-            loaded,
-            task.corpus,
-            task.split,
-            task.feature,
-            variant=variant,
-            seed=seed,
-            preset=preset,
-            epochs=epochs,
-            device=device,
-            resume=resume,
-            out=out,
-            partial=partial,
-            on_progress=show,
-        )
-    if trained is None:  # one of several processes, and not the one that writes
+    todo: tuple[int | None, ...] = (None,)
+    if several:
+        from harness.training.seeds import begin_seeds, check_seeds, train_side_by_side
+
+        wanted = (task.corpus.name, task.split, task.feature, loaded.variant(variant))
+        todo = begin_seeds(loaded, wanted, several, resume=resume)
+        for kept in [one for one in several if one not in todo]:
+            remark(f"seed {kept}: has its weights already")
+        if jobs > 1 and len(todo) > 1:
+            arguments = _arguments(submission, data, split, feature, variant, preset, epochs)
+            arguments += [*(["--resume"] if resume else []), *(["--partial"] if partial else [])]
+            for one, said in train_side_by_side([*arguments, "--device", device], todo, jobs, out):
+                answer(f"seed {one}: {said}")
+            todo = ()
+    for this in todo:
+        with progress(f"training {loaded.name}") if first else nullcontext() as show:
+            trained = train_submission(
+                load_submission(submission),
+                task.corpus,
+                task.split,
+                task.feature,
+                variant=variant,
+                seed=seed if this is None else this,
+                preset=preset,
+                epochs=epochs,
+                device=device,
+                resume=resume,
+                out=out / f"seed-{this}" if out and this is not None else out,
+                partial=partial,
+                one_of_several=this is not None,
+                on_progress=show,
+            )
+        if trained is not None:  # else one of several processes, and not the one that writes
+            _say(trained, loaded.name, task.corpus.words, this)
+    if not first:
         return
-    answer(f"{loaded.name} trained on {task.corpus.words} in {trained.seconds:.1f} s")
+    if several:
+        check_seeds(load_submission(submission), wanted)
+    remark(f"next: {_score_command(submission, data, split, task.feature, variant)}")
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """``3`` -> 0, 1, 2; ``2-5`` -> 2 to 5; ``1,4`` -> 1 and 4."""
+    words = [word.strip().partition("-") for word in text.split(",")]
+    try:
+        ends = [(int(low), int(high) if dash else int(low)) for low, dash, high in words]
+    except ValueError:
+        ends = []
+    if len(words) == 1 and ends and not words[0][1]:
+        ends = [(0, ends[0][1] - 1)]
+    seeds = [seed for low, high in ends if high - low < 1000 for seed in range(low, high + 1)]
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0 or max(seeds) >= 2**32:
+        raise click.UsageError(f"--seeds {text}: expected 3 (seeds 0 to 2), 2-5, or 1,4.")
+    return tuple(seeds)
+
+
+def _arguments(
+    submission: Path,
+    data: Path | None,
+    split: str | None,
+    feature: str | None,
+    variant: str | None,
+    preset: str | None,
+    epochs: int | None,
+) -> list[str]:
+    """The command line of one of several trainings, without its seed."""
+    named = {
+        "--data": data,
+        "--split": split,
+        "--feature": feature,
+        "--variant": variant,
+        "--preset": preset,
+        "--epochs": epochs,
+    }
+    given = [word for name, value in named.items() if value is not None for word in (name, str(value))]
+    return [str(submission), *given]
+
+
+def _say(trained: Trained, name: str, words: str, seed: int | None) -> None:
+    """Print what a training gave."""
+    from harness.cli.output import answer, remark
+
+    of = "" if seed is None else f", seed {seed},"
+    answer(f"{name}{of} trained on {words} in {trained.seconds:.1f} s")
     for key, value in trained.report.items():
         if not isinstance(value, dict):
             answer(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
@@ -117,7 +208,6 @@ def train(
         remark("The training record is not signed: no key can be kept in the user's configuration folder.")
     if trained.folder:
         remark(f"log and checkpoint: {trained.folder}")
-    remark(f"next: {_score_command(submission, data, split, task.feature, variant)}")
 
 
 @cli.command(

@@ -259,6 +259,8 @@ def system_of(prepared: Prepared) -> System:
         code_sha256=prepared.code_sha256,
         weights_sha256=prepared.weights.sha256 if prepared.weights else None,
         predictions_sha256=None,
+        training=prepared.training,
+        ablation_of=prepared.submission.ablation_of(prepared.variant),
         members=tuple(
             Member(
                 name=member.submission.name,
@@ -266,6 +268,7 @@ def system_of(prepared: Prepared) -> System:
                 variant=member.variant,
                 code_sha256=member.code_sha256,
                 weights_sha256=member.weights.sha256 if member.weights else None,
+                seed=member.weights.seed if member.weights else None,
             )
             for member in prepared.members
         ),

@@ -291,26 +291,27 @@ def check_hidden(hidden: Iterable[Path], scratch: Path | None = None) -> None:
     Raises:
         PredictorError: one of them does (all at once).
     """
-    readable = [(folder, folder.resolve()) for folder in readable_paths()]
+    readable = {folder.resolve(): folder for folder in readable_paths()}
+    around: dict[Path, Path] = {}
+    for real, folder in readable.items():
+        for above in (real, *real.parents):
+            around.setdefault(above, folder)
+    parents: dict[Path, Path] = {}  # a corpus has thousands of files in a few folders
     faults = []
     for path in [*hidden, *([scratch] if scratch else [])]:
-        real = path.resolve()
-        for folder, real_folder in readable:
-            if real.is_relative_to(real_folder):
-                problem = f"inside {folder}, which a predictor may read (programs and packages)"
-            elif path != scratch and real_folder.is_relative_to(real):
-                problem = f"around {folder}, which a predictor may read (programs and packages)"
-            else:
-                continue
-            faults.append(
-                Fault(
-                    str(path),
-                    problem,
-                    "data and labels elsewhere",
-                    "Move them, for example to your home folder.",
-                )
-            )
-            break
+        if path.parent not in parents:
+            parents[path.parent] = path.parent.resolve()
+        plain = path.name not in ("", "..") and not path.is_symlink()
+        real = parents[path.parent] / path.name if plain else path.resolve()
+        within = next((readable[above] for above in (real, *real.parents) if above in readable), None)
+        if within is not None:
+            problem = f"inside {within}, which a predictor may read (programs and packages)"
+        elif path != scratch and real in around:
+            problem = f"around {around[real]}, which a predictor may read (programs and packages)"
+        else:
+            continue
+        remedy = "Move them, for example to your home folder."
+        faults.append(Fault(str(path), problem, "data and labels elsewhere", remedy))
     raise_all(PredictorError, faults[:MAX_SHOWN])
 
 

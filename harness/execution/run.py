@@ -102,9 +102,10 @@ def predict_segments(
         return
     if means != NONE:
         check_hidden(hidden, Path(tempfile.gettempdir()))
-        _check_package(spec, hidden)
     _check_entry_point(spec)
     _check_variant(spec)
+    if means != NONE:
+        _check_package(spec, hidden)
     predictions: dict[str, Array] = {}
     try:
         with full_disk_explained():
@@ -163,16 +164,20 @@ def _check_package(spec: PredictorSpec, hidden: Sequence[Path]) -> None:
     files, folders = set(), []
     for path in hidden:
         with suppress(OSError):
-            found, real = path.stat(), path.resolve()
+            found = path.stat()
             if not S_ISDIR(found.st_mode):
                 files.add((found.st_dev, found.st_ino))
-            elif real.is_relative_to(root):
-                folders.append(real)
-    own = [*code_files(spec.folder, spec.listed).values()]
+            elif path.resolve().is_relative_to(root):
+                folders.append(path.resolve())
+    names = spec.code_hashes or code_files(spec.folder, spec.listed)
+    own = [root / name for name in names]
     own += [spec.setup.weights] if spec.setup.weights is not None else []
     held = []
     for path in own:
-        found = path.stat()
+        try:
+            found = path.stat()
+        except OSError:  # gone meanwhile: who copies it says so
+            continue
         if (found.st_dev, found.st_ino) in files or any(
             path.resolve().is_relative_to(one) for one in folders
         ):

@@ -32,6 +32,7 @@ class Run:
         isolation: ``strongest`` of what works here, or ``bubblewrap``, ``landlock``, ``none``.
         order_seed: of the order in which segments are asked, to ask as an earlier run did; None for a new
             and secret order.
+        weights_seed: of several trainings this one; None for the first of them, or the only one.
         surrogates: of how many segments of each subject surrogates are asked too where the run is scored,
             for the blind control; None for all, 0 for none.
     """
@@ -51,6 +52,7 @@ class Run:
     isolation: str = STRONGEST
     order_seed: str | None = None
     surrogates: int | None = None
+    weights_seed: int | None = None
 
 
 DEFAULT_RUN = Run()

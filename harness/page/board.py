@@ -9,7 +9,15 @@ import numpy as np
 from markupsafe import Markup
 
 from harness.boards.board import BoardName
-from harness.boards.cells import BELOW_THE_LINE, board_notes, row_cells, span
+from harness.boards.cells import (
+    BELOW_THE_LINE,
+    ablation_cells,
+    board_notes,
+    row_cells,
+    seed_cells,
+    span,
+)
+from harness.boards.formats import ABLATIONS
 from harness.boards.papers.official import DATA, WHY_UNPAIRED, official_teams
 from harness.boards.ranking import LEVEL, Ranking, tie_groups
 from harness.boards.row import Row
@@ -52,6 +60,7 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
     some = (board.records or board.partial)[0].record
     stimuli = any(row.stimuli for row in ranking.rows)
     rows = [{**row_cells(row, stimuli=stimuli), "link": system_file(row.name)} for row in ranking.rows]
+    ablations = [ablation_cells(row) for row in ranking.ablations]
     by, *further = board.measures
     return {
         "title": board_words(board.name),
@@ -66,8 +75,13 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
         "by": by,
         "further": further,
         "stimuli": ("on unseen", "on seen") if stimuli else (),
-        "rows": rows[: board.n_above_the_line],
-        "below": rows[board.n_above_the_line :],
+        "rows": rows[: ranking.n_above_the_line],
+        "below": rows[ranking.n_above_the_line :],
+        "several": any(row.seeds for row in ranking.rows),
+        "ablations": ablations,
+        "ablation_heads": max((list(row) for row in ablations), key=len, default=[]),
+        "ablations_words": ABLATIONS,
+        "trainings": [cells for row in (*ranking.rows, *ranking.ablations) for cells in seed_cells(row)],
         "below_words": BELOW_THE_LINE,
         "dots_picture": _board_dots(ranking.rows) if rows else None,
         "ties": _board_ties(ranking, names) if 1 < len(names) <= MOST_PAIRS else None,

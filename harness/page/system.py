@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.boards.cells import row_cells
+from harness.boards.cells import ablation_cells, row_cells
 from harness.boards.ranking import Ranking
 from harness.boards.row import Row
 from harness.conventions import DEFAULT_VARIANT, HASH_DIGITS, SIMULATED_WORDS
@@ -44,7 +44,7 @@ def systems_of(rankings: Sequence[Ranking]) -> dict[str, list[Place]]:
     """Every system's places, systems by name, places in the boards' order."""
     found: dict[str, list[Place]] = {}
     for ranking in rankings:
-        for row in (*ranking.rows, *ranking.partial):
+        for row in (*ranking.rows, *ranking.ablations, *ranking.partial):
             found.setdefault(row.name, []).append(Place(ranking, row))
     return dict(sorted(found.items()))
 
@@ -79,6 +79,7 @@ def system_view(
     manifest = submission.manifest if submission else {}
     records = [_record_view(place, known) for place in places]
     hashes = [place.row.hashes["weights"] for place in places if "weights" in place.row.hashes]
+    hashes += [one.weights_sha256 for place in places for one in place.row.seeds if one.weights_sha256]
     found = {_weights_key(sha256): training_facts(submission, sha256) for sha256 in hashes}
     return {
         "title": name,
@@ -158,16 +159,21 @@ def _record_view(place: Place, known: Sequence[str]) -> dict[str, Any]:
 def _score_facts(place: Place) -> Facts:
     cells = row_cells(place.row, stimuli=True)
     mean, *further = (one.measure.heading for one in (place.row.score, *place.row.further))
+    if place.row.beside is not None:
+        beside = ablation_cells(place.row)
+        keys = [key for key in beside if key not in ("ablation", "date", "record")]
+        return [("rank", cells["rank"]), *((key, beside[key]) for key in keys if beside[key])]
     if place.row.rank is None:
         return [(key, cells[key]) for key in ("rank", mean, *further)]
     facts = [("rank", f"{cells['rank']} of {len(place.ranking.rows)}")]
     if len(place.ranking.rows) > 1:
-        facts.append(("tie groups", cells["ties"]))
+        facts.append(("tie groups", place.row.ties))
     facts += [
-        (key, cells[key])
+        (key, cells.get(key, ""))
         for key in (
             mean,
             "95 % interval",
+            "over seeds",
             "chance",
             "without the EEG",
             *further,

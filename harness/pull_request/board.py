@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from harness.boards.board import BoardName, BoardRecord, board_of, misplaced, strangers
 from harness.boards.cells import rank_values
@@ -19,7 +19,7 @@ from harness.boards.ranking import Ranking, rank
 from harness.boards.row import Row
 from harness.conventions import DEFAULT_VARIANT
 from harness.errors import HarnessError, RecordError, SubmissionError, shorten
-from harness.evaluation.evaluate import expected_key
+from harness.evaluation.evaluate import expected_key, system_of
 from harness.evaluation.prepare import Prepared, prepare
 from harness.execution import Run
 from harness.pull_request.changes import SCORER, Changes, Remark
@@ -27,7 +27,7 @@ from harness.pull_request.submissions import Submissions
 from harness.records.consistency import inconsistencies
 from harness.records.key import record_key
 from harness.records.record import Record
-from harness.records.store import read_bytes, record_path
+from harness.records.store import read_bytes, record_name, record_path
 from harness.records.text import NOT_ISOLATED
 from harness.records.verify import SAME_R, departures
 from harness.scoring.measures import DEFAULT, MEASURES, Measure, measure
@@ -46,6 +46,18 @@ class Source(Protocol):
         Raises:
             HarnessError: it cannot be made.
         """
+
+
+class _Asked(NamedTuple):
+    """What has a record on a board: a variant of a submission, or one of its trainings."""
+
+    name: str
+    variant: str
+    seed: int | None
+
+    @property
+    def order(self) -> tuple[str, str, int]:
+        return self.name, self.variant, -1 if self.seed is None else self.seed
 
 
 @dataclass
@@ -78,13 +90,15 @@ class BoardChange:
         """The board as the document holds it."""
         base = self._at_base()
         self.fingerprint = self.task.fingerprint()
-        before = rank(board_of(self.name, base))
+        before = rank(board_of(self.name, base), everything=True)
         records = list(self._records({one.path: one for one in base}))
         self._name_twins(records)
         odd = {fault.where: fault for fault in strangers(records)}
         for fault in odd.values():
             self._remark(True, "record", str(fault))
-        after = rank(board_of(self.name, [one for one in records if str(one.path) not in odd]))
+        after = rank(
+            board_of(self.name, [one for one in records if str(one.path) not in odd]), everything=True
+        )
         return _described(before, after, self.task)
 
     def _name_twins(self, records: list[BoardRecord]) -> None:
@@ -122,7 +136,7 @@ class BoardChange:
     def _records(self, base: Mapping[Path, BoardRecord]) -> Iterator[BoardRecord]:
         """Every row's record: from its file where that can be trusted, else made now."""
         root = self.changes.root
-        wanted: dict[tuple[str, str], BoardRecord | None] = {}
+        wanted: dict[_Asked, BoardRecord | None] = {}
         for path in sorted(root.joinpath(RESULTS, *self.name).glob("*.json")):
             try:
                 kept = BoardRecord.read(path)
@@ -135,32 +149,40 @@ class BoardChange:
             elif system.kind == "predictions" or record.flags.partial:
                 yield from self._not_made_again(kept)
             elif self.submissions.has(system.name, system.variant):
-                wanted[system.name, system.variant or DEFAULT_VARIANT] = kept
+                wanted[_Asked(system.name, system.variant or DEFAULT_VARIANT, system.seed)] = kept
             else:
                 text = f"a record without a submission: {self._relative(path)}; not ranked"
                 self._remark(self._edited(path), "record", text)
         for name in self.submissions.changed:
             for variant in self.submissions.variants(name):
-                wanted.setdefault((name, variant), None)
-        for (name, variant), stored in sorted(wanted.items(), key=lambda item: item[0]):
-            yield from self._record(name, variant, stored, base)
+                for seed in self.submissions.seeds(name, variant, self.task):
+                    wanted.setdefault(_Asked(name, variant, seed), None)
+        for asked, stored in sorted(wanted.items(), key=lambda item: item[0].order):
+            yield from self._record(asked, stored, base)
 
     def _record(
-        self, name: str, variant: str, stored: BoardRecord | None, base: Mapping[Path, BoardRecord]
+        self, asked: _Asked, stored: BoardRecord | None, base: Mapping[Path, BoardRecord]
     ) -> Iterator[BoardRecord]:
+        name, variant, seed = asked
         if name in self.submissions.refused:
             return
         submission = self.submissions.valid[name]
         try:
-            prepared = prepare(submission, self.task, replace(self.run, variant=variant))
+            prepared = prepare(submission, self.task, replace(self.run, variant=variant, weights_seed=seed))
         except SubmissionError as error:
             if stored is not None:
                 self._remark(True, "record", f"a record that cannot be made again: {error}")
             return
+        if stored is not None and seed is None and prepared.training and prepared.training.seed is not None:
+            seeds = ", ".join(map(str, self.submissions.seeds(name, variant, self.task)))
+            where = self._relative(stored.path)
+            text = f"a record of one training, where the manifest lists seeds {seeds}: {where}: remove it"
+            self._remark(True, "record", text)
+            return
         key = expected_key(prepared, self.fingerprint)
         edited = stored is not None and self._edited(stored.path)
         same = stored is not None and record_key(stored.record) == key
-        old = base.get(self._path(name, variant))
+        old = base.get(self._path(prepared))
         whole = stored is not None and not inconsistencies(stored.record, "")
         if name not in self.submissions.touched and not self._moves_scores():
             if stored is not None and same and not edited and whole:
@@ -188,10 +210,10 @@ class BoardChange:
             self._compare(stored, record, edited=edited, same=same)
         yield fresh
 
-    def _path(self, name: str, variant: str) -> Path:
-        """Where the record of a variant lies."""
-        stem = name if variant == DEFAULT_VARIANT else f"{name}-{variant}"
-        return self.changes.root.joinpath(RESULTS, *self.name, f"{stem}.json")
+    def _path(self, prepared: Prepared) -> Path:
+        """Where the record of a variant, and of one of its trainings, lies."""
+        name = record_name(system_of(prepared), partial=False)
+        return self.changes.root.joinpath(RESULTS, *self.name, name)
 
     def _moves_scores(self, *, predicted: bool = True) -> bool:
         """Whether the code that runs here may give other scores than that which made the base's records."""

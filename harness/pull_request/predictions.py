@@ -84,7 +84,9 @@ class ScoredFromFiles:
 
 def file_of(folder: Path, board: BoardName, prepared: Prepared) -> Path:
     """Where the predictions of a submission for a board lie."""
-    return folder.joinpath(*board, prepared.submission.name, f"{prepared.variant}.npz")
+    training = prepared.training
+    of = "" if training is None or training.seed is None else f".seed-{training.seed}"
+    return folder.joinpath(*board, prepared.submission.name, f"{prepared.variant}{of}.npz")
 
 
 def predict_changed(
@@ -110,9 +112,15 @@ def predict_changed(
         if name in submissions.refused:
             continue
         for board, task in tasks:
-            for variant in submissions.variants(name):
+            trainings = [
+                (variant, seed)
+                for variant in submissions.variants(name)
+                for seed in submissions.seeds(name, variant, task)
+            ]
+            for variant, seed in trainings:
+                one = replace(run, variant=variant, weights_seed=seed)
                 try:
-                    prepared = prepare(submissions.valid[name], task, replace(run, variant=variant))
+                    prepared = prepare(submissions.valid[name], task, one)
                 except SubmissionError:  # who scores finds it too, and says so
                     continue
                 path = file_of(folder, board, prepared)

@@ -75,6 +75,11 @@ class Submissions:
         """A submission's variants."""
         return self.valid[name].variants
 
+    def seeds(self, name: str, variant: str, task: Task) -> tuple[int | None, ...]:
+        """The seeds of a variant's trainings on a task; None alone where the manifest lists no seed."""
+        found = self.valid[name].seeds(task.corpus.name, task.split, task.feature, variant)
+        return found or (None,)
+
     def check(self, name: str, tasks: Sequence[Task], run: Run) -> list[Remark]:
         """Check a submission on the first task that it can be run on; refuse it if that fails."""
         submission = self.valid[name]

@@ -274,6 +274,11 @@ def _system(record: Record) -> _Found:
         if (said is not None) != (key in hashes):
             expected = "a value" if key in hashes else "null"
             yield f"submission: {key}", _words(said), f"{expected} for {system.kind}"
+    if system.training is not None and (handed_in or system.members):
+        kind = "predictions" if handed_in else "an ensemble"
+        yield "submission: training", f"seed {system.seed}", f"no such key for {kind}"
+    if system.ablation_of is not None and (handed_in or system.ablation_of == system.variant):
+        yield "submission: ablation_of", system.ablation_of, "another variant, and none for predictions"
     if handed_in and system.weights_sha256 is not None:
         yield "submission: weights_sha256", _words(system.weights_sha256), "null for predictions"
     # The name is looked for below baselines/ and submissions/, and names the record's file.

@@ -153,19 +153,32 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     references_constant: tuple[str, ...]
 
 
-class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the systems that an ensemble averages."""
+class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of the systems that an ensemble averages; ``seed`` tells several trainings of it apart."""
 
     name: str
     version: str
     variant: str
     code_sha256: str
     weights_sha256: str | None
+    seed: int | None = None
 
     @property
     def title(self) -> str:
-        """The name, with the variant in brackets where it has one of its own."""
-        return _title(self.name, self.variant)
+        """The name, with the variant in brackets where it has one of its own, and the seed."""
+        return _title(self.name, self.variant) + _of_seed(self.seed)
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """Which training of a system its weights are.
+
+    Attributes:
+        seed: of this one of several; None where a training draws nothing at random, and there is one only.
+        recipe_sha256: of recipe, split and data, which are the same for all seeds of a system.
+    """
+
+    seed: int | None
+    recipe_sha256: str
 
 
 class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -179,6 +192,8 @@ class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         code_sha256: of everything that decides a prediction but the weights.
         weights_sha256: of the weights file; None where there is none.
         predictions_sha256: of the predictions that were handed in; None for a submission.
+        training: which of several trainings, or that there can be one only; None where that is not known.
+        ablation_of: the variant that this one is an ablation of; None where it is a system of its own.
         members: of an ensemble, in its order; else empty.
     """
 
@@ -189,6 +204,8 @@ class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code_sha256: str | None
     weights_sha256: str | None
     predictions_sha256: str | None
+    training: Training | None = None
+    ablation_of: str | None = None
     members: tuple[Member, ...] = ()
 
     @property
@@ -197,9 +214,20 @@ class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return _title(self.name, self.variant)
 
     @property
+    def seed(self) -> int | None:
+        """Of its training, where it is one of several; else None."""
+        return self.training.seed if self.training else None
+
+    @property
+    def title_with_seed(self) -> str:
+        """The title, and the seed where it is one of several trainings."""
+        return self.title + _of_seed(self.seed)
+
+    @property
     def stem(self) -> str:
         """The name of its record's file, without suffix."""
-        return self.name if self.variant in (None, DEFAULT_VARIANT) else f"{self.name}-{self.variant}"
+        stem = self.name if self.variant in (None, DEFAULT_VARIANT) else f"{self.name}-{self.variant}"
+        return stem if self.seed is None else f"{stem}.seed-{self.seed}"
 
 
 class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -541,6 +569,10 @@ def name_faults(name: str, where: str) -> list[Fault]:
 
 def _title(name: str, variant: str | None) -> str:
     return name if variant in (None, DEFAULT_VARIANT) else f"{name} ({variant})"
+
+
+def _of_seed(seed: int | None) -> str:
+    return "" if seed is None else f", seed {seed}"
 
 
 def _measure_result(score: MeasureScore, chance: Chance) -> MeasureResult:

@@ -33,7 +33,8 @@ REMEDY = (
 def record_path(results: Path, record: Record) -> Path:
     """Where a record lies below a results folder.
 
-    A variant that has a name stands in the file's name, and so does a partial record.
+    A variant that has a name stands in the file's name, and so do the seed of one of several trainings, and
+    that a record is partial.
     """
     board = (record.corpus.name, record.split.name, record.split.part, record.feature)
     return results.joinpath(*board, record_name(record.submission, partial=record.flags.partial))
@@ -161,7 +162,7 @@ def system_faults(path: Path, there: Record, system: System) -> list[Fault]:
         system: whose record is to be written.
     """
     old, new = there.submission, system
-    if (old.kind, old.name, old.variant) != (new.kind, new.name, new.variant):
+    if (old.kind, old.name, old.variant, old.seed) != (new.kind, new.name, new.variant, new.seed):
         return [another_system(path, old, new)]
     if new.kind == "predictions" and old.predictions_sha256 != new.predictions_sha256:
         # A predictions file does not say who made it.
@@ -191,7 +192,7 @@ def _shown(system: System, folder: str) -> str:
     what = "predictions" if system.kind == "predictions" else "code"
     sha256 = system.predictions_sha256 if system.kind == "predictions" else system.code_sha256
     where = f" in {folder}" if folder else ""
-    return f"{system.title}{where} ({what} {(sha256 or 'unknown')[:HASH_DIGITS]})"
+    return f"{system.title_with_seed}{where} ({what} {(sha256 or 'unknown')[:HASH_DIGITS]})"
 
 
 def _data_faults(path: Path, there: Record, record: Record) -> list[Fault]:

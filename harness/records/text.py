@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.conventions import SIMULATED_WORDS, labels_words
 from harness.errors import counted
 from harness.records.record import DECLARED, TAMPERED, VERIFIED, CorpusData, Measured, Record, SubjectResult
@@ -39,7 +41,7 @@ def record_text(record: Record) -> str:
         disable_numparse=[0, len(headers) - 1] if flagged else [0],
     )
     parts = [
-        f"{record.submission.title} on {corpus_text(record.corpus)}, split {record.split.name},"
+        f"{record.submission.title_with_seed} on {corpus_text(record.corpus)}, split {record.split.name},"
         f" part {record.split.part}, feature {record.feature}",
         subjects,
     ]
@@ -181,6 +183,21 @@ def _stimulus_line(record: Record, words: str, group: StimulusGroup) -> str:
     if group.ci95 is not None:
         line += ", 95 % interval {:.4f} to {:.4f}".format(*group.ci95)
     return f"{line} ({counted(group.segments, 'segment')} of {counted(len(group.subjects), 'subject')})"
+
+
+def seeds_text(records: Sequence[Record]) -> str:
+    """Several trainings of one system in one line: their mean, their spread, and each."""
+    values = [record.ranked.value for record in records]
+    mean = sum(values) / len(values)
+    spread = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
+    each = ", ".join(
+        f"{value:.4f} (seed {record.submission.seed})" for record, value in zip(records, values, strict=True)
+    )
+    first = records[0]
+    return (
+        f"{first.submission.title}: {first.ranked.measure.heading} {mean:.4f} over {len(values)} trainings,"
+        f" standard deviation over seeds {spread:.4f}: {each}" + (", simulated" if first.simulated else "")
+    )
 
 
 def control_flags(record: Record) -> list[str]:

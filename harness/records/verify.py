@@ -22,6 +22,7 @@ MADE_FROM = {
     "submission.code_sha256": "code",
     "submission.weights_sha256": "weights",
     "submission.predictions_sha256": "predictions",
+    "submission.training": "training",
     "split.name": "name of the split",
     "split.sha256": "split",
     "split.measures": "measures of the split",
@@ -172,9 +173,12 @@ def _result(key: str, departures: list[_Departure]) -> Difference:
 
 
 def _members(old: Sequence[Member], new: Sequence[Member]) -> list[Difference]:
-    names = [[(member.name, member.variant) for member in members] for members in (old, new)]
+    names = [
+        [f"{one.name} {one.variant}" + ("" if one.seed is None else f" seed {one.seed}") for one in members]
+        for members in (old, new)
+    ]
     if names[0] != names[1]:
-        listed = [", ".join(" ".join(name) for name in members) or "none" for members in names]
+        listed = [", ".join(members) or "none" for members in names]
         return [Difference("members", listed[0], listed[1])]
     differences = []
     for one, other in zip(old, new, strict=True):

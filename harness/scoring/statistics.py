@@ -1,14 +1,16 @@
-"""How sure a ranking is: intervals by bootstrap over subjects, and paired tests between systems.
+"""How sure a ranking is: paired tests between systems over subjects, and the ranks that they leave open.
+
+These are about the weights that were scored: other subjects, the same trainings. ``two_sources.py`` has the
+tests for systems of several trainings, ``intervals.py`` the interval of one mean.
 
 The unit is the subject, never the segment: a subject's segments share a head, a cap and a day. Scores are
-(n_systems, n_subjects), one mean Pearson r each, and everything is drawn jointly for all systems.
+(n_systems, n_subjects), one mean each.
 
-    rank_intervals       of every system's rank
+    ranks_by_tests       of every system
     sign_flip_test       paired, two-sided (or one-sided): exact for up to 20 subjects, Monte Carlo beyond
     holm                 adjusted for as many tests as there are
     effect_size(s)       mean difference in standard deviations of the differences
     least_p              the smallest p that a sign-flip test of so many subjects can have
-    detectable           the smallest difference that would have been found
 """
 
 from __future__ import annotations
@@ -22,14 +24,11 @@ from numpy.typing import ArrayLike, NDArray
 # 1: percentile bootstrap. 2: t and studentised intervals, ``harness.scoring.intervals``.
 STATISTICS_VERSION = 2
 
-BOOTSTRAP_DRAWS = 10_000
-BOOTSTRAP_SEED = 20240415  # fixed, so that the same subjects always give the same ranks
 EXACT_SUBJECTS = 20  # 2^20 signs; beyond, they are drawn
 SIGN_DRAWS = 20_000
 SIGN_SEED = 20240417
 # Sums that differ by less than this share of what is summed are equal: they differ by rounding alone.
 _TIE = 1e-12
-_BLOCK = 2**24  # numbers held at once
 
 
 class RankInterval(NamedTuple):
@@ -46,34 +45,29 @@ class RankInterval(NamedTuple):
     high: int
 
 
-def rank_intervals(
-    scores: ArrayLike, *, level: float = 0.95, draws: int = BOOTSTRAP_DRAWS
-) -> list[RankInterval]:
-    """Every system's rank by its mean, with a percentile bootstrap interval over subjects.
+def ranks_by_tests(means: ArrayLike, p: ArrayLike, level: float) -> list[RankInterval]:
+    """Every system's rank by its mean, and the ranks that the tests between them leave open.
+
+    From 1 + the number of systems that are significantly better, to as many as there are less the number that
+    are significantly worse (Mogstad, Romano, Shaikh and Wilhelm 2024, Inference for ranks with applications
+    to mobility across neighbourhoods and academic achievement across countries, Review of Economic Studies
+    91, 476). Where p is adjusted for all pairs, all intervals hold at once with one less the level.
 
     Args:
-        scores: (n_systems, n_subjects).
-        level: the share of draws inside an interval.
-        draws: how many resamples of the subjects, each of all systems together.
-
-    Returns:
-        One for each system, in order; with fewer than two subjects the interval is the rank itself.
+        means: (n_systems,), higher is better.
+        p: (n_systems, n_systems), adjusted, symmetric.
+        level: of the tests.
     """
-    table = np.asarray(scores, dtype=np.float64)
-    n_systems, n_subjects = table.shape
-    ranks = _ranks(table.mean(axis=1)[None])[0]
-    if n_subjects < 2:
-        return [RankInterval(int(rank), int(rank), int(rank)) for rank in ranks]
-    weights = np.zeros((draws, n_subjects))
-    np.add.at(weights, (np.arange(draws)[:, None], _picks(n_subjects, draws)), 1 / n_subjects)
-    drawn = np.empty((draws, n_systems), dtype=np.int32)
-    size = max(1, _BLOCK // n_systems)
-    for start in range(0, draws, size):
-        drawn[start : start + size] = _ranks(weights[start : start + size] @ table.T)
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low = np.quantile(drawn, tails[0], axis=0, method="inverted_cdf")
-    high = np.quantile(drawn, tails[1], axis=0, method="inverted_cdf")
-    return [RankInterval(int(r), int(a), int(b)) for r, a, b in zip(ranks, low, high, strict=True)]
+    values, apart = np.asarray(means, dtype=np.float64), np.asarray(p, dtype=np.float64) <= level
+    better = values[None] > values[:, None]  # column better than row
+    n_better = (apart & better).sum(axis=1)
+    n_worse = (apart & better.T).sum(axis=1)
+    ranks = 1 + better.sum(axis=1)
+    highest = values.size - n_worse
+    return [
+        RankInterval(int(rank), int(1 + above), int(last))
+        for rank, above, last in zip(ranks, n_better, highest, strict=True)
+    ]
 
 
 def sign_flip_test(differences: ArrayLike) -> float:
@@ -192,57 +186,9 @@ def effect_sizes(scores: ArrayLike) -> NDArray[np.float64]:
     return effects
 
 
-def detectable(differences: ArrayLike, *, level: float = 0.05, power: float = 0.8) -> float | None:
-    """The smallest true mean difference that a paired t test finds with this power on these subjects.
-
-    Args:
-        differences: (n_subjects,); their spread is taken as the truth.
-        level: of the two-sided test.
-        power: share of repetitions in which it is found.
-
-    Returns:
-        In the unit of the scores; None with fewer than two subjects. A sign-flip test, which ranks, finds
-        nothing at all where :func:`least_p` is above the level: ask that first.
-    """
-    from scipy.optimize import brentq
-    from scipy.stats import nct, t
-
-    d = np.asarray(differences, dtype=np.float64)
-    n = d.size
-    if n < 2:
-        return None
-    critical = t.ppf(1 - level / 2, n - 1)
-
-    def lacking(shift: float) -> float:
-        # scipy gives NaN for the far tail if the shift is large; it is 0.
-        found = nct.sf(critical, n - 1, shift) + np.nan_to_num(nct.cdf(-critical, n - 1, shift))
-        return float(found - power)
-
-    shift = brentq(lacking, 0.0, 10.0 * critical)
-    return float(shift * d.std(ddof=1) / np.sqrt(n))
-
-
 def least_p(n_subjects: int) -> float:
     """The smallest p that a two-sided sign-flip test of so many subjects can have: 2 of all 2^n signs."""
     return min(1.0, 2.0 ** (1 - n_subjects))
-
-
-def _picks(n_subjects: int, draws: int) -> NDArray[np.int64]:
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    return rng.integers(0, n_subjects, size=(draws, n_subjects))
-
-
-def _ranks(means: NDArray[np.float64]) -> NDArray[np.int32]:
-    """(draws, n_systems) means -> ranks from 1; equal means share the lowest."""
-    order = np.argsort(-means, axis=1)  # equal means get one rank, in whatever order they come
-    inorder = np.take_along_axis(means, order, axis=1)
-    fresh = np.ones(means.shape, dtype=bool)
-    fresh[:, 1:] = inorder[:, 1:] < inorder[:, :-1]
-    places = np.arange(1, means.shape[1] + 1, dtype=np.int32)
-    shared = np.maximum.accumulate(np.where(fresh, places, 0), axis=1)
-    ranks = np.empty(means.shape, dtype=np.int32)
-    np.put_along_axis(ranks, order, shared.astype(np.int32), axis=1)
-    return ranks
 
 
 def _exact(differences: NDArray[np.float64]) -> float:

@@ -2,7 +2,8 @@
 
     [[members]]
     submission = "../convconcatnet"     # a folder, relative to the manifest's
-    variant = "second"                  # the member's first variant where absent
+    variant = "small"                   # the member's first variant where absent
+    seed = 2                            # of several trainings this one; the first of them where absent
 
 Every member is run as it would be by itself, in a process of its own. Its predictions are z-scored over
 time for each segment and band, so that no member counts more because its numbers are larger, and the mean
@@ -11,12 +12,12 @@ over members is the ensemble's prediction. Where a member is constant it adds no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,10 +33,12 @@ class Member(NamedTuple):
     Attributes:
         submission: the member itself.
         variant: which of its variants.
+        seed: which of several trainings; None for the first, or the only one.
     """
 
     submission: Submission
     variant: str
+    seed: int | None = None
 
 
 def load_members(ensemble: Submission) -> tuple[Member, ...]:
@@ -50,7 +53,7 @@ def load_members(ensemble: Submission) -> tuple[Member, ...]:
     for number, entry in enumerate(ensemble.manifest["members"], start=1):
         where = f"{ensemble.folder / MANIFEST}: member {number}, {entry['submission']}"
         try:
-            member = _load(ensemble.folder / entry["submission"], entry.get("variant"))
+            member = _load(ensemble.folder / entry["submission"], entry)
         except (SubmissionError, UsageError) as error:
             faults += [replace(fault, where=f"{where}: {fault.where}") for fault in error.faults]
             continue
@@ -59,7 +62,10 @@ def load_members(ensemble: Submission) -> tuple[Member, ...]:
             decoded = ", ".join(member.submission.features)
             faults.append(Fault(where, f"decodes {decoded}", f"{', '.join(lacking)} too, as the ensemble"))
         if any(_same(member, other) for other in members):
-            faults.append(Fault(where, f"variant {member.variant} is listed twice", "members that differ"))
+            of = "" if member.seed is None else f", seed {member.seed}"
+            faults.append(
+                Fault(where, f"variant {member.variant}{of} is listed twice", "members that differ")
+            )
         members.append(member)
     raise_all(SubmissionError, faults)
     return tuple(members)
@@ -106,12 +112,13 @@ def mean_of_runs(
         predictions.clear()  # the storage has no name: it goes with the last array
 
 
-def _load(folder: Path, variant: str | None) -> Member:
+def _load(folder: Path, entry: Mapping[str, Any]) -> Member:
     submission = load_submission(folder)
     if submission.is_ensemble:
         raise SubmissionError(Fault(str(folder), "an ensemble", "a submission with code of its own"))
-    return Member(submission, submission.variant(variant))
+    return Member(submission, submission.variant(entry.get("variant")), entry.get("seed"))
 
 
 def _same(one: Member, other: Member) -> bool:
-    return (one.submission.folder, one.variant) == (other.submission.folder, other.variant)
+    same = (one.submission.folder, one.variant) == (other.submission.folder, other.variant)
+    return same and one.seed == other.seed

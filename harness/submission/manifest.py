@@ -38,12 +38,14 @@ class Weights:
         path: absolute.
         sha256: of the file.
         training: absolute path of the record of its training; None where the manifest names none.
+        seed: of the training, where the manifest lists several; else None.
         note: what a reader of its scores must know of it; empty for nothing.
     """
 
     path: Path
     sha256: str
     training: Path | None = None
+    seed: int | None = None
     note: str = ""
 
 
@@ -105,6 +107,11 @@ class Submission:
         options: Mapping[str, Any] = self.manifest.get("variants", {}).get(variant, {}).get("options", {})
         return options
 
+    def ablation_of(self, variant: str) -> str | None:
+        """The variant that this one is an ablation of; None where it is a system of its own."""
+        of: str | None = self.manifest.get("variants", {}).get(variant, {}).get("ablation_of")
+        return of
+
     def setup(self, sizes: Sizes, variant: str, *, weights: Path | None = None, seed: int = 0) -> Setup:
         """What the system's code is built with for a run."""
         return Setup(
@@ -136,19 +143,45 @@ class Submission:
                 )
             )
 
-    def weights(self, corpus: str, split: Split, feature: str, variant: str) -> Weights | None:
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether the trainer draws nothing at random, so that one training is all that there is."""
+        return bool(self.manifest.get("deterministic_training", False))
+
+    def seeds(self, corpus: str, split: Split, feature: str, variant: str) -> tuple[int, ...]:
+        """The seeds of a run's trainings, ascending; empty where the manifest lists no seed."""
+        wanted = (corpus, split.training_split, feature, variant)
+        entries = self.manifest.get("weights", [])
+        return tuple(
+            sorted(e["seed"] for e in entries if "seed" in e and _key(e, self.variants[0]) == wanted)
+        )
+
+    def weights(
+        self, corpus: str, split: Split, feature: str, variant: str, seed: int | None = None
+    ) -> Weights | None:
         """The weights for a run, verified; None if the submission has no weights and no trainer.
 
+        Args:
+            corpus: name of the corpus.
+            split: whose training part they were trained on.
+            feature: that is decoded.
+            variant: that is run.
+            seed: of several trainings this one; None for the first of them, or the only one.
+
         Raises:
-            SubmissionError: no weights for this run, the file is missing, or its hash is wrong.
+            SubmissionError: no weights for this run or of this seed, the file is missing, or its hash is
+                wrong.
         """
         entries = self.manifest.get("weights", [])
         if not entries and "trainer" not in self.manifest:
             return None
         wanted = (corpus, split.training_split, feature, variant)
-        for entry in entries:
-            if _key(entry, self.variants[0]) == wanted:
+        found = [entry for entry in entries if _key(entry, self.variants[0]) == wanted]
+        for entry in sorted(found, key=lambda entry: int(entry.get("seed", 0))):
+            if seed is None or entry.get("seed") == seed:
                 return _verified(self.folder, entry)
+        if found:
+            raise SubmissionError(self._no_such_seed(seed, found, f"--variant {variant} --feature {feature}"))
         have = [" ".join(_key(entry, self.variants[0])) for entry in entries]
         raise SubmissionError(
             Fault(
@@ -159,6 +192,26 @@ class Submission:
                 f"Train them: harness train {self.folder} --split {split.training_split} --feature"
                 f" {feature} --variant {variant}{'' if corpus == 'simulated' else ' --data DIR'}",
             )
+        )
+
+    def file_of(self, corpus: str, split: Split, feature: str, variant: str, seed: int | None = None) -> str:
+        """Where the weights of a run and seed lie, or are to lie, inside the folder."""
+        first = self.variants[0]
+        wanted = (corpus, split.name, feature, variant, seed)
+        for entry in self.manifest.get("weights", []):
+            if _key_and_seed(entry, first) == wanted:
+                return str(entry["file"])
+        return weights_file(corpus, split, feature, variant, first, seed)
+
+    def _no_such_seed(self, seed: int | None, found: list[Mapping[str, Any]], run: str) -> Fault:
+        seeds = sorted(entry["seed"] for entry in found if "seed" in entry)
+        return Fault(
+            f"{self.name}: --weights-seed",
+            f"{seed}",
+            f"one of {', '.join(map(str, seeds))}, those of the manifest"
+            if seeds
+            else "no such option: the manifest lists one training of this run, without a seed",
+            f"Train it: harness train {self.folder} --seeds {seed}-{seed} {run}",
         )
 
     @property
@@ -243,8 +296,10 @@ def weights_faults(submission: Submission) -> list[Fault]:
     return faults
 
 
-def weights_file(corpus: str, split: Split, feature: str, variant: str, first_variant: str) -> str:
-    """Where trained weights lie inside a submission folder."""
+def weights_file(
+    corpus: str, split: Split, feature: str, variant: str, first_variant: str, seed: int | None = None
+) -> str:
+    """Where trained weights lie inside a submission folder; ``seed`` is that of one of several trainings."""
     names = [corpus]
     known = declared(corpus)
     if known is None or split.name != known.default_split:
@@ -252,15 +307,24 @@ def weights_file(corpus: str, split: Split, feature: str, variant: str, first_va
     names.append(feature)
     if variant != first_variant:
         names.append(variant)
+    if seed is not None:
+        names.append(f"seed-{seed}")
     return f"weights/{'-'.join(names)}.safetensors"
 
 
-def register_weights(submission: Submission, entry: Mapping[str, str]) -> None:
-    """Write a weights entry into the manifest, in place of the one for the same run if there is one.
+def register_weights(
+    submission: Submission, entry: Mapping[str, str | int], replacing: Mapping[str, Any] | None = None
+) -> None:
+    """Write a weights entry into the manifest, in place of the one for the same run and seed if there is one.
 
     A note on the weights before is not one on these, and goes.
 
     Comments and order of the manifest stay as they are.
+
+    Args:
+        submission: whose manifest.
+        entry: to write.
+        replacing: an entry whose place it takes; None for that of the same run and seed.
 
     Raises:
         SubmissionError: the manifest cannot be written.
@@ -276,7 +340,8 @@ def register_weights(submission: Submission, entry: Mapping[str, str]) -> None:
     if listed is None:
         listed = tomlkit.aot()
         document["weights"] = listed
-    same = [i for i, old in enumerate(listed) if _key(old, first) == _key(entry, first)]
+    place = _key_and_seed(replacing or entry, first)
+    same = [i for i, old in enumerate(listed) if _key_and_seed(old, first) == place]
     if same:
         for key in [key for key in listed[same[0]] if key not in entry]:
             del listed[same[0]][key]
@@ -296,6 +361,10 @@ def _key(entry: Mapping[str, Any], first_variant: str) -> tuple[str, str, str, s
         str(entry["feature"]),
         str(entry.get("variant", first_variant)),
     )
+
+
+def _key_and_seed(entry: Mapping[str, Any], first_variant: str) -> tuple[object, ...]:
+    return (*_key(entry, first_variant), entry.get("seed"))
 
 
 def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
@@ -321,7 +390,7 @@ def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
             )
         )
     training = folder / entry["training"] if "training" in entry else None
-    return Weights(path.resolve(), sha256, training, entry.get("note", ""))
+    return Weights(path.resolve(), sha256, training, entry.get("seed"), entry.get("note", ""))
 
 
 def _manifest_faults(submission: Submission, where: str) -> list[Fault]:
@@ -336,7 +405,7 @@ def _manifest_faults(submission: Submission, where: str) -> list[Fault]:
                 "one without this key",
                 "An ensemble has no code of its own; its members are trained by themselves.",
             )
-            for key in ("entry_point", "trainer", "importer", "weights", "variants")
+            for key in ("entry_point", "trainer", "importer", "weights", "variants", "deterministic_training")
             if key in submission.manifest
         ]
     for key in ("entry_point", "trainer", "importer"):
@@ -353,6 +422,14 @@ def _manifest_faults(submission: Submission, where: str) -> list[Fault]:
                     '"module:Name" of a module in the submission folder',
                 )
             )
+    whole = [name for name in submission.variants if submission.ablation_of(name) is None]
+    faults += [
+        Fault(
+            f"{where}: variants: {name}: ablation_of", repr(of), f"one of {', '.join(whole) or 'none here'}"
+        )
+        for name in submission.variants
+        if (of := submission.ablation_of(name)) is not None and of not in whole
+    ]
     for entry in submission.manifest.get("weights", []):
         faults += [
             Fault(f"{where}: weights: {key}", repr(entry[key]), "a path inside the folder")
@@ -368,10 +445,35 @@ def _manifest_faults(submission: Submission, where: str) -> list[Fault]:
                     f"one of {', '.join(submission.variants)}",
                 )
             )
-    keys = [_key(entry, submission.variants[0]) for entry in submission.manifest.get("weights", [])]
-    faults += [
-        Fault(f"{where}: weights", f"two entries for {' '.join(key)}", "one")
-        for key, times in Counter(keys).items()
-        if times > 1
-    ]
+    return faults + _twice(submission, where)
+
+
+def _twice(submission: Submission, where: str) -> list[Fault]:
+    """Faults of entries for one run that no seed tells apart."""
+    entries = submission.manifest.get("weights", [])
+    runs: dict[tuple[str, ...], list[int | None]] = {}
+    for entry in entries:
+        runs.setdefault(_key(entry, submission.variants[0]), []).append(entry.get("seed"))
+    faults = []
+    for run, seeds in runs.items():
+        for seed, times in Counter(seeds).items():
+            if times > 1:
+                of = "" if seed is None else f", seed {seed}"
+                faults.append(Fault(f"{where}: weights", f"two entries for {' '.join(run)}{of}", "one"))
+        if None in seeds and len(set(seeds)) > 1:
+            faults.append(
+                Fault(
+                    f"{where}: weights",
+                    f"entries for {' '.join(run)} with a seed, and one without",
+                    "`seed` in each of them, or one entry",
+                )
+            )
+    if submission.is_deterministic and any("seed" in entry for entry in entries):
+        faults.append(
+            Fault(
+                f"{where}: deterministic_training",
+                "true, and weights with a seed",
+                "one of the two: what draws nothing at random has one training",
+            )
+        )
     return faults

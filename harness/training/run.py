@@ -98,6 +98,7 @@ def train_submission(
     resume: bool = False,
     out: Path | None = None,
     partial: bool = False,
+    one_of_several: bool = False,
     on_progress: Progress | None = None,
 ) -> Trained | None:
     """Train a submission on the training part, choosing on the validation part.
@@ -121,11 +122,13 @@ def train_submission(
         out: the work folder; None for one below the submission's ``training/``.
         partial: go on although subjects of both parts are not in the corpus; the training record names those
             that were there.
+        one_of_several: the weights are those of this seed, beside others of the same run.
         on_progress: called with what is done, its total and a note.
 
     Raises:
         UsageError: no such variant or preset, or options that the trainer does not take.
-        TrainingError: the submission has no trainer, or the trainer failed.
+        TrainingError: the submission has no trainer, or the trainer failed; or its other weights of this run
+            have seeds, and these would have none.
         SubmissionError: feature or manifest do not fit.
         SplitError, CorpusError: the split or the data do not fit, or labels are missing.
     """
@@ -142,6 +145,16 @@ def train_submission(
                 else "A submission without one is not trained by the harness.",
             )
         )
+    seeds = submission.seeds(corpus.name, split, feature, chosen)
+    if seeds and not one_of_several:
+        raise TrainingError(
+            Fault(
+                f"{submission.name}: weights",
+                f"several trainings of this run (seeds {', '.join(map(str, seeds))})",
+                "--seeds, which says which of them to train",
+                f"For example: harness train {submission.folder} --seeds {seed}-{seed}",
+            )
+        )
     data = _training_data(corpus, split, feature, partial)
     setup = submission.setup(sizes(corpus.declaration, split, feature), chosen, seed=seed)
     started = time.monotonic()
@@ -149,7 +162,8 @@ def train_submission(
     with imported(submission, "trainer") as trainer:
         if hasattr(trainer, "recipe"):
             chosen_preset = preset or DEFAULT_PRESET
-            folder = out or work_folder(submission, corpus.name, split, setup, chosen_preset)
+            own = seed if one_of_several else None
+            folder = out or work_folder(submission, corpus.name, split, setup, chosen_preset, own)
             with _own_work_folder(folder):
                 result = _fitted(
                     trainer,
@@ -163,19 +177,22 @@ def train_submission(
                     resume=resume,
                 )
         else:
-            given = {"--preset": preset, "--epochs": epochs, "--resume": resume, "--out": out}
+            given = {"--preset": preset, "--epochs": epochs, "--out": out}
+            given["--resume"] = resume and not one_of_several  # there it leaves out seeds that are done
             given["--device cuda"] = device == "cuda"
             _refuse_options(submission, [name for name, value in given.items() if value])
             result = _result(submission, trainer(data, setup, show))
     seconds = time.monotonic() - started + result.seconds_before
     if this_process().rank > 0:
         return None
-    return _write(submission, data, setup, result, seconds)
+    return _write(submission, data, setup, result, seconds, seed if one_of_several else None)
 
 
-def work_folder(submission: Submission, corpus: str, split: Split, setup: Setup, preset: str) -> Path:
+def work_folder(
+    submission: Submission, corpus: str, split: Split, setup: Setup, preset: str, seed: int | None = None
+) -> Path:
     """Where checkpoint and log of a training lie, unless the user names another place."""
-    file = weights_file(corpus, split, setup.feature, setup.variant, submission.variants[0])
+    file = weights_file(corpus, split, setup.feature, setup.variant, submission.variants[0], seed)
     return submission.folder / "training" / f"{Path(file).stem}-{preset}"
 
 
@@ -332,6 +349,7 @@ def _write(
     setup: Setup,
     result: TrainingResult,
     seconds: float,
+    seed: int | None,
 ) -> Trained:
     record = {
         "corpus_fingerprint": data.fingerprint,
@@ -345,6 +363,7 @@ def _write(
         setup.variant,
         (result.weights, result.metadata),
         record,
+        seed=seed,
         trained_here=True,
     )
     status = read_training([Weights(path, sha256, path.with_suffix(".json"))]).status

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.errors import Fault, TrainingError
 from harness.files import alone_in, write_atomically
-from harness.submission.manifest import Submission, load_submission, register_weights, weights_file
+from harness.submission.manifest import Submission, load_submission, register_weights
 from harness.submission.training_record import signed
 from harness.tasks.splits import Split
 
@@ -27,6 +27,7 @@ def write_weights(
     weights: tuple[Mapping[str, np.ndarray[Any, Any]], Mapping[str, str]],
     record: Mapping[str, Any],
     *,
+    seed: int | None = None,
     before_named: Callable[[Path], None] | None = None,
     trained_here: bool = False,
 ) -> tuple[Path, str]:
@@ -40,6 +41,7 @@ def write_weights(
         variant: that uses them.
         weights: name -> array, and the file's metadata.
         record: where they come from; the file's sha256 is added.
+        seed: where they are one of several trainings; else None.
         before_named: called with the weights file once it is there; where it raises, everything is as before.
         trained_here: whether this machine trained them, and signs the record.
 
@@ -56,17 +58,29 @@ def write_weights(
         raise TrainingError(
             Fault(f"{submission.name}: weights {', '.join(bad)}", "numbers that are not finite")
         )
-    relative = weights_file(corpus, split, feature, variant, submission.variants[0])
+    run = (corpus, split, feature, variant)
+    seeds = submission.seeds(*run)
+    if seeds and seed is None:
+        raise TrainingError(
+            Fault(
+                f"{submission.name}: weights",
+                f"several trainings of this run (seeds {', '.join(map(str, seeds))})",
+                "weights that have no seed, or a seed for each",
+                "Remove these entries from the manifest first, or give the new weights a variant.",
+            )
+        )
+    relative = submission.file_of(*run, seed=seed)
     path = submission.folder / relative
     content = weights_bytes(arrays, metadata)
     sha256 = hashlib.sha256(content).hexdigest()
     whole = {"weights_sha256": sha256, **record}
     text = json.dumps(signed(whole) if trained_here else whole, indent=1) + "\n"
-    entry = {
+    entry: dict[str, str | int] = {
         "corpus": corpus,
         "split": split.name,
         "feature": feature,
         "variant": variant,
+        **({} if seed is None else {"seed": seed}),
         "file": relative,
         "sha256": sha256,
         "training": str(Path(relative).with_suffix(".json")),
@@ -90,7 +104,7 @@ def write_weights(
 def _put(
     submission: Submission,
     files: Mapping[Path, bytes],
-    entry: Mapping[str, str],
+    entry: Mapping[str, str | int],
     weights: Path,
     before_named: Callable[[Path], None] | None,
 ) -> None:

@@ -27,7 +27,7 @@ from harness.boards.row import row_of
 from harness.errors import HarnessError
 from harness.records.record import Member, Overlap, plain, record_bytes
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
-from harness.scoring.statistics import RankInterval, effect_sizes, holm, rank_intervals, sign_flip_test
+from harness.scoring.statistics import RankInterval, effect_sizes, holm, ranks_by_tests, sign_flip_test
 
 BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
 SCORES = {"alpha": [0.1, 0.2, 0.3], "beta": [0.3, 0.4, 0.5], "gamma": [0.1, 0.25, 0.25]}
@@ -147,7 +147,7 @@ def test_best_mean_first_equal_means_by_name(results):
     )
     assert board.subjects == ("sub-086", "sub-087", "sub-088")
     assert [one.name for one in board.measures] == ["pearson_r"]
-    assert (board.names_measures, board.by_unseen, board.n_above_the_line) == (False, False, 3)
+    assert (board.names_measures, board.by_unseen, rank(board).n_above_the_line) == (False, False, 3)
 
 
 def test_a_board_without_records_is_empty():
@@ -180,7 +180,7 @@ def test_flagged_records_stand_behind_all_others(records):
     assert flagged.record.is_flagged
     board = board_of(BOARD, [records["gamma"], flagged, records["alpha"]])
     assert [one.system for one in board.records] == ["alpha", "gamma", "beta"]
-    assert board.n_above_the_line == 2
+    assert rank(board).n_above_the_line == 2
     rows = rank(board).rows
     assert [row.rank.rank for row in rows] == [1, 2, 3]
     assert [row.is_flagged for row in rows] == [False, False, True]
@@ -400,13 +400,13 @@ def test_ranks_intervals_pairs_and_effects_are_those_of_the_scores(make_record, 
         make_record(name, scores)
     ranking = rank(load_board(tmp_path / "results", BOARD))
     scores = ranking.board.scores
-    assert [row.rank for row in ranking.rows] == rank_intervals(scores)
     raw = np.array([sign_flip_test(scores[i] - scores[j]) for i, j in ((0, 1), (0, 2), (1, 2))])
     adjusted = holm(raw)
     expected = np.ones((3, 3))
     for (i, j), p in zip(((0, 1), (0, 2), (1, 2)), adjusted, strict=True):
         expected[i, j] = expected[j, i] = p
     np.testing.assert_allclose(ranking.p, expected, rtol=1e-12)
+    assert [row.rank for row in ranking.rows] == ranks_by_tests(scores.mean(axis=1), expected, LEVEL)
     np.testing.assert_array_equal(ranking.effect, effect_sizes(scores))
     assert [row.ties for row in ranking.rows] == tie_letters(expected > LEVEL)
 

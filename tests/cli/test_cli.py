@@ -21,6 +21,7 @@ from own_corpus import SUBJECTS, make_own_corpus, write_split
 
 from harness.cli.group import cli
 from harness.records.store import read_record
+from harness.submission.training_record import SIGNATURE
 
 HARNESS = [sys.executable, "-c", "from harness.cli.main import main; main()"]
 
@@ -321,7 +322,8 @@ def test_train_a_net_then_score_what_next_says(harness, where, tiny, small_split
     assert err.endswith(f"\nlog and checkpoint: {work}\nnext: {command}\n")
     code, out, _ = harness(*command.split()[1:])
     assert code == 0
-    assert "\nweights have seen 0 of 1 subjects and 2 of 2 stimuli\n" in out
+    seen = "\nweights have seen 0 of 1 subjects and 2 of 2 stimuli (verified: trained by the machine that scored)\n"
+    assert seen in out
 
 
 def test_record_says_what_the_weights_have_seen_where_it_is_on_record(harness, where, tiny):
@@ -335,7 +337,10 @@ def test_record_says_what_the_weights_have_seen_where_it_is_on_record(harness, w
     path = folder / "weights" / "sparrkulee-small-split-mel.json"
     whole = path.read_text()
     path.write_text(whole.replace('"sub-001"', '"sub-043"'))
-    assert overlap()["subjects_seen"] == 1
+    assert overlap() is None  # changed after this machine had signed it
+    unsigned = {key: value for key, value in json.loads(path.read_text()).items() if key != SIGNATURE}
+    path.write_text(json.dumps(unsigned))
+    assert overlap()["subjects_seen"] == 1  # its author's word
     path.write_text(json.dumps({**json.loads(whole), "weights_sha256": "0" * 64}))
     assert overlap() is None  # a record of other weights
     for content in ("half a", "[]", "[1]", '{"weights_sha256": 3}', "null"):

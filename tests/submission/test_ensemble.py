@@ -10,6 +10,7 @@ from scipy.stats import zscore as scipy_zscore
 from harness.errors import SubmissionError
 from harness.submission.ensemble import load_members
 from harness.submission.manifest import load_submission
+from harness.submission.training_record import SIGNATURE
 
 CUMULATED = "return 1000 + 5000 * np.cumsum(eeg, axis=1)[:, :, :self.n_bands]"
 PLAIN = "return -0.001 * eeg[:, :, :self.n_bands]"
@@ -133,6 +134,7 @@ def test_overlap_is_what_any_member_has_seen(harness, tiny, make_ensemble, where
     folder = make_ensemble("../one", "../other")
     path = folder.parent / "other/weights/sparrkulee-small-split-mel.json"
     document = json.loads(path.read_text())
+    del document[SIGNATURE]  # else it would be a record that was changed
     path.write_text(json.dumps({**document, "subjects": ["sub-043"]}))
     record = json.loads(harness("score", folder, *where, "--json")[1])
     assert record["overlap"]["subjects_seen"] == 1

@@ -1,0 +1,104 @@
+"""What a board could show: the smallest difference that it finds, and what it would take to find more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.boards.board import Board, BoardRecord
+from harness.scoring.power import least_difference, subjects_needed
+from harness.scoring.statistics import least_p
+from harness.scoring.two_sources import Estimate, estimate
+
+Scores = NDArray[np.float64]
+# Of more pairs than these the middle one is taken from the pairs of the best systems.
+MOST_PAIRS = 1225
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What a board could show, in the family of its main systems.
+
+    Attributes:
+        n_pairs: of systems, all of which are tested.
+        n_subjects: of the board.
+        level: of the smallest p in Holm's correction: the board's level over the number of pairs.
+        least_p: the smallest p that sign flips over so many subjects can have, times the pairs.
+        only_signs: whether every test is by sign flips.
+        difference: the smallest that is found with 80 % power between two systems whose difference spreads as
+            that of the middle pair does; None where none that the measure can have is.
+        first_two: names of the first two systems.
+        subjects: how many it would take to tell these apart with 80 % power; None where no number would.
+        seeds_limit: whether it is their trainings that would have to be more.
+    """
+
+    n_pairs: int
+    n_subjects: int
+    level: float
+    least_p: float
+    only_signs: bool
+    difference: float | None
+    first_two: tuple[str, str]
+    subjects: int | None
+    seeds_limit: bool
+
+    @property
+    def separates_nothing(self) -> bool:
+        """Whether no difference at all can be told by construction, however large."""
+        return self.difference is None
+
+
+def resolution_of(board: Board, records: Sequence[BoardRecord], level: float) -> Resolution | None:
+    """What a board could show; None for fewer than two systems."""
+    if len(records) < 2 or not board.subjects:
+        return None
+    n, n_subjects = len(records), len(board.subjects)
+    n_pairs = n * (n - 1) // 2
+    each = level / n_pairs
+    most = int(np.sqrt(2 * MOST_PAIRS))
+    tables = [
+        board.over_seeds(one) if one.is_architecture else board.over_seeds(one).mean(axis=0)[None]
+        for one in records[:most]
+    ]
+    found = [
+        estimate(*_comparable(records[i], records[j], tables[i], tables[j]))
+        for i in range(len(tables))
+        for j in range(i + 1, len(tables))
+    ]
+    beyond = [one for one in records if one.is_architecture]
+    only_signs = len(beyond) < 2 or not any(one.seeds for one in beyond)
+    smallest = min(1.0, n_pairs * least_p(n_subjects))
+    difference = None if only_signs and smallest > level else _of_middle(found, each)
+    low, high = board.measures[0].range
+    if difference is not None and difference > high - low:
+        difference = None
+    first = found[0]
+    degrees = sum(len(table) - 1 for table in _comparable(records[0], records[1], tables[0], tables[1]))
+    needed = subjects_needed(first, n_subjects, level=each, seed_degrees=degrees, signs=degrees == 0)
+    return Resolution(
+        n_pairs=n_pairs,
+        n_subjects=n_subjects,
+        level=each,
+        least_p=smallest,
+        only_signs=only_signs,
+        difference=difference,
+        first_two=(records[0].system, records[1].system),
+        subjects=needed,
+        seeds_limit=needed is None and first.of_seeds > first.of_interaction,
+    )
+
+
+def _comparable(one: BoardRecord, other: BoardRecord, table: Scores, others: Scores) -> tuple[Scores, Scores]:
+    """The scores that a test of two systems sees: every training, or the means where weights are compared."""
+    if one.is_architecture and other.is_architecture:
+        return table, others
+    return table.mean(axis=0)[None], others.mean(axis=0)[None]
+
+
+def _of_middle(found: Sequence[Estimate], level: float) -> float | None:
+    """The smallest difference that the pair with the middle standard error would show."""
+    known = sorted((one for one in found if one.degrees > 0), key=lambda one: one.variance)
+    return least_difference(known[len(known) // 2], level=level) if known else None

@@ -1,0 +1,338 @@
+"""Several trainings of one system: one row, what it says, what is compared, and what cannot be one system."""
+
+import csv
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from documents import controls_document
+
+from harness.boards.board import BoardName, load_board
+from harness.boards.cells import board_notes
+from harness.boards.formats import FORMATS, board_text
+from harness.boards.ranking import LEVEL, rank, tie_bars
+from harness.boards.trainings import mean_record
+from harness.page import build_page
+from harness.records.consistency import inconsistencies
+from harness.records.store import read_record
+from harness.scoring.intervals import mean_interval
+from harness.scoring.statistics import sign_flip_test
+from harness.scoring.two_sources import estimate
+
+BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
+N_SUBJECTS = 12
+RECIPE = "a" * 64
+FIXED = {"training": {"seed": None, "recipe_sha256": RECIPE}}
+
+
+def trained(seed, recipe=RECIPE, **more):
+    return {"submission": {"training": {"seed": seed, "recipe_sha256": recipe}, **more}}
+
+
+@pytest.fixture
+def base(rng):
+    return rng.normal(0.05, 0.01, N_SUBJECTS)
+
+
+@pytest.fixture
+def nets(make_record, rng, base):
+    """Two nets of three seeds, a system that draws nothing at random, and one of a single training."""
+
+    def seeds(name, shift, spread):
+        return [
+            make_record(name, base + shift + k * spread + rng.normal(0, 0.002, N_SUBJECTS), **trained(seed))
+            for k, seed in zip((-1, 0, 1), (0, 2, 3), strict=True)
+        ]
+
+    paths = {"alpha": seeds("alpha", 0.01, 0.004), "beta": seeds("beta", 0.008, 0.004)}
+    paths["fixed"] = [make_record("fixed", base - 0.02 + rng.normal(0, 0.002, N_SUBJECTS), submission=FIXED)]
+    paths["single"] = [make_record("single", base - 0.04 + rng.normal(0, 0.002, N_SUBJECTS))]
+    return paths
+
+
+@pytest.fixture
+def board(nets, tmp_path):
+    found = load_board(tmp_path / "results", BOARD)
+    assert found.left_out == ()
+    return found
+
+
+def test_a_record_of_a_seed_has_it_in_its_files_name(nets):
+    assert [path.name for path in nets["alpha"]] == [f"alpha.seed-{seed}.json" for seed in (0, 2, 3)]
+
+
+def test_seeds_are_one_row_with_their_mean(board, nets):
+    ranking = rank(board)
+    assert [row.system for row in ranking.rows] == ["alpha", "beta", "fixed", "single"]
+    row = ranking.rows[0]
+    records = [read_record(path) for path in nets["alpha"]]
+    table = [[one.pearson_r for one in record.subjects.values()] for record in records]
+    assert row.score.value == pytest.approx(np.mean(table))
+    assert list(row.score.subjects.values()) == pytest.approx(np.mean(table, axis=0))
+    assert row.bands == pytest.approx(np.mean([record.bands for record in records], axis=0))
+    assert row.spread == pytest.approx(np.std(np.mean(table, axis=1), ddof=1))
+    assert row.score.ci95 == pytest.approx(estimate(table).interval())
+    assert [one.seed for one in row.seeds] == [0, 2, 3]
+    assert [one.score.value for one in row.seeds] == [record.score for record in records]
+
+
+def test_architectures_are_tested_over_subjects_and_seeds_and_weights_over_subjects(board):
+    ranking = rank(board)
+    names = [row.system for row in ranking.rows]
+    tables = [board.over_seeds(one) for one in ranking.records]
+    raw = np.ones((4, 4))
+    for i in range(4):
+        for j in range(i + 1, 4):
+            both = "single" not in (names[i], names[j])
+            assert ranking.architectures[i, j] == both
+            means = tables[i].mean(axis=0) - tables[j].mean(axis=0)
+            raw[i, j] = estimate(tables[i], tables[j]).p if both else sign_flip_test(means)
+    above = raw[np.triu_indices(4, 1)]
+    assert ranking.p[np.triu_indices(4, 1)].min() == pytest.approx(6 * above.min())
+    assert raw[0, 1] > LEVEL  # seeds differ by more than the two nets do
+    assert ranking.rows[0].ties == ranking.rows[1].ties
+    # Sign flips over the same means tell them apart: that is about these weights.
+    assert sign_flip_test(tables[0].mean(axis=0) - tables[1].mean(axis=0)) < LEVEL
+
+
+def test_a_board_says_what_it_compares(board, make_record, tmp_path):
+    notes = board_notes(rank(board))
+    assert notes[1] == (
+        "Compared as architectures, over subjects and seeds: alpha (3 trainings); beta (3 trainings); fixed"
+        " (draws nothing at random). One training only: single; what is said of it holds for these weights,"
+        " over subjects."
+    )
+    assert notes[0].startswith(
+        "Systems on one bar cannot be told apart, others can (t over subjects and seeds, Satterthwaite's"
+        " degrees of freedom; paired sign-flip test over subjects; Holm, 0.05)."
+    )
+    assert re.search(
+        r"^Over seeds change places: alpha and beta in [1-4] of 9 pairs\.$", "\n".join(notes), re.M
+    )
+    (tmp_path / "results").joinpath(*BOARD, "single.json").unlink()
+    notes = board_notes(rank(load_board(tmp_path / "results", BOARD)))
+    assert notes[1] == "Compared are architectures: over subjects, and over the seeds of their trainings."
+    assert "sign-flip" not in notes[0]
+
+
+def test_one_training_each_is_a_board_of_weights(make_record, base, tmp_path):
+    make_record("one", base)
+    make_record("other", base + 0.01, **trained(4))
+    notes = board_notes(rank(load_board(tmp_path / "results", BOARD)))
+    assert notes[1] == (
+        "One training of each system: this board compares weights, not architectures. What it tells apart,"
+        " other seeds may not."
+    )
+
+
+def test_tables_show_the_spread_and_each_seed_on_request(board, harness, tmp_path):
+    results = tmp_path / "results"
+    code, out, err = harness("rank", "--results", results)
+    assert (code, err) == (0, "")
+    assert out == board_text(rank(board))
+    row = rank(board).rows[0]
+    assert re.search(rf"^1 \(1 to 2\) +┌ +alpha .* ± {row.spread:.4f} \(3\) .* of 3 seeds$", out, re.M)
+    assert "seed  " not in out
+    code, out, _ = harness("rank", "--results", results, "--seeds")
+    assert "Trainings, each by itself (intervals over subjects):" in out
+    assert len(re.findall(r"^(alpha|beta) +[023] +0\.0\d{3} ", out, re.M)) == 6
+    code, _, err = harness("rank", "--results", results, "--seeds", "--format", "csv")
+    assert code == 2
+    assert err.startswith("error: --seeds: with --format csv, expected another format.")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_holds_several_trainings(board, form):
+    text = board_text(rank(board), form)
+    if form == "json":
+        document = json.loads(text)
+        first = document["rows"][0]
+        assert [one["seed"] for one in first["seeds"]] == [0, 2, 3]
+        assert first["trainings"] == 3
+        assert np.mean([one["per_subject"] for one in first["seeds"]], axis=0) == pytest.approx(
+            first["per_subject"]
+        )
+        assert document["pairs"][0]["compares"] == "architectures"
+        assert document["pairs"][-1]["compares"] == "weights"
+        assert document["places_changed"][0]["pairs"] == 9
+        assert document["resolution"]["n_pairs"] == 6
+    elif form == "csv":
+        rows = list(csv.DictReader(io.StringIO(text)))
+        assert [row["trainings"] for row in rows] == ["3", "3", "1", "1"]
+        assert rows[2]["sd_over_seeds"] == ""
+    else:
+        assert ("$\\pm$" if form == "latex" else "±") in text
+
+
+def test_the_page_shows_every_seed(board, tmp_path):
+    build_page(tmp_path / "site", tmp_path / "results", tmp_path)
+    text = (tmp_path / "site/boards/simulated-held-out-subjects-test-mel.html").read_text()
+    assert "<h2>Trainings</h2>" in text
+    assert text.count("<th scope=row>alpha<td>") == 3
+    assert "over seeds" in text
+    assert re.search("<tr><td>1 .1 to 2.<td>┌ *<th scope=row>", text)
+
+
+def test_compare_means_all_trainings_and_a_file_means_one(board, nets, harness, tmp_path):
+    where = ("--results", tmp_path / "results", "--board", BOARD)
+    code, out, _ = harness("compare", "alpha", "beta", *where)
+    assert code == 0
+    assert "architectures, t over subjects and seeds (3 and 3 trainings): p = " in out
+    assert re.search(r"^over seeds the two change places in [1-4] of 9 pairs$", out, re.M)
+    assert "(over 12 subjects and seeds)" in out
+    code, out, _ = harness("compare", nets["alpha"][0], nets["beta"][2])
+    assert code == 0
+    assert "(of these weights: one training of" in out
+    code, out, _ = harness("compare", "alpha", "single", *where)
+    assert re.search(
+        r"paired sign-flip test over subjects: p = \S+ \(of these weights: one training of single\)", out
+    )
+    code, out, _ = harness("compare", "alpha.seed-2", "fixed", *where)
+    assert "(of these weights: one training of alpha)" in out
+    code, out, _ = harness("compare", nets["alpha"][1], *where[:2])
+    assert out.startswith(f"alpha on {BOARD}: rank 1 of 4")
+
+
+def test_seeds_that_differ_in_recipe_or_code_are_not_one_system(make_record, base, nets, tmp_path):
+    odd = make_record("alpha", base, **trained(7, "b" * 64))
+    other = make_record("beta", base, **trained(7, code_sha256="c" * 64))
+    board = load_board(tmp_path / "results", BOARD)
+    assert [str(fault) for fault in board.left_out] == [
+        f"{odd}: another recipe of training than the system's other seeds, expected {'a' * 16}….\n"
+        "  Train and score all seeds in one way, or remove it.",
+        f"{other}: another code than the system's other seeds, expected {'0' * 16}….\n"
+        "  Train and score all seeds in one way, or remove it.",
+    ]
+    assert [len(one.seeds) for one in board.records[:2]] == [3, 3]
+
+
+def test_seeds_of_other_splits_or_data_are_left_out(make_record, base, nets, tmp_path):
+    split = make_record("alpha", base, **trained(7), split={"sha256": "9" * 64})
+    data = make_record("beta", base, **trained(7), corpus={"fingerprint": "8" * 64})
+    board = load_board(tmp_path / "results", BOARD)
+    text = "\n".join(map(str, board.left_out))
+    assert f"{split}: another split file than the board's other records" in text
+    assert f"{data}: another corpus's data (submission)" in text
+    assert [len(one.seeds) for one in board.records[:2]] == [3, 3]
+
+
+def test_what_one_seed_is_flagged_for_the_system_is(make_record, base, tmp_path):
+    for seed, blind in ((0, 0.001), (1, 0.05)):
+        document = controls_document(base, [blind] * N_SUBJECTS)
+        make_record("net", base, **trained(seed), controls=document)
+    (row,) = rank(load_board(tmp_path / "results", BOARD)).rows
+    assert row.is_flagged
+    assert row.controls.blind.value == pytest.approx(0.0255)
+
+
+def test_a_mean_of_one_record_is_that_record_but_for_its_training(nets):
+    record = read_record(nets["alpha"][0])
+    mean = mean_record([record])
+    assert mean.score == pytest.approx(record.score)
+    assert mean.ci95 == mean_interval([one.pearson_r for one in record.subjects.values()])
+    assert mean.submission.training is None
+    assert inconsistencies(mean, "m") == []
+
+
+def test_ablations_stand_beside_their_own_full_net(make_record, base, rng, harness, tmp_path):
+    noise = rng.normal(0, 0.001, (5, N_SUBJECTS))
+    make_record("net", base + noise[0], variant="full")
+    make_record("net", base - 0.02 + noise[1], variant="small", submission={"ablation_of": "full"})
+    make_record("net", base + noise[2], variant="bare", submission={"ablation_of": "full"})
+    make_record("other", base - 0.03 + noise[3])
+    make_record("lone", base - 0.04 + noise[4], variant="bare", submission={"ablation_of": "full"})
+    board = load_board(tmp_path / "results", BOARD)
+    ranking = rank(board)
+    assert [row.system for row in ranking.rows] == ["net (full)", "other", "lone (bare)"]
+    assert [row.system for row in ranking.ablations] == ["net (bare)", "net (small)"]
+    small, bare = ranking.ablations[1].beside, ranking.ablations[0].beside
+    assert (small.full, small.difference) == ("net (full)", pytest.approx(-0.02, abs=0.001))
+    assert small.p == pytest.approx(2 * 2**-11)  # Holm over the two ablations of this net
+    assert bare.p > LEVEL
+    text = board_text(ranking)
+    assert "Ablations, each beside its own full net:" in text
+    assert re.search(r"^net \(small\) .* net \(full\) +-0\.0[12]\d\d .* yes, as weights", text, re.M)
+    whole = rank(board, everything=True)
+    assert len(whole.rows) == 5
+    assert whole.ablations == ()
+    assert harness("rank", "--results", tmp_path / "results", "--all")[1] == board_text(whole)
+    document = json.loads(board_text(ranking, "json"))
+    assert [one["beside"]["full"] for one in document["ablations"]] == ["net (full)"] * 2
+    build_page(tmp_path / "site", tmp_path / "results", tmp_path)
+    page = (tmp_path / "site/boards/simulated-held-out-subjects-test-mel.html").read_text()
+    assert "<h2>Ablations</h2>" in page
+
+
+def test_a_board_names_its_resolution(make_record, base, rng, tmp_path):
+    for name, shift in (("one", 0.0), ("two", -0.001), ("three", -0.02)):
+        make_record(name, base + shift + rng.normal(0, 0.003, N_SUBJECTS))
+    ranking = rank(load_board(tmp_path / "results", BOARD))
+    found = ranking.resolution
+    assert (found.n_pairs, found.level) == (3, pytest.approx(0.05 / 3))
+    assert 0.002 < found.difference < 0.01
+    assert re.search(
+        r"^Resolution: with 12 subjects and 3 pairs of systems, a difference of 0\.00\d\d is found with 80 % power\."
+        r" To tell the first two apart, one and two, takes [\d,]+ subjects\.$",
+        "\n".join(board_notes(ranking)),
+        re.M,
+    )
+
+
+@pytest.mark.parametrize(("n_subjects", "n_systems"), [(2, 2), (3, 2), (8, 5)])
+def test_a_board_that_can_separate_nothing_says_so(make_record, rng, tmp_path, n_subjects, n_systems):
+    for k in range(n_systems):
+        make_record(f"s{k}", 0.1 + 0.1 * k + rng.normal(0, 0.001, n_subjects))
+    ranking = rank(load_board(tmp_path / "results", BOARD))
+    assert ranking.resolution.separates_nothing
+    assert ranking.resolution.difference is None
+    assert "cannot separate anything here" in board_text(ranking)
+    assert "smallest" not in board_text(ranking)
+
+
+def test_two_subjects_separate_nothing_with_several_trainings_either(make_record, tmp_path):
+    for name, shift in (("one", 0.0), ("two", 0.02), ("three", 0.04), ("four", 0.06)):
+        for seed in (0, 1):
+            make_record(name, [0.1 + shift + 0.01 * seed, 0.3 - shift], **trained(seed))
+    ranking = rank(load_board(tmp_path / "results", BOARD))
+    assert not ranking.resolution.only_signs
+    assert ranking.resolution.separates_nothing
+    assert (
+        "2 subjects cannot separate anything here: with 6 pairs of systems no difference that a score can have is"
+        " found."
+    ) in board_notes(ranking)
+
+
+def test_one_system_of_several_trainings_leaves_a_board_of_weights(make_record, tmp_path):
+    for seed in (0, 1):
+        make_record("one", [0.1 + 0.01 * seed, 0.3], **trained(seed))
+    make_record("two", [0.2, 0.2])
+    notes = board_notes(rank(load_board(tmp_path / "results", BOARD)))
+    assert "Several trainings: one (2 trainings). One training of each other system" in notes[1]
+    assert (
+        "2 subjects cannot separate anything here: with 1 pair of systems Holm's p is never below 0.5, whatever"
+        " the difference."
+    ) in notes
+
+
+def test_bars_join_exactly_those_that_cannot_be_told_apart():
+    rng = np.random.default_rng(0)
+    for n_systems, share in ((1, 0.5), (6, 0.2), (9, 0.5), (15, 0.8)):
+        upper = np.triu(rng.random((n_systems, n_systems)) < share, 1)
+        tied = upper | upper.T | np.eye(n_systems, dtype=bool)
+        bars = tie_bars(tied)
+        assert len({len(bar) for bar in bars}) == 1
+        joined = np.eye(n_systems, dtype=bool)
+        for column in zip(*bars, strict=True):
+            group = []
+            for place, mark in enumerate(column):
+                if mark == "┌":
+                    group = []
+                if mark in "┌├└":
+                    group.append(place)
+                if mark == "└":
+                    joined[np.ix_(group, group)] = True
+        assert np.array_equal(joined, tied)
+    assert tie_bars(np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], bool)) == ["┌·", "└┌", "·└"]
+    assert tie_bars(np.array([[1, 0, 1], [0, 1, 0], [1, 0, 1]], bool)) == ["┌", "╎", "└"]
