@@ -442,6 +442,7 @@ def test_a_split_is_looked_for_by_name_among_the_shipped_and_then_in_folders(sma
     )
     for name, words, remedy in (
         ("min", "no such split", "Did you mean 'mine'?"),
+        ("x.mine", "no such split", "Did you mean 'mine'?"),
         (f"{tmp_path}/min.json", "no such file", "Did you mean 'mine'?"),
         (f"{tmp_path}/qqqq.json", "no such file", None),
     ):
