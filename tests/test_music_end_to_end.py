@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from conftest import REPOSITORY
+from nets import MUSIC_NETS
 from own_corpus import SUBJECTS, make_own_corpus, write_split
 from safetensors.numpy import load_file
 
@@ -70,7 +71,7 @@ def scored(folder, corpus, split, feature="envelope"):
     return evaluate(load_submission(folder), task, Run(surrogates=0))
 
 
-@pytest.mark.parametrize("name", ["submissions/eeg2mel", "submissions/music-transformer"])
+@pytest.mark.parametrize("name", MUSIC_NETS)
 def test_a_net_is_trained_and_scored_by_every_measure(copied, corpus, split, name):
     folder, where = copied(name), split()
     made = trained(folder, corpus, where, "pitch", epochs=1)

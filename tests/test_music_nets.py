@@ -6,19 +6,12 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
+from nets import MUSIC_NETS, n_parameters, relative, without_gradient
 from nets import applied as _applied_scaled
-from nets import n_parameters, relative, without_gradient
 
 from harness.submission.manifest import load_submission
 
 SPECTRA = ("periodogram", "welch", "welch-62", "log-periodogram")
-# Folder -> parameters that are trained, running statistics, sizes of a tiny net.
-PACKAGES = {
-    "submissions/eeg2mel": (9_831_784, 1_264, {"filters": (2, 2, 3), "dense": (6, 5)}),
-    "submissions/music-rcnn": (2_231_200, 192, {"filters": (2, 3), "n_hidden": 4}),
-    "submissions/music-encoder-decoder": (2_888_608, 192, {"filters": (2, 3), "n_hidden": 4}),
-    "submissions/music-transformer": (975_360, 0, {"d_model": 8, "n_layers": 2, "n_heads": 2, "d_feed": 12}),
-}
 MUSIC = {
     "feature": "music-mel-db",
     "n_bands": 128,
@@ -32,11 +25,11 @@ MUSIC = {
 LAB = {**MUSIC, "n_bands": 7, "n_frames": 10, "n_channels": 32, "segment_samples": 200, "sample_rate_hz": 100}
 
 
-@pytest.fixture(params=PACKAGES, ids=lambda folder: folder.partition("/")[2])
+@pytest.fixture(params=MUSIC_NETS, ids=lambda folder: folder.partition("/")[2])
 def case(request, package):
     """The modules of a package, its numbers, and how to build its tiny net."""
     modules = package(request.param)
-    trained, running, tiny = PACKAGES[request.param]
+    trained, running, tiny = MUSIC_NETS[request.param]
 
     def build(setup):
         torch.manual_seed(1)

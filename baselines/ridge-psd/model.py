@@ -8,8 +8,8 @@ Release: none.
 Licence: this code is ours, MIT.
 Our deviations: all of it is ours. A feature is the spectrum from 1 to 45 Hz (the cleaned EEG holds nothing
 above) of the mean over five neighbouring electrodes: 1,125 numbers for 125 electrodes. What is solved for is
-not every number of the spectrogram but its first 40 principal components over the training part, which keeps
-the weights small and changes nothing else: a ridge solution is the same on each component.
+not every number of the spectrogram but its first 16 principal components over the training part, which keeps
+the weights small; on each component the ridge solution is what it would be, the others stay at their mean.
 
 Conventions: EEG (n_segments, n_times, n_channels), features (n_segments, n_features) float64.
 """
@@ -25,7 +25,7 @@ Array = NDArray[np.floating]
 
 LOWEST_HZ, HIGHEST_HZ = 1.0, 45.0
 NEIGHBOURS = 5
-COMPONENTS = 40
+COMPONENTS = 16
 
 
 def features(eeg: Array, kind: str, sample_rate_hz: float) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from harness.execution import exchange
 from harness.execution.child import (
     GRACE_SECONDS,
     MAX_OUTPUT_LINES,
+    WORKER,
     Child,
     Place,
     other_group,
@@ -26,7 +27,7 @@ from harness.execution.child import (
 )
 from harness.execution.code import code_files, copy_code, copy_file
 from harness.execution.folder import run_folder
-from harness.execution.isolation import NONE, PACKAGE
+from harness.execution.isolation import BUBBLEWRAP, NONE, PACKAGE, check_open
 from harness.execution.order import shuffled_batches
 from harness.execution.spec import PredictorSpec, Run, SegmentInput
 from harness.predictor import Array, OutputFault, check_prediction
@@ -322,6 +323,8 @@ def prepared_place(spec: PredictorSpec, limits: Run, means: str) -> Iterator[Pla
         SubmissionError: the submission holds what cannot be copied, or changed since it was looked at.
     """
     gid = None if means == NONE else other_group()
+    if gid is not None and means == BUBBLEWRAP:
+        check_open([WORKER, Path(np.__file__)])
     with run_folder() as (folder, lock):
         files = code_files(spec.folder, spec.listed)
         hashes = copy_code(files, folder / "code")

@@ -17,8 +17,10 @@ import functools
 import os
 import platform
 import re
+import shlex
 import shutil
 import site
+import stat
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -330,6 +332,42 @@ def _named_package_folders() -> list[Path]:
     """
     folders = [Path(folder) for folder in sys.path if Path(folder).name in ("site-packages", "dist-packages")]
     return [folder for folder in folders if folder.is_absolute()]
+
+
+def check_open(needed: Iterable[Path]) -> None:
+    """Refuse an installation that only its owner can read, where the predictor runs as somebody else.
+
+    Inside bubblewrap folders on the way to what is shown are open; what is shown, and all below, is as closed
+    as it is outside.
+
+    Args:
+        needed: files that every worker reads.
+
+    Raises:
+        PredictorError: one of them is closed to other users (all at once).
+    """
+    faults = []
+    for path in needed:
+        shown = [folder for folder in readable_paths() if path.is_relative_to(folder)]
+        steps = [path, *path.parents]
+        on_the_way = steps[: steps.index(shown[0]) + 1] if shown else []
+        closed = [step for step in on_the_way if not _is_open(step)]
+        if closed:
+            faults.append(
+                Fault(
+                    f"{closed[-1]}",
+                    "closed to other users than its owner, and a predictor that root starts is one",
+                    "an installation that everybody can read",
+                    f"chmod -R o+rX {shlex.quote(str(closed[-1]))}",
+                )
+            )
+    raise_all(PredictorError, list(dict.fromkeys(faults)))
+
+
+def _is_open(path: Path) -> bool:
+    mode = path.stat().st_mode
+    wanted = stat.S_IROTH | (stat.S_IXOTH if stat.S_ISDIR(mode) else 0)
+    return mode & wanted == wanted
 
 
 def _links(path: Path) -> list[Path]:

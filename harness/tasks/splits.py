@@ -21,6 +21,7 @@ from harness.errors import Fault, SplitError, UsageError, did_you_mean, raise_al
 from harness.files import read_regular
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
+from harness.scoring.context import RECONSTRUCTIONS
 from harness.scoring.measures import DEFAULT, measure
 from harness.shipped import shipped_folder
 
@@ -173,8 +174,16 @@ def load_split(name_or_path: str | Path, folders: Sequence[Path] = ()) -> Split:
     raise_all(SplitError, schema_faults(document, "split", str(path)))
     raise_all(SplitError, _subject_faults(document, str(path)))
     raise_all(SplitError, [*_time_faults(document, str(path)), *_block_faults(document, str(path))])
-    for name in document.get("measures", ()):
-        measure(name, f"{path}: measures")
+    measures = [measure(name, f"{path}: measures") for name in document.get("measures", ())]
+    if measures and RECONSTRUCTIONS in measures[0].needs:
+        raise SplitError(
+            Fault(
+                f"{path}: measures",
+                f"{measures[0].name} first, which needs a system's answers on the training part",
+                "first a measure that predictions alone can be ranked by",
+                "Put another measure before it.",
+            )
+        )
     if document["name"] != path.stem:
         raise SplitError(Fault(f"{path}: name", repr(document["name"]), f"{path.stem!r}, the file's name"))
     _check_own_name(path, data)

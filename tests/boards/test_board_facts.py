@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from documents import controls_document
+from documents import controls_document, with_measures
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -25,7 +25,7 @@ from harness.boards.board import (
 from harness.boards.ranking import LEVEL, rank, tie_letters
 from harness.boards.row import row_of
 from harness.errors import HarnessError
-from harness.records.record import Member, Overlap, record_bytes
+from harness.records.record import Member, Overlap, plain, record_bytes
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.scoring.statistics import RankInterval, effect_sizes, holm, ranks_by_tests, sign_flip_test
 
@@ -336,9 +336,21 @@ def test_a_row_is_what_its_record_says(records):
     assert (row.seed, row.scorer_version, row.environment) == (0, record.scorer_version, {"harness": "0"})
     assert row.hashes == {"record": one.sha256, "code": "0" * 64, "split": "1" * 64, "data": "2" * 64}
     assert (row.isolation, row.fresh, row.is_flagged) == (one.record.isolation, False, False)
+    assert row.weights_notes == ()
     bare = row_of(changed(one, overlap=UNSET))
     assert (bare.rank, bare.ties, bare.overlap, bare.training) == (None, "", None, None)
     assert row.training == record.training == "declared"
+
+
+def test_a_row_has_the_further_measures_in_their_order(records):
+    names = ["cosine", "pearson_r", "cosine_centred"]
+    document = with_measures(
+        plain(records["alpha"].record), names, cosine=[0.1, 0.2, 0.3], cosine_centred=[0.3, 0.4, 0.5]
+    )
+    one = BoardRecord.of(records["alpha"].path, json.dumps(document).encode())
+    row = row_of(one)
+    assert row.score.measure.name == "cosine"
+    assert [measured.measure.name for measured in row.further] == ["pearson_r", "cosine_centred"]
 
 
 def test_a_row_has_every_hash_that_there_is(records):

@@ -309,3 +309,28 @@ def test_landlock_is_asked_for_its_version_where_there_is_linux(monkeypatch):
     monkeypatch.setattr(landlock.platform, "system", lambda: "Darwin")
     monkeypatch.setattr(landlock.ctypes, "CDLL", None)
     assert landlock.version() == 0
+
+
+def test_an_installation_that_only_its_owner_can_read_is_refused_with_what_opens_it(tmp_path, monkeypatch):
+    package = tmp_path / "environment" / "lib" / "harness"
+    package.mkdir(parents=True)
+    worker, numpy = package / "worker.py", package / "numpy.py"
+    for file in (worker, numpy):
+        file.touch()
+    for path in (tmp_path / "environment", package.parent, package, worker, numpy):
+        path.chmod(0o755)
+    tmp_path.chmod(0o700)  # on the way, which bubblewrap opens
+    monkeypatch.setattr(isolation, "readable_paths", lambda: (tmp_path / "environment",))
+    isolation.check_open([worker, numpy])
+    worker.chmod(0o600)
+    with pytest.raises(PredictorError) as caught:
+        isolation.check_open([worker, numpy])
+    expected = "closed to other users than its owner, and a predictor that root starts is one"
+    assert str(caught.value) == (
+        f"{worker}: {expected}, expected an installation that everybody can read.\n  chmod -R o+rX {worker}"
+    )
+    package.parent.chmod(0o700)
+    with pytest.raises(PredictorError) as caught:
+        isolation.check_open([worker, numpy])
+    (fault,) = caught.value.faults  # both are behind one folder
+    assert fault.where == str(package.parent)

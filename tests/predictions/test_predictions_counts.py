@@ -441,3 +441,9 @@ def test_files_that_are_not_asked_or_there_twice_are_told_and_counted(tmp_path):
         f"{name}.json: twice in the zip, expected one file a subject." for name in subjects[:20]
     ]
     assert found[41:] == [f"{path}: and 2 more repeated files."]
+
+
+def test_files_that_are_missing_are_told_and_counted(tmp_path):
+    found = lines(tmp_path, Expected({f"P{i:02d}": ["a"] for i in range(23)}, 3, 2, "mel"))
+    assert found[0] == "P00.json: not in the folder, expected one file for each of 23 subjects."
+    assert found[20:] == [f"{tmp_path}: and 3 more missing files."]

@@ -138,8 +138,17 @@ def _parts(**subjects):
         (
             {"measures": ["cosine", "pearsonr"]},
             [
-                "{}: measures: 'pearsonr', expected one of cosine, cosine_centred, cosine_gain, pearson_r, song_accuracy, song_accuracy_reconstructed.\n"
+                "{}: measures: 'pearsonr', expected one of cosine, cosine_centred, cosine_gain, pearson_r,"
+                " song_accuracy, song_accuracy_reconstructed.\n"
                 "  Did you mean 'pearson_r'?"
+            ],
+        ),
+        (
+            {"measures": ["song_accuracy_reconstructed", "cosine"]},
+            [
+                "{}: measures: song_accuracy_reconstructed first, which needs a system's answers on the training"
+                " part, expected first a measure that predictions alone can be ranked by.\n"
+                "  Put another measure before it."
             ],
         ),
         (
@@ -169,6 +178,7 @@ def _parts(**subjects):
         "type",
         "words",
         "measures",
+        "answers rank",
         "broken samples",
         "too much",
         "order",
@@ -363,7 +373,8 @@ def test_a_corpuss_measure_is_used_where_the_split_names_none(small_split):
     with pytest.raises(SplitError) as caught:
         with_usual_measures(_loaded(small_split, measures=None), replace(declaration, measure="cosin"))
     assert str(caught.value) == (
-        "corpus sparrkulee: measure: 'cosin', expected one of cosine, cosine_centred, pearson_r.\n"
+        "corpus sparrkulee: measure: 'cosin', expected one of cosine, cosine_centred, cosine_gain,"
+        " pearson_r, song_accuracy, song_accuracy_reconstructed.\n"
         "  Did you mean 'cosine'?"
     )
 
@@ -425,9 +436,13 @@ def test_a_split_is_looked_for_by_name_among_the_shipped_and_then_in_folders(sma
     assert find_split("dtu", folders) == SPLIT_FOLDER / "dtu.json"
     assert find_split(small_split) == small_split
     assert load_split("mine", folders).folder == folders[0]
-    shipped = "challenge-2024, dtu, held-out-subjects, known-subjects"
+    shipped = (
+        "challenge-2024, dtu, held-out-subjects, known-subjects, music-blocks, music-listeners,"
+        " music-listeners-blocks, music-random, music-songs"
+    )
     for name, words, remedy in (
         ("min", "no such split", "Did you mean 'mine'?"),
+        ("x.mine", "no such split", "Did you mean 'mine'?"),
         (f"{tmp_path}/min.json", "no such file", "Did you mean 'mine'?"),
         (f"{tmp_path}/qqqq.json", "no such file", None),
     ):
