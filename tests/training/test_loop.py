@@ -456,7 +456,7 @@ def test_data_that_are_not_finite_stop_the_training(tiny, train, monkeypatch):
         return values
 
     monkeypatch.setattr(Series, "read", broken)
-    with pytest.raises(CorpusError, match="numbers that are not finite"):
+    with pytest.raises(CorpusError, match="1 number that is not finite"):
         train(tiny())
 
 
