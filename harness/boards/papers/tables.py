@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.boards.board import Board, BoardName, BoardRecord, load_board
-from harness.boards.cells import span, without_eeg
+from harness.boards.cells import without_eeg
 from harness.boards.formats import STYLES
 from harness.boards.row import row_of
 from harness.conventions import DEFAULT_VARIANT, SIMULATED_WORDS
@@ -132,6 +132,8 @@ def fill(table: Mapping[str, Any], boards: Mapping[str, Board]) -> list[Cell]:
         note = row.get("note", "")
         if measured is None and not note:
             note = "no record" if "system" in row else "no system here"
+        elif measured is None and "by" in table:
+            note = f"{note}; no record"
         cells.append(
             Cell(
                 label=row["label"],
@@ -239,8 +241,9 @@ def _table_text(filled: PaperTable, form: str) -> str:
     header = ["", f"reported ({table['measure'].replace('pearson_r', 'Pearson r')})"]
     header += ["over baseline"] if percents else []
     measured = "board" in table
+    blind = by in (None, "cosine")  # the blind control is told by the measure that ranks the boards
     if measured:
-        header += [_measured_on(filled), "95 % interval", "without the EEG"]
+        header += [_measured_on(filled), "95 % interval", *(["without the EEG"] if blind else [])]
         header += ["over baseline"] if percents else []
         header += [] if filled.simulated else ["measured - reported"]
         header += [measure(name).title for name in others]
@@ -250,11 +253,10 @@ def _table_text(filled: PaperTable, form: str) -> str:
         row += [_percent_text(cell.reported_percent)] if percents else []
         if measured:
             value = _times(_score(cell.measured, by), factor)
-            row += [
-                _number(value, decimals),
-                span(_interval(cell.measured, by, factor)),
-                without_eeg(row_of(cell.measured)) if cell.measured else "",
-            ]
+            ends = _interval(cell.measured, by, factor)
+            row += [_number(value, decimals), " to ".join(_number(end, decimals) for end in ends or ())]
+            if blind:
+                row.append(without_eeg(row_of(cell.measured)) if cell.measured else "")
             row += [_percent_text(cell.measured_percent)] if percents else []
             if not filled.simulated:
                 row.append(_difference(value, cell.reported))
