@@ -268,4 +268,5 @@ def _mismatched(parts: list[SubjectChance]) -> Band | None:
 def _band(scores: NDArray[np.float64]) -> Band:
     low, high = np.quantile(scores, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     low, mean, high = (round(float(value), DIGITS) for value in (low, scores.mean(), high))
-    return Band(low, mean, high, len(scores))
+    # Where all scores are equal, their mean may be rounded to the other side.
+    return Band(low, min(max(mean, low), high), high, len(scores))
