@@ -1,5 +1,6 @@
 # make install   create .venv with the command `harness` and everything the tests need
 # make score     score CAT-WaveNet on the simulated corpus (made on first use), and show its board
+# make music     score EEG2Mel's CNN and a ridge on simulated music (made on first use), and show their board
 # make check     format, lint, types, tests: the line that CI runs
 # make docs      fill in what README.md and docs/ quote from the committed records and figures
 # make fuzz      every reader on thousands of broken files (docs/faults.md)
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: install score check format docs fuzz kill-test mutants bench clean
+.PHONY: install score music check format docs fuzz kill-test mutants bench clean
 
 install: $(STAMP)
 
@@ -31,6 +32,13 @@ score: install
 	HARNESS_DATA= $(BIN)/harness score submissions/catwavenet
 	@echo
 	$(BIN)/harness rank --board simulated/held-out-subjects/test/mel
+
+MUSIC := --split music-listeners-blocks --feature music-mel-db
+music: install
+	HARNESS_DATA= $(BIN)/harness score baselines/ridge-psd $(MUSIC)
+	HARNESS_DATA= $(BIN)/harness score submissions/eeg2mel $(MUSIC)
+	@echo
+	$(BIN)/harness rank --board simulated-nmed-t/music-listeners-blocks/test/music-mel-db
 
 check: install
 	$(BIN)/ruff format --check .

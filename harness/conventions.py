@@ -20,9 +20,11 @@ UNKNOWN_SUBJECT: Final = "unknown"
 HASH_DIGITS: Final = 12
 # The variant of a submission whose manifest names none.
 DEFAULT_VARIANT: Final = "default"
-# The file in the root of every simulated corpus, and the start of every simulated stimulus's name.
+# The file in the root of a simulated corpus of speech, and the start of every simulated stimulus's name.
 SIMULATED_MARKER: Final = "simulated.json"
 SIMULATED_PREFIX: Final = "simulated"
+# The file in the root of simulated music, whose other files have the dataset's own names.
+MUSIC_MARKER: Final = "SIMULATED.json"
 # What every output on simulated data says of it.
 SIMULATED_WORDS: Final = "simulated data (no real EEG)"
 

@@ -143,6 +143,14 @@ PACKAGES = (
     ),
 )
 
+# Packages of music: folder -> parameters that are trained, running statistics, sizes of a tiny net.
+MUSIC_NETS = {
+    "submissions/eeg2mel": (9_831_784, 1_264, {"filters": (2, 2, 3), "dense": (6, 5)}),
+    "submissions/music-rcnn": (2_231_200, 192, {"filters": (2, 3), "n_hidden": 4}),
+    "submissions/music-encoder-decoder": (2_888_608, 192, {"filters": (2, 3), "n_hidden": 4}),
+    "submissions/music-transformer": (975_360, 0, {"d_model": 8, "n_layers": 2, "n_heads": 2, "d_feed": 12}),
+}
+
 
 def build(system, package, setup, **sizes):
     """A variant's tiny net in eval mode, for the setup and three subjects."""

@@ -10,10 +10,10 @@ LAMBDAS = 10.0 ** np.arange(2.0, 10.25, 0.5)
 
 
 def train(data, setup, progress):
-    """Solve the ridge for each lambda and keep the one with the best mean r on the validation part.
+    """Solve the ridge for each lambda and keep the one with the best score on the validation part.
 
     Returns:
-        {"weights": (n_lags, n_channels, n_bands) float32}, and a report with the mean r of every lambda.
+        {"weights": (n_lags, n_channels, n_bands) float32}, and a report with the score of every lambda.
 
     Raises:
         ShapeError: a feature without one frame for each EEG sample.
@@ -29,12 +29,14 @@ def train(data, setup, progress):
     for done, ridge_lambda in enumerate(LAMBDAS, start=1):
         weights = ridge.solve(ridge_lambda).astype(np.float32)
         scores.append(data.validate(lambda eeg, _, w=weights: apply(w, zscore(eeg))))
-        progress(recordings + done, total, f"lambda {ridge_lambda:.0e}: r {scores[-1]:.4f}")
-    best = int(np.argmax(scores))
+        progress(
+            recordings + done, total, f"lambda {ridge_lambda:.0e}: {data.measure.short} {scores[-1]:.4f}"
+        )
+    best = int(np.argmax(data.measure.sign * np.array(scores)))
     report = {
         "lambda": float(LAMBDAS[best]),
-        "validation_pearson_r": scores[best],
-        "validation_pearson_r_by_lambda": {
+        f"validation_{data.measure.name}": scores[best],
+        f"validation_{data.measure.name}_by_lambda": {
             f"{value:.3e}": score for value, score in zip(LAMBDAS, scores, strict=True)
         },
         "lag_seconds": LAG_SECONDS,

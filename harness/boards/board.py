@@ -22,6 +22,7 @@ from harness.errors import Fault, RecordError, UsageError, counted, did_you_mean
 from harness.records.consistency import inconsistencies
 from harness.records.record import Record, parse_record, record_bytes
 from harness.records.store import read_bytes, record_path
+from harness.records.without_brain import WithoutBrain
 from harness.scoring.measures import DEFAULT, Measure, measure
 from harness.scoring.score import SCORER_VERSION
 from harness.scoring.statistics import STATISTICS_VERSION
@@ -152,6 +153,18 @@ class Board:
     def simulated(self) -> bool:
         """Whether the records are of simulated data."""
         return any(one.record.simulated for one in self.records or self.partial)
+
+    @property
+    def flag(self) -> str:
+        """What a reader of its split's scores must know; empty where nothing is wrong."""
+        return next(
+            (one.record.split.flag for one in self.records or self.partial if one.record.split.flag), ""
+        )
+
+    @property
+    def without_brain(self) -> Mapping[str, WithoutBrain]:
+        """What predictions score that no EEG went into, one for all systems; empty where unknown."""
+        return next((one.record.without_brain for one in self.records if one.record.without_brain), {})
 
     @property
     def held_back(self) -> bool:

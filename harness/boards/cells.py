@@ -14,11 +14,13 @@ from harness.conventions import HASH_DIGITS, SIMULATED_WORDS, labels_words
 from harness.corpus.declaration import declared
 from harness.errors import Fault, counted, on_one_line
 from harness.records.record import COMMON, TAMPERED, Measured
+from harness.records.without_brain import TITLES
 from harness.scoring.intervals import interval_words
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.statistics import STATISTICS_VERSION
 
 NOT_MEASURED = "not measured"
+CONSTANT = "constant's cosine"  # the column of what the training part's mean scores
 # Of more systems than these a note says how many, not which.
 MOST_NAMED = 8
 _NOT_ISOLATED = {"none": " (not isolated)", "unknown": " (isolation not known)"}
@@ -34,7 +36,8 @@ def board_title(board: Board) -> str:
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
     if board.by_unseen:
         by = f"{by or ', ranked'} on unseen stimuli"
-    return f"{corpus}, split {name.split}, part {name.part}, feature {name.feature}{by}: {sizes}"
+    flag = f" ({board.flag})" if board.flag else ""
+    return f"{corpus}, split {name.split}{flag}, part {name.part}, feature {name.feature}{by}: {sizes}"
 
 
 def ranked_words(by: Measure) -> str:
@@ -71,6 +74,7 @@ def board_notes(ranking: Ranking, *, bars: bool = True) -> list[str]:
             "Without the EEG: what the system scores on surrogates of the same segments, EEG from which what"
             " was heard is taken out."
         )
+    notes += without_brain_notes(ranking.board)
     if any(row.overlap for row in ranking.rows):
         notes.append(
             "Unseen stimuli: by the records of training, verified where this machine trained the weights and"
@@ -84,6 +88,12 @@ def board_notes(ranking: Ranking, *, bars: bool = True) -> list[str]:
         f"Not ranked, scored on {counted(len(row.score.subjects), 'subject')} only: {row.system}"
         f" {row.score.value:.4f}."
         for row in ranking.partial
+        if not row.stimuli_missing
+    ]
+    notes += [
+        f"Not ranked, scored without {', '.join(row.stimuli_missing)}: {row.system} {row.score.value:.4f}."
+        for row in ranking.partial
+        if row.stimuli_missing
     ]
     noted: dict[str, list[str]] = {}
     for row in ranking.rows:
@@ -94,6 +104,20 @@ def board_notes(ranking: Ranking, *, bars: bool = True) -> list[str]:
     if left_out:
         notes.append(f"Left out, since it does not hold together: {', '.join(left_out)}.")
     return notes
+
+
+def without_brain_notes(board: Board) -> list[str]:
+    """What predictions score that no EEG went into, by each of the split's measures, in one note."""
+    rows = board.without_brain
+    if not rows:
+        return []
+    said = []
+    for name, one in rows.items():
+        values = [
+            f"{by.short} {one.measures[by.name]:.4f}" for by in board.measures if by.name in one.measures
+        ]
+        said.append(f"{TITLES[name]}: {', '.join(values)}")
+    return [f"Without any brain: {'; '.join(said)}."]
 
 
 def left_out_files(board: Board) -> dict[str, list[Fault]]:
@@ -191,7 +215,7 @@ def row_cells(row: Row, *, bands: bool = False, stimuli: bool = False, bars: boo
         **_over_seeds(row),
         "chance": chance_cell(score),
         "without the EEG": without_eeg(row),
-        **{one.measure.heading: f"{one.value:.4f}" for one in row.further},
+        **_further(row),
         "unseen stimuli": _unseen(row),
         **(_by_stimuli(row) if stimuli else {}),
         "date": row.finished[:10],
@@ -267,12 +291,13 @@ def row_values(board: BoardName, row: Row) -> dict[str, Any]:
         "variant": row.variant,
         "version": row.version,
         "kind": row.kind,
-        **_measured_values(row.score),
+        **_measured_values(row.score.measure, row.score),
         **{
-            key if key == one.measure.name else f"{one.measure.name}_{key}": value
-            for one in row.further
-            for key, value in _measured_values(one).items()
+            key if key == by.name else f"{by.name}_{key}": value
+            for by in row.measures
+            for key, value in _measured_values(by, row.by(by.name)).items()
         },
+        **({} if row.constant_cosine is None else {"constant_cosine": row.constant_cosine}),
         "trainings": len(row.seeds) or 1,
         "sd_over_seeds": row.spread,
         **_control_values(row),
@@ -314,10 +339,24 @@ def without_eeg(row: Row) -> str:
     return f"{value} ({', '.join(row.controls.flags)})" if row.controls.flags else value
 
 
-def _measured_values(one: Measured) -> dict[str, float | None]:
+def _further(row: Row) -> dict[str, str]:
+    """The further measures, and beside the cosine what a constant scores."""
+    constant = {} if row.constant_cosine is None else {CONSTANT: f"{row.constant_cosine:.4f}"}
+    cells = dict(constant) if row.score.measure.name == "cosine" else {}
+    for by in row.measures:
+        own = row.by(by.name)
+        cells[by.heading] = f"{own.value:.4f}" if own else NOT_MEASURED
+        if by.name == "cosine":
+            cells |= constant
+    return cells
+
+
+def _measured_values(by: Measure, one: Measured | None) -> dict[str, float | None]:
+    if one is None:
+        return dict.fromkeys((by.name, "ci95_low", "ci95_high", "chance_low", "chance_high"))
     ci95, chance = one.ci95 or (None, None), one.chance or (None, None)
     return {
-        one.measure.name: one.value,
+        by.name: one.value,
         "ci95_low": ci95[0],
         "ci95_high": ci95[1],
         "chance_low": chance[0],

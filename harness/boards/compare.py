@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.boards.board import Board, BoardName, BoardRecord, board_names, strangers
-from harness.boards.cells import chance_cell, over_seeds, ranked_words, without_eeg
+from harness.boards.cells import NOT_MEASURED, chance_cell, over_seeds, ranked_words, without_eeg
 from harness.boards.ranking import LEVEL, rank
 from harness.boards.row import row_of
 from harness.boards.trainings import pooled
@@ -59,7 +59,7 @@ class Comparison:
         first: one record.
         second: the other.
         ranked: differences by the measure that ranks; those below are of these.
-        further: differences by the split's further measures.
+        further: differences by the split's further measures that both have.
         p: of the test that the mean is not 0: over subjects and seeds where both are architectures, else by
             sign flips over subjects.
         of_architectures: whether it is the first; else weights are compared.
@@ -126,7 +126,11 @@ def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
             )
         )
     both = first.is_architecture and second.is_architecture and bool(first.seeds or second.seeds)
-    ranked, *further = (_differences(first, second, name, both=both) for name in first.record.measure_names)
+    ranked, *further = (
+        _differences(first, second, name, both=both)
+        for name in first.record.measure_names
+        if first.record.has(name) and second.record.has(name)
+    )
     values = list(ranked.subjects.values())
     tables = [_over_seeds(one, ranked.measure.name) for one in (first, second)]
     found = estimate(*tables) if both else estimate(values)
@@ -348,7 +352,7 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
                 "" if comparison.detectable is None else f"{comparison.detectable:.4f}",
                 without_eeg(row_of(other)),
                 chance_cell(other.record.ranked),
-                *(f"{further.mean:+.4f}" for further in comparison.further),
+                *_further_cells(comparison, board.measures[1:]),
             ]
         )
     headers = [
@@ -371,6 +375,12 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
     if least_p(n_subjects) > LEVEL:
         title += f"\n{_too_few(n_subjects)}: nothing can be separated here at {LEVEL:g}"
     return f"{title}\n\n{tabulate(rows, headers, disable_numparse=True)}"
+
+
+def _further_cells(comparison: Comparison, measures: Sequence[Measure]) -> list[str]:
+    """The differences by a board's further measures; where one of the two was not measured it says so."""
+    known = {one.measure.name: f"{one.mean:+.4f}" for one in comparison.further}
+    return [known.get(by.name, NOT_MEASURED) for by in measures]
 
 
 def _test_words(comparison: Comparison, names: list[str]) -> list[str]:

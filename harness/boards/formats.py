@@ -230,6 +230,12 @@ def _json(ranking: Ranking, rows: list[Row]) -> str:
         "board": {what: on_one_line(value) for what, value in board.name._asdict().items()},
         "simulated": board.simulated,
         **({"measures": [one.name for one in board.measures]} if board.names_measures else {}),
+        **({"flag": board.flag} if board.flag else {}),
+        **(
+            {"without_brain": {name: dict(one.measures) for name, one in board.without_brain.items()}}
+            if board.without_brain
+            else {}
+        ),
         "subjects": list(board.subjects),
         "level": LEVEL,
         "rows": [

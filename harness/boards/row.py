@@ -10,6 +10,7 @@ from harness.records.controls import Controls
 from harness.records.record import Measured, Member, Overlap
 from harness.records.stimuli import SeenAndUnseen
 from harness.records.text import flag_lines
+from harness.scoring.measures import Measure, measure
 from harness.scoring.statistics import RankInterval
 from harness.scoring.two_sources import spread_over_seeds
 from harness.submission.training_record import training_here
@@ -71,7 +72,9 @@ class Row:
         seeds: of several trainings, each; else empty.
         is_architecture: whether it has several trainings, or can have one only.
         score: by the measure that ranks its board: mean, interval, chance, and the mean of each subject.
-        further: the same by the split's further measures, in their order.
+        further: the same by the split's further measures that were measured, in their order.
+        measures: all of the split's further measures.
+        constant_cosine: what the training part's mean scores in cosine; None where not measured.
         overlap: with what its weights were trained on; None where not on record.
         training: how far that is to be believed on this machine; None likewise.
         stimuli: the score on stimuli that its training saw, and on others; None where not known, or where
@@ -87,6 +90,7 @@ class Row:
         environment: package -> version.
         hashes: what -> its whole hash: record, code, weights, predictions, split, data and commit, those
             that there are.
+        stimuli_missing: of a partial record, stimuli of the part that were not in the corpus.
         isolation: what kept its predictor apart; ``none``, ``unknown``, or None where nothing was run here.
         fresh: whether it was scored just now.
     """
@@ -105,6 +109,8 @@ class Row:
     is_architecture: bool
     score: Measured
     further: tuple[Measured, ...]
+    measures: tuple[Measure, ...]
+    constant_cosine: float | None
     overlap: Overlap | None
     training: str | None
     stimuli: SeenAndUnseen | None
@@ -118,6 +124,7 @@ class Row:
     scorer_version: int
     environment: Mapping[str, str]
     hashes: Mapping[str, str]
+    stimuli_missing: tuple[str, ...]
     isolation: str | None
     fresh: bool
 
@@ -130,6 +137,10 @@ class Row:
     def is_flagged(self) -> bool:
         """Whether a control says that its score may not come from the EEG; it then stands below a line."""
         return self.controls is not None and self.controls.is_flagged
+
+    def by(self, name: str) -> Measured | None:
+        """The score by a further measure of this name; None where it was not measured."""
+        return next((one for one in self.further if one.measure.name == name), None)
 
 
 def row_of(
@@ -174,6 +185,8 @@ def row_of(
         is_architecture=one.is_architecture,
         score=record.ranked,
         further=record.measured[1:],
+        measures=tuple(map(measure, record.measure_names[1:])),
+        constant_cosine=record.constant_cosine,
         overlap=record.overlap or None,
         training=training_here(record),
         stimuli=record.stimuli or None,
@@ -187,6 +200,7 @@ def row_of(
         scorer_version=record.scorer_version,
         environment=record.environment,
         hashes={what: value for what, value in hashes.items() if value},
+        stimuli_missing=record.flags.stimuli_missing or (),
         isolation=record.isolation,
         fresh=one.fresh,
     )

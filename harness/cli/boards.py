@@ -233,7 +233,7 @@ def tables(paper: str | None, board: str | None, form: str, bands: bool, results
             continue
         filled = paper_tables(name, results, chosen)
         texts.append(tables_text(load_paper(name), filled, form))
-        boards += [table.board for table in filled if table.board]
+        boards += [board for table in filled for board in table.boards.values()]
     if form == "json" and paper is None:
         texts = ["[\n" + ",\n".join(text.rstrip() for text in texts) + "\n]\n"]
     click.echo("\n".join(texts), nl=False)

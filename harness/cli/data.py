@@ -11,7 +11,7 @@ import click
 
 from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
-from harness.cli.options import DATA_VARIABLE, path_option
+from harness.cli.options import DATA_VARIABLE, audio_options, path_option
 from harness.errors import counted
 
 if TYPE_CHECKING:
@@ -27,10 +27,19 @@ def data() -> None:
 @data.command(
     "simulate",
     epilog=examples(
-        "harness data simulate my-corpus --seed 2", "harness data simulate contest --secret FILE"
+        "harness data simulate my-corpus --seed 2",
+        "harness data simulate contest --secret FILE",
+        "harness data simulate --corpus nmed-t",
     ),
 )
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--corpus",
+    type=click.Choice(["sparrkulee", "nmed-t"]),
+    default="sparrkulee",
+    show_default=True,
+    help="In whose layout: speech as SparrKULee's, or music as NMED-T's.",
+)
 @click.option("--seed", type=click.IntRange(0), help="Another seed, other data. Default: 1.")
 @click.option(
     "--secret",
@@ -39,23 +48,27 @@ def data() -> None:
     help="For a contest: take the seed from the bytes of FILE, which you keep. Records then say that labels"
     " are held back.",
 )
-def data_simulate(folder: Path, seed: int | None, secret: Path | None) -> None:
-    """Make the simulated corpus in DIR, in SparrKULee's own layout."""
-    from harness.cli.output import answer, progress, remark
-    from harness.corpus.simulated.make import simulate
-    from harness.corpus.simulated.recipe import Recipe, secret_seed
+def data_simulate(folder: Path | None, corpus: str, seed: int | None, secret: Path | None) -> None:
+    """Make a simulated corpus in DIR, in a dataset's own layout.
 
-    if secret is not None:
-        if seed is not None:
-            raise click.UsageError("--seed or --secret: either gives the seed.")
-        recipe = Recipe(seed=secret_seed(_secret(secret)))
-    else:
-        recipe = Recipe() if seed is None else Recipe(seed=seed)
+    Without DIR it is made where commands without --data look for it, in your cache folder.
+    """
+    from harness.cli.output import answer, progress, remark
+    from harness.corpus.simulated.corpora import MUSIC, SPEECH, default_folder, make
+    from harness.corpus.simulated.recipe import secret_seed
+
+    if folder is None and (seed is not None or secret is not None):
+        raise click.UsageError("--seed or --secret without DIR: the cache folder holds the seed 1.")
+    if secret is not None and seed is not None:
+        raise click.UsageError("--seed or --secret: either gives the seed.")
+    name = MUSIC if corpus == "nmed-t" else SPEECH
+    place = folder or default_folder(name)
+    chosen = seed if secret is None else secret_seed(_secret(secret))
     with progress("simulating a corpus") as show:
-        simulate(folder, recipe, secret=secret is not None, on_progress=show)
-    answer(f"simulated corpus (no real EEG) in {folder}")
+        make(name, place, seed=chosen, secret=secret is not None, on_progress=show)
+    answer(f"simulated corpus (no real EEG) in {place}")
     if secret is not None:
-        remark(f"Keep {folder} and {secret} to yourself: either tells the labels.")
+        remark(f"Keep {place} and {secret} to yourself: either tells the labels.")
 
 
 def _secret(path: Path) -> bytes:
@@ -151,6 +164,7 @@ def data_declare(folder: Path, out: Path | None) -> None:
     metavar="FILE",
     help="A split file whose parts are counted too, beside the corpus's own and those of splits/.",
 )
+@audio_options
 @click.option(
     "--quality",
     is_flag=True,
@@ -178,7 +192,8 @@ def data_describe(
     """
     import json
 
-    from harness.cli.output import answer
+    from harness.cli.open import audio_choice
+    from harness.cli.output import answer, progress
     from harness.corpus import open_corpus
     from harness.corpus.locate import layouts
     from harness.tasks.corpus_split import split_folders
@@ -186,8 +201,9 @@ def data_describe(
     from harness.tasks.splits import load_split
 
     given = folder or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
-    chosen = given or simulated_corpus()
-    corpus = open_corpus(chosen)
+    chosen = given or simulated_corpus(load_split(split).corpora if split else ())
+    with progress("reading the corpus") as show:
+        corpus = open_corpus(chosen, audio=audio_choice(), on_progress=show)
     asked = [load_split(split, split_folders(corpus.declaration))] if split else []
     if not quality and (feature or pictures):
         raise click.UsageError("--feature and --pictures are for --quality.")

@@ -19,6 +19,7 @@ from harness.cli import (  # noqa: F401 - each adds its commands
     data,
     doctor,
     inventory,
+    listen,
     prepare,
     pull_request,
     score,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.options import DATA_VARIABLE
+from harness.cli.options import AUDIO_KEY, DATA_VARIABLE, OFFSETS_KEY
 from harness.errors import Fault, UsageError, counted, did_you_mean
 
 if TYPE_CHECKING:
     from harness.corpus.declaration import Declaration
+    from harness.corpus.nmedt import AudioChoice
     from harness.tasks.task import Task
 
 
@@ -23,12 +25,14 @@ def open_asked(
     corpus: str | None = None,
     partial: bool = False,
     predictions: bool = False,
+    submission: Path | None = None,
 ) -> Task:
-    """Open the task that a command's options ask for; without a folder, on the simulated corpus.
+    """Open the task that a command's options ask for; without a folder, on a simulated corpus.
 
     Predictions may be scored where no recordings are: with ``labels`` by segment id, and no folder of data.
+    Where only a submission is named, what it decodes says on which of the simulated corpora.
     """
-    from harness.cli.output import remark
+    from harness.cli.output import progress, remark
     from harness.tasks.task import open_task
 
     if predictions and labels is not None and data is None:
@@ -46,14 +50,18 @@ def open_asked(
                 else "A submission needs recordings: name their folder with --data.",
             )
         )
-    task = open_task(
-        data or simulated_corpus(),
-        split_name=split,
-        part=part,
-        feature=feature,
-        labels=labels,
-        partial=partial,
-    )
+    folder = data or simulated_corpus(_simulated_names(split, feature, submission))
+    with progress("reading the corpus") as show:
+        task = open_task(
+            folder,
+            split_name=split,
+            part=part,
+            feature=feature,
+            labels=labels,
+            partial=partial,
+            audio=audio_choice(),
+            on_progress=show,
+        )
     for note in task.corpus.notes:
         remark(f"note: {note}")
     return task
@@ -106,14 +114,58 @@ def corpus_named(name: str, data: Path | None) -> Declaration:
     return found
 
 
-def simulated_corpus() -> Path:
-    """The simulated corpus in the user's cache, made where it is not there yet."""
-    from harness.cli.output import progress, remark
-    from harness.corpus.simulated.make import default_folder, is_complete, simulate
+def audio_choice() -> AudioChoice | None:
+    """What --audio and --offset of the command say; None without them.
 
-    folder = default_folder()
+    Raises:
+        UsageError: --offset without --audio.
+    """
+    import click
+
+    from harness.corpus.nmedt import AudioChoice
+
+    context = click.get_current_context(silent=True)
+    said = context.meta if context else {}
+    folder, offsets = said.get(AUDIO_KEY), said.get(OFFSETS_KEY) or {}
+    if folder is None and offsets:
+        raise UsageError(Fault("--offset", "without --audio", "the folder of the files that it is about"))
+    return None if folder is None else AudioChoice(folder, offsets)
+
+
+def simulated_corpus(names: Sequence[str] = ()) -> Path:
+    """A simulated corpus in the user's cache, made where it is not there yet.
+
+    Args:
+        names: the first of these that is a simulated corpus; that of speech where none is.
+    """
+    from harness.cli.output import progress, remark
+    from harness.corpus.simulated.corpora import SIMULATED, default_folder, make
+    from harness.corpus.simulated.marker import is_complete
+
+    name = next((one for one in names if one in SIMULATED), SIMULATED[0])
+    folder = default_folder(name)
     if not is_complete(folder):
         remark(f"No --data: making the simulated corpus once, in {folder} (no real EEG).")
         with progress("simulating a corpus") as show:
-            simulate(folder, on_progress=show)
+            make(name, folder, on_progress=show)
     return folder
+
+
+def _simulated_names(split: str | None, feature: str | None, submission: Path | None) -> tuple[str, ...]:
+    """Names of corpora that a split is for; or that have the feature, or one of the submission's."""
+    from harness.corpus.declaration import declared
+    from harness.corpus.simulated.corpora import SIMULATED
+    from harness.errors import HarnessError
+    from harness.submission.manifest import load_submission
+    from harness.tasks.splits import load_split
+
+    if split is not None:
+        return load_split(split).corpora
+    features = {feature}
+    if feature is None and submission is not None:
+        try:
+            features = set(load_submission(submission).features)
+        except HarnessError:  # said where the submission is used
+            return ()
+    known = {name: declared(name) for name in SIMULATED}
+    return tuple(name for name, one in known.items() if one is not None and features & one.features.keys())

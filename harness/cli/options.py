@@ -18,6 +18,8 @@ DATA_VARIABLE = "HARNESS_DATA"
 MOST_SECONDS = 30 * 24 * 3600.0
 MOST_GIB = 65536.0
 Command = Callable[..., None]
+# Where click's context keeps what --audio and --offset say, for `harness.cli.open.audio_choice`.
+AUDIO_KEY, OFFSETS_KEY = "harness.audio", "harness.offsets"
 
 
 def path_option(name: str, metavar: str, help_text: str, **more: Any) -> Callable[[Any], Any]:
@@ -30,21 +32,75 @@ def format_option(known: str) -> Callable[[Any], Any]:
     return click.option("--format", "form", default="text", show_default=True, metavar="FORMAT", help=known)
 
 
-DATA_OPTION = path_option(
-    "--data",
-    "DIR",
-    f"Folder of a corpus. Default: ${DATA_VARIABLE}, else the simulated corpus, made on first use.",
-    envvar=DATA_VARIABLE,
-)
+def _kept(key: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def keep(context: click.Context, _option: click.Parameter, value: Any) -> Any:
+        context.meta[key] = value
+        return value
+
+    return keep
+
+
+def _offsets(context: click.Context, option: click.Parameter, values: Sequence[str]) -> dict[int, float]:
+    """``21=0.35`` and the like, song -> seconds."""
+    offsets: dict[int, float] = {}
+    for text in values:
+        song, _, seconds = text.partition("=")
+        try:
+            number, offset = int(song.removeprefix("song")), float(seconds)
+        except ValueError:
+            number, offset = 0, math.nan
+        if not math.isfinite(offset):
+            raise click.BadParameter(f"{text!r}, expected SONG=SECONDS, as in 21=0.35.")
+        if number in offsets:
+            raise click.BadParameter(f"two for song {number}: {offsets[number]:g} and {offset:g} s.")
+        offsets[number] = offset
+    _kept(OFFSETS_KEY)(context, option, offsets)
+    return offsets
+
+
+def audio_options(command: Command) -> Command:
+    """Options --audio and --offset, for corpora of music; `harness.cli.open.audio_choice` reads them."""
+    options = (
+        path_option(
+            "--audio",
+            "DIR",
+            "For music: the songs, one file each, named 21.wav to 30.wav. Default: DATA/audio.",
+            expose_value=False,
+            callback=_kept(AUDIO_KEY),
+        ),
+        click.option(
+            "--offset",
+            metavar="SONG=SECONDS",
+            multiple=True,
+            expose_value=False,
+            callback=_offsets,
+            help="For music: seconds of a song's file before the song begins. Once for each song.",
+        ),
+    )
+    return _with(command, options)
+
+
+def DATA_OPTION(command: Command) -> Command:  # noqa: N802 - a decorator, like the constants below
+    """Options --data, --audio and --offset: where the recordings and what was heard lie."""
+    option = path_option(
+        "--data",
+        "DIR",
+        f"Folder of a corpus. Default: ${DATA_VARIABLE}, else a simulated one, made on first use.",
+        envvar=DATA_VARIABLE,
+    )
+    given: Command = option(audio_options(command))
+    return given
+
+
 FEATURE_OPTION = click.option(
     "--feature",
     metavar="NAME",
-    help="What is decoded, such as mel or envelope. Default: the split's first.",
+    help="What is decoded, such as mel, envelope or music-mel-db. Default: the split's first.",
 )
 PARTIAL_OPTION = click.option(
     "--partial",
     is_flag=True,
-    help="Go on although subjects of the part are not in the corpus; the record says so.",
+    help="Go on although subjects or stimuli of the part are not in the corpus; the record names them.",
 )
 JOBS_OPTION = click.option(
     "--jobs",

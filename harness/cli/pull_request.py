@@ -36,7 +36,8 @@ def predict_changes(ref: str, board: str | None, jobs: int | None, data: Path | 
 
     changes = changes_since(ref)
     name = parse_board(board) if board else None
-    made = predict_changes(changes, data or simulated_corpus(), Run(jobs=jobs), progress, folder, board=name)
+    corpus = data or simulated_corpus([name.corpus] if name else ())
+    made = predict_changes(changes, corpus, Run(jobs=jobs), progress, folder, board=name)
     n_files = 0
     for path, reason in made:
         if reason:
@@ -72,7 +73,7 @@ def rank_changes(
     name = parse_board(board) if board else None
     made = rank_changes(
         changes,
-        data or simulated_corpus(),
+        data or simulated_corpus([name.corpus] if name else ()),
         Run(jobs=jobs),
         progress,
         board=name,

@@ -75,7 +75,8 @@ def score(
     from harness.records.text import record_text, seeds_text
 
     by_file = is_predictions(system)
-    opened = functools.cache(functools.partial(open_task, predictions=by_file))
+    submission = None if by_file else system
+    opened = functools.cache(functools.partial(open_task, predictions=by_file, submission=submission))
     runs: tuple[Run, ...] = (run,)
     if by_file:
         _refuse_with_predictions(
@@ -127,7 +128,7 @@ def predict(
 
     check_destination(out)
     loaded = load_submission(submission)
-    task = open_task()
+    task = open_task(submission=submission)
     check_subjects(task.by_subject)
     prepared = prepare(loaded, task, run)
     with (
@@ -178,7 +179,8 @@ def check(
     from harness.predictions import is_predictions
 
     by_file = is_predictions(system)
-    opened = functools.cache(functools.partial(open_task, predictions=by_file))
+    submission = None if by_file else system
+    opened = functools.cache(functools.partial(open_task, predictions=by_file, submission=submission))
     if quick and recut:
         raise click.UsageError("--recut is a look for bugs, which --quick leaves out.")
     if by_file:

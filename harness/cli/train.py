@@ -114,7 +114,9 @@ def train(
         raise click.UsageError("--jobs: for --seeds with several of them only.")
     check_own(submission)
     loaded = load_submission(submission)
-    task = open_asked(data=data, split=split, part="val", feature=feature, partial=partial)
+    task = open_asked(
+        data=data, split=split, part="val", feature=feature, partial=partial, submission=submission
+    )
     first = this_process().rank == 0
     todo: tuple[int | None, ...] = (None,)
     if several:

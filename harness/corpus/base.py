@@ -213,6 +213,8 @@ class Corpus:
         faults: what is broken, by subject.
         notes: what a user should know, e.g. recordings cut to their shortest feature.
         absent: features that the declaration names and no file holds, and the fault that says so.
+        stimuli_missing: stimuli that the corpus should have and lacks, and the fault that says so.
+        further_files: files and folders beside ``folder`` and ``files`` that tell what was heard.
     """
 
     declaration: Declaration
@@ -222,6 +224,8 @@ class Corpus:
     faults: tuple[SubjectFault, ...] = ()
     notes: tuple[str, ...] = ()
     absent: Mapping[str, Fault] = field(default_factory=dict)
+    stimuli_missing: Mapping[str, Fault] = field(default_factory=dict)
+    further_files: frozenset[Path] = frozenset()
 
     @property
     def name(self) -> str:
@@ -251,11 +255,11 @@ class Corpus:
 
     @property
     def files(self) -> frozenset[Path]:
-        """Every file that EEG or a feature is read from; some may lie outside the folder."""
+        """Every file that EEG or a feature is read from, and further ones; some lie outside the folder."""
         series = (
             each for found in self.recordings for each in (found.eeg_series, *found.feature_series.values())
         )
-        return frozenset(piece.path for each in series for piece in each.pieces)
+        return frozenset(piece.path for each in series for piece in each.pieces) | self.further_files
 
     def of(self, subject: str) -> tuple[Recording, ...]:
         """A subject's recordings."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.conventions import SIMULATED_MARKER, SIMULATED_PREFIX
-from harness.corpus import dtu, plain, sparrkulee
+from harness.conventions import MUSIC_MARKER, SIMULATED_MARKER, SIMULATED_PREFIX, Progress
+from harness.corpus import dtu, nmedt, plain, sparrkulee
 from harness.corpus.base import Corpus
 from harness.corpus.declaration import DECLARATION, Declaration, declared, declared_names, load_declaration
+from harness.corpus.nmedt import AudioChoice
 from harness.corpus.walk import files_below
 from harness.errors import CorpusError, Fault
 
@@ -22,6 +23,8 @@ _BESIDE = {"preprocessed_eeg": "preprocessed_stimuli", "eeg": "stimuli"}
 _PREPROCESSED_FILES = "sub-*/*/*_desc-preproc-audio-*_eeg.npy"
 _CHALLENGE_FOLDERS = ("", "TASK2_regression", "test_set/TASK2_regression", "test_set")
 _DTU_FOLDERS = ("", "DTU", "dtu", "evaluation_datasets/DTU")
+_MUSIC_FOLDERS = ("", "NMED-T", "nmed-t")
+_MUSIC_FILES = "song*_Imputed.mat"
 _FEATURE_FOLDERS = (
     "",
     "preprocessed_stimuli",
@@ -32,17 +35,27 @@ _FEATURE_FOLDERS = (
 )
 
 
-def open_corpus(folder: Path, *, layout: str | None = None, feature_folder: Path | None = None) -> Corpus:
+def open_corpus(
+    folder: Path,
+    *,
+    layout: str | None = None,
+    feature_folder: Path | None = None,
+    audio: AudioChoice | None = None,
+    on_progress: Progress | None = None,
+) -> Corpus:
     """Open the corpus in a folder.
 
     Args:
         folder: root of a download, a folder with one layout, or one with a ``corpus.toml``.
         layout: take this layout where the folder holds several; else the first of preprocessed,
-            split_data, challenge, trials.
+            split_data, challenge, trials, nmed-t.
         feature_folder: where the features' files lie if not beside the EEG.
+        audio: for music, where the songs lie if not beside the EEG.
+        on_progress: called with what is done and its total, where files must be read first.
 
     Raises:
-        CorpusError: the folder is missing, empty, of no known layout, or contradicts its declaration.
+        CorpusError: the folder is missing, empty, of no known layout, or contradicts its declaration; or
+            audio is named for a corpus that needs none.
     """
     if not folder.is_dir():
         arrived = "a file" if folder.exists() else "no such folder"
@@ -60,6 +73,7 @@ def open_corpus(folder: Path, *, layout: str | None = None, feature_folder: Path
             )
         )
     if declaration is not None and declaration.eeg is not None:
+        _refuse_audio(audio, declaration.name)
         return plain.open_declared(folder, declaration, feature_folder)
     found = dict(_layouts(folder))
     if declaration is not None:
@@ -69,7 +83,16 @@ def open_corpus(folder: Path, *, layout: str | None = None, feature_folder: Path
     if not found:
         raise CorpusError(_nothing(folder, layout, declaration))
     name, place = next(iter(found.items()))
+    if name == nmedt.LAYOUT:
+        return nmedt.open_nmedt(place, declaration or _of_layout(name, place, folder), audio, on_progress)
+    _refuse_audio(audio, f"the layout {name}")
     return _open(name, place, folder, feature_folder, declaration)
+
+
+def _refuse_audio(audio: AudioChoice | None, what: str) -> None:
+    if audio is not None:
+        expected = "a corpus of music, whose features are made from its audio"
+        raise CorpusError(Fault(f"--audio {audio.folder}", what, expected))
 
 
 def layouts(folder: Path) -> dict[str, Path]:
@@ -95,8 +118,8 @@ def _nothing(folder: Path, layout: str | None, declaration: Declaration | None) 
         expected = f"the layout {layout}"
     else:
         expected = (
-            "preprocessed_eeg/, split_data/, a challenge test set (*_mapping.json), DTU_S*_*.npz, or a"
-            f" {DECLARATION}"
+            "preprocessed_eeg/, split_data/, a challenge test set (*_mapping.json), DTU_S*_*.npz,"
+            f" {_MUSIC_FILES}, or a {DECLARATION}"
         )
     return Fault(
         str(folder),
@@ -121,6 +144,10 @@ def _layouts(folder: Path) -> Iterator[tuple[str, Path]]:
     for base in (folder / sub for sub in _DTU_FOLDERS):
         if sparrkulee.visible(base, "DTU_S*.npz"):
             yield "trials", base
+            break
+    for base in (folder / sub for sub in _MUSIC_FOLDERS):
+        if sparrkulee.visible(base, _MUSIC_FILES):
+            yield nmedt.LAYOUT, base
             break
 
 
@@ -186,7 +213,7 @@ def _is_simulated(place: Path, folder: Path) -> bool:
     A part that was copied out of a simulated corpus is simulated too.
     """
     roots = (folder, place, place.parent, place.parent.parent)
-    if any((root / SIMULATED_MARKER).is_file() for root in roots):
+    if any((root / name).is_file() for root in roots for name in (SIMULATED_MARKER, MUSIC_MARKER)):
         return True
     names = (f"*audio-{SIMULATED_PREFIX}*_eeg.npy", f"*{sparrkulee.SEPARATOR}{SIMULATED_PREFIX}*.npy")
     return any(Path(file).match(name) for file in files_below(place) for name in names)

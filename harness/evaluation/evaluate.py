@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET
@@ -21,6 +22,7 @@ from harness.evaluation.controls import asked_of, blind_control, ranking_measure
 from harness.evaluation.overlap import seen_and_unseen, seen_in_training, training_overlap
 from harness.evaluation.predict import grouped, predicted
 from harness.evaluation.prepare import Prepared, prepare
+from harness.evaluation.without_brain import without_brain
 from harness.execution import PredictorRun, Run
 from harness.git import git_state
 from harness.predictions import (
@@ -47,6 +49,7 @@ from harness.records.record import (
 )
 from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
+from harness.scoring.context import Classifier, Context
 from harness.scoring.score import SCORER_VERSION, Score, ScoredSubject, combine, score_with_chance
 from harness.submission.manifest import Submission
 from harness.submission.training_record import UNKNOWN, Training, sealed
@@ -72,12 +75,14 @@ class Scored(NamedTuple):
         chance: of the same predictions.
         references: the fingerprint of the references that they were scored against.
         segments: subject -> (n_segments,) value of each of its segments by the measure that ranks.
+        classifiers: what a measure's classifier was trained on -> the classifier.
     """
 
     score: Score
     chance: Chance
     references: Fingerprint
     segments: Mapping[str, NDArray[np.float64]]
+    classifiers: Mapping[str, Classifier]
 
 
 def evaluate(
@@ -107,12 +112,13 @@ def evaluate(
         check_subjects(task.by_subject)
     task.check_labels()
     prepared = prepare(submission, task, run)
-    with predicted(prepared, asked_of(task, run), on_progress=on_progress) as made:
+    asked = asked_of(task, run)._replace(training=task.answered)
+    with predicted(prepared, asked, on_progress=on_progress) as made:
         if isinstance(keep, Path):
             write_predictions(keep, grouped(task, made.run.predictions))
         elif keep is not None:
             keep(made.run)
-        scored = score_task(task, grouped(task, made.run.predictions))
+        scored = score_task(task, grouped(task, made.run.predictions), made.training)
         fingerprint = task.fingerprint(made.eeg, scored.references)
         blind = blind_control(task, made.blind, scored.segments)
         return _submission_record(prepared, fingerprint, scored, made.run, blind)
@@ -164,12 +170,18 @@ def evaluate_stored(prepared: Prepared, path: Path) -> Record:
     return _submission_record(prepared, task.fingerprint(scored.references), scored)
 
 
-def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]]) -> Scored:
+def score_task(
+    task: Task,
+    predictions: Iterable[tuple[str, Mapping[str, Array]]],
+    answers: Mapping[str, Array] = MappingProxyType({}),
+) -> Scored:
     """Score predictions of a task, subject by subject.
 
     Args:
         task: with references.
         predictions: subject and its predictions, segment id -> (n_frames, n_bands).
+        answers: id of a training segment -> what the same system predicts of it; without these, a measure
+            that needs them is not measured.
 
     Raises:
         ShapeError: predictions of other shapes or with numbers that are not finite.
@@ -178,23 +190,29 @@ def score_task(task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]
     """
     scores, by_chance, values, seen = {}, {}, {}, Fingerprint()
     ranking = ranking_measure(task).name
-    for subject, scored in _scored_subjects(task, predictions, seen):
+    context = task.context_of(answers)
+    for subject, scored in _scored_subjects(task, predictions, seen, context):
         scores[subject], by_chance[subject], segments = scored
         values[subject] = segments[ranking]
-    return Scored(combine(scores), chance(by_chance, frame_rate_hz=task.frame_rate_hz), seen, values)
+    band = chance(by_chance, frame_rate_hz=task.frame_rate_hz)
+    return Scored(combine(scores), band, seen, values, context.classifiers)
 
 
 def _scored_subjects(
-    task: Task, predictions: Iterable[tuple[str, Mapping[str, Array]]], seen: Fingerprint
+    task: Task,
+    predictions: Iterable[tuple[str, Mapping[str, Array]]],
+    seen: Fingerprint,
+    context: Context,
 ) -> Iterator[tuple[str, ScoredSubject]]:
     """Subjects in their order, scored by threads while the next are read; references go to ``seen``."""
-    n_threads = len(os.sched_getaffinity(0))
+    n_threads, measures = len(os.sched_getaffinity(0)), task.measured(context)
     with ThreadPoolExecutor(n_threads) as pool:
         waiting: deque[tuple[str, Future[ScoredSubject]]] = deque()
         try:
             for subject, own in predictions:
                 references = task.references(subject)
-                job = pool.submit(score_with_chance, references, own, task.split.measures, task.centre)
+                recordings = task.recordings_of(references)
+                job = pool.submit(score_with_chance, references, own, measures, context, recordings)
                 waiting.append((subject, job))
                 for segment_id, reference in references.items():
                     seen.add_reference(segment_id, reference)
@@ -284,6 +302,7 @@ def split_part(task: Task) -> SplitPart:
         part=task.part,
         segment_seconds=split.segment_seconds,
         measures=UNSET if split.measures == DEFAULT_MEASURES else split.measures,
+        flag=split.flag or UNSET,
     )
 
 
@@ -316,7 +335,8 @@ def _record(
     seen = training.seen
     seconds = None if made is None else made.seconds
     n_surrogates = blind.segments if blind else 0
-    eeg_seconds = task.eeg_seconds + n_surrogates * task.split.segment_seconds
+    n_more = n_surrogates + (len(task.answered) if made else 0)
+    eeg_seconds = task.eeg_seconds + n_more * task.split.segment_seconds
     state, host = git_state(folder), provenance.host()
     record = build_record(
         scored.score,
@@ -328,9 +348,12 @@ def _record(
         seed=seed,
         overlap=training_overlap(task, seen) if seen else None,
         stimuli=seen_and_unseen(task, seen, scored.segments) if seen else None,
+        classifiers=scored.classifiers,
         controls=None if blind is None else controls_of(blind, n_surrogates < len(task.segments)),
+        without_brain=without_brain(task),
         weights_notes=notes,
         subjects_missing=task.subjects_missing,
+        stimuli_missing=task.stimuli_missing,
         environment=provenance.environment(),
         git=None if state is None else GitCommit(commit=state.commit, dirty=state.dirty),
         run=RunFacts(

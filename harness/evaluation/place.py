@@ -37,7 +37,9 @@ def check_place(results: Path, submission: Submission, task: Task, run: Run) -> 
     """
     system = system_of(prepare(submission, task, run))
     board = (task.corpus.name, task.split.name, task.part, task.feature)
-    path = results.joinpath(*board, record_name(system, partial=bool(task.subjects_missing)))
+    path = results.joinpath(
+        *board, record_name(system, partial=bool(task.subjects_missing or task.stimuli_missing))
+    )
     there = stored_record(path)
     if there is not None:
         raise_all(RecordError, system_faults(path, there, system))

@@ -36,11 +36,13 @@ class Predicted(NamedTuple):
         run: its predictions, how long they took, and what it printed; time is that of surrogates too.
         eeg: the fingerprint of the EEG that it was given.
         blind: segment id -> its prediction from the segment's surrogate; empty where none were asked.
+        training: id of a training segment -> its prediction; empty where none were asked.
     """
 
     run: PredictorRun
     eeg: Fingerprint
     blind: Mapping[str, Array] = MappingProxyType({})
+    training: Mapping[str, Array] = MappingProxyType({})
 
 
 class Asked(NamedTuple):
@@ -50,30 +52,36 @@ class Asked(NamedTuple):
         segments: with their own EEG.
         blind: segments whose surrogate it is asked too; some of ``segments``, or none.
         surrogates: how these are made.
+        training: segments of the training part that it is asked too.
+        donors: id of a segment -> whose EEG its surrogate is, where surrogates are other segments' EEG.
     """
 
     segments: Sequence[Segment]
     blind: Sequence[Segment] = ()
     surrogates: str = DEFAULT_SURROGATES
+    training: Sequence[Segment] = ()
+    donors: Mapping[str, Segment] = MappingProxyType({})
 
 
 class _Reader:
     """Reads what a predictor is asked, and keeps the fingerprint of the EEG that was read."""
 
     def __init__(self, asked: Asked) -> None:
-        self._asked = asked
+        self._every = (*asked.segments, *asked.blind, *asked.training)
+        self._n_own, self._n_blind = len(asked.segments), len(asked.blind)
+        self._kind, self._donors = asked.surrogates, asked.donors
         self.fingerprint = Fingerprint()
 
     def __call__(self, index: int) -> NDArray[np.float32]:
-        """The EEG of a segment, (segment_samples, n_channels); behind the last segment, of a surrogate."""
-        segments, blind, kind = self._asked
-        is_blind = index >= len(segments)
-        segment = blind[index - len(segments)] if is_blind else segments[index]
-        eeg = np.array(segment.eeg(), order="C")  # a copy: no map of a corpus's file is handed on
+        """The EEG of a segment, (segment_samples, n_channels), in the order of :func:`_names`."""
+        segment, own = self._every[index], index < self._n_own
+        is_blind = not own and index < self._n_own + self._n_blind
+        read = self._donors.get(segment.id, segment) if is_blind else segment
+        eeg = np.array(read.eeg(), order="C")  # a copy: no map of a corpus's file is handed on
         release_maps()  # segments come from all recordings in turn
-        if is_blind:
-            return surrogate_of(segment.id, eeg, kind)
-        if self.fingerprint.lacks(segment.id, "eeg"):
+        if is_blind and not self._donors:
+            return surrogate_of(segment.id, eeg, self._kind)
+        if own and self.fingerprint.lacks(segment.id, "eeg"):
             self.fingerprint.add_eeg(segment.id, eeg)
         return eeg
 
@@ -108,15 +116,22 @@ def predicted(
             raise PredictorError(*error.faults, *_of_surrogates(prepared, asked, left)) from error
         own = {segment.id: run.predictions[segment.id] for segment in asked.segments}
         blind = {segment.id: run.predictions[_surrogate_id(segment)] for segment in asked.blind}
+        training = {segment.id: run.predictions[_training_id(segment)] for segment in asked.training}
         stack.callback(own.clear)  # storage without a name goes with the last array
         stack.callback(blind.clear)
+        stack.callback(training.clear)
         own_run = replace(run, predictions=MappingProxyType(own))
-        yield Predicted(own_run, read_eeg.fingerprint, MappingProxyType(blind))
+        yield Predicted(own_run, read_eeg.fingerprint, MappingProxyType(blind), MappingProxyType(training))
 
 
 def _surrogate_id(segment: Segment) -> str:
     """What errors call a segment's surrogate; no segment has such an id."""
     return f"surrogate of {segment.id}"
+
+
+def _training_id(segment: Segment) -> str:
+    """What errors call a segment of the training part; no segment has such an id."""
+    return f"training segment {segment.id}"
 
 
 def _of_surrogates(prepared: Prepared, asked: Asked, seconds: float) -> list[Fault]:
@@ -173,7 +188,8 @@ def _one_run(
 def _names(asked: Asked) -> list[tuple[str, str]]:
     """Id and subject of everything that is asked, segments first; ids stay on this side."""
     own = [(segment.id, segment.subject) for segment in asked.segments]
-    return own + [(_surrogate_id(segment), segment.subject) for segment in asked.blind]
+    blind = [(_surrogate_id(segment), segment.subject) for segment in asked.blind]
+    return own + blind + [(_training_id(segment), segment.subject) for segment in asked.training]
 
 
 def _ensemble_run(

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 import torch
@@ -30,8 +31,9 @@ class NetPredictor(Generic[Net]):
 
     A net whose configuration has ``window_samples`` is applied to the windows of one segment at a time, any
     other to one whole segment; each window or segment is z-scored by itself, unless the weights file says
-    that the net was trained on EEG as it is. Subjects are looked up by name in the table of the weights file,
-    and one that the net has not learned is told to it as -1.
+    that the net was trained on EEG as it is, or the package does. A net whose configuration has ``n_frames``
+    gives as many, any other a frame for each EEG sample. Subjects are looked up by name in the table of the
+    weights file, and one that the net has not learned is told to it as -1.
 
     Attributes:
         net: in eval mode.
@@ -43,10 +45,11 @@ class NetPredictor(Generic[Net]):
         config: the class of its configuration.
         block_samples: EEG samples in a block, see `predict_blocks`.
         takes_shorter: whether the net also takes segments that are shorter than its window.
+        zscored: whether windows or segments are z-scored; it must be as in training (`Recipe.zscore`).
 
     Raises:
         ValueError: weights that are not this net's, or segments that are too short for it.
-        ShapeError: a feature without one frame for each EEG sample.
+        ShapeError: a feature without one frame for each EEG sample, for a net that gives such.
     """
 
     def __init__(
@@ -57,11 +60,16 @@ class NetPredictor(Generic[Net]):
         block_samples: int,
         *,
         takes_shorter: bool = False,
+        zscored: bool = True,
     ) -> None:
-        check_one_frame_a_sample(setup)
+        own_frames = any(field.name == "n_frames" for field in fields(config))
+        if not own_frames:
+            check_one_frame_a_sample(setup)
         self.net: Net
         self.net, subjects = load_net(setup.weights, net, config, setup.n_bands, setup.n_channels)
-        self.scale = scaling(setup.weights)
+        if own_frames:
+            _check_segments(setup, self.net)
+        self.scale = scaling(setup.weights) if zscored else SCALINGS["none"]
         self.position = {subject: i for i, subject in enumerate(subjects)}
         self.block_samples = block_samples
         self.window_samples: int | None = getattr(self.net.config, "window_samples", None)
@@ -76,7 +84,7 @@ class NetPredictor(Generic[Net]):
         self.window_samples = setup.segment_samples
 
     def predict(self, eeg: Array, subjects: list[str]) -> Array:
-        """EEG (n_segments, n_times, n_channels) and whose it is -> (n_segments, n_times, n_bands).
+        """EEG (n_segments, n_times, n_channels) and whose it is -> (n_segments, n_frames, n_bands).
 
         Each segment is computed by itself. Beside others, the last digits of a matrix product depend on the
         row where a segment stands, and the order in which segments are asked is another one in every run.
@@ -118,14 +126,14 @@ def predict_blocks(
 
     Args:
         net: takes EEG (b, n_times, n_channels) and subject index (b,) int64, and gives
-            (b, n_times, n_bands).
+            (b, n_frames, n_bands).
         eeg: (n_segments, n_times, n_channels).
         subject_index: n_segments positions in the net's table of subjects, -1 for one not in it.
         block_samples: EEG samples in a block, all segments of it together; at least one segment is taken.
         scale: what is done to a block first; by default each segment is z-scored by itself.
 
     Returns:
-        (n_segments, n_times, n_bands) float32.
+        (n_segments, n_frames, n_bands) float32.
     """
     n_at_once = max(1, block_samples // eeg.shape[1])
     index = torch.tensor(subject_index)
@@ -137,3 +145,14 @@ def predict_blocks(
             blocks.append(net(torch.tensor(block), index[start : start + n_at_once]))
         prediction: Array = torch.cat(blocks).numpy()
     return prediction
+
+
+def _check_segments(setup: Setup, net: Any) -> None:
+    """Refuse segments of other sizes than those that a net of whole segments was trained on."""
+    for name in ("n_frames", "segment_samples", "sample_rate_hz"):
+        has = getattr(net.config, name, None)
+        if has is not None and has != getattr(setup, name):
+            raise ValueError(
+                f"{setup.weights.name if setup.weights else 'weights'}: a net for {name} = {has:g}, expected"
+                f" {getattr(setup, name):g}, this run's. Train it again with harness train"
+            )

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from harness.boards.board import BoardName
 from harness.boards.cells import (
     BELOW_THE_LINE,
+    CONSTANT,
     ablation_cells,
     board_notes,
     row_cells,
@@ -60,14 +61,19 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
     some = (board.records or board.partial)[0].record
     stimuli = any(row.stimuli for row in ranking.rows)
     rows = [{**row_cells(row, stimuli=stimuli), "link": system_file(row.name)} for row in ranking.rows]
+    by, *others = board.measures
+    further = [(one.heading, one.higher_is_better) for one in others]
+    if any(CONSTANT in row for row in rows):
+        place = next((i for i, one in enumerate(others, start=1) if one.name == "cosine"), 0)
+        further.insert(place, (CONSTANT, True))
     ablations = [ablation_cells(row) for row in ranking.ablations]
-    by, *further = board.measures
     return {
         "title": board_words(board.name),
         "data": SIMULATED_WORDS if board.simulated else f"real EEG: {board.name.corpus}",
         "simulated": board.simulated,
         "n_systems": counted(len(rows), "system"),
         "n_subjects": counted(len(board.subjects or some.subjects), "subject"),
+        "flag": board.flag,
         "notes": board_notes(ranking),
         "segment_seconds": f"{some.split.segment_seconds:g}",
         "split_sha256": some.split.sha256[:HASH_DIGITS],

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.boards.cells import ablation_cells, row_cells
+from harness.boards.cells import CONSTANT, ablation_cells, row_cells
 from harness.boards.ranking import Ranking
 from harness.boards.row import Row
 from harness.conventions import DEFAULT_VARIANT, HASH_DIGITS, SIMULATED_WORDS
+from harness.corpus.declaration import declared
 from harness.errors import UsageError
 from harness.files import is_inside, read_regular
 from harness.page.board import board_words
@@ -111,7 +112,7 @@ def training_facts(submission: Submission | None, sha256: str | None) -> Facts |
         return None
     corpus, subjects, run = record.get("corpus"), record.get("subjects"), _object(record, "run")
     facts = {
-        "on": SIMULATED_WORDS if corpus == "simulated" else corpus,
+        "on": SIMULATED_WORDS if _is_simulated(corpus) else corpus,
         "split": _object(record, "split").get("name"),
         "decodes": record.get("feature"),
         "seed": record.get("seed"),
@@ -124,6 +125,11 @@ def training_facts(submission: Submission | None, sha256: str | None) -> Facts |
         "versions": _object(record, "environment"),
     }
     return [(key, _words(value)) for key, value in facts.items() if value not in (None, {}, [], "")]
+
+
+def _is_simulated(corpus: object) -> bool:
+    declaration = declared(corpus) if isinstance(corpus, str) else None
+    return declaration is not None and declaration.simulated
 
 
 def _weights_key(sha256: str) -> str:
@@ -158,7 +164,11 @@ def _record_view(place: Place, known: Sequence[str]) -> dict[str, Any]:
 
 def _score_facts(place: Place) -> Facts:
     cells = row_cells(place.row, stimuli=True)
-    mean, *further = (one.measure.heading for one in (place.row.score, *place.row.further))
+    mean, *further = (
+        place.row.score.measure.heading,
+        *([CONSTANT] if CONSTANT in cells else []),
+        *(by.heading for by in place.row.measures),
+    )
     if place.row.beside is not None:
         beside = ablation_cells(place.row)
         keys = [key for key in beside if key not in ("ablation", "date", "record")]

@@ -309,6 +309,7 @@ def _described(before: Ranking, after: Ranking, task: Task) -> dict[str, Any]:
     by = measures[0].name
     value = "pearson_r" if by == DEFAULT else "value"  # the key says what the number is
     old_records = {one.system: one.record for one in before.board.records}
+    names = [one.name for one in measures[1:]]
     rows = []
     for row, one in zip(after.rows, after.board.records, strict=True):
         before_row, old = old_rows.get(row.system), old_records.get(row.system)
@@ -322,7 +323,7 @@ def _described(before: Ranking, after: Ranking, task: Task) -> dict[str, Any]:
                 "chance": None if row.score.chance is None else list(row.score.chance),
                 **({"chance_words": row.score.chance_words} if row.score.chance_words else {}),
                 **({"common": True} if row.score.is_common else {}),
-                **({"further": [one.value for one in row.further]} if row.further else {}),
+                **({"further": [own.value if own else None for own in map(row.by, names)]} if names else {}),
                 **_controls(row),
                 **({"on_unseen": row.stimuli.unseen.value} if row.stimuli else {}),
                 **({"training": row.training} if row.training else {}),

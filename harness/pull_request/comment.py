@@ -257,7 +257,7 @@ def _cells(row: Mapping[str, Any], n_further: int, *, unseen: bool, training: bo
             difference = score_of(row) - score_of(before)
             score += f" ({difference:+.4f})" if abs(difference) >= 0.00005 else ""
         ties = f"{before['ties']} → {ties}" if before["ties"] != ties else ties
-    further = [f"{value:.4f}" for value in row.get("further", ())][:n_further]
+    further = ["" if value is None else f"{value:.4f}" for value in row.get("further", ())][:n_further]
     how = row["how"] if row["event"] is None else f"{row['how']}, {row['event']}"
     return [
         (f"{row['rank']}" if low == high else f"{row['rank']} ({low} to {high})")

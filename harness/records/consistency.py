@@ -13,6 +13,7 @@ from harness.errors import Fault, counted
 from harness.records.bands import ChanceBands, chance_of
 from harness.records.record import DECLARED, TAMPERED, VERIFIED, MeasureResult, Record
 from harness.scoring.blind import is_beyond_chance, is_no_evidence, paired_p
+from harness.scoring.context import RECONSTRUCTIONS
 from harness.scoring.intervals import interval_words, mean_interval
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
 from harness.scoring.statistics import STATISTICS_VERSION
@@ -40,6 +41,7 @@ def inconsistencies(record: Record, where: str) -> list[Fault]:
         *_measures(record),
         *_stimuli(record),
         *_controls(record),
+        *_without_brain(record),
         *_counts(record),
         *_overlap(record),
         *_system(record),
@@ -105,7 +107,8 @@ def _measures(record: Record) -> _Found:
             yield "split: measures", name, f"one of {', '.join(sorted(MEASURES))}"
     results = record.measures or {}
     further = [name for name in names if name != DEFAULT]
-    if set(results) != set(further):
+    answers = {name for name in further if name in MEASURES and RECONSTRUCTIONS in MEASURES[name].needs}
+    if set(results) | answers != set(further) | answers or set(results) - set(further):
         said = ", ".join(results) or "none"
         yield "measures", said, f"{', '.join(further) or 'none'}, the split's but {DEFAULT}"
     for name, result in results.items():
@@ -126,7 +129,9 @@ def _measure(record: Record, by: Measure, result: MeasureResult) -> _Found:
     for name, one in record.subjects.items():
         there = one.segments - len(one.missing)
         present += there
-        low, high = (min(by.range[0], 0) * there, max(by.range[1], 0) * there)
+        missing = len(one.missing)
+        low = min(by.range[0], 0) * there + by.missing[0] * missing
+        high = max(by.range[1], 0) * there + by.missing[1] * missing
         if not low - SAME_MEAN <= result.subjects[name] * one.segments <= high + SAME_MEAN:
             yield (
                 f"{place}: subjects: {name}",
@@ -160,6 +165,22 @@ def _stimuli(record: Record) -> _Found:
         if not own or not min(own) - SAME_MEAN <= whole <= max(own) + SAME_MEAN:
             expected = f"{whole:.6f}, its score, between them"
             yield f"stimuli: {name}", " and ".join(f"{one:.6f}" for one in own) or "no score", expected
+
+
+def _without_brain(record: Record) -> _Found:
+    names = [name for name in record.measure_names if record.has(name)]
+    for name, one in (record.without_brain or {}).items():
+        place = f"without_brain: {name}"
+        if list(one.subjects) != list(record.subjects):
+            odd = ", ".join(sorted(set(one.subjects) ^ set(record.subjects))) or "in another order"
+            yield f"{place}: subjects", f"other subjects ({odd})", "those of the record"
+            continue
+        yield from _mean_and_interval(record, place, one.value, one.ci95, one.subjects)
+        if not set(one.measures) <= set(names) or names[0] not in one.measures:
+            yield f"{place}: measures", ", ".join(one.measures), f"of {', '.join(names)}, those of the record"
+        elif abs(one.measures[names[0]] - one.value) > SAME_MEAN:
+            said = f"{one.measures[names[0]]:.6f}"
+            yield f"{place}: measures: {names[0]}", said, f"{one.value:.6f}, its value"
 
 
 def _controls(record: Record) -> _Found:
@@ -222,8 +243,9 @@ def _counts(record: Record) -> _Found:
     ):
         if said != own:
             yield f"flags: {key}", f"{said}", f"{own}, the sum over its subjects"
-    if flags.partial != bool(flags.subjects_missing):
-        yield "flags: partial", str(flags.partial).lower(), "true where subjects are missing, else false"
+    if flags.partial != bool(flags.subjects_missing or flags.stimuli_missing):
+        expected = "true where subjects or stimuli are missing, else false"
+        yield "flags: partial", str(flags.partial).lower(), expected
     both = [name for name in flags.subjects_missing if name in subjects]
     if both:
         yield "flags: subjects_missing", ", ".join(both), "subjects that have no score"

@@ -24,10 +24,12 @@ from harness.errors import Fault, RecordError, raise_all
 from harness.records.bands import ChanceBands, chance_bands, chance_of
 from harness.records.controls import Controls
 from harness.records.stimuli import SeenAndUnseen
+from harness.records.without_brain import WithoutBrain
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema, schema_faults
 from harness.scoring.blind import is_common
-from harness.scoring.chance import Chance
+from harness.scoring.chance import DIGITS, Chance
+from harness.scoring.context import Classifier
 from harness.scoring.intervals import mean_interval
 from harness.scoring.measures import DEFAULT, Measure, measure
 from harness.scoring.score import SCORER_VERSION, MeasureScore, Score
@@ -37,6 +39,7 @@ RECORD_VERSION = 1
 HELD_BACK = "held back"
 COMMON = "common to segments"
 MOST_RECORD_BYTES = 8 << 20
+ROUNDING = 10.0**-DIGITS  # of chance: a constant's is its score, and no further from it than this
 MOST_SHOWN = 60  # characters of a name that is refused
 # How far a training record is to be believed, best first; see harness.submission.training_record.
 VERIFIED, DECLARED, TAMPERED = TRAINING_STATUSES = ("verified", "declared", "tampered")
@@ -63,6 +66,21 @@ class SubjectResult(msgspec.Struct, frozen=True, kw_only=True):
     constant: tuple[str, ...]
 
 
+class ClassifierFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The classifier of a measure that has one.
+
+    Attributes:
+        accuracy: share of the scored part's references that it names rightly: what no system can be asked to
+            pass.
+        segments: how many of these there are, each once however many subjects heard it.
+        trained_on: how many segments it was trained on.
+    """
+
+    accuracy: float
+    segments: int
+    trained_on: int
+
+
 class MeasureResult(msgspec.Struct, frozen=True, kw_only=True):
     """The score by a measure other than Pearson r.
 
@@ -73,6 +91,7 @@ class MeasureResult(msgspec.Struct, frozen=True, kw_only=True):
         subjects: subject -> mean over segments.
         segments_undefined: how many segments have no value, in the prediction or in the reference; each
             counts 0, as do those without a prediction, which are not among these.
+        classifier: of a measure that has one; else absent.
     """
 
     value: float
@@ -80,6 +99,7 @@ class MeasureResult(msgspec.Struct, frozen=True, kw_only=True):
     chance: ChanceBands
     subjects: Mapping[str, float]
     segments_undefined: int
+    classifier: ClassifierFacts | UnsetType = UNSET
 
 
 @dataclass(frozen=True)
@@ -92,6 +112,7 @@ class Measured:
         ci95: its 95 % interval; None for one subject.
         chances: both kinds of chance.
         subjects: subject -> mean over segments, in the record's order.
+        classifier: of a measure that has one.
     """
 
     measure: Measure
@@ -99,6 +120,7 @@ class Measured:
     ci95: tuple[float, float] | None
     chances: ChanceBands
     subjects: Mapping[str, float]
+    classifier: ClassifierFacts | None = None
 
     @property
     def chance(self) -> tuple[float, float] | None:
@@ -111,7 +133,8 @@ class Measured:
         if self.chance is None:
             return False
         low, high = self.chance
-        return self.value <= high if self.measure.higher_is_better else self.value >= low
+        higher = self.measure.higher_is_better
+        return self.value <= high + ROUNDING if higher else self.value >= low - ROUNDING
 
     @property
     def below_chance(self) -> bool:
@@ -119,7 +142,8 @@ class Measured:
         if self.chance is None:
             return False
         low, high = self.chance
-        return self.value < low if self.measure.higher_is_better else self.value > high
+        higher = self.measure.higher_is_better
+        return self.value < low - ROUNDING if higher else self.value > high + ROUNDING
 
     @property
     def is_common(self) -> bool:
@@ -139,11 +163,12 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     """What a reader must know before trusting the mean.
 
     Attributes:
-        partial: whether subjects of the part were not in the corpus.
+        partial: whether subjects or stimuli of the part were not in the corpus.
         subjects_missing: their ids.
         segments_missing: how many segments have no prediction.
         segments_constant: how many have a constant one.
         references_constant: ids of segments whose reference is constant.
+        stimuli_missing: stimuli of the part that were not in the corpus; absent where all were.
     """
 
     partial: bool
@@ -151,6 +176,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     segments_missing: int
     segments_constant: int
     references_constant: tuple[str, ...]
+    stimuli_missing: tuple[str, ...] | UnsetType = UNSET
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -239,6 +265,7 @@ class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
         part: train, val or test.
         segment_seconds: length of a segment.
         measures: what the split is scored by, the first ranks; absent for Pearson r alone.
+        flag: what a reader of the split's scores must know; absent where nothing is wrong.
     """
 
     name: str
@@ -246,6 +273,7 @@ class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
     part: str
     segment_seconds: int | float
     measures: tuple[str, ...] | UnsetType = UNSET
+    flag: str | UnsetType = UNSET
 
 
 class CorpusData(msgspec.Struct, frozen=True, kw_only=True):
@@ -326,7 +354,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         ci95: its 95 % interval (``harness.scoring.intervals``); None for one subject.
         chance: what the predictions score by chance.
         bands: (n_bands,) mean Pearson r over subjects.
-        measures: name of the split's every measure but Pearson r -> the score by it; absent without any.
+        measures: name of the split's every measure but Pearson r -> the score by it; absent without any. One
+            that needs the system's answers on the training part is not here where there are none.
         subjects: subject -> its score.
         flags: what is missing or constant.
         submission: what was scored.
@@ -338,6 +367,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         stimuli: the score on stimuli that the training saw, and on others; absent where not known, or where
             there are not both.
         controls: what it scores without the EEG; absent where that was not measured.
+        without_brain: what predictions score that no EEG went into, name -> score; absent where no measure
+            needs the training part.
         weights_notes: what the manifest says that a reader must know of the weights; absent for nothing.
         scorer_version: of ``harness.scoring``.
         statistics_version: of the interval and of chance; absent in records older than the number.
@@ -362,6 +393,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     overlap: Overlap | UnsetType | None = UNSET
     stimuli: SeenAndUnseen | UnsetType = UNSET
     controls: Controls | UnsetType = UNSET
+    without_brain: Mapping[str, WithoutBrain] | UnsetType = UNSET
     weights_notes: tuple[str, ...] | UnsetType = UNSET
     scorer_version: int
     statistics_version: int | UnsetType = UNSET
@@ -394,8 +426,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def measured(self) -> tuple[Measured, ...]:
-        """What it says by each of the split's measures, in their order."""
-        return tuple(map(self.by, self.measure_names))
+        """What it says by each of the split's measures that was measured, in their order."""
+        return tuple(self.by(name) for name in self.measure_names if self.has(name))
+
+    @property
+    def constant_cosine(self) -> float | None:
+        """What the training part's mean scores as a prediction, in cosine; None where not measured."""
+        if not (self.has("cosine") and self.has("cosine_gain")):
+            return None
+        return self.by("cosine").value - self.by("cosine_gain").value
 
     @property
     def at_chance(self) -> bool:
@@ -435,7 +474,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             return Measured(by, self.score, self.ci95, self.chance, values)
         own = (self.measures or {})[name]
         values = {subject: own.subjects[subject] for subject in self.subjects}
-        return Measured(by, own.value, own.ci95, own.chance, values)
+        return Measured(by, own.value, own.ci95, own.chance, values, own.classifier or None)
 
 
 def build_record(
@@ -454,6 +493,9 @@ def build_record(
     overlap: Overlap | None = None,
     stimuli: SeenAndUnseen | None = None,
     controls: Controls | None = None,
+    without_brain: Mapping[str, WithoutBrain] | None = None,
+    stimuli_missing: tuple[str, ...] = (),
+    classifiers: Mapping[str, Classifier] | None = None,
     weights_notes: tuple[str, ...] = (),
 ) -> Record:
     """Put a score and its provenance into one record.
@@ -473,6 +515,9 @@ def build_record(
         overlap: with what the weights were trained on; None where no training record says so.
         stimuli: the score on seen and on unseen stimuli; None where not known, or where there are not both.
         controls: what it scores without the EEG; None where that was not measured.
+        without_brain: what predictions score that no EEG went into; None or empty where not measured.
+        stimuli_missing: stimuli of the part that the corpus lacks.
+        classifiers: what a measure's classifier was trained on -> the classifier.
         weights_notes: what the manifest says that a reader must know of the weights.
 
     Raises:
@@ -485,7 +530,10 @@ def build_record(
         ci95=mean_interval([subject.pearson_r for subject in subjects.values()]),
         chance=chance_bands(chance),
         bands=score.bands,
-        measures={name: _measure_result(one, chance.measures[name]) for name, one in score.measures.items()}
+        measures={
+            name: _measure_result(name, one, chance.measures[name], classifiers or {})
+            for name, one in score.measures.items()
+        }
         or UNSET,
         subjects={
             name: SubjectResult(
@@ -498,13 +546,14 @@ def build_record(
             for name, subject in subjects.items()
         },
         flags=Flags(
-            partial=bool(subjects_missing),
+            partial=bool(subjects_missing or stimuli_missing),
             subjects_missing=subjects_missing,
             segments_missing=sum(len(subject.missing) for subject in subjects.values()),
             segments_constant=sum(len(subject.constant) for subject in subjects.values()),
             references_constant=tuple(
                 segment for subject in subjects.values() for segment in subject.constant_reference
             ),
+            stimuli_missing=stimuli_missing or UNSET,
         ),
         submission=submission,
         split=split,
@@ -514,6 +563,7 @@ def build_record(
         overlap=overlap,
         stimuli=stimuli or UNSET,
         controls=controls or UNSET,
+        without_brain=without_brain or UNSET,
         weights_notes=weights_notes or UNSET,
         scorer_version=SCORER_VERSION,
         statistics_version=STATISTICS_VERSION,
@@ -575,8 +625,11 @@ def _of_seed(seed: int | None) -> str:
     return "" if seed is None else f", seed {seed}"
 
 
-def _measure_result(score: MeasureScore, chance: Chance) -> MeasureResult:
+def _measure_result(
+    name: str, score: MeasureScore, chance: Chance, classifiers: Mapping[str, Classifier]
+) -> MeasureResult:
     subjects = score.subjects.values()
+    own = [classifiers[need] for need in measure(name).needs if need in classifiers]
     return MeasureResult(
         value=score.value,
         ci95=mean_interval([subject.value for subject in subjects]),
@@ -585,4 +638,9 @@ def _measure_result(score: MeasureScore, chance: Chance) -> MeasureResult:
         segments_undefined=sum(
             len({*subject.undefined, *subject.undefined_reference}) for subject in subjects
         ),
+        classifier=ClassifierFacts(
+            accuracy=own[0].accuracy, segments=own[0].segments, trained_on=own[0].trained_on
+        )
+        if own
+        else UNSET,
     )

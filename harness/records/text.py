@@ -8,10 +8,12 @@ from harness.conventions import SIMULATED_WORDS, labels_words
 from harness.errors import counted
 from harness.records.record import DECLARED, TAMPERED, VERIFIED, CorpusData, Measured, Record, SubjectResult
 from harness.records.stimuli import StimulusGroup
+from harness.records.without_brain import TITLES
 from harness.scoring.intervals import interval_words
-from harness.scoring.measures import measure
+from harness.scoring.measures import DEFAULT, measure
 from harness.scoring.statistics import STATISTICS_VERSION
 
+MOST_BANDS = 32  # of a table for people; the record has all
 NOT_ISOLATED = {
     "none": "NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)",
     "unknown": "ISOLATION NOT KNOWN: the record does not say what kept the predictor from the labels",
@@ -28,8 +30,14 @@ def record_text(record: Record) -> str:
     from tabulate import tabulate
 
     measured = record.measured
+    by_pearson = DEFAULT in record.measure_names
     rows = [
-        [subject, *(one.subjects[subject] for one in measured), result.segments, _subject_flags(result)]
+        [
+            subject,
+            *(one.subjects[subject] for one in measured),
+            result.segments,
+            _subject_flags(result, by_pearson=by_pearson),
+        ]
         for subject, result in record.subjects.items()
     ]
     headers = ["subject", *(one.measure.title for one in measured), "segments", "flags"]
@@ -45,7 +53,7 @@ def record_text(record: Record) -> str:
         f" part {record.split.part}, feature {record.feature}",
         subjects,
     ]
-    if len(record.bands) > 1:
+    if 1 < len(record.bands) <= MOST_BANDS:
         header = [f"{record.feature} band", *map(str, range(1, len(record.bands) + 1))]
         parts.append(tabulate([["Pearson r", *record.bands]], headers=header, floatfmt=".4f"))
     parts.append(
@@ -54,6 +62,7 @@ def record_text(record: Record) -> str:
                 mean_text(record),
                 *chance_lines(record.ranked),
                 *(line for one in measured[1:] for line in (_mean_line(record, one), *chance_lines(one))),
+                *without_brain_lines(record),
                 *blind_lines(record),
                 *overlap_lines(record),
                 labels_words(simulated=record.simulated, held_back=record.corpus.is_held_back),
@@ -98,6 +107,17 @@ def chance_lines(measured: Measured) -> list[str]:
     return [f"{line}: {words.upper()}" if words else line]
 
 
+def without_brain_lines(record: Record) -> list[str]:
+    """What predictions score that no EEG went into, by the measure that ranks."""
+    lines = []
+    for name, one in (record.without_brain or {}).items():
+        line = f"{record.ranked.measure.short} of {TITLES[name]} {one.value:.4f}"
+        if one.ci95 is not None:
+            line += ", 95 % interval {:.4f} to {:.4f}".format(*one.ci95)
+        lines.append(line)
+    return lines
+
+
 def blind_lines(record: Record) -> list[str]:
     """What the system scores without the EEG, and what the EEG adds."""
     if not record.controls:
@@ -138,14 +158,16 @@ def flag_lines(record: Record) -> list[str]:
     """What a reader must know before trusting the mean."""
     flags = record.flags
     lines = []
-    missing = flags.subjects_missing
-    if flags.partial:
-        lines.append(
-            f"PARTIAL: {counted(len(missing), 'subject')} of the part"
-            f" {'is' if len(missing) == 1 else 'are'} not in"
-            " the corpus:"
-            f" {', '.join(missing)}"
-        )
+    if record.split.flag:
+        lines.append(f"FLAGGED: split {record.split.name}: {record.split.flag}")
+    kinds = (
+        ("subject", "subjects", flags.subjects_missing),
+        ("stimulus", "stimuli", flags.stimuli_missing or ()),
+    )
+    for one, many, names in kinds:
+        if names:
+            said = f"1 {one} of the part is" if len(names) == 1 else f"{len(names)} {many} of the part are"
+            lines.append(f"PARTIAL: {said} not in the corpus: {', '.join(names)}")
     if record.isolation in NOT_ISOLATED:
         lines.append(NOT_ISOLATED[record.isolation])
     mismatched = record.ranked.chances.mismatched_segments
@@ -163,9 +185,10 @@ def flag_lines(record: Record) -> list[str]:
     lines += [f"Weights: {note}" for note in record.weights_notes or ()]
     if flags.segments_missing:
         lines.append(_count_0(flags.segments_missing, "without a prediction"))
-    if flags.segments_constant:
+    by_pearson = DEFAULT in record.measure_names  # a constant has no Pearson r, and may have a cosine
+    if flags.segments_constant and by_pearson:
         lines.append(_count_0(flags.segments_constant, "with a constant prediction"))
-    if flags.references_constant:
+    if flags.references_constant and by_pearson:
         lines.append(_count_0(len(flags.references_constant), "with a constant reference"))
     for name, result in (record.measures or {}).items():
         if result.segments_undefined:
@@ -233,10 +256,10 @@ def _mean_line(record: Record, measured: Measured) -> str:
     return line + (", simulated" if record.simulated else "")
 
 
-def _subject_flags(result: SubjectResult) -> str:
+def _subject_flags(result: SubjectResult, *, by_pearson: bool) -> str:
     flags = []
     if result.missing:
         flags.append(f"{len(result.missing)} missing")
-    if result.constant:
+    if result.constant and by_pearson:
         flags.append(f"{len(result.constant)} constant")
     return ", ".join(flags)

@@ -10,6 +10,9 @@ so that every channel keeps its spectrum and its mean, and every pair of channel
 lag. When anything happened is gone. A system that decodes the EEG scores as chance would on surrogates; what
 a system still scores there, it does not have from the brain.
 
+Where a system reads the spectrum of a segment, random phases leave it what it reads. Of music the surrogate
+is therefore EEG of another second of another song, of the same listener: ``another-song``.
+
 The numbers here say what that gives: the blind score, chance for it, and the real score less the blind one,
 paired over subjects.
 """
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
     from harness.conventions import Array
 
+# The surrogate that is no function of its segment's EEG: another segment's, see `donor`.
+ANOTHER_SONG = "another-song"
 # Fewer samples leave so few phases that a surrogate may resemble its segment.
 LEAST_SAMPLES = 32
 # Phases and samples are fixed by the segments' ids, so that a record made again has the same bytes.
@@ -106,6 +111,25 @@ def surrogate_of(segment_id: str, eeg: Array, kind: str = DEFAULT_SURROGATES) ->
         ShapeError: fewer than ``LEAST_SAMPLES`` samples.
     """
     return SURROGATES[kind](eeg, _rng("surrogate", segment_id))
+
+
+def donor(segment_id: str, stimulus: str, start: int, others: Sequence[tuple[str, int]]) -> int | None:
+    """Which other segment of a subject gives its EEG for a segment's surrogate ``another-song``.
+
+    Args:
+        segment_id: decides what is random.
+        stimulus: what is heard in the segment.
+        start: where it begins.
+        others: stimulus and start of each of the subject's segments.
+
+    Returns:
+        A position in ``others``: another stimulus, and another start where there is one; None where there is
+        no other stimulus.
+    """
+    strange = [place for place, (name, _) in enumerate(others) if name != stimulus]
+    later = [place for place in strange if others[place][1] != start]
+    choice = later or strange
+    return choice[int(_rng("surrogate", segment_id).integers(len(choice)))] if choice else None
 
 
 def sampled(subject: str, ids: list[str], most: int | None) -> list[str]:

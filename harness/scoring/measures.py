@@ -1,25 +1,38 @@
 """The measures that compare predictions with references, by name.
 
-A measure normalises both sides, and its value is their inner product. That one step serves its score
+A measure makes a vector of each side, and its value is their inner product. That one step serves its score
 and its chance (circular shifts and mismatched segments, :mod:`harness.scoring.chance`), and it says
 where the measure has no value: where a side is all zeros once normalised (a constant series, an empty
 segment), the value is 0 and the segment is flagged.
 
-To add one: a function and what normalises, in a module beside ``pearson`` and ``cosine``; an entry in
-``MEASURES``; tests of the four kinds (invalid, perfect, independent, golden).
+A measure that needs more than the two says so in ``needs``, and finds it in the context.
+
+To add one: a function and what makes the two sides, in a module beside ``pearson`` and ``cosine``; an entry
+in ``MEASURES``; tests of the four kinds (invalid, perfect, independent, golden).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import Fault, ShapeError, SplitError, no_such
-from harness.scoring.cosine import angle, check_centre, cosine, cosine_centred, unit_segments
+from harness.scoring.accuracy import agreement, one_hot, song_accuracy
+from harness.scoring.context import CENTRE, CLASSIFIER, NOTHING, RECONSTRUCTIONS, Context, Need, stacked
+from harness.scoring.cosine import (
+    angle,
+    check_centre,
+    cosine,
+    cosine_centred,
+    cosine_gain,
+    difference,
+    gains,
+    unit_segments,
+)
 from harness.scoring.pearson import correlate, pearson_r, unit_series
 
 if TYPE_CHECKING:
@@ -28,6 +41,36 @@ if TYPE_CHECKING:
 DEFAULT = "pearson_r"
 DEFAULT_SURROGATES = "phases"
 _BLOCK = 160_000  # numbers of one side held at once, few enough for the processor's cache
+
+
+class Block(NamedTuple):
+    """Some of a subject's segments, in order.
+
+    Attributes:
+        ids: of the segments.
+        references: each (n_frames, n_bands).
+        predictions: likewise; zeros where one is missing.
+        present: (n_segments,), whether there is a prediction.
+        context: what else there is.
+    """
+
+    ids: Sequence[str]
+    references: Sequence[Array]
+    predictions: Sequence[Array]
+    present: NDArray[np.bool_]
+    context: Context
+
+
+class Sides(NamedTuple):
+    """Both sides of segments, ready for their product.
+
+    Attributes:
+        references: (n_segments, n_bands, n_frames), or other axes where the measure has such.
+        predictions: same shape.
+    """
+
+    references: NDArray[np.float64]
+    predictions: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -43,12 +86,14 @@ class Measure:
         chance: what a system without the brain scores, in a sentence.
         unit: what stands after a value; empty for a plain number.
         by_band: a value for each band, or one for all bands together.
-        needs_centre: whether the training part's mean must be given.
+        needs: what it asks of the context.
         function: references and predictions (..., n_frames, n_bands), and the centre where one is
-            needed, to (..., n_bands) or, without bands, (...).
-        normalise: segments (n_frames, n_bands), and the centre where one is needed, to
-            (n_segments, n_bands, n_frames).
-        product: normalised references and predictions to (n_segments, n_bands) or (n_segments,).
+            needed, to (..., n_bands) or, without bands, (...); with a classifier, numbers of songs.
+        sides: a block of segments to what is multiplied.
+        product: both sides to (n_segments, n_bands) or (n_segments,).
+        over_time: whether the last axis of a side is time, so that it can be turned.
+        zero_has_value: whether a side of zeros has a value like any other, and flags nothing.
+        missing: lowest and highest value that a segment without a prediction can count; 0 for most.
         surrogates: by what EEG the blind control is made for it, a name in :mod:`harness.scoring.blind`.
     """
 
@@ -60,10 +105,13 @@ class Measure:
     chance: str
     unit: str
     by_band: bool
-    needs_centre: bool
+    needs: tuple[Need, ...]
     function: Callable[..., NDArray[np.float64]]
-    normalise: Callable[..., NDArray[np.float64]]
+    sides: Callable[[Block], Sides]
     product: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+    over_time: bool = True
+    zero_has_value: bool = False
+    missing: tuple[float, float] = (0.0, 0.0)
     surrogates: str = DEFAULT_SURROGATES
 
     @property
@@ -77,44 +125,137 @@ class Measure:
         return 1 if self.higher_is_better else -1
 
 
-_PEARSON_R = Measure(
-    name="pearson_r",
-    title="Pearson r",
-    short="r",
-    range=(-1.0, 1.0),
-    higher_is_better=True,
-    chance="0 on average; a constant prediction counts 0",
-    unit="",
-    by_band=True,
-    needs_centre=False,
-    function=pearson_r,
-    normalise=unit_series,
-    product=correlate,
-)
-_COSINE = Measure(
-    name="cosine",
-    title="cosine",
-    short="cosine",
-    range=(-1.0, 1.0),
-    higher_is_better=True,
-    chance="far above 0 where features are positive: the mean of all references already scores high",
-    unit="",
-    by_band=False,
-    needs_centre=False,
-    function=cosine,
-    normalise=unit_segments,
-    product=angle,
-)
-_COSINE_CENTRED = replace(
-    _COSINE,
-    name="cosine_centred",
-    title="centred cosine",
-    short="centred cosine",
-    chance="near 0, if the scored part's mean is near the training part's; that mean itself counts 0",
-    needs_centre=True,
-    function=cosine_centred,
-)
-MEASURES: Mapping[str, Measure] = {one.name: one for one in (_PEARSON_R, _COSINE, _COSINE_CENTRED)}
+def _series(block: Block) -> Sides:
+    return Sides(unit_series(block.references), unit_series(block.predictions))
+
+
+def _segments(block: Block) -> Sides:
+    return Sides(unit_segments(block.references), unit_segments(block.predictions))
+
+
+def _centred(block: Block) -> Sides:
+    centre = _centre(block)
+    true, made = (unit_segments(side, centre) for side in (block.references, block.predictions))
+    made[~block.present] = 0.0  # what is missing is not zeros less the centre
+    return Sides(true, made)
+
+
+def _gains(block: Block) -> Sides:
+    return Sides(unit_segments(block.references), gains(block.predictions, _centre(block)))
+
+
+def _named(need: Need) -> Callable[[Block], Sides]:
+    """The sides of a measure whose classifier is trained on what ``need`` says."""
+
+    def sides(block: Block) -> Sides:
+        classifier, heard = block.context.heard(need, block.ids)
+        named = classifier.name_of(stacked(block.predictions))
+        true, made = (one_hot(numbers, len(classifier.stimuli)) for numbers in (heard, named))
+        made[~block.present] = 0.0  # what is missing is no song
+        return Sides(true, made)
+
+    return sides
+
+
+def _centre(block: Block) -> Array:
+    return check_centre(block.context.centre, block.references[0].shape)
+
+
+MEASURES: Mapping[str, Measure] = {
+    measure.name: measure
+    for measure in (
+        Measure(
+            name="pearson_r",
+            title="Pearson r",
+            short="r",
+            range=(-1.0, 1.0),
+            higher_is_better=True,
+            chance="0 on average; a constant prediction counts 0",
+            unit="",
+            by_band=True,
+            needs=(),
+            function=pearson_r,
+            sides=_series,
+            product=correlate,
+        ),
+        Measure(
+            name="cosine",
+            title="cosine",
+            short="cosine",
+            range=(-1.0, 1.0),
+            higher_is_better=True,
+            chance="far above 0 where features are positive: the mean of all references already scores high",
+            unit="",
+            by_band=False,
+            needs=(),
+            function=cosine,
+            sides=_segments,
+            product=angle,
+        ),
+        Measure(
+            name="cosine_centred",
+            title="centred cosine",
+            short="centred cosine",
+            range=(-1.0, 1.0),
+            higher_is_better=True,
+            chance="near 0, if the scored part's mean is near the training part's; that mean itself counts 0",
+            unit="",
+            by_band=False,
+            needs=(CENTRE,),
+            function=cosine_centred,
+            sides=_centred,
+            product=angle,
+        ),
+        Measure(
+            name="cosine_gain",
+            title="gain in cosine",
+            short="gain in cosine",
+            range=(-2.0, 2.0),
+            higher_is_better=True,
+            chance="0 for the training part's mean, whatever the EEG; below 0 for a guess that is worse",
+            unit="",
+            by_band=False,
+            needs=(CENTRE,),
+            function=cosine_gain,
+            sides=_gains,
+            product=difference,
+            zero_has_value=True,
+            missing=(-1.0, 1.0),
+        ),
+        Measure(
+            name="song_accuracy",
+            title="song accuracy",
+            short="song accuracy",
+            range=(0.0, 1.0),
+            higher_is_better=True,
+            chance="one over the number of songs; a constant is always taken for the same song",
+            unit="",
+            by_band=False,
+            needs=(CLASSIFIER,),
+            function=song_accuracy,
+            sides=_named(CLASSIFIER),
+            product=agreement,
+            over_time=False,
+            zero_has_value=True,
+        ),
+        Measure(
+            name="song_accuracy_reconstructed",
+            title="song accuracy by reconstructions",
+            short="song accuracy by reconstructions",
+            range=(0.0, 1.0),
+            higher_is_better=True,
+            chance="one over the number of songs; any cue of the song that survives the decoder raises it",
+            unit="",
+            by_band=False,
+            needs=(RECONSTRUCTIONS,),
+            function=song_accuracy,
+            sides=_named(RECONSTRUCTIONS),
+            product=agreement,
+            over_time=False,
+            zero_has_value=True,
+        ),
+    )
+}
 
 
 def measure(name: str, where: str = "measures") -> Measure:
@@ -135,17 +276,19 @@ def measure(name: str, where: str = "measures") -> Measure:
 
 @dataclass(frozen=True)
 class Units:
-    """A subject's segments as a measure normalises them, in float32: what chance is worked out from.
+    """A subject's segments as a measure multiplies them, in float32: what chance is worked out from.
 
     Attributes:
-        references: (n_segments, n_bands, n_frames).
-        predictions: same shape; zeros where a prediction is missing.
+        references: (n_segments, n_bands, n_frames), or other axes where the measure has such.
+        predictions: same shape; zeros where a prediction is missing, for most measures.
         products: how many products a segment's value is the mean of: n_bands, or 1 without bands.
+        over_time: whether the last axis is time.
     """
 
     references: NDArray[np.float32]
     predictions: NDArray[np.float32]
     products: int
+    over_time: bool = True
 
 
 @dataclass(frozen=True)
@@ -165,7 +308,7 @@ class Compared:
 
 
 class ComparedUnits(NamedTuple):
-    """A comparison, and the normalised segments that it was made from."""
+    """A comparison, and the sides that it was made from."""
 
     compared: Compared
     units: Units
@@ -175,7 +318,7 @@ def compare(
     by: Measure,
     references: Mapping[str, Array],
     predictions: Mapping[str, Array],
-    centre: Array | None = None,
+    context: Context = NOTHING,
 ) -> Compared:
     """Compare a subject's predictions with its references.
 
@@ -184,64 +327,69 @@ def compare(
         references: segment id -> (n_frames, n_bands), finite; all of one shape. These are the expected
             segments.
         predictions: segment id -> (n_frames, n_bands), finite; ids may be absent.
-        centre: (n_frames, n_bands) or (n_bands,), for a measure that needs one.
+        context: with what the measure needs.
 
     Raises:
-        ShapeError: no references, or too few frames; the centre is missing or does not fit; or a
+        ShapeError: no references, or too few frames; what the measure needs is missing or does not fit; or a
             prediction's shape differs from its reference's, or an id is not expected, or a number is
             not finite (all reported at once).
     """
-    _check_shapes(references, predictions)
-    return _compare(by, references, predictions, centre, None)
+    return compare_with_units(by, references, predictions, context, keep=False).compared
 
 
 def compare_with_units(
     by: Measure,
     references: Mapping[str, Array],
     predictions: Mapping[str, Array],
-    centre: Array | None = None,
+    context: Context = NOTHING,
+    *,
+    keep: bool = True,
 ) -> ComparedUnits:
-    """:func:`compare`, and keep what chance needs: 8 bytes for each number of the references."""
+    """:func:`compare`, and keep what chance needs: 8 bytes for each number of the sides.
+
+    Args:
+        by: as for :func:`compare`.
+        references: likewise.
+        predictions: likewise.
+        context: likewise.
+        keep: whether the sides are kept; else the units are empty.
+    """
     n_frames, n_bands = _check_shapes(references, predictions)
-    true, made = np.empty((2, len(references), n_bands, n_frames), np.float32)
-    compared = _compare(by, references, predictions, centre, (true, made))
-    return ComparedUnits(compared, Units(true, made, compared.values.shape[1]))
-
-
-def _compare(
-    by: Measure,
-    references: Mapping[str, Array],
-    predictions: Mapping[str, Array],
-    centre: Array | None,
-    kept: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
-) -> Compared:
-    """:func:`compare`, a few segments at a time; their normalised form goes to ``kept`` if there is one."""
-    n_frames, n_bands = next(iter(references.values())).shape
     if by.by_band and n_frames < 2:
         raise ShapeError(Fault("reference", f"{n_frames} frame", "at least two, for a measure over time"))
-    extra = (check_centre(centre, (n_frames, n_bands)),) if by.needs_centre else ()
     ids = list(references)
     values = np.zeros((len(ids), n_bands if by.by_band else 1))
     nothing = np.zeros((n_frames, n_bands))
+    empty = np.empty((0, 0, 0), np.float32)
+    kept = (empty, empty)
     undefined: list[str] = []
     undefined_reference: list[str] = []
     size = max(1, _BLOCK // (n_frames * n_bands))
     for start in range(0, len(ids), size):
-        block = ids[start : start + size]
-        rows = slice(start, start + len(block))
-        true = by.normalise([references[segment_id] for segment_id in block], *extra)
-        made = by.normalise([predictions.get(segment_id, nothing) for segment_id in block], *extra)
-        present = np.array([segment_id in predictions for segment_id in block])
-        if not present.all():
-            made[~present] = 0.0
-        values[rows] = by.product(true, made).reshape(len(block), -1)
-        undefined_reference += _undefined(by, block, true, present)
-        undefined += _undefined(by, block, made, present)
-        if kept is not None:
+        names = ids[start : start + size]
+        rows = slice(start, start + len(names))
+        present = np.array([segment_id in predictions for segment_id in names])
+        block = Block(
+            names,
+            [references[segment_id] for segment_id in names],
+            [predictions.get(segment_id, nothing) for segment_id in names],
+            present,
+            context,
+        )
+        true, made = by.sides(block)
+        values[rows] = by.product(true, made).reshape(len(names), -1)
+        if not by.zero_has_value:
+            undefined_reference += _undefined(by, names, true, present)
+            undefined += _undefined(by, names, made, present)
+        if keep:
+            if not kept[0].size:
+                first, second = np.empty((2, len(ids), *true.shape[1:]), np.float32)
+                kept = (first, second)
             kept[0][rows], kept[1][rows] = true, made
     if not np.isfinite(values).all():
         raise ShapeError(*_faults(references, predictions))
-    return Compared(values, tuple(undefined), tuple(undefined_reference))
+    units = Units(kept[0], kept[1], values.shape[1], by.over_time)
+    return ComparedUnits(Compared(values, tuple(undefined), tuple(undefined_reference)), units)
 
 
 def _undefined(

@@ -19,6 +19,7 @@ import numpy as np
 
 from harness.errors import Fault, ShapeError
 from harness.scoring.chance import SubjectChance, equal_references, unit_chance
+from harness.scoring.context import NOTHING, Context
 from harness.scoring.measures import DEFAULT, Compared, Measure, compare, compare_with_units, measure
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def score_subject(
     references: Mapping[str, Array],
     predictions: Mapping[str, Array],
     measures: Sequence[str] = (DEFAULT,),
-    centre: Array | None = None,
+    context: Context = NOTHING,
 ) -> SubjectScore:
     """Score one subject.
 
@@ -137,15 +138,15 @@ def score_subject(
             segments.
         predictions: segment id -> (n_frames, n_bands), finite; ids may be absent.
         measures: the split's; Pearson r is worked out in any case.
-        centre: (n_frames, n_bands) or (n_bands,), the training part's mean, for measures that need it.
+        context: with what the measures need.
 
     Raises:
         ShapeError: no references; or a prediction's shape differs from its reference's, or an id is
-            not expected, or a number is not finite (all reported at once); or a centre is needed and is
+            not expected, or a number is not finite (all reported at once); or what a measure needs is
             missing or does not fit.
         SplitError: a measure is not known.
     """
-    compared = {by.name: compare(by, references, predictions, centre) for by in _all(measures)}
+    compared = {by.name: compare(by, references, predictions, context) for by in _all(measures)}
     return _subject_score(references, predictions, compared)
 
 
@@ -153,12 +154,21 @@ def score_with_chance(
     references: Mapping[str, Array],
     predictions: Mapping[str, Array],
     measures: Sequence[str] = (DEFAULT,),
-    centre: Array | None = None,
+    context: Context = NOTHING,
+    recordings: NDArray[np.int64] | None = None,
 ) -> ScoredSubject:
-    """:func:`score_subject` and :func:`~harness.scoring.chance.subject_chance`, normalised once for both."""
-    made = {by.name: compare_with_units(by, references, predictions, centre) for by in _all(measures)}
+    """:func:`score_subject` and :func:`~harness.scoring.chance.subject_chance`, normalised once for both.
+
+    Args:
+        references: as there, and likewise the three that follow.
+        predictions: likewise.
+        measures: likewise.
+        context: likewise.
+        recordings: (n_segments,) from which recording each reference is, where whole segments are turned.
+    """
+    made = {by.name: compare_with_units(by, references, predictions, context) for by in _all(measures)}
     same = equal_references(references)
-    found = {name: unit_chance(one.units, same) for name, one in made.items()}
+    found = {name: unit_chance(one.units, same, recordings) for name, one in made.items()}
     score = _subject_score(references, predictions, {name: one.compared for name, one in made.items()})
     segments = {name: one.compared.values.mean(axis=1) for name, one in made.items()}
     return ScoredSubject(score, found.pop(DEFAULT)._replace(measures=found), segments)

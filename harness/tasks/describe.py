@@ -69,6 +69,7 @@ def describe(
                 str(fault)
                 for fault in [
                     *corpus.absent.values(),
+                    *corpus.stimuli_missing.values(),
                     *(entry.fault for entry in corpus.faults),
                     *missing_simulated_files(corpus),
                     *faults,

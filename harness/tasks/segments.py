@@ -1,14 +1,17 @@
 """The fixed cuts of a part: what is asked of every system.
 
 A segment's id names subject, stimulus and index, the index last: ``sub-086_audiobook_2_003``. The same
-recording gives the same segments in every layout. The rest of a recording that is shorter than a
-segment is left out.
+recording gives the same segments in every layout. The rest of a stretch that is shorter than a segment is
+left out. The index counts the part's segments of a recording; for cuts into blocks or at random, all of them,
+so that a segment has one id in whatever part it is.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +19,7 @@ from numpy.typing import NDArray
 from harness.corpus.base import MOST_LENGTH_DIFFERENCE, Corpus, Recording, with_frame_rates
 from harness.errors import CorpusError, Fault, SplitError, counted, did_you_mean, raise_all, shorten
 from harness.tasks.sizes import check_rate_of_split
-from harness.tasks.splits import Split
+from harness.tasks.splits import PARTS, Split
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def cut_segments(
         corpus: where the data lie.
         split: who is in the part, and how recordings are cut.
         part: train, val or test.
-        partial: go on although subjects of the part are not in the corpus.
+        partial: go on although subjects or stimuli of the part are not in the corpus.
         feature: the only feature that matters; None for all, "" for none.
 
     Raises:
@@ -70,7 +73,11 @@ def cut_segments(
     subjects = part_subjects(corpus, split, part, partial=partial, feature=feature)
     check_frames(corpus, split, subjects, feature)
     for subject in subjects:
-        cut = [s for recording in _recordings(corpus, split, subject) for s in _cut(recording, split, part)]
+        cut = [
+            segment
+            for recording in _recordings(corpus, split, part, subject)
+            for segment in _cut(recording, corpus.name, split, part)
+        ]
         if not cut:
             faults.append(
                 Fault(
@@ -101,7 +108,8 @@ def part_subjects(
         for entry in corpus.faults
         if entry.subject in named and (not entry.feature or feature in (None, entry.feature))
     ]
-    raise_all(CorpusError, list(dict.fromkeys(broken)))
+    lacking = [] if partial else _stimulus_faults(corpus, split, part)
+    raise_all(CorpusError, list(dict.fromkeys([*broken, *lacking])))
     present = tuple(subject for subject in named if subject not in absent)
     if not present or (absent and not partial):
         raise CorpusError(
@@ -116,6 +124,25 @@ def part_subjects(
             )
         )
     return present
+
+
+def missing_stimuli(corpus: Corpus, split: Split, part: str) -> tuple[str, ...]:
+    """Stimuli that a part needs, and the corpus should have and lacks."""
+    present = {recording.stimulus for recording in corpus.recordings}
+    needed = split.stimuli.get(part, tuple(corpus.stimuli_missing))
+    return tuple(stimulus for stimulus in needed if stimulus not in present)
+
+
+def _stimulus_faults(corpus: Corpus, split: Split, part: str) -> list[Fault]:
+    remedy = "--partial goes on with those that are there; the record names the others."
+    faults = []
+    for stimulus in missing_stimuli(corpus, split, part):
+        known = corpus.stimuli_missing.get(stimulus)
+        if known is None:
+            where = f"{corpus.folder}: part {part} of split {split.name}"
+            known = Fault(where, f"no recording of {stimulus}", "recordings of every stimulus that it names")
+        faults.append(replace(known, remedy=known.remedy or remedy))
+    return faults
 
 
 def _other_parts(corpus: Corpus, split: Split, part: str) -> str:
@@ -195,7 +222,7 @@ def stretches(
         split: who is in the part, and how recordings are cut.
         part: train, val or test.
         feature: the only feature that matters; None for all.
-        partial: go on although subjects of the part are not in the corpus.
+        partial: go on although subjects or stimuli of the part are not in the corpus.
 
     Raises:
         SplitError, CorpusError: as :func:`part_subjects`.
@@ -203,9 +230,8 @@ def stretches(
     subjects = part_subjects(corpus, split, part, partial=partial, feature=feature)
     check_frames(corpus, split, subjects, feature)
     for subject in subjects:
-        for recording in _recordings(corpus, split, subject):
-            start, stop = _bounds(recording, split, part)
-            if stop > start:
+        for recording in _recordings(corpus, split, part, subject):
+            for start, stop in _bounds(recording, corpus.name, split, part):
                 yield recording, start, stop
 
 
@@ -258,21 +284,53 @@ def by_subject(segments: Sequence[Segment]) -> Mapping[str, tuple[Segment, ...]]
     return {subject: tuple(group) for subject, group in grouped.items()}
 
 
-def _recordings(corpus: Corpus, split: Split, subject: str) -> list[Recording]:
-    """A subject's recordings, with the frames for each EEG sample under this split."""
+def _recordings(corpus: Corpus, split: Split, part: str, subject: str) -> list[Recording]:
+    """A subject's recordings in a part, with the frames for each EEG sample under this split."""
+    stimuli = split.stimuli.get(part)
     return [
         with_frame_rates(recording, corpus.declaration, split.segment_seconds)
         for recording in corpus.of(subject)
+        if stimuli is None or recording.stimulus in stimuli
     ]
 
 
-def _bounds(recording: Recording, split: Split, part: str) -> tuple[int, int]:
-    if split.cut != "in-time":
-        return 0, recording.n_times
-    return recording.bounds(part, split.time_fractions)
+def _bounds(recording: Recording, corpus: str, split: Split, part: str) -> list[tuple[int, int]]:
+    """The part's stretches of a recording in time order: first and last (exclusive) sample; none is empty."""
+    if split.cut == "in-time":
+        stretches = [recording.bounds(part, split.time_fractions)]
+    elif split.cut == "blocks":
+        stretches = _block_bounds(recording.n_times, corpus, split, part)
+    elif split.cut == "random":
+        stretches = _drawn_bounds(recording, split, part)
+    else:
+        stretches = [(0, recording.n_times)]
+    return [(start, stop) for start, stop in stretches if stop > start]
 
 
-def _cut(recording: Recording, split: Split, part: str) -> list[Segment]:
+def _block_bounds(n_times: int, corpus: str, split: Split, part: str) -> list[tuple[int, int]]:
+    """The part's blocks, without their edges; one that the recording's end cuts off is left out."""
+    blocks = split.blocks[corpus]
+    length, edge = (
+        round(seconds * split.sample_rate_hz) for seconds in (blocks.seconds, blocks.edge_seconds)
+    )
+    numbers = [number for number in sorted(blocks.parts[part]) if (number + 1) * length <= n_times]
+    return [(number * length + edge, (number + 1) * length - edge) for number in numbers]
+
+
+def _drawn_bounds(recording: Recording, split: Split, part: str) -> list[tuple[int, int]]:
+    """The part's segments, drawn from the recording's; those that follow each other are one stretch."""
+    length = split.segment_samples
+    n_segments = recording.n_times // length
+    key = hashlib.sha256(f"{split.seed} {recording.id}".encode()).digest()
+    order = np.random.default_rng(np.frombuffer(key, dtype="<u4")).permutation(n_segments)
+    ends = [round(n_segments * share) for share in accumulate(split.time_fractions.values())]
+    place = PARTS.index(part)
+    drawn = np.sort(order[0 if place == 0 else ends[place - 1] : ends[place]])
+    runs = np.split(drawn, np.flatnonzero(np.diff(drawn) > 1) + 1) if len(drawn) else []
+    return [(int(run[0]) * length, (int(run[-1]) + 1) * length) for run in runs]
+
+
+def _cut(recording: Recording, corpus: str, split: Split, part: str) -> list[Segment]:
     length = split.segment_samples
     if recording.segment_id:
         if recording.n_times != length:
@@ -280,8 +338,14 @@ def _cut(recording: Recording, split: Split, part: str) -> list[Segment]:
                 Fault(recording.id, counted(recording.n_times, "sample"), counted(length, "sample"))
             )
         return [Segment(recording.segment_id, recording, 0, length)] if part == "test" else []
-    start, stop = _bounds(recording, split, part)
+    starts = [
+        first
+        for start, stop in _bounds(recording, corpus, split, part)
+        for first in range(start, stop - length + 1, length)
+    ]
+    whole = split.cut in ("blocks", "random")
+    numbers = [first // length for first in starts] if whole else range(len(starts))
     return [
-        Segment(f"{recording.id}_{index:03d}", recording, first, first + length)
-        for index, first in enumerate(range(start, stop - length + 1, length))
+        Segment(f"{recording.id}_{number:03d}", recording, first, first + length)
+        for number, first in zip(numbers, starts, strict=True)
     ]

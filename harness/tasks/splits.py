@@ -10,8 +10,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from harness.conventions import UNKNOWN_SUBJECT
 from harness.corpus.base import TIME_FRACTIONS, natural_key
@@ -20,17 +21,40 @@ from harness.errors import Fault, SplitError, UsageError, did_you_mean, raise_al
 from harness.files import read_regular
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema_faults
+from harness.scoring.context import RECONSTRUCTIONS
 from harness.scoring.measures import DEFAULT, measure
 from harness.shipped import shipped_folder
 
 MOST_SPLIT_BYTES = 1 << 20
 SPLIT_FOLDER = shipped_folder("splits")
 PARTS = ("train", "val", "test")
-Cut = Literal["whole-recordings", "in-time", "given"]
+Cut = Literal["whole-recordings", "in-time", "blocks", "random", "given"]
 SubjectIds = Literal["told", "hidden"]
 # The default of subject_ids: hidden where the split tests on subjects that no training met.
-SUBJECT_IDS: Mapping[Cut, SubjectIds] = {"whole-recordings": "hidden", "in-time": "told", "given": "told"}
+SUBJECT_IDS: Mapping[Cut, SubjectIds] = {
+    "whole-recordings": "hidden",
+    "in-time": "told",
+    "blocks": "told",
+    "random": "told",
+    "given": "told",
+}
+# Cuts that give a share of every recording to each part.
+WITHIN_RECORDINGS: tuple[Cut, ...] = ("in-time", "blocks", "random")
 DEFAULT_MEASURES = (DEFAULT,)
+
+
+class Blocks(NamedTuple):
+    """How the recordings of a corpus are cut into blocks.
+
+    Attributes:
+        seconds: of one block.
+        edge_seconds: left out at both ends of a block.
+        parts: part -> numbers of its blocks, from 0.
+    """
+
+    seconds: float
+    edge_seconds: float
+    parts: Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -45,15 +69,22 @@ class Split:
         sample_rate_hz: of the EEG.
         segment_seconds: length of one segment.
         cut: ``whole-recordings`` (a subject belongs to one part), ``in-time`` (every recording is cut in
-            time by ``time_fractions``) or ``given`` (the corpus comes as segments).
-        parts: part -> subjects, or None for every subject of the corpus.
+            time by ``time_fractions``), ``blocks`` (every recording is cut into ``blocks``, each for one
+            part), ``random`` (every segment is drawn for one part) or ``given`` (the corpus comes as
+            segments).
+        parts: part -> subjects, or None for every subject of the corpus, or for a share of them.
         training_split: name of the split whose training part serves this one.
         subject_ids: ``told`` or ``hidden``, whether a predictor learns whose EEG it is.
         sha256: of the file's bytes.
-        time_fractions: part -> its share of every recording, for the cut ``in-time``.
+        time_fractions: part -> its share of every recording, for the cuts ``in-time`` and ``random``.
         measures: what the split is scored by; the first ranks.
         names_measures: whether the file names its measures; False where they are the default.
         folder: where the file lies, and the file of ``training_split`` too if that is not in ``splits/``.
+        shares: part -> where its share of the subjects, in the corpus's own order, begins and ends.
+        stimuli: part -> its stimuli, where it does not have all.
+        blocks: corpus -> its blocks, for the cut ``blocks``.
+        seed: for the cut ``random``.
+        flag: what a reader of its scores must know; empty where nothing is wrong.
     """
 
     name: str
@@ -71,6 +102,11 @@ class Split:
     measures: tuple[str, ...] = DEFAULT_MEASURES
     names_measures: bool = False
     folder: Path = field(default=SPLIT_FOLDER, compare=False)
+    shares: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    stimuli: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    blocks: Mapping[str, Blocks] = field(default_factory=dict)
+    seed: int = 0
+    flag: str = ""
 
     @property
     def segment_samples(self) -> int:
@@ -82,11 +118,11 @@ class Split:
         return subject if self.subject_ids == "told" else UNKNOWN_SUBJECT
 
     def subjects(self, part: str, available: Iterable[str]) -> tuple[str, ...]:
-        """The subjects of a part, in natural order.
+        """The subjects of a part, in natural order; of a share, in the corpus's own.
 
         Args:
             part: train, val or test.
-            available: subjects of the corpus, for parts that take all of them.
+            available: subjects of the corpus, for parts that take all of them or a share.
 
         Raises:
             UsageError: the split has no such part.
@@ -101,6 +137,10 @@ class Split:
                 )
             )
         named = self.parts[part]
+        if part in self.shares:
+            listed = tuple(available)
+            first, last = (round(share * len(listed)) for share in self.shares[part])
+            return listed[first:last]
         return tuple(sorted(available if named is None else named, key=natural_key))
 
 
@@ -133,9 +173,17 @@ def load_split(name_or_path: str | Path, folders: Sequence[Path] = ()) -> Split:
         raise SplitError(Fault(str(path), f"not JSON ({error})", "a split file")) from None
     raise_all(SplitError, schema_faults(document, "split", str(path)))
     raise_all(SplitError, _subject_faults(document, str(path)))
-    raise_all(SplitError, _time_faults(document, str(path)))
-    for name in document.get("measures", ()):
-        measure(name, f"{path}: measures")
+    raise_all(SplitError, [*_time_faults(document, str(path)), *_block_faults(document, str(path))])
+    measures = [measure(name, f"{path}: measures") for name in document.get("measures", ())]
+    if measures and RECONSTRUCTIONS in measures[0].needs:
+        raise SplitError(
+            Fault(
+                f"{path}: measures",
+                f"{measures[0].name} first, which needs a system's answers on the training part",
+                "first a measure that predictions alone can be ranked by",
+                "Put another measure before it.",
+            )
+        )
     if document["name"] != path.stem:
         raise SplitError(Fault(f"{path}: name", repr(document["name"]), f"{path.stem!r}, the file's name"))
     _check_own_name(path, data)
@@ -148,7 +196,7 @@ def load_split(name_or_path: str | Path, folders: Sequence[Path] = ()) -> Split:
         segment_seconds=document["segment_seconds"],
         cut=document["cut"],
         parts={
-            part: None if entry["subjects"] == "all" else tuple(entry["subjects"])
+            part: tuple(entry["subjects"]) if isinstance(entry["subjects"], list) else None
             for part, entry in document["parts"].items()
         },
         training_split=document.get("training_split", document["name"]),
@@ -158,6 +206,17 @@ def load_split(name_or_path: str | Path, folders: Sequence[Path] = ()) -> Split:
         measures=tuple(document.get("measures", DEFAULT_MEASURES)),
         names_measures="measures" in document,
         folder=path.parent,
+        shares={
+            part: (entry["subjects"]["from"], entry["subjects"]["to"])
+            for part, entry in document["parts"].items()
+            if isinstance(entry["subjects"], dict)
+        },
+        stimuli={
+            part: tuple(entry["stimuli"]) for part, entry in document["parts"].items() if "stimuli" in entry
+        },
+        blocks={name: _blocks(entry) for name, entry in document.get("blocks", {}).items()},
+        seed=document.get("seed", 0),
+        flag=document.get("flag", ""),
     )
 
 
@@ -239,6 +298,44 @@ def _check_own_name(path: Path, data: bytes) -> None:
         )
 
 
+def _blocks(entry: Mapping[str, Any]) -> Blocks:
+    parts = {part: tuple(entry[part]) for part in PARTS}
+    return Blocks(entry["seconds"], entry.get("edge_seconds", 0), parts)
+
+
+def _block_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
+    """Faults of a cut into blocks: corpora without any, or blocks that overlap or hold no segment."""
+    if document["cut"] != "blocks":
+        return []
+    described = document.get("blocks", {})
+    faults = [
+        Fault(f"{where}: blocks", f"nothing for the corpus {name}", "how its recordings are cut")
+        for name in document["corpora"]
+        if name not in described
+    ]
+    rate = exact(document["sample_rate_hz"])
+    for name, entry in described.items():
+        place = f"{where}: blocks: {name}"
+        owners: dict[int, list[str]] = {}
+        for part in PARTS:
+            for number in entry[part]:
+                owners.setdefault(number, []).append(part)
+        faults += [
+            Fault(place, f"block {number} in parts {' and '.join(parts)}", "every block in one part")
+            for number, parts in sorted(owners.items())
+            if len(parts) > 1
+        ]
+        edge = entry.get("edge_seconds", 0)
+        left = exact(entry["seconds"]) - 2 * exact(edge)
+        if left < exact(document["segment_seconds"]):
+            what = f"blocks of {entry['seconds']:g} s less {edge:g} s at both ends"
+            faults.append(Fault(place, what, f"{document['segment_seconds']:g} s or more, one segment"))
+        if (exact(entry["seconds"]) * rate).denominator != 1 or (exact(edge) * rate).denominator != 1:
+            what = f"blocks of {entry['seconds']:g} s with edges of {edge:g} s at {float(rate):g} Hz"
+            faults.append(Fault(place, what, "whole numbers of samples"))
+    return faults
+
+
 def _time_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
     """Faults of segments without a whole number of samples, and of the fractions of a cut in time."""
     faults = []
@@ -253,10 +350,11 @@ def _time_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
                 "Choose another length; nothing is resampled or rounded here.",
             )
         )
-    if document["cut"] != "in-time":
+    if document["cut"] not in ("in-time", "random"):
         return faults
     if "time_fractions" not in document:
-        return [*faults, Fault(where, "the cut in-time without the key 'time_fractions'", "0.8, 0.1, 0.1")]
+        what = f"the cut {document['cut']} without the key 'time_fractions'"
+        return [*faults, Fault(where, what, "0.8, 0.1, 0.1")]
     fractions = document["time_fractions"]
     total = sum(map(exact, fractions.values()))
     if total > 1:
@@ -277,12 +375,14 @@ def _may_be_of(subject: str, corpus: str) -> bool:
 
 
 def _subject_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
-    parts: dict[str, dict[str, list[str] | str]] = document["parts"]
+    parts: dict[str, dict[str, Any]] = document["parts"]
     corpora: list[str] = document["corpora"]
-    faults = []
+    faults = _share_faults(document, where)
     seen: dict[str, str] = {}
     for part, entry in parts.items():
         subjects = entry["subjects"]
+        if isinstance(subjects, dict):
+            continue
         if isinstance(subjects, str):
             if document["cut"] == "whole-recordings" and len(parts) > 1:
                 faults.append(
@@ -304,7 +404,7 @@ def _subject_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
             )
         overlap = sorted({s for s in subjects if seen.get(s) not in (None, part)}, key=natural_key)
         doubled = sorted((s for s, times in Counter(subjects).items() if times > 1), key=natural_key)
-        if overlap and document["cut"] != "in-time":
+        if overlap and document["cut"] not in WITHIN_RECORDINGS:
             faults.append(
                 Fault(
                     f"{where}: parts: {part}",
@@ -315,4 +415,31 @@ def _subject_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
         if doubled:
             faults.append(Fault(f"{where}: parts: {part}", f"{shorten(doubled)} named twice"))
         seen |= {subject: part for subject in subjects if subject not in seen}
+    return faults
+
+
+def _share_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
+    """Faults of shares of the subjects: empty ones, and ones that overlap where subjects are held apart."""
+    shares = {
+        part: (entry["subjects"]["from"], entry["subjects"]["to"])
+        for part, entry in document["parts"].items()
+        if isinstance(entry["subjects"], dict)
+    }
+    faults = [
+        Fault(f"{where}: parts: {part}: subjects", f"from {first:g} to {last:g}", "from less than to")
+        for part, (first, last) in shares.items()
+        if first >= last
+    ]
+    if document["cut"] in WITHIN_RECORDINGS:
+        return faults
+    if shares and len(shares) < len(document["parts"]):
+        expected = "shares in every part, or in none, where subjects are held apart"
+        arrived = f"a share of the subjects in {', '.join(shares)} only"
+        faults.append(Fault(f"{where}: parts", arrived, expected))
+    ordered = sorted(shares.items(), key=lambda entry: entry[1])
+    faults += [
+        Fault(f"{where}: parts: {later}: subjects", f"overlap those of {part}", "every subject in one part")
+        for (part, (_, last)), (later, (first, _)) in pairwise(ordered)
+        if first < last
+    ]
     return faults

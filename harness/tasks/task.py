@@ -5,7 +5,7 @@ This is where the options of a command become data: which folder, which split, w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.conventions import Progress
 from harness.corpus import Corpus, open_corpus
 from harness.corpus.array_files import release_maps
 from harness.corpus.locate import is_feature_folder
+from harness.corpus.nmedt import AudioChoice
 from harness.corpus.simulated.check import check_simulated, has_secret_seed, recipe_fingerprint
 from harness.errors import (
     CorpusError,
@@ -28,11 +30,27 @@ from harness.errors import (
     shorten,
 )
 from harness.predictions import Expected, LabelStore
+from harness.scoring.chance import are_turned_whole
+from harness.scoring.context import CENTRE, CLASSIFIER, RECONSTRUCTIONS, Context
 from harness.scoring.measures import measure
-from harness.tasks.centre import training_centre
+from harness.tasks.context import (
+    answer_classifier,
+    check_stimuli,
+    reference_classifier,
+    training_centre,
+    training_sample,
+    training_segments,
+)
 from harness.tasks.corpus_split import default_split, own_split_folders, with_usual_measures
 from harness.tasks.fingerprint import Fingerprint
-from harness.tasks.segments import Segment, by_subject, check_fit, cut_segments, missing_subjects
+from harness.tasks.segments import (
+    Segment,
+    by_subject,
+    check_fit,
+    cut_segments,
+    missing_stimuli,
+    missing_subjects,
+)
 from harness.tasks.sizes import Sizes, sizes
 from harness.tasks.splits import Split, load_split
 
@@ -59,6 +77,7 @@ class Task:
         subjects_missing: subjects of the part that the corpus lacks (``--partial`` only).
         labels: references by segment id that lie apart from the EEG; None where the corpus has them.
         labels_apart: whether the references come from elsewhere than the corpus.
+        stimuli_missing: stimuli of the part that the corpus lacks (``--partial`` only).
     """
 
     corpus: Corpus
@@ -70,6 +89,7 @@ class Task:
     subjects_missing: tuple[str, ...]
     labels: LabelStore | None
     labels_apart: bool
+    stimuli_missing: tuple[str, ...] = ()
 
     @property
     def n_bands(self) -> int:
@@ -135,24 +155,100 @@ class Task:
         return by_subject(self.segments)
 
     @cached_property
+    def _recordings(self) -> Mapping[str, int]:
+        """Segment id -> number of its recording."""
+        numbers: dict[str, int] = {}
+        return {one.id: numbers.setdefault(one.recording.id, len(numbers)) for one in self.segments}
+
+    def recordings_of(self, ids: Iterable[str]) -> NDArray[np.int64] | None:
+        """Of which recording each segment is; None where segments are long enough to be turned in time.
+
+        Args:
+            ids: of segments of one subject, in the order in which they are asked.
+        """
+        if not self.has_eeg or not are_turned_whole(self.n_frames, self.frame_rate_hz):
+            return None
+        return np.array([self._recordings[name] for name in ids], np.int64)
+
+    @cached_property
+    def needs(self) -> Mapping[str, str]:
+        """What the split's measures ask for -> the title of the first that does."""
+        asked: dict[str, str] = {}
+        for by in map(measure, self.split.measures):
+            for need in by.needs:
+                asked.setdefault(need, by.title)
+        return asked
+
+    @cached_property
+    def training(self) -> tuple[Segment, ...]:
+        """The training part's segments; empty where no measure needs them.
+
+        Raises:
+            CorpusError: the training part is not here, or lacks a stimulus that a classifier must name.
+            SplitError: its split is not there, or not for this corpus.
+        """
+        for title in self.needs.values():
+            segments = training_segments(
+                self.corpus, self.split, self.feature, title, partial=bool(self.stimuli_missing)
+            )
+            for need in (CLASSIFIER, RECONSTRUCTIONS):
+                if need in self.needs:
+                    where = f"{self.corpus.folder}: part {self.part} of split {self.split.name}"
+                    check_stimuli(segments, self.segments, where, self.needs[need])
+            return segments
+        return ()
+
+    @cached_property
+    def answered(self) -> tuple[Segment, ...]:
+        """Training segments that a system is asked too; empty where no measure needs its answers."""
+        return training_sample(self.training) if RECONSTRUCTIONS in self.needs else ()
+
+    @cached_property
     def centre(self) -> NDArray[np.float64] | None:
-        """The mean segment of the training part, (n_frames, n_bands); None where no measure needs it.
+        """The mean segment of the training part, (n_frames, n_bands); None where no measure needs that part.
 
         Raises:
             CorpusError: references of the training part are not here, or cannot be read.
             SplitError: its split is not there, or not for this corpus.
         """
-        for by in map(measure, self.split.measures):
-            if by.needs_centre:
-                return training_centre(self.corpus, self.split, self.feature, by.title)
-        return None
+        return training_centre(self.training, self.feature) if self.training else None
+
+    @cached_property
+    def context(self) -> Context:
+        """What the measures need and every system has in common; a classifier is trained for it.
+
+        Raises:
+            CorpusError, SplitError: as :attr:`centre`.
+        """
+        stimuli, classifiers = {}, {}
+        if {CLASSIFIER, RECONSTRUCTIONS} & set(self.needs):
+            stimuli = {segment.id: segment.recording.stimulus for segment in self.segments}
+        if CLASSIFIER in self.needs:
+            classifiers[CLASSIFIER] = reference_classifier(self.training, self.segments, self.feature)
+        return Context(self.centre if CENTRE in self.needs else None, stimuli, classifiers)
+
+    def context_of(self, answers: Mapping[str, Array]) -> Context:
+        """The same, with a classifier trained on a system's answers where a measure needs one.
+
+        Args:
+            answers: id of each of ``answered`` -> (n_frames, n_bands); empty where there are none.
+        """
+        if not (answers and self.answered):
+            return self.context
+        own = answer_classifier(answers, self.answered, self.segments, self.feature)
+        return replace(self.context, classifiers={**self.context.classifiers, RECONSTRUCTIONS: own})
+
+    def measured(self, context: Context) -> tuple[str, ...]:
+        """The split's measures that can be scored with what there is."""
+        lacking = {RECONSTRUCTIONS} - set(context.classifiers)
+        return tuple(name for name in self.split.measures if not lacking & set(measure(name).needs))
 
     def check_labels(self) -> None:
         """Refuse a task without references, before any predictor runs.
 
         Raises:
             CorpusError: recordings without the feature, or labels without some subjects or segments; or the
-                training part is not here, and a measure needs its mean.
+                training part is not here, or lacks a stimulus, and a measure needs it.
             SplitError: the split of that training part is not there, or not for this corpus.
         """
         self._check_references()
@@ -223,7 +319,7 @@ class Task:
         A simulated corpus is made anew on every machine, and processors differ in the last bits; its
         fingerprint is that of its recipe (its files were checked when the task was opened). References
         that are not the corpus's own always enter by their numbers. Where a measure needs the training
-        part's mean, that enters too: another mean gives other scores.
+        part, its mean enters too: another one gives other scores.
 
         Args:
             seen: what went through the predictor and the scorer already, to read nothing twice.
@@ -259,6 +355,8 @@ def open_task(
     feature: str | None = None,
     labels: Path | None = None,
     partial: bool = False,
+    audio: AudioChoice | None = None,
+    on_progress: Progress | None = None,
 ) -> Task:
     """Open what a command's options name.
 
@@ -268,7 +366,9 @@ def open_task(
         part: train, val or test.
         feature: what is decoded; None for the split's first.
         labels: folder or file with references that lie apart from the EEG.
-        partial: go on although subjects of the part are not in the corpus.
+        partial: go on although subjects or stimuli of the part are not in the corpus.
+        audio: for music, where the songs lie.
+        on_progress: called with what is done and its total, where files must be read first.
 
     Raises:
         UsageError: no such split, part or feature.
@@ -286,7 +386,9 @@ def open_task(
             label_file = labels
     split = load_split(split_name, own_split_folders(data)) if split_name is not None else None
     layout = "challenge" if split is not None and split.cut == "given" else None
-    corpus = open_corpus(data, layout=layout, feature_folder=feature_folder)
+    corpus = open_corpus(
+        data, layout=layout, feature_folder=feature_folder, audio=audio, on_progress=on_progress
+    )
     if split is None:
         split = default_split(corpus.declaration, corpus.layout)
     split = with_usual_measures(split, corpus.declaration)
@@ -307,7 +409,8 @@ def open_task(
         segments=segments,
         subjects_missing=missing_subjects(corpus, split, part),
         labels=store,
-        labels_apart=labels is not None,
+        labels_apart=labels is not None or audio is not None,
+        stimuli_missing=missing_stimuli(corpus, split, part),
     )
 
 

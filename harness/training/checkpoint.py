@@ -36,8 +36,8 @@ class Standing:
 
     Attributes:
         epoch: epochs done.
-        best_epoch: the one with the best validation r; 0 before the first validation.
-        best_r: its validation r.
+        best_epoch: the one with the best validation score; 0 before the first validation.
+        best_score: its validation score.
         best: its weights, on the CPU.
         n_averaged: how many epochs are in ``average``.
         average: the mean of their weights, float64.
@@ -46,7 +46,7 @@ class Standing:
 
     epoch: int = 0
     best_epoch: int = 0
-    best_r: float = -2.0
+    best_score: float = -2.0
     best: Weights = field(default_factory=dict)
     n_averaged: int = 0
     average: Weights = field(default_factory=dict)

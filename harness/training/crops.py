@@ -1,7 +1,7 @@
 """Crops of the training part: what each epoch and batch holds, and reading it ahead in threads.
 
 An epoch's crops follow from seed and epoch alone, not from the number of readers or processes. Recordings
-are memory-mapped, so a crop costs its own samples. Arrays are (b, n_times, n_channels) and (b, n_times,
+are memory-mapped, so a crop costs its own samples. Arrays are (b, n_times, n_channels) and (b, n_frames,
 n_bands) float32; a recipe's further targets stand beside the feature, as more bands.
 """
 
@@ -40,7 +40,8 @@ class Batch(NamedTuple):
 
     Attributes:
         eeg: (b, n_times, n_channels).
-        target: (b, n_times, n_bands), all targets side by side, the feature's bands first.
+        target: (b, n_frames, n_bands), all targets side by side, the feature's bands first; n_frames is
+            n_times where the feature has the EEG's rate.
         subject_index: (b,) int64, the position among the training subjects.
         share: this process's part of the step's crops, times the number of processes: 1 where all have
             as many. A mean loss times it, averaged over processes, is the mean over all crops.
@@ -93,6 +94,18 @@ class Crops:
                 for _ in range(self.recipe.crops_per_recording)
             ]
         return [crops[i] for i in rng.permutation(len(crops))]
+
+    def mean_target(self) -> NDArray[np.float64]:
+        """The mean of the first epoch's crops of all targets, (n_frames, n_bands), not z-scored."""
+        total: NDArray[np.float64] | float = 0.0
+        crops = self.epoch(1)
+        for crop in crops:
+            recording = self.stretches[crop.stretch][0]
+            stop = crop.start + self.crop_samples
+            series = [recording.feature(name, crop.start, stop) for name in self.bands]
+            total = total + np.concatenate(series, axis=1, dtype=np.float64)
+        mean: NDArray[np.float64] = np.asarray(total) / len(crops)
+        return mean
 
     def steps(self, epoch: int, world: int = 1) -> list[list[Crop]]:
         """An epoch's crops step by step.
@@ -219,7 +232,7 @@ def make_crops(data: TrainingData, recipe: Recipe, seed: int, crop_samples: int 
         crop_samples=length,
         hop_samples=recipe.hop_samples(rate),
         seed=seed,
-        too_short=tuple(entry[0].id for entry in every if entry not in long_enough),
+        too_short=tuple(entry[0].id for entry in every if entry[2] - entry[1] < length),
     )
 
 

@@ -17,6 +17,7 @@ class Log:
     Args:
         folder: where it lies.
         losses: names of the recipe's losses.
+        measure: name of what the validation part is scored by.
         epochs: how many are done already.
         writes: False in every process but the first.
 
@@ -24,9 +25,9 @@ class Log:
         TrainingError: it cannot be written.
     """
 
-    def __init__(self, folder: Path, losses: Sequence[str], epochs: int, writes: bool) -> None:
+    def __init__(self, folder: Path, losses: Sequence[str], measure: str, epochs: int, writes: bool) -> None:
         self.path = folder / FILE
-        self.names = ["epoch", "loss", *losses, "validation_pearson_r", "learning_rate", "seconds"]
+        self.names = ["epoch", "loss", *losses, f"validation_{measure}", "learning_rate", "seconds"]
         self.writes = writes
         if not self.writes:
             return
@@ -39,12 +40,12 @@ class Log:
             raise cannot_write(self.path, error, epochs + 1) from None
 
     def add(
-        self, epoch: int, loss: Mapping[str, float], r: float | None, rate: float, seconds: float
+        self, epoch: int, loss: Mapping[str, float], score: float | None, rate: float, seconds: float
     ) -> None:
-        """Append an epoch's row; ``loss`` is the whole and its parts, r None without a validation."""
+        """Append an epoch's row; ``loss`` is the whole and its parts, score None without a validation."""
         if not self.writes:
             return
-        numbers = [*(f"{value:.6f}" for value in loss.values()), "" if r is None else f"{r:.6f}"]
+        numbers = [*(f"{value:.6f}" for value in loss.values()), "" if score is None else f"{score:.6f}"]
         try:
             with self.path.open("a", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerow([epoch, *numbers, f"{rate:.6g}", f"{seconds:.2f}"])

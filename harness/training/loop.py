@@ -2,7 +2,7 @@
 
     fit                 everything in order
     _Loop.train         one pass over the epoch's crops
-    _Loop.validate      r on the validation part, by the harness's own scorer
+    _Loop.validate      the score on the validation part, by the harness's own scorer
 
 Reproducible: the same seed gives the same weights on the CPU, in one go or resumed. Every epoch seeds
 torch from (seed, epoch, process), and the crops from (seed, epoch). With several processes (see
@@ -47,9 +47,9 @@ class Fitted:
         built: the same with the sizes that the run decided, where the net says them.
         recipe: with the epochs that were asked for.
         subjects: training subjects, in the order of ``subject_index``.
-        validation_pearson_r: of these weights.
-        best_epoch: the one with the best validation r.
-        best_r: its validation r.
+        validation: score of these weights on the validation part, by the measure that ranks.
+        best_epoch: the one with the best validation score.
+        best: its validation score.
         epochs: how many were run.
         n_averaged: how many epochs the weights are a mean over; 0 for those of one epoch.
         n_parameters: that are trained.
@@ -65,9 +65,9 @@ class Fitted:
     built: Any
     recipe: Recipe
     subjects: tuple[str, ...]
-    validation_pearson_r: float
+    validation: float
     best_epoch: int
-    best_r: float
+    best: float
     epochs: int
     n_averaged: int
     n_parameters: int
@@ -119,7 +119,9 @@ def fit(
         net = system.build(config, setup, crops.subjects).to(where)
         loop = _Loop(net, data, crops, recipe, process, where, show)
         done = loop.resumed(folder, run) if resume else checkpoint.Standing()
-        log = Log(folder, list(recipe.losses), done.epoch, process.rank == 0)
+        log = Log(folder, list(recipe.losses), data.measure.name, done.epoch, process.rank == 0)
+        if recipe.start_at_mean and done.epoch == 0:
+            _start_at_mean(net, crops)
         before = done.seconds
         started, written = time.monotonic() - before, time.monotonic()
 
@@ -129,13 +131,13 @@ def fit(
                 epoch = done.epoch + 1
                 loss = loop.train(epoch, done)
                 due = epoch % recipe.validate_every == 0 or epoch == recipe.epochs
-                r = loop.validate(epoch) if due else None
-                if r is not None and r > done.best_r:
-                    done.best_epoch, done.best_r, done.best = epoch, r, checkpoint.weights_of(net)
+                score = loop.validate(epoch) if due else None
+                if score is not None and (done.best_epoch == 0 or loop.is_better(score, done.best_score)):
+                    done.best_epoch, done.best_score, done.best = epoch, score, checkpoint.weights_of(net)
                 if recipe.averages(epoch):
                     done.add_to_average(checkpoint.weights_of(net))
                 done.epoch, done.seconds = epoch, time.monotonic() - started
-                log.add(epoch, loss, r, recipe.learning_rate_of(epoch), done.seconds)
+                log.add(epoch, loss, score, recipe.learning_rate_of(epoch), done.seconds)
                 every = recipe.save_every
                 if process.rank == 0 and every and epoch % every == 0:
                     said = {**system.metadata(config, setup, crops.subjects), **recipe.scaling()}
@@ -147,24 +149,24 @@ def fit(
             interrupt.add_note(_how_to_resume(saved))
             raise
 
-        weights, r, n_averaged = done.best, done.best_r, 0
+        weights, best, n_averaged = done.best, done.best_score, 0
         if recipe.keep == "last":
-            weights, r = checkpoint.weights_of(net), loop.validate(done.epoch)
+            weights, best = checkpoint.weights_of(net), loop.validate(done.epoch)
         elif done.n_averaged:
             mean = {name: value.to(done.best[name].dtype) for name, value in done.average.items()}
             net.load_state_dict(mean)
-            mean_r = loop.validate(done.epoch)
-            if recipe.keep == "mean" or mean_r >= r:
-                weights, r, n_averaged = mean, mean_r, done.n_averaged
+            score = loop.validate(done.epoch)
+            if recipe.keep == "mean" or not loop.is_better(best, score):
+                weights, best, n_averaged = mean, score, done.n_averaged
     return Fitted(
         weights=weights,
         config=config,
         built=as_built(net, config),
         recipe=recipe,
         subjects=crops.subjects,
-        validation_pearson_r=r,
+        validation=best,
         best_epoch=done.best_epoch,
-        best_r=done.best_r,
+        best=done.best_score,
         epochs=done.epoch,
         n_averaged=n_averaged,
         n_parameters=sum(p.numel() for p in net.parameters() if p.requires_grad),
@@ -249,8 +251,8 @@ class _Loop:
         ahead = self.crops.batches(epoch, rank=self.process.rank, world=self.process.world)
         with closing(ahead) as batches:
             for step, batch in enumerate(batches, start=1):
-                sums += self._step(batch)
-                note = _note(self.recipe, epoch, sums[0].item() / step, done)
+                sums += self._step(batch, epoch)
+                note = self._note(epoch, sums[0].item() / step, done)
                 self.show((epoch - 1) * n_steps + step, self.recipe.epochs * n_steps, note)
         means = (sum_over(sums, self.process) / self.process.world / n_steps).tolist()
         if not np.isfinite(means[0]):
@@ -265,12 +267,17 @@ class _Loop:
             )
         return dict(zip(["loss", *self.recipe.losses], means, strict=True))
 
-    def _step(self, batch: Batch) -> Tensor:
+    def _step(self, batch: Batch, epoch: int) -> Tensor:
         """One step of the optimiser; gives the loss and its parts, times this process's share."""
         eeg, target, subject_index = (torch.from_numpy(array).to(self.device) for array in batch[:3])
-        with self._precision():
-            output = self.parallel(eeg, subject_index)  # (b, n_times, n_bands), or a mapping of such
         recipe = self.recipe
+        extra = (
+            {"target": target, "teacher_share": recipe.teacher_share(epoch)} if recipe.teacher_forcing else {}
+        )
+        with self._precision():
+            output = self.parallel(
+                eeg, subject_index, **extra
+            )  # (b, n_frames, n_bands), or a mapping of such
         first, *further = losses.pairs(self.crops.bands, output, target)
         loss, parts = losses.total(
             recipe.losses, *first, temperature=recipe.info_nce_temperature, further=further
@@ -285,12 +292,12 @@ class _Loop:
         return torch.stack([loss, *parts.values()]).detach() * batch.share
 
     def validate(self, epoch: int) -> float:
-        """Mean Pearson r of the validation part by the harness's own scorer, in every process.
+        """The score of the validation part by the harness's own scorer, in every process.
 
         Raises:
             TrainingError: predictions that are not finite.
         """
-        r = 0.0
+        score = 0.0
         if self.process.rank == 0:
             self.net.eval()
 
@@ -310,8 +317,13 @@ class _Loop:
             def windowed(eeg: Array, subjects: list[str]) -> Array:
                 return predict_windowed(predict, eeg, subjects, self.crops.crop_samples)
 
-            r = self.data.validate(windowed if self.recipe.fixed_length else predict)
-        return from_first(r, self.process, self.device)
+            score = self.data.validate(windowed if self.recipe.fixed_length else predict)
+        return from_first(score, self.process, self.device)
+
+    def is_better(self, score: float, than: float) -> bool:
+        """Whether a validation score is better than another."""
+        sign = self.data.measure.sign
+        return sign * score > sign * than
 
     @torch.inference_mode()
     def _predict(self, eeg: Array, subjects: list[str]) -> Array:
@@ -327,6 +339,13 @@ class _Loop:
                 out = self.net(torch.from_numpy(block).to(self.device), index[start : start + size])
             blocks.append(out.float().cpu().numpy())
         return np.concatenate(blocks)
+
+    def _note(self, epoch: int, loss: float, done: checkpoint.Standing) -> str:
+        note = f"epoch {epoch} of {self.recipe.epochs}, loss {loss:.4f}"
+        if not done.best_epoch:
+            return note
+        short = self.data.measure.short
+        return f"{note}, best val {short} {done.best_score:.4f} (epoch {done.best_epoch})"
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None)
@@ -369,6 +388,15 @@ def _epoch_seed(seed: int, epoch: int, rank: int) -> int:
     return int(np.random.SeedSequence((seed, epoch, rank)).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _note(recipe: Recipe, epoch: int, loss: float, done: checkpoint.Standing) -> str:
-    note = f"epoch {epoch} of {recipe.epochs}, loss {loss:.4f}"
-    return note + (f", best val r {done.best_r:.4f} (epoch {done.best_epoch})" if done.best_epoch else "")
+def _start_at_mean(net: nn.Module, crops: Crops) -> None:
+    """Tell the net the mean of the training part's targets, (n_frames, n_bands), over the first epoch.
+
+    Raises:
+        TrainingError: the net has no method for it.
+    """
+    start_at = getattr(net, "start_at", None)
+    if start_at is None:
+        raise TrainingError(
+            Fault(f"net: {type(net).__name__}", "no method start_at", "one, for a recipe with start_at_mean")
+        )
+    start_at(torch.from_numpy(crops.mean_target()).float().to(next(net.parameters()).device))

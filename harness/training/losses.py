@@ -45,6 +45,12 @@ def l1(prediction: Tensor, target: Tensor) -> Tensor:
     return (prediction.float() - target.float()).abs().mean()
 
 
+def mse(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean squared difference over batch, time and bands."""
+    _check(prediction, target)
+    return (prediction.float() - target.float()).square().mean()
+
+
 def kl(prediction: Tensor, target: Tensor) -> Tensor:
     """KL(target || prediction) of softmaxes over bands, mean over every element: batch, time and band.
 
@@ -90,12 +96,13 @@ def total(
         prediction: (b, n_times, n_bands).
         target: same shape.
         temperature: of ``info_nce``.
-        further: prediction and target of further targets; their ``pearson`` and ``l1`` are added.
+        further: prediction and target of further targets; their ``pearson``, ``l1`` and ``mse`` are added.
     """
     every = [(prediction, target), *further]
     each = {
         "pearson": lambda: reduce(torch.add, [negative_pearson(*pair) for pair in every]),
         "l1": lambda: reduce(torch.add, [l1(*pair) for pair in every]),
+        "mse": lambda: reduce(torch.add, [mse(*pair) for pair in every]),
         "kl": lambda: kl(prediction, target),
         "info_nce": lambda: info_nce(prediction, target, temperature),
     }
@@ -147,7 +154,7 @@ def _check(prediction: Tensor, target: Tensor) -> None:
                 "loss: prediction",
                 f"shape {tuple(prediction.shape)}",
                 f"{tuple(target.shape)} (b, n_times, n_bands), the target's",
-                "The net's last layer must give setup.n_bands bands, one frame a sample.",
+                "The net must give setup.n_bands bands, and a frame for each of the target's.",
             )
         )
     if prediction.ndim != 3:

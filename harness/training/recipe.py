@@ -33,7 +33,7 @@ from harness.predictor import Setup
 if TYPE_CHECKING:
     from torch import nn
 
-LossName = Literal["pearson", "l1", "kl", "info_nce"]
+LossName = Literal["pearson", "l1", "mse", "kl", "info_nce"]
 LOSSES: tuple[str, ...] = get_args(LossName)
 
 
@@ -58,12 +58,19 @@ class Recipe:
         fixed_length: the net takes nothing but crops of ``crop_seconds``; validation then cuts segments
             with ``harness.predictor.predict_windowed``, and crops are never longer than a segment.
         mixup_rounds: how often a batch is halved by mixing pairs of crops of different subjects.
-        losses: name -> weight. ``pearson`` is -r, ``l1``, ``kl`` (log-softmax over bands), ``info_nce``.
+        losses: name -> weight. ``pearson`` is -r, ``l1``, ``mse`` (mean squared error), ``kl`` (log-softmax
+            over bands), ``info_nce``.
         targets: feature -> what else a net of that feature is trained on: other features of the corpus, or
             ``mel80`` and ``magnitude``, which are computed from each crop's audio once that is mixed and
             z-scored (see ``harness.features.spectrograms.spectra``). In training the net
             then gives a mapping, name of a target -> (b, n_times, n_bands), the feature's among them;
-            ``pearson`` and ``l1`` are summed over all, the other losses are the feature's.
+            ``pearson``, ``l1`` and ``mse`` are summed over all, the other losses are the feature's.
+        teacher_forcing: ``linear``, for nets that make their output frame by frame: in training forward is
+            also given ``target`` (b, n_frames, n_bands) and ``teacher_share``, the probability with which a
+            frame that goes in is the target's, which falls linearly from 1 in the first epoch to 0 in the
+            last. Never in validation. None for nets that take EEG alone.
+        start_at_mean: before the first epoch the net's ``start_at(mean)`` is given the mean of the training
+            part's crops, (n_frames, n_bands): a short training need not find the level first.
         info_nce_temperature: of the loss ``info_nce``.
         optimiser: ``adam`` or ``adamw``.
         learning_rate: at the start.
@@ -77,10 +84,10 @@ class Recipe:
         warmup_epochs: epochs over which the learning rate rises linearly, before the schedule's factor.
         gradient_clip: largest 2-norm of the gradient; None for no limit.
         validate_every: epochs from one validation to the next; the last epoch is always validated.
-        patience: stop after this many epochs without a better validation r; None to go on.
+        patience: stop after this many epochs without a better validation score; None to go on.
         average_every: the weights are the mean over every that many epochs; 0 for the best epoch's.
         keep: where epochs are averaged, ``mean``, or ``better``: the mean or the best epoch's weights,
-            whichever has the higher validation r. ``last``: the last epoch's weights, and none are chosen.
+            whichever has the better validation score. ``last``: the last epoch's weights, none are chosen.
         average_from: share of the epochs, in [0, 1), before averaging begins.
         average_first: the first epoch in the mean, those after it being ``average_every`` apart; None for
             ``average_every`` itself.
@@ -103,6 +110,8 @@ class Recipe:
     mixup_rounds: int = 0
     losses: Mapping[str, float] = field(default_factory=lambda: {"pearson": 1.0, "l1": 0.2})
     targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    teacher_forcing: Literal["linear"] | None = None
+    start_at_mean: bool = False
     info_nce_temperature: float = 0.1
     optimiser: Literal["adam", "adamw"] = "adam"
     learning_rate: float = 5e-4
@@ -142,6 +151,10 @@ class Recipe:
         if epoch <= self.warmup_epochs:
             factor *= epoch / (self.warmup_epochs + 1)
         return self.learning_rate * factor
+
+    def teacher_share(self, epoch: int) -> float:
+        """With which probability a net of frames is given the true ones in an epoch, counted from 1."""
+        return 1.0 - (epoch - 1) / max(1, self.epochs - 1)
 
     def averages(self, epoch: int) -> bool:
         """Whether the weights after this epoch enter the mean."""
@@ -237,6 +250,9 @@ class TorchSystem(Protocol[Config]):
       whose window is chosen by the run: at most ``most_samples``, which is the recipe's crop and, with
       ``fixed_length``, no longer than a segment;
     - ``notes(setup) -> list of str``: what a reader of the training record should know of this run.
+
+    A recipe with ``start_at_mean`` asks the net for a method ``start_at(mean)``, and one with
+    ``teacher_forcing`` for arguments of its forward.
     """
 
     @property
@@ -256,12 +272,13 @@ class TorchSystem(Protocol[Config]):
         """The net with its initial values; torch's generator is seeded already.
 
         Its forward takes EEG (b, n_times, n_channels) and ``subject_index`` (b,) int64, the position in
-        ``subjects`` or -1 for a subject that is not among them, and gives (b, n_times, n_bands); in
-        training a mapping of such, where the recipe has further targets.
+        ``subjects`` or -1 for a subject that is not among them, and gives (b, n_frames, n_bands), one frame
+        for each sample of a crop unless ``setup`` says otherwise; in training a mapping of such, where the
+        recipe has further targets.
 
         Args:
             config: from :meth:`recipe`.
-            setup: feature, n_bands, n_channels, segment_samples, sample_rate_hz, variant, options.
+            setup: feature, n_bands, n_frames, n_channels, segment_samples, sample_rate_hz, variant, options.
             subjects: the training subjects, in order.
         """
         ...
@@ -310,6 +327,24 @@ def compact_in_short_crops(paper: Recipe, **changes: Any) -> Recipe:
         "gradient_clip": 5.0,
     }
     return compact(paper, **(short | changes))
+
+
+def compact_for_segments(paper: Recipe, **changes: Any) -> Recipe:
+    """As `compact`, for nets of one segment of EEG whose targets have a level: a short training begins at it.
+
+    Args:
+        paper: the recipe of the preset ``paper``, in windows.
+        changes: what else differs.
+    """
+    segments: dict[str, Any] = {
+        "epochs": 5,
+        "batch_size": 32,
+        "crops_per_recording": 1,
+        "learning_rate": 1e-3,
+        "gradient_clip": 5.0,
+        "start_at_mean": True,
+    }
+    return compact(paper, **(segments | changes))
 
 
 def chosen_recipe(

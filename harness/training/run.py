@@ -264,11 +264,11 @@ def _fitted(
     return TrainingResult(
         weights={name: tensor.numpy() for name, tensor in fitted.weights.items()},
         report={
-            "validation_pearson_r": fitted.validation_pearson_r,
+            f"validation_{data.measure.name}": fitted.validation,
             "preset": preset,
             "epochs": fitted.epochs,
             "best_epoch": fitted.best_epoch,
-            "best_epoch_pearson_r": fitted.best_r,
+            f"best_epoch_{data.measure.name}": fitted.best,
             "epochs_averaged": fitted.n_averaged,
             "parameters": fitted.n_parameters,
             "device": fitted.device,

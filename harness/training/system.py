@@ -12,7 +12,10 @@ the net's table; weights that are imported come without subjects, and their tabl
 sub-001, in order. A configuration with a field ``window_samples`` is given the crop of the run: the
 recipe's seconds at the corpus's rate, and with ``fixed_length`` no more than a segment. Where the net takes
 only multiples of some number, the configuration says so in ``window_multiple`` and the crop is rounded down
-to one. Nothing here imports torch before a net is built.
+to one. A configuration with a field ``n_frames`` is of a net that takes whole segments and gives as many
+frames as the feature has in one: it is given ``n_frames``, and ``segment_samples`` and ``sample_rate_hz``
+where it has such fields; every other net gives a frame for each EEG sample. Nothing here imports torch before
+a net is built.
 """
 
 from __future__ import annotations
@@ -82,9 +85,10 @@ class NetSystem:
         """The variant's net for the feature, the EEG channels and the subjects of this run.
 
         Raises:
-            ShapeError: a feature without one frame for each EEG sample.
+            ShapeError: a feature without one frame for each EEG sample, for a net that gives such.
         """
-        check_one_frame_a_sample(setup)
+        if not _has(config, "n_frames"):
+            check_one_frame_a_sample(setup)
         net: nn.Module = self.nets[setup.variant](_sized(config, setup, subjects))
         return net
 
@@ -119,9 +123,10 @@ class NetSystem:
 
 def _sized(config: Any, setup: Setup, subjects: Sequence[str]) -> Any:
     """With the sizes of the run; one row of the table for each subject, so that every row is learned."""
-    sizes = {"n_bands": setup.n_bands}
-    if _has(config, "n_channels"):
-        sizes["n_channels"] = setup.n_channels
+    sizes: dict[str, Any] = {"n_bands": setup.n_bands}
+    for name in ("n_channels", "n_frames", "segment_samples", "sample_rate_hz"):
+        if _has(config, name):
+            sizes[name] = getattr(setup, name)
     if _has(config, "n_subjects") and subjects:
         sizes["n_subjects"] = len(subjects)
     return replace(config, **sizes)

@@ -15,8 +15,12 @@ import numpy as np
 
 from harness.corpus import Corpus, Recording
 from harness.corpus.simulated.check import recipe_fingerprint
+from harness.errors import Fault, TrainingError
 from harness.predictor import Array
+from harness.scoring.context import CENTRE, NOTHING, Context
+from harness.scoring.measures import Measure, measure
 from harness.scoring.score import combine, score_subject
+from harness.tasks.context import training_centre, training_segments
 from harness.tasks.segments import Segment, by_subject, stretches
 from harness.tasks.splits import Split
 
@@ -52,12 +56,41 @@ class TrainingData:
         for recording, start, stop in self.stretches():
             yield recording.eeg(start, stop), recording.feature(self.feature, start, stop)
 
+    @property
+    def measure(self) -> Measure:
+        """What the validation part is scored by: the split's measure that ranks."""
+        return measure(self.split.measures[0])
+
+    @cached_property
+    def context(self) -> Context:
+        """What that measure needs.
+
+        Raises:
+            TrainingError: a classifier, which would be another training.
+            CorpusError, SplitError: the training part is not whole.
+        """
+        by = self.measure
+        if not by.needs:
+            return NOTHING
+        if by.needs != (CENTRE,):
+            raise TrainingError(
+                Fault(
+                    f"split {self.split.name}: measures",
+                    f"{by.name} first, which needs a classifier",
+                    "a measure that weights can be chosen by",
+                    "Name another measure first.",
+                )
+            )
+        segments = training_segments(self.corpus, self.split, self.feature, by.title)
+        return Context(training_centre(segments, self.feature))
+
     def validate(self, predict: Predict) -> float:
-        """Mean Pearson r over the validation part's subjects, by the harness's own scorer.
+        """The mean over the validation part's subjects by the measure that ranks and the harness's scorer.
 
         Args:
-            predict: EEG (n_segments, n_times, n_channels) and subjects -> (n_segments, n_times, n_bands).
+            predict: EEG (n_segments, n_times, n_channels) and subjects -> (n_segments, n_frames, n_bands).
         """
+        by = self.measure.name
         scores = {}
         for subject, segments in by_subject(self.validation).items():
             eeg = np.stack([segment.eeg() for segment in segments])
@@ -65,8 +98,10 @@ class TrainingData:
             scores[subject] = score_subject(
                 {segment.id: segment.feature(self.feature) for segment in segments},
                 {segment.id: row for segment, row in zip(segments, predictions, strict=True)},
+                (by,),
+                self.context,
             )
-        return combine(scores).pearson_r
+        return combine(scores).value(by)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,7 +1,10 @@
 """Boards that are ranked by another measure than Pearson r, where higher is better and where lower is."""
 
+import csv
 import dataclasses
+import io
 import json
+import re
 
 import pytest
 from documents import with_measures
@@ -14,6 +17,7 @@ from harness.boards.history import happened
 from harness.boards.ranking import rank
 from harness.errors import RecordError
 from harness.page import build_page
+from harness.page.board import board_view
 from harness.records.milestone import parse_milestone
 from harness.records.record import parse_record, record_bytes
 from harness.records.store import read_record
@@ -116,7 +120,7 @@ def test_a_measure_that_is_not_known_leaves_its_record_out(make_measured, distan
     board = load_board(tmp_path / "results", BOARD)
     assert board.empty
     assert str(board.left_out[0]) == (
-        f"{path}: split: measures: distance, expected one of cosine, cosine_centred, pearson_r.\n"
+        f"{path}: split: measures: distance, expected one of cosine, cosine_centred, cosine_gain, pearson_r, song_accuracy, song_accuracy_reconstructed.\n"
         "  It was edited after it was scored: score it again, or restore it."
     )
 
@@ -150,3 +154,48 @@ def test_verify_names_other_measures_and_tells_what_the_score_is_by(make_measure
     ]
     assert by_r.measure.name == "pearson_r"
     assert verify(recorded, recorded).measure.name == "cosine"
+
+
+@pytest.fixture
+def against_a_constant(make_record, tmp_path):
+    """Two systems by the cosine and its gain; one has no answers on the training part."""
+    names = ["cosine", "cosine_gain", "song_accuracy_reconstructed"]
+    for name, more in (("asked", {"song_accuracy_reconstructed": [0.25] * 3}), ("handed-in", {})):
+        path = make_record(name, [0.1, 0.2, 0.3])
+        values = {"cosine": [0.7, 0.8, 0.9], "cosine_gain": [0.0, 0.1, 0.2], **more}
+        document = with_measures(json.loads(path.read_bytes()), names, **values)
+        path.write_bytes(record_bytes(parse_record(json.dumps(document).encode(), name)))
+    return load_board(tmp_path / "results", BOARD)
+
+
+def test_beside_a_cosine_stands_what_a_constant_scores_and_what_was_not_measured(against_a_constant):
+    assert against_a_constant.left_out == ()
+    rows = rank(against_a_constant).rows
+    assert [row.constant_cosine for row in rows] == pytest.approx([0.7, 0.7])
+    lines = board_text(rank(against_a_constant)).splitlines()
+    headings = re.split(r"\s{2,}", lines[2].strip())
+    assert headings[headings.index("without the EEG") + 1 :][:4] == [
+        "constant's cosine", "mean gain in cosine", "mean song accuracy by reconstructions", "unseen stimuli",
+    ]  # fmt: skip
+    cells = {row[2]: row for row in (re.split(r"\s{2,}", line.strip()) for line in lines[4:6])}
+    assert cells["asked"][7:10] == ["0.7000", "0.1000", "0.2500"]
+    assert cells["handed-in"][7:10] == ["0.7000", "0.1000", "not measured"]
+    table = list(csv.DictReader(io.StringIO(board_text(rank(against_a_constant), "csv"))))
+    assert [float(row["constant_cosine"]) for row in table] == pytest.approx([0.7, 0.7])
+    assert {row["song_accuracy_reconstructed"] for row in table} == {"0.25", ""}
+
+
+def test_a_page_shows_both_too(against_a_constant, tmp_path):
+    view = board_view(rank(against_a_constant))
+    assert [heading for heading, _ in view["further"]] == [
+        "constant's cosine", "mean gain in cosine", "mean song accuracy by reconstructions",
+    ]  # fmt: skip
+    assert {row["mean song accuracy by reconstructions"] for row in view["rows"]} == {
+        "0.2500",
+        "not measured",
+    }
+
+
+def test_a_comparison_is_by_the_measures_that_both_have(against_a_constant):
+    comparison = compare(*against_a_constant.records)
+    assert [one.measure.name for one in comparison.further] == ["cosine_gain"]

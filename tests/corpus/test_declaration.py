@@ -42,14 +42,18 @@ def test_a_folder_without_a_declaration_has_none(tmp_path):
 
 
 def test_known_corpora_are_declared():
-    assert declared_names() == ["dtu", "simulated", "sparrkulee"]
+    assert declared_names() == ["dtu", "nmed-t", "simulated", "simulated-nmed-t", "sparrkulee"]
     facts = {}
+    music = ["music-mel", "music-mel-db", "music-mel-db-max", "music-eeg2mel"]
     for name in declared_names():
         one = declared(name)
         assert one.default_split in split_names()
-        facts[name] = (one.kind, one.n_channels, one.sample_rate_hz, len(one.subjects), [*one.features])
+        n_subjects = None if one.subjects is None else len(one.subjects)
+        facts[name] = (one.kind, one.n_channels, one.sample_rate_hz, n_subjects, [*one.features])
     assert facts == {
         "dtu": ("real", 64, 64, 18, ["envelope"]),
+        "nmed-t": ("real", 125, 125, None, music),
+        "simulated-nmed-t": ("simulated", 125, 125, None, music),
         "simulated": ("simulated", 64, 64, 104, ["mel", "envelope"]),
         "sparrkulee": ("real", 64, 64, 105, ["mel", "mel-28", "envelope"]),
     }

@@ -471,7 +471,8 @@ def test_the_corpus_says_the_measure_where_the_split_does_not(lab, tmp_path, thr
     with pytest.raises(SplitError) as caught:
         open_task(lab, split_name=split)
     assert str(caught.value) == (
-        "corpus my-lab: measure: 'cosin', expected one of cosine, cosine_centred, pearson_r.\n"
+        "corpus my-lab: measure: 'cosin', expected one of cosine, cosine_centred, cosine_gain, pearson_r,"
+        " song_accuracy, song_accuracy_reconstructed.\n"
         "  Did you mean 'cosine'?"
     )
 

@@ -273,7 +273,7 @@ def test_a_measure_that_there_is_not_is_refused_with_a_suggestion(harness, corpu
     assert code == 1
     assert error == (
         "error: splits/mine.json: measures: 'cosine_centered', expected one of cosine, cosine_centred,"
-        " pearson_r.\n  Did you mean 'cosine_centred'?\n"
+        " cosine_gain, pearson_r, song_accuracy, song_accuracy_reconstructed.\n  Did you mean 'cosine_centred'?\n"
     )
 
 
@@ -287,7 +287,7 @@ def test_a_training_part_that_is_not_here_refuses_the_score_before_anything_runs
     assert code == 1
     assert error == (
         "error: my-lab: part train of split mine: 1 of 7 subjects are not in the corpus: P03, expected the"
-        " references of the whole training part: their mean is the centre of the centred cosine.\n"
+        " references of the whole training part: the centred cosine rests on them.\n"
         "  Score where they are, or by a split whose measures do without the centred cosine.\n"
     )
 

@@ -20,7 +20,7 @@ from harness import npy
 from harness.corpus import open_corpus
 from harness.corpus.array_files import open_npy, open_npz, release_maps
 from harness.corpus.declaration import load_declaration
-from harness.corpus.simulated.make import read_marker
+from harness.corpus.simulated.marker import read_marker
 from harness.errors import CorpusError, Fault
 from harness.evaluation.overlap import seen_in_training
 from harness.features.audio import load_audio

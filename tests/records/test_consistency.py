@@ -115,7 +115,7 @@ def test_counts_are_those_of_its_subjects(document):
     assert found(document) == [
         "r.json: flags: segments_missing: 1, expected 0, the sum over its subjects.",
         "r.json: flags: segments_constant: 2, expected 0, the sum over its subjects.",
-        "r.json: flags: partial: false, expected true where subjects are missing, else false.",
+        "r.json: flags: partial: false, expected true where subjects or stimuli are missing, else false.",
         "r.json: flags: subjects_missing: sub-086, expected subjects that have no score.",
     ]
 
@@ -173,7 +173,8 @@ def test_measures_are_those_of_the_split(measured):
     ]
     measured["split"]["measures"] = ["mse", "cosine"]
     assert found(measured)[0] == (
-        "r.json: split: measures: mse, expected one of cosine, cosine_centred, pearson_r."
+        "r.json: split: measures: mse, expected one of cosine, cosine_centred, cosine_gain, pearson_r,"
+        " song_accuracy, song_accuracy_reconstructed."
     )
     del measured["split"]["measures"]
     assert found(measured) == ["r.json: measures: cosine, expected none, the split's but pearson_r."]
@@ -195,6 +196,28 @@ def test_a_measures_numbers_follow_from_its_subjects(measured):
         "r.json: measures: cosine: chance: circular_shifts: -0.010000, 0.500000, 0.010000, expected low,"
         " mean and high in this order.",
     ]
+
+
+def test_only_what_needs_a_systems_answers_may_be_missing(document):
+    names = ["cosine", "song_accuracy", "song_accuracy_reconstructed"]
+    measured = with_measures(document, names, cosine=[0.5, 0.6, 0.7], song_accuracy=[0.1, 0.1, 0.2])
+    assert found(measured) == []
+    del measured["measures"]["song_accuracy"]
+    assert found(measured) == [
+        "r.json: measures: cosine, expected cosine, song_accuracy, song_accuracy_reconstructed, the split's but"
+        " pearson_r."
+    ]
+
+
+def test_a_missing_segment_may_cost_more_than_nothing_by_the_gain(document):
+    document["subjects"]["sub-086"]["missing"] = ["a", "b", "c"]
+    document["flags"]["segments_missing"] = 3
+    gain = with_measures(document, ["cosine_gain"], cosine_gain=[-0.7, 0.1, 0.2])
+    assert found(gain) == []
+    gain = with_measures(document, ["cosine_gain"], cosine_gain=[-1.3, 0.1, 0.2])
+    assert found(gain)[0].startswith(
+        "r.json: measures: cosine_gain: subjects: sub-086: -1.300000, expected -1.250000 to 1.250000"
+    )
 
 
 def test_a_measure_has_the_records_subjects(measured):

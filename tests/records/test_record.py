@@ -197,3 +197,15 @@ def test_fields_and_their_order_are_the_schemas():
         own = schema["properties"][kind.name]
         if isinstance(kind.type, msgspec.inspect.StructType):
             assert [field.encode_name for field in kind.type.fields] == list(own["properties"])
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.8243719, "indistinguishable from chance"), (0.82, "below chance: look for the sign")],
+)
+def test_a_constants_chance_is_its_score_and_not_above_it(record, value, words):
+    """Chance is stored with six digits, the score with all."""
+    band = ChanceBand(low=0.824372, mean=0.824372, high=0.824372, scores=1000)
+    bands = ChanceBands(circular_shifts=None, mismatched_segments=band)
+    at = dataclasses.replace(record.ranked, value=value, chances=bands)
+    assert at.chance_words == words

@@ -11,6 +11,7 @@ from scipy.signal import csd
 
 from harness.errors import ShapeError
 from harness.scoring.blind import (
+    ANOTHER_SONG,
     LEAST_SAMPLES,
     SURROGATES,
     BlindSubject,
@@ -118,7 +119,7 @@ def test_a_segment_has_one_surrogate_and_another_segment_another(rng, kind):
 
 def test_the_kinds_are_those_that_measures_and_corpora_can_name():
     schema = json.loads((REPOSITORY / "harness/schemas/corpus.json").read_text())
-    assert schema["properties"]["surrogates"]["enum"] == list(SURROGATES)
+    assert schema["properties"]["surrogates"]["enum"] == [*SURROGATES, ANOTHER_SONG]
     assert {one.surrogates for one in MEASURES.values()} == {"phases"}
 
 

@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import pearsonr
 
 from harness.scoring import chance as chance_module
-from harness.scoring.chance import DRAWS, chance, subject_chance
-from harness.scoring.score import score_subject
+from harness.scoring.chance import DRAWS, Band, are_turned_whole, chance, subject_chance
+from harness.scoring.score import score_subject, score_with_chance
 
 N_TIMES, N_BANDS = 160, 3
 
@@ -176,3 +176,64 @@ def test_large_offsets_cost_nothing(segments):
     lifted = {key: value.astype(np.float64) + 1e6 for key, value in predictions.items()}
     plain, moved = (chance({"sub-001": subject_chance(references, p)}) for p in (predictions, lifted))
     assert moved.circular_shifts.high == pytest.approx(plain.circular_shifts.high, abs=1e-5)
+
+
+def whole_turns(n_songs=4, n_seconds=10, n_frames=5, seed=0):
+    """One subject's short segments of several songs, predictions that know the song and a little of the second."""
+    rng = np.random.default_rng(seed)
+    songs = rng.standard_normal((n_songs, 1, n_frames, 3)) + 0 * np.zeros((1, n_seconds, 1, 1))
+    references = songs + rng.standard_normal((n_songs, n_seconds, n_frames, 3))
+    predictions = songs + 0.5 * references + rng.standard_normal(references.shape)
+    names = [f"s{song}_{second:03d}" for song in range(n_songs) for second in range(n_seconds)]
+    pair = [
+        dict(zip(names, one.reshape(-1, n_frames, 3).astype(np.float32), strict=True))
+        for one in (references, predictions)
+    ]
+    return *pair, np.repeat(np.arange(n_songs), n_seconds)
+
+
+def test_short_segments_are_turned_as_wholes_within_their_recording():
+    references, predictions, recordings = whole_turns()
+    one = score_with_chance(references, predictions, ("cosine",), recordings=recordings)
+    found = chance({"s": one.chance}, frame_rate_hz=5).measures["cosine"]
+    # An independent draw: every song's references rolled by a number of its own.
+    rng = np.random.default_rng(7)
+    true, made = (np.stack(list(side.values())).reshape(4, 10, -1) for side in (references, predictions))
+    scores = []
+    for _ in range(2000):
+        turned = np.stack([np.roll(song, rng.integers(1, 10), axis=0) for song in true]).reshape(40, -1)
+        flat = made.reshape(40, -1)
+        scores.append(
+            ((turned * flat).sum(1) / np.linalg.norm(turned, axis=1) / np.linalg.norm(flat, axis=1)).mean()
+        )
+    assert found.circular_shifts.scores == 1000
+    assert found.circular_shifts.mean == pytest.approx(np.mean(scores), abs=0.01)
+    assert found.circular_shifts.high == pytest.approx(np.quantile(scores, 0.975), abs=0.02)
+    # Knowing the song is within chance of the shifts, and far above that of permuted songs.
+    assert found.mismatched_segments.high < found.circular_shifts.low
+    assert one.score.measures["cosine"].value > found.circular_shifts.high
+
+
+def test_whole_recordings_are_permuted_and_never_matched_with_themselves():
+    names = [f"s{song}_{second:03d}" for song in range(3) for second in range(4)]
+    one_hot = np.repeat(np.eye(3), 4, axis=0)
+    series = dict(zip(names, one_hot[:, None, :].repeat(2, axis=1).astype(np.float32), strict=True))
+    one = score_with_chance(series, series, ("cosine",), recordings=np.repeat(np.arange(3), 4))
+    found = chance({"s": one.chance}, frame_rate_hz=1).measures["cosine"]
+    assert found.mismatched_segments == Band(0.0, 0.0, 0.0, 1000)
+    assert found.circular_shifts == Band(1.0, 1.0, 1.0, 1000)  # the song is all there is to know
+
+
+def test_recordings_of_one_segment_have_no_shifts_and_one_recording_no_mismatch():
+    references, predictions, _ = whole_turns(n_songs=2, n_seconds=3)
+    alone = score_with_chance(references, predictions, ("cosine",), recordings=np.arange(6))
+    assert chance({"s": alone.chance}, frame_rate_hz=5).circular_shifts is None
+    single = score_with_chance(references, predictions, ("cosine",), recordings=np.zeros(6, np.int64))
+    assert chance({"s": single.chance}, frame_rate_hz=5).mismatched_segments is None
+
+
+@pytest.mark.parametrize(
+    ("n_frames", "rate", "whole"), [(44, 44, True), (1920, 64, False), (128, 64, False), (127, 64, True)]
+)
+def test_segments_of_less_than_two_seconds_are_turned_whole(n_frames, rate, whole):
+    assert are_turned_whole(n_frames, rate) is whole

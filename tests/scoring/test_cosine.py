@@ -1,13 +1,14 @@
 """Cosine and centred cosine: invalid, perfect, independent, hand-derived."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 from scipy.spatial.distance import cosine as cosine_distance
 
 from harness.errors import ShapeError
-from harness.scoring.cosine import cosine, cosine_centred, training_mean
+from harness.scoring.cosine import cosine, cosine_centred, cosine_gain, training_mean
 
 CENTRE = np.array([1.0, 1.0])
 
@@ -17,7 +18,8 @@ def _by_scipy(reference, prediction, centre=0.0):
 
 
 def test_two_shapes_are_refused():
-    for function in (cosine, lambda x, y: cosine_centred(x, y, np.zeros(10))):
+    further = [partial(function, centre=np.zeros(10)) for function in (cosine_centred, cosine_gain)]
+    for function in (cosine, *further):
         with pytest.raises(ShapeError) as caught:
             function(np.zeros((5, 10)), np.zeros((10, 5)))
         assert str(caught.value) == "prediction: shape (10, 5), expected (5, 10), the reference's."
@@ -38,9 +40,10 @@ def test_a_single_axis_is_refused():
         (np.zeros((1, 5, 10)), "shape (1, 5, 10)"),
     ],
 )
-def test_a_centre_that_is_missing_or_of_another_shape_is_refused(centre, arrived):
+@pytest.mark.parametrize("function", [cosine_centred, cosine_gain])
+def test_a_centre_that_is_missing_or_of_another_shape_is_refused(function, centre, arrived):
     with pytest.raises(ShapeError) as caught:
-        cosine_centred(np.ones((5, 10)), np.ones((5, 10)), centre)
+        function(np.ones((5, 10)), np.ones((5, 10)), centre)
     assert str(caught.value) == f"centre: {arrived}, expected (5, 10) or (10,), the training part's mean."
 
 
@@ -173,3 +176,45 @@ def test_a_training_mean_of_nothing_or_of_two_shapes_is_refused():
     with pytest.raises(ShapeError) as caught:
         training_mean([np.zeros((4, 2)), np.zeros((4, 2)), np.zeros((1, 2))])
     assert str(caught.value) == "training segment 2: shape (1, 2), expected (4, 2)."
+
+
+# --- the gain
+
+
+def test_the_gain_of_the_centre_is_nothing_and_of_the_truth_all_that_is_left(rng):
+    x = np.exp(rng.standard_normal((4, 30, 3)))
+    centre = x.mean(axis=0)
+    constant = np.broadcast_to(centre, x.shape)
+    assert cosine_gain(x, 5 * constant, centre) == pytest.approx(np.zeros(4), abs=1e-15)
+    assert cosine_gain(x, x, centre) == pytest.approx(1 - cosine(x, constant), abs=1e-15)
+    assert cosine_gain(x, x, -x[0])[0] == pytest.approx(2, abs=1e-15)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
+def test_the_gain_equals_two_cosines_of_scipys(rng, scale):
+    x, y = np.exp(rng.standard_normal((2, 6, 40, 5))) * scale
+    for centre in (x.mean(axis=(0, 1)), x.mean(axis=0)):
+        constant = np.broadcast_to(centre, x.shape[1:])
+        expected = [_by_scipy(a, b) - _by_scipy(a, constant) for a, b in zip(x, y, strict=True)]
+        assert cosine_gain(x, y, centre) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_hand_derived_gain():
+    # Of (3, 4): the cosine with (4, 3) is 24 / 25, with the centre (0, 1) 4 / 5.
+    reference, prediction = np.array([[3.0], [4.0]]), np.array([[4.0], [3.0]])
+    assert cosine_gain(reference, prediction, np.array([[0.0], [1.0]])) == pytest.approx(0.16, abs=1e-15)
+
+
+def test_a_prediction_of_zeros_gains_the_constants_cosine_with_its_sign_turned():
+    reference = np.array([[3.0], [4.0]])
+    assert cosine_gain(reference, 0 * reference, np.array([[0.0], [2.0]])) == pytest.approx(-0.8, abs=1e-15)
+
+
+def test_the_centre_in_float32_is_the_centre(rng):
+    centre = rng.standard_normal((30, 3)) - 40
+    x = centre + rng.standard_normal((4, 30, 3))
+    rounded = np.broadcast_to(centre.astype(np.float32), x.shape)
+    assert cosine_centred(x, rounded, centre) == pytest.approx(np.zeros(4), abs=0)
+    nearly = rounded.copy()
+    nearly[:, 0, 0] = np.nextafter(np.nextafter(nearly[:, 0, 0], np.float32(0)), np.float32(0))
+    assert np.abs(cosine_centred(x, nearly, centre)).min() > 0

@@ -9,6 +9,7 @@ from scipy.spatial.distance import cosine as cosine_distance
 
 from harness.errors import ShapeError, SplitError
 from harness.scoring.chance import chance, equal_references, subject_chance
+from harness.scoring.context import Context
 from harness.scoring.measures import DEFAULT, MEASURES, compare, compare_with_units, measure
 from harness.scoring.score import SCORER_VERSION, combine, score_subject, score_with_chance
 
@@ -34,43 +35,52 @@ def _angle(reference, prediction, centre=0.0):
 
 
 def test_the_measures_and_what_they_are():
-    assert list(MEASURES) == ["pearson_r", "cosine", "cosine_centred"]
+    assert list(MEASURES) == [
+        "pearson_r", "cosine", "cosine_centred", "cosine_gain", "song_accuracy", "song_accuracy_reconstructed",
+    ]  # fmt: skip
     assert DEFAULT == "pearson_r"
     for name, found in MEASURES.items():
         assert measure(name) is found
         assert found.name == name
-        assert found.range == (-1.0, 1.0)
         assert found.higher_is_better
         assert found.unit == ""
         assert found.sign == 1
         assert found.title
         assert found.chance
-    assert [found.by_band for found in MEASURES.values()] == [True, False, False]
-    assert [found.heading for found in MEASURES.values()] == ["mean r", "mean cosine", "mean centred cosine"]
-    assert [found.needs_centre for found in MEASURES.values()] == [False, False, True]
+    assert [found.by_band for found in MEASURES.values()] == [True] + [False] * 5
+    assert [found.heading for found in MEASURES.values()] == [
+        "mean r", "mean cosine", "mean centred cosine", "mean gain in cosine", "mean song accuracy",
+        "mean song accuracy by reconstructions",
+    ]  # fmt: skip
+    assert [found.range for found in MEASURES.values()] == [(-1, 1)] * 3 + [(-2, 2)] + [(0, 1)] * 2
+    assert [found.needs for found in MEASURES.values()] == [
+        (), (), ("centre",), ("centre",), ("classifier",), ("reconstructions",),
+    ]  # fmt: skip
+    assert [found.missing for found in MEASURES.values()] == [(0, 0)] * 3 + [(-1, 1)] + [(0, 0)] * 2
 
 
 def test_a_measure_that_is_not_known_is_refused():
     with pytest.raises(SplitError) as caught:
         measure("cosin", "my-split.json: measures")
     assert str(caught.value) == (
-        "my-split.json: measures: 'cosin', expected one of cosine, cosine_centred, pearson_r.\n"
+        "my-split.json: measures: 'cosin', expected one of cosine, cosine_centred, cosine_gain, pearson_r,"
+        " song_accuracy, song_accuracy_reconstructed.\n"
         "  Did you mean 'cosine'?"
     )
     with pytest.raises(SplitError, match="measures: 'mse', expected one of"):
         score_subject({"s0": np.ones((4, 1))}, {}, ["mse"])
 
 
-@pytest.mark.parametrize("name", sorted(MEASURES))
+@pytest.mark.parametrize("name", ["cosine", "cosine_centred", "pearson_r"])
 def test_a_measures_function_gives_what_the_score_is_the_mean_of(segments, name):
     references, predictions, centre = segments
     found = measure(name)
-    extra = (centre,) if found.needs_centre else ()
+    extra = (centre,) if found.needs else ()
     values = [
         np.mean(found.function(references[key], predictions[key], *extra)) if key in predictions else 0.0
         for key in references
     ]
-    score = score_subject(references, predictions, [name], centre)
+    score = score_subject(references, predictions, [name], Context(centre))
     assert score.value(name) == pytest.approx(np.mean(values), abs=1e-12)
     assert len(score.bands) == N_BANDS
 
@@ -87,7 +97,9 @@ def test_without_further_measures_a_score_has_none(segments):
 def test_further_measures_leave_pearson_r_as_it_is(segments):
     references, predictions, centre = segments
     alone = score_subject(references, predictions)
-    beside = score_subject(references, predictions, ("cosine", "pearson_r", "cosine_centred"), centre)
+    beside = score_subject(
+        references, predictions, ("cosine", "pearson_r", "cosine_centred"), Context(centre)
+    )
     assert list(beside.measures) == ["cosine", "cosine_centred"]
     for name in ("pearson_r", "bands", "segments", "missing", "constant", "constant_reference"):
         assert getattr(beside, name) == getattr(alone, name)
@@ -97,8 +109,8 @@ def test_a_further_measure_takes_the_official_means_and_counts_missing_as_zero(s
     references, predictions, centre = segments
     other = {key: value + rng.random(value.shape) for key, value in list(references.items())[:2]}
     subjects = {
-        "a": score_subject(references, predictions, FURTHER, centre),
-        "b": score_subject(dict(list(references.items())[:2]), other, FURTHER, centre),
+        "a": score_subject(references, predictions, FURTHER, Context(centre)),
+        "b": score_subject(dict(list(references.items())[:2]), other, FURTHER, Context(centre)),
     }
     score = combine(subjects)
     for name, offset in (("cosine", 0.0), ("cosine_centred", centre)):
@@ -140,7 +152,7 @@ def test_a_side_without_a_value_is_flagged_and_counts_zero(rng):
 def test_the_centre_itself_has_no_value(segments):
     references, predictions, centre = segments
     predictions["s0"] = centre
-    score = score_subject(references, predictions, FURTHER, centre)
+    score = score_subject(references, predictions, FURTHER, Context(centre))
     assert score.measures["cosine_centred"].undefined == ("s0",)
     assert score.measures["cosine"].undefined == ()
     assert score.constant == ()
@@ -171,7 +183,7 @@ def test_a_centre_is_asked_for_only_where_it_is_needed(segments):
     score_subject(references, predictions, ["cosine"])
     for centre, arrived in ((None, "none"), (np.zeros(4), "shape (4,)")):
         with pytest.raises(ShapeError) as caught:
-            score_subject(references, predictions, FURTHER, centre)
+            score_subject(references, predictions, FURTHER, Context(centre))
         assert str(caught.value) == f"centre: {arrived}, expected (40, 3) or (3,), the training part's mean."
 
 
@@ -179,17 +191,17 @@ def test_numbers_that_are_not_finite_are_named(segments):
     references, predictions, centre = segments
     predictions["s1"][3, 1] = math.nan
     with pytest.raises(ShapeError) as caught:
-        score_subject(references, predictions, FURTHER, centre)
+        score_subject(references, predictions, FURTHER, Context(centre))
     assert str(caught.value) == "s1: prediction: a number that is not finite, expected finite numbers."
 
 
 def test_score_and_chance_together_are_both_apart(segments):
     references, predictions, centre = segments
-    both = score_with_chance(references, predictions, FURTHER, centre)
-    assert both.score == score_subject(references, predictions, FURTHER, centre)
+    both = score_with_chance(references, predictions, FURTHER, Context(centre))
+    assert both.score == score_subject(references, predictions, FURTHER, Context(centre))
     assert list(both.chance.measures) == list(FURTHER)
     for name, found in ((DEFAULT, both.chance), *both.chance.measures.items()):
-        alone = subject_chance(references, predictions, name, centre)
+        alone = subject_chance(references, predictions, name, Context(centre))
         assert np.array_equal(found.shifted, alone.shifted)
         assert np.array_equal(found.pairs, alone.pairs)
         assert np.array_equal(found.same, np.eye(5, dtype=bool))
@@ -207,25 +219,25 @@ def test_chance_is_kept_in_half_the_memory(segments):
 def test_circular_shifts_are_the_score_of_rolled_predictions(segments, name):
     references, predictions, centre = segments
     bands = centre.mean(axis=0)
-    found = subject_chance(references, predictions, name, bands).shifted
+    found = subject_chance(references, predictions, name, Context(bands)).shifted
     for shift in (0, 1, 39):
         rolled = {key: np.roll(value, -shift, axis=0) for key, value in predictions.items()}
-        expected = score_subject(references, rolled, [name], bands).value(name)
+        expected = score_subject(references, rolled, [name], Context(bands)).value(name)
         assert found[shift] == pytest.approx(expected, abs=1e-6)
 
 
 def test_what_is_left_without_a_centre_of_frames_is_turned(segments):
     references, predictions, centre = segments
-    found = subject_chance(references, predictions, "cosine_centred", centre).shifted
+    found = subject_chance(references, predictions, "cosine_centred", Context(centre)).shifted
     rolled = {key: np.roll(value - centre, -3, axis=0) + centre for key, value in predictions.items()}
-    expected = score_subject(references, rolled, ["cosine_centred"], centre).value("cosine_centred")
+    expected = score_subject(references, rolled, ["cosine_centred"], Context(centre)).value("cosine_centred")
     assert found[3] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", FURTHER)
 def test_pairs_are_every_prediction_with_every_reference(segments, name):
     references, predictions, centre = segments
-    found = subject_chance(references, predictions, name, centre).pairs
+    found = subject_chance(references, predictions, name, Context(centre)).pairs
     offset = centre if name == "cosine_centred" else 0.0
     for i, key in enumerate(references):
         for j, reference in enumerate(references.values()):
@@ -235,7 +247,7 @@ def test_pairs_are_every_prediction_with_every_reference(segments, name):
 
 def test_chance_of_further_measures_stands_beside_the_defaults(segments):
     references, predictions, centre = segments
-    both = score_with_chance(references, predictions, FURTHER, centre)
+    both = score_with_chance(references, predictions, FURTHER, Context(centre))
     found = chance({"a": both.chance, "b": both.chance}, frame_rate_hz=10)
     assert list(found.measures) == list(FURTHER)
     for name in FURTHER:
@@ -259,3 +271,39 @@ def test_equal_references_are_found_whatever_their_ids(rng):
     for i, j in ((0, 2), (0, 4), (2, 4)):
         expected[i, j] = expected[j, i] = True
     assert np.array_equal(found, expected)
+
+
+def test_the_gain_is_the_cosine_less_the_constants_also_of_what_is_missing_or_silent(segments):
+    references, predictions, centre = segments
+    predictions["s1"] = 0 * predictions["s1"]
+    score = score_subject(references, predictions, ["cosine", "cosine_gain"], Context(centre))
+    constant = np.mean([_angle(reference, centre) for reference in references.values()])
+    gain = score.measures["cosine_gain"]
+    assert gain.value == pytest.approx(score.value("cosine") - constant, abs=1e-12)
+    assert (gain.undefined, gain.undefined_reference) == ((), ())
+    assert score.measures["cosine"].undefined == ("s1",)
+
+
+def test_the_gain_of_a_constant_is_zero_and_by_chance_too(segments):
+    references, _, centre = segments
+    constant = dict.fromkeys(references, centre)
+    both = score_with_chance(references, constant, ["cosine_gain"], Context(centre))
+    assert both.score.value("cosine_gain") == pytest.approx(0, abs=1e-15)
+    assert np.abs(both.chance.measures["cosine_gain"].pairs).max() < 1e-6
+
+
+def test_pairs_of_the_gain_are_every_predictions_gain_with_every_reference(segments):
+    references, predictions, centre = segments
+    found = subject_chance(references, predictions, "cosine_gain", Context(centre)).pairs
+    for i, key in enumerate(references):
+        for j, reference in enumerate(references.values()):
+            own = _angle(reference, predictions[key]) if key in predictions else 0.0
+            assert found[i, j] == pytest.approx(own - _angle(reference, centre), abs=1e-6)
+
+
+def test_a_comparison_without_units_is_the_same(segments):
+    references, predictions, centre = segments
+    for name in ("pearson_r", "cosine_centred", "cosine_gain"):
+        kept = compare_with_units(measure(name), references, predictions, Context(centre))
+        alone = compare(measure(name), references, predictions, Context(centre))
+        assert np.array_equal(kept.compared.values, alone.values)

@@ -76,7 +76,8 @@ def test_no_such_split_suggests_the_nearest():
         load_split("heldout-subjects")
     assert str(caught.value) == (
         "--split heldout-subjects: no such split, expected one of challenge-2024, dtu,"
-        " held-out-subjects, known-subjects, or the path of a split file (.json).\n"
+        " held-out-subjects, known-subjects, music-blocks, music-listeners, music-listeners-blocks, music-random,"
+        " music-songs, or the path of a split file (.json).\n"
         "  Did you mean 'held-out-subjects'?"
     )
 
@@ -137,8 +138,17 @@ def _parts(**subjects):
         (
             {"measures": ["cosine", "pearsonr"]},
             [
-                "{}: measures: 'pearsonr', expected one of cosine, cosine_centred, pearson_r.\n"
+                "{}: measures: 'pearsonr', expected one of cosine, cosine_centred, cosine_gain, pearson_r,"
+                " song_accuracy, song_accuracy_reconstructed.\n"
                 "  Did you mean 'pearson_r'?"
+            ],
+        ),
+        (
+            {"measures": ["song_accuracy_reconstructed", "cosine"]},
+            [
+                "{}: measures: song_accuracy_reconstructed first, which needs a system's answers on the training"
+                " part, expected first a measure that predictions alone can be ranked by.\n"
+                "  Put another measure before it."
             ],
         ),
         (
@@ -168,6 +178,7 @@ def _parts(**subjects):
         "type",
         "words",
         "measures",
+        "answers rank",
         "broken samples",
         "too much",
         "order",
@@ -362,7 +373,8 @@ def test_a_corpuss_measure_is_used_where_the_split_names_none(small_split):
     with pytest.raises(SplitError) as caught:
         with_usual_measures(_loaded(small_split, measures=None), replace(declaration, measure="cosin"))
     assert str(caught.value) == (
-        "corpus sparrkulee: measure: 'cosin', expected one of cosine, cosine_centred, pearson_r.\n"
+        "corpus sparrkulee: measure: 'cosin', expected one of cosine, cosine_centred, cosine_gain,"
+        " pearson_r, song_accuracy, song_accuracy_reconstructed.\n"
         "  Did you mean 'cosine'?"
     )
 
@@ -424,7 +436,10 @@ def test_a_split_is_looked_for_by_name_among_the_shipped_and_then_in_folders(sma
     assert find_split("dtu", folders) == SPLIT_FOLDER / "dtu.json"
     assert find_split(small_split) == small_split
     assert load_split("mine", folders).folder == folders[0]
-    shipped = "challenge-2024, dtu, held-out-subjects, known-subjects"
+    shipped = (
+        "challenge-2024, dtu, held-out-subjects, known-subjects, music-blocks, music-listeners,"
+        " music-listeners-blocks, music-random, music-songs"
+    )
     for name, words, remedy in (
         ("min", "no such split", "Did you mean 'mine'?"),
         ("x.mine", "no such split", "Did you mean 'mine'?"),

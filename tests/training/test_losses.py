@@ -67,6 +67,14 @@ def test_l1_by_hand():
     assert losses.l1(prediction, target).item() == 1.5
 
 
+def test_mse_by_hand_and_unequal_shapes_are_refused():
+    prediction, target = torch.tensor([[[1.0], [3.0]]]), torch.tensor([[[0.0], [5.0]]])
+    assert losses.mse(prediction, target).item() == 2.5
+    assert losses.mse(target, target).item() == 0
+    with pytest.raises(ShapeError, match=r"loss: prediction: shape \(1, 2, 1\), expected \(1, 1, 1\)"):
+        losses.mse(prediction, target[:, :1])
+
+
 def test_kl_is_scipys_entropy_over_bands(pair):
     prediction, target = pair
     p, q = (np.exp(x.numpy()) / np.exp(x.numpy()).sum(-1, keepdims=True) for x in (prediction, target))

@@ -4,6 +4,9 @@ Each paper is a JSON file in this folder: its tables, and for each row the repor
 printed with it, and the system (and variant) whose record fills the row. Percentages are computed again
 from the values. A new record fills a cell without any change of code. Reported figures are on real data;
 a column measured on simulated data says that it is, and is never subtracted from them.
+
+A table may name its corpora, the measures that fill it (``by``, the first beside the reported figure), and a
+row its feature; then several boards fill it. What a constant scores by the first of ``by`` is its last rows.
 """
 
 from __future__ import annotations
@@ -15,11 +18,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.boards.board import Board, BoardName, BoardRecord, load_board
-from harness.boards.cells import span, without_eeg
+from harness.boards.cells import without_eeg
 from harness.boards.formats import STYLES
 from harness.boards.row import row_of
 from harness.conventions import DEFAULT_VARIANT, SIMULATED_WORDS
 from harness.errors import UsageError, no_such
+from harness.records.record import Measured
+from harness.records.without_brain import TITLES
+from harness.scoring.measures import DEFAULT, measure
 
 FOLDER = Path(__file__).parent
 PAPERS = ("catwavenet", "ssm2mel", "dmf2mel", "music")
@@ -64,20 +70,25 @@ def load_paper(name: str) -> dict[str, Any]:
 
 
 class PaperTable(NamedTuple):
-    """A table of a paper, and the board that fills it.
+    """A table of a paper, and the boards that fill it.
 
     Attributes:
         table: as the paper's file has it.
-        board: None where there is none.
+        boards: feature -> the board of that feature; empty where there is none.
     """
 
     table: Mapping[str, Any]
-    board: Board | None
+    boards: Mapping[str, Board]
 
     @property
     def corpus(self) -> str | None:
-        """The corpus of the board; None where there is no board."""
-        return self.board.name.corpus if self.board else None
+        """The corpus of the boards; None where there is no board."""
+        return next((board.name.corpus for board in self.boards.values()), None)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the boards are of simulated data."""
+        return any(board.simulated for board in self.boards.values())
 
 
 def paper_tables(name: str, results: Path, board: BoardName | None = None) -> list[PaperTable]:
@@ -96,16 +107,20 @@ def paper_tables(name: str, results: Path, board: BoardName | None = None) -> li
     return [_with_board(table, results, board) for table in load_paper(name)["tables"]]
 
 
-def fill(table: Mapping[str, Any], board: Board | None) -> list[Cell]:
+def fill(table: Mapping[str, Any], boards: Mapping[str, Board]) -> list[Cell]:
     """The rows of a table, each with the record that fills it.
 
     Args:
         table: of a paper.
-        board: fills it; None where none can.
+        boards: feature -> the board whose records fill rows of it; empty where none can.
     """
-    records = _records(board)
+    records = {feature: _records(board) for feature, board in boards.items()}
     baseline = table.get("baseline")
-    filled = [records.get((row.get("system", ""), row.get("variant"))) for row in table["rows"]]
+    usual = table["board"]["feature"] if "board" in table else ""
+    filled = [
+        records.get(row.get("feature", usual), {}).get((row.get("system", ""), row.get("variant")))
+        for row in table["rows"]
+    ]
     base_reported = base_measured = None
     for row, measured in zip(table["rows"], filled, strict=True):
         if row["label"] == baseline:
@@ -117,6 +132,8 @@ def fill(table: Mapping[str, Any], board: Board | None) -> list[Cell]:
         note = row.get("note", "")
         if measured is None and not note:
             note = "no record" if "system" in row else "no system here"
+        elif measured is None and "by" in table:
+            note = f"{note}; no record"
         cells.append(
             Cell(
                 label=row["label"],
@@ -174,19 +191,26 @@ def check_form(form: str) -> None:
 
 def _with_board(table: Mapping[str, Any], results: Path, board: BoardName | None) -> PaperTable:
     if "board" not in table:
-        return PaperTable(table, None)
+        return PaperTable(table, {})
     if board is not None:
         own, other = _words(table["board"]), board[1:]
         note = f"Measured on {'/'.join(other)}, where the paper's figures are of {'/'.join(own)}."
         notes = [*table["notes"], *([note] if other != own else [])]
-        return PaperTable({**table, "board": board._asdict(), "notes": notes}, load_board(results, board))
-    for corpus in CORPORA:
-        name = BoardName(corpus, *_words(table["board"]))
-        if any(results.joinpath(*name).glob("*.json")):
-            own_board = load_board(results, name)
-            if own_board.records:  # partial ones fill no table
-                return PaperTable(table, own_board)
-    return PaperTable(table, None)
+        chosen = {board.feature: load_board(results, board)}
+        return PaperTable({**table, "board": board._asdict(), "notes": notes}, chosen)
+    split, part, usual = _words(table["board"])
+    features = dict.fromkeys([usual, *(row.get("feature", usual) for row in table["rows"])])
+    for corpus in table.get("corpora", CORPORA):
+        boards = {}
+        for feature in features:
+            name = BoardName(corpus, split, part, feature)
+            if any(results.joinpath(*name).glob("*.json")):
+                own_board = load_board(results, name)
+                if own_board.records:  # partial ones fill no table
+                    boards[feature] = own_board
+        if boards:
+            return PaperTable(table, boards)
+    return PaperTable(table, {})
 
 
 def _records(board: Board | None) -> dict[tuple[str, str | None], BoardRecord]:
@@ -208,41 +232,67 @@ def _percent(value: float | None, base: float | None) -> float | None:
 def _table_text(filled: PaperTable, form: str) -> str:
     from tabulate import tabulate
 
-    table, corpus = filled.table, filled.corpus
-    cells = fill(table, filled.board)
-    decimals = 2 if table["measure"] == "accuracy (%)" else 4 if corpus or "board" in table else 2
+    table = filled.table
+    cells = fill(table, filled.boards)
+    is_percent = table["measure"] == "accuracy (%)"
+    factor, decimals = (100, 2) if is_percent else (1, 4)
+    by, *others = table.get("by", [None])
     percents = any(cell.reported_percent is not None for cell in cells)
     header = ["", f"reported ({table['measure'].replace('pearson_r', 'Pearson r')})"]
     header += ["over baseline"] if percents else []
     measured = "board" in table
+    blind = by in (None, "cosine")  # the blind control is told by the measure that ranks the boards
     if measured:
-        header += [_measured_on(corpus), "95 % interval", "without the EEG"]
+        header += [_measured_on(filled), "95 % interval", *(["without the EEG"] if blind else [])]
         header += ["over baseline"] if percents else []
-        header += ["measured - reported"] if corpus != "simulated" else []
+        header += [] if filled.simulated else ["measured - reported"]
+        header += [measure(name).title for name in others]
     rows = []
     for cell in cells:
         row = [cell.label, _number(cell.reported, decimals)]
         row += [_percent_text(cell.reported_percent)] if percents else []
         if measured:
-            row += [
-                _number(_score(cell.measured), 4),
-                span(cell.measured.record.ci95 if cell.measured else None),
-                without_eeg(row_of(cell.measured)) if cell.measured else "",
-            ]
+            value = _times(_score(cell.measured, by), factor)
+            ends = _interval(cell.measured, by, factor)
+            row += [_number(value, decimals), " to ".join(_number(end, decimals) for end in ends or ())]
+            if blind:
+                row.append(without_eeg(row_of(cell.measured)) if cell.measured else "")
             row += [_percent_text(cell.measured_percent)] if percents else []
-            if corpus != "simulated":
-                row.append(_difference(_score(cell.measured), cell.reported))
+            if not filled.simulated:
+                row.append(_difference(value, cell.reported))
+            row += [_number(_times(_score(cell.measured, name), factor), decimals) for name in others]
         rows.append([*row, cell.note])
+    for label, value in _constants(filled):
+        blank = [""] * (len(header) - 3 - (1 if percents else 0))
+        reported = ["", ""] if percents else [""]
+        rows.append([label, *reported, _number(value * factor, decimals), *blank, "needs no EEG"])
     text = tabulate(rows, [*header, "note"], STYLES[form], disable_numparse=True)
     title = table["title"] + (f" ({'/'.join(_words(table['board']))})" if measured else "")
-    notes = [f"Note: {note}" for note in [*table["notes"], *_inconsistencies(cells)]]
+    notes = [f"Note: {note}" for note in [*table["notes"], *_flags(filled), *_inconsistencies(cells)]]
     return "\n\n".join([title, text, *notes])
 
 
-def _measured_on(corpus: str | None) -> str:
-    if corpus is None:
+def _measured_on(filled: PaperTable) -> str:
+    if filled.corpus is None:
         return "measured here (no record yet)"
-    return f"measured here ({SIMULATED_WORDS if corpus == 'simulated' else corpus})"
+    return f"measured here ({SIMULATED_WORDS if filled.simulated else filled.corpus})"
+
+
+def _flags(filled: PaperTable) -> list[str]:
+    """What a reader of the boards' splits must know."""
+    flags = dict.fromkeys(board.flag for board in filled.boards.values() if board.flag)
+    return [f"The measured split is flagged: {flag}." for flag in flags]
+
+
+def _constants(filled: PaperTable) -> list[tuple[str, float]]:
+    """What the training part's mean scores, for each feature of a table that names its measures."""
+    by = filled.table.get("by", [None])[0]
+    found = []
+    for feature, board in filled.boards.items():
+        constant = board.without_brain.get("constant")
+        if by is not None and constant is not None and by in constant.measures:
+            found.append((f"{TITLES['constant']}, {feature}", constant.measures[by]))
+    return found
 
 
 def _inconsistencies(cells: list[Cell]) -> list[str]:
@@ -257,16 +307,18 @@ def _inconsistencies(cells: list[Cell]) -> list[str]:
 
 
 def _plain(filled: PaperTable) -> dict[str, Any]:
-    table, corpus = filled.table, filled.corpus
-    cells = fill(table, filled.board)
+    table = filled.table
+    cells = fill(table, filled.boards)
+    by, *others = table.get("by", [None])
     rows = [
         {
             "label": cell.label,
             "reported": cell.reported,
             "reported_percent": cell.reported_percent,
             "printed_percent": cell.printed_percent,
-            "measured": _score(cell.measured),
-            "ci95": cell.measured.record.ci95 if cell.measured else None,
+            "measured": _score(cell.measured, by),
+            "ci95": _interval(cell.measured, by),
+            **{name: _score(cell.measured, name) for name in others},
             "measured_percent": cell.measured_percent,
             "without_eeg": without_eeg(row_of(cell.measured)) if cell.measured else None,
             "record_sha256": cell.measured.sha256 if cell.measured else None,
@@ -276,10 +328,11 @@ def _plain(filled: PaperTable) -> dict[str, Any]:
     ]
     return {
         **table,
-        "measured_on": corpus,
-        "simulated": corpus == "simulated",
+        "measured_on": filled.corpus,
+        "simulated": filled.simulated,
         "rows": rows,
-        "notes": [*table["notes"], *_inconsistencies(cells)],
+        **({"constants": dict(_constants(filled))} if by else {}),
+        "notes": [*table["notes"], *_flags(filled), *_inconsistencies(cells)],
     }
 
 
@@ -295,5 +348,24 @@ def _difference(measured: float | None, reported: float | None) -> str:
     return "" if measured is None or reported is None else f"{measured - reported:+.4f}"
 
 
-def _score(measured: BoardRecord | None) -> float | None:
-    return None if measured is None else measured.record.score
+def _measured(one: BoardRecord | None, by: str | None) -> Measured | None:
+    """What a record says by a measure; by Pearson r where the table names none."""
+    if one is None or not one.record.has(by or DEFAULT):
+        return None
+    return one.record.by(by or DEFAULT)
+
+
+def _score(one: BoardRecord | None, by: str | None = None) -> float | None:
+    found = _measured(one, by)
+    return None if found is None else found.value
+
+
+def _interval(one: BoardRecord | None, by: str | None, factor: int = 1) -> tuple[float, float] | None:
+    found = _measured(one, by)
+    if found is None or found.ci95 is None:
+        return None
+    return found.ci95[0] * factor, found.ci95[1] * factor
+
+
+def _times(value: float | None, factor: int) -> float | None:
+    return None if value is None else value * factor

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.conventions import SIMULATED_MARKER
 from harness.corpus.base import Corpus, Recording
+from harness.corpus.simulated.marker import MARKERS, missing_files, read_marker, verify
 from harness.errors import CorpusError, Fault, raise_all
 
 
@@ -16,13 +16,12 @@ def simulated_root(corpus: Corpus) -> Path | None:
     """The folder with a simulated corpus's marker; None where there is none (a part was copied)."""
     if not corpus.simulated:
         return None
-    return next((root for root in corpus.folder.parents if (root / SIMULATED_MARKER).is_file()), None)
+    roots = (corpus.folder, *corpus.folder.parents)
+    return next((root for root in roots if any((root / name).is_file() for name in MARKERS)), None)
 
 
 def missing_simulated_files(corpus: Corpus) -> list[Fault]:
     """Files of a simulated corpus that are missing, or of another size than they were made."""
-    from harness.corpus.simulated.make import missing_files
-
     root = simulated_root(corpus)
     return [] if root is None else missing_files(root)
 
@@ -34,8 +33,6 @@ def check_simulated(corpus: Corpus, recordings: Iterable[Recording]) -> None:
         CorpusError: files of the recordings differ from the hashes they came with, or any file of the
             corpus is missing.
     """
-    from harness.corpus.simulated.make import verify
-
     root = simulated_root(corpus)
     if root is None:
         return
@@ -52,8 +49,6 @@ def check_simulated(corpus: Corpus, recordings: Iterable[Recording]) -> None:
 
 def has_secret_seed(corpus: Corpus) -> bool:
     """Whether it was made from a seed that nobody but its maker has, as its marker says."""
-    from harness.corpus.simulated.make import read_marker
-
     root = simulated_root(corpus)
     marker = None if root is None else read_marker(root)
     return marker is not None and marker.get("labels") == "held back"
@@ -66,8 +61,6 @@ def recipe_fingerprint(corpus: Corpus) -> str | None:
     hashes of samples would call the same data different. :func:`check_simulated` says whether the files are
     still those that the recipe made.
     """
-    from harness.corpus.simulated.make import read_marker
-
     root = simulated_root(corpus)
     marker = None if root is None else read_marker(root)
     if marker is None:

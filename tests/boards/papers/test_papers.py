@@ -34,12 +34,18 @@ def test_every_table_of_every_paper_has_its_rows():
         [None] * 3,
     ]
     assert reported["dmf2mel"] == [[0.050, 0.074], [0.0356, 0.048]]
-    assert [len(rows) for rows in reported["music"]] == [4, 4, 1, 3]
+    assert reported["music"][:4] == [
+        [82.86, 62.79, 73.84, 57.56, None, None],
+        [0.80, 0.43, 0.79, 0.44, None, None],
+        [82.86, 80.8],
+        [0.80, 0.7392, 0.7302, None, None, None, None, None],
+    ]
+    assert reported["music"][4:] == reported["music"][:4]  # beside a split without the study's leak
 
 
 def test_percentages_are_computed_again():
     table = load_paper("ssm2mel")["tables"][0]
-    cells = fill(table, None)
+    cells = fill(table, {})
     assert [round(cell.reported_percent or 0) for cell in cells] == [0, 4, 16, 26, 38]
     assert [cell.printed_percent for cell in cells] == [None, 4, 16, 26, 38]
 
@@ -97,7 +103,67 @@ def test_inconsistencies_are_notes(ssm2mel):
     table["rows"] = [table["rows"][0], {**table["rows"][1], "reported_percent": 50}]
     from harness.boards.papers.tables import _inconsistencies
 
-    assert _inconsistencies(fill(table, None)) == ["DMF2Mel: printed as 50 %, the values give 48.0 %."]
+    assert _inconsistencies(fill(table, {})) == ["DMF2Mel: printed as 50 %, the values give 48.0 %."]
+
+
+@pytest.fixture
+def music_records(make_record, tmp_path):
+    """The CNN of periodograms on two boards of the study's split, simulated; the words stand in the split."""
+
+    def by(value):
+        chance = {"circular_shifts": None, "mismatched_segments": None}
+        return {"value": value, "ci95": None, "chance": chance, "subjects": {"sub-086": value}}
+
+    for feature, cosine, accuracy in (("music-mel-db", 0.83, 0.5), ("music-mel", 0.41, 0.25)):
+        names = ["cosine", "song_accuracy", "song_accuracy_reconstructed"]
+        values = dict(zip(names, (cosine, accuracy, accuracy + 0.1), strict=True))
+        constant = {"cosine": cosine - 0.01, "song_accuracy": 0.1, "song_accuracy_reconstructed": 0.1}
+        make_record(
+            "eeg2mel",
+            [0.1],
+            variant="periodogram",
+            feature=feature,
+            corpus={"name": "simulated-nmed-t"},
+            split={
+                "name": "music-random",
+                "measures": names,
+                "flag": "every test target was seen in training",
+            },
+            measures={name: {**by(value), "segments_undefined": 0} for name, value in values.items()},
+            without_brain={
+                "constant": {
+                    "value": constant["cosine"],
+                    "ci95": None,
+                    "subjects": {"sub-086": constant["cosine"]},
+                    "measures": constant,
+                }
+            },
+        )
+    return tmp_path / "results"
+
+
+def test_rows_of_two_features_are_filled_by_two_boards_and_a_constant_stands_below(music_records):
+    text = paper_text("music", music_records)
+    accuracy, cosine, *_ = text.split("Table ")[1:]
+    lines = {line[:22].strip(): line.split() for line in accuracy.splitlines()}
+    assert lines["periodogram + mel-dB"][3:] == ["82.86", "50.00", "60.00"]
+    assert lines["periodogram + mel"][3:] == ["62.79", "25.00", "35.00"]
+    assert lines["the training part's me"][-4:] == ["10.00", "needs", "no", "EEG"]
+    assert "measured - reported" not in accuracy + cosine
+    assert "Note: The measured split is flagged: every test target was seen in training." in accuracy
+    assert "0.8300" in cosine
+    assert "the training part's mean, music-mel-db" in cosine
+    assert [line.split()[-4] for line in cosine.splitlines() if line.startswith("the training")] == [
+        "0.8200",
+        "0.4000",
+    ]
+    tables = json.loads(paper_text("music", music_records, form="json"))["tables"]
+    assert tables[1]["constants"] == {
+        "the training part's mean, music-mel-db": pytest.approx(0.82),
+        "the training part's mean, music-mel": pytest.approx(0.40),
+    }
+    assert (tables[0]["measured_on"], tables[0]["simulated"]) == ("simulated-nmed-t", True)
+    assert tables[4]["measured_on"] is None
 
 
 @pytest.mark.parametrize("form", ["text", "md", "latex", "html", "json"])

@@ -1,4 +1,4 @@
-"""The centre of centred measures: the training part's mean, and of nothing else."""
+"""What measures ask for of the training part: its mean, its stimuli, and classifiers trained on it alone."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from harness.tasks.task import open_task
 CENTRED = ["pearson_r", "cosine_centred"]
 FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
 NEEDED = (
-    "expected the references of the whole training part: their mean is the centre of the centred cosine.\n"
+    "expected the references of the whole training part: the centred cosine rests on them.\n"
     "  Score where they are, or by a split whose measures do without the centred cosine."
 )
 

@@ -1,0 +1,221 @@
+"""One song's cleaned EEG, a MATLAB file of version 5 or 7.3.
+
+Version 5 (and 7) is read by scipy: ``dataNN`` is (125, T, 20), electrode, time, listener. Version 7.3 is
+HDF5, read by h5py, where all axes are reversed, (20, T, 125), cells hold references, and strings are uint16
+arrays. The first bytes say which it is. Any class of number is taken; values are microvolts.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.corpus.nmedt.songs import ELECTRODES, N_ELECTRODES, SAMPLE_RATE_HZ, Tree, file_name
+from harness.errors import CorpusError, Fault, raise_all, shorten
+
+_HEAD_BYTES: Final = 512
+_VERSION_5: Final = b"MATLAB 5.0"
+_VERSION_73: Final = b"MATLAB 7.3"
+_HDF5: Final = b"\x89HDF\r\n\x1a\n"
+_AGAIN: Final = "Download the file again."
+
+
+class SongFile(NamedTuple):
+    """A song's file that is open, its shapes checked.
+
+    Attributes:
+        path: the file.
+        listeners: ids in the file's own order.
+        n_times: samples of every listener.
+        dtype: of the numbers.
+        eeg: index of a listener -> (n_times, 125), as stored.
+    """
+
+    path: Path
+    listeners: tuple[str, ...]
+    n_times: int
+    dtype: np.dtype[Any]
+    eeg: Callable[[int], NDArray[Any]]
+
+
+class _Variables(NamedTuple):
+    """What a file holds, axes as MATLAB has them: names, and reading one."""
+
+    names: tuple[str, ...]
+    shape: Callable[[str], tuple[int, ...]]
+    dtype: Callable[[str], np.dtype[Any]]
+    number: Callable[[str], float]
+    texts: Callable[[str], tuple[str, ...]]
+    listener: Callable[[str, int], NDArray[Any]]
+
+
+@contextmanager
+def open_song(path: Path, song: int, tree: Tree) -> Iterator[SongFile]:
+    """Open a song's file and check what it says of itself.
+
+    Args:
+        path: of the file.
+        song: its number, 21 to 30.
+        tree: how many listeners and seconds there should be.
+
+    Raises:
+        CorpusError: unreadable, of no known version, without the song's variables, or of other shapes, rate
+            or listeners: every fault of the file at once.
+    """
+    try:
+        with _variables(path) as found:
+            yield _checked(path, song, tree, found)
+    except CorpusError:
+        raise
+    except ImportError as error:
+        remedy = "pip install 'eeg-speech-harness[music]' brings it."
+        arrived = f"a MATLAB file of version 7.3 ({error})"
+        raise CorpusError(Fault(str(path), arrived, "h5py", remedy)) from None
+    except _damaged() as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        expected = "a MATLAB file of version 5 or 7.3"
+        raise CorpusError(Fault(str(path), f"cannot be read ({reason})", expected, _AGAIN)) from None
+
+
+def check_eeg(where: str, eeg: NDArray[Any]) -> list[Fault]:
+    """Faults of one listener's EEG: numbers that are not finite, and electrodes that are 0 throughout.
+
+    Args:
+        where: file and listener, for messages.
+        eeg: (n_times, 125).
+    """
+    faults = []
+    finite = np.isfinite(eeg).all(axis=0)
+    if not finite.all():
+        broken = [ELECTRODES[number] for number in np.flatnonzero(~finite)]
+        first = int(np.argmin(np.isfinite(eeg).all(axis=1)))
+        what = f"NaN or infinite numbers in {shorten(broken)}, the first at sample {first}"
+        faults.append(Fault(where, what, "finite numbers", _AGAIN))
+    dead = [ELECTRODES[number] for number in np.flatnonzero(~eeg.any(axis=0))]
+    if dead:
+        expected = "a signal in every electrode: bad ones are interpolated in this dataset"
+        arrived = f"{shorten(dead)} {'is' if len(dead) == 1 else 'are'} 0 throughout"
+        faults.append(Fault(where, arrived, expected))
+    return faults
+
+
+def _damaged() -> tuple[type[Exception], ...]:
+    """What readers raise on files that are cut, empty, or something else."""
+    from scipy.io.matlab import MatReadError
+
+    of_python = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, MemoryError)
+    return (*of_python, MatReadError, zlib.error)
+
+
+@contextmanager
+def _variables(path: Path) -> Iterator[_Variables]:
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head.startswith(_VERSION_73) or _HDF5 in (head[:8], head[-8:]):
+        import h5py
+
+        with h5py.File(path, "r") as file73:
+            yield _of_73(file73)
+    elif head.startswith(_VERSION_5):
+        yield _of_5(path)
+    else:
+        raise CorpusError(_unknown(path, head))
+
+
+def _unknown(path: Path, head: bytes) -> Fault:
+    start = head.lstrip()[:64].lower()
+    if not head:
+        arrived = "an empty file"
+    elif start.startswith(b"version https://git-lfs"):
+        return Fault(str(path), "a Git LFS pointer", "the file itself", "git lfs pull fetches it.")
+    elif start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        arrived = "a web page"
+    else:
+        arrived = f"begins with {head[:10]!r}"
+    return Fault(str(path), arrived, "a MATLAB file of version 5 or 7.3", _AGAIN)
+
+
+def _of_5(path: Path) -> _Variables:
+    from scipy.io import loadmat
+
+    values = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
+
+    def texts(name: str) -> tuple[str, ...]:
+        cells = np.asarray(values[name], dtype=object).reshape(-1)
+        return tuple(str(np.asarray(cell).reshape(-1)[0]).strip() if np.size(cell) else "" for cell in cells)
+
+    return _Variables(
+        tuple(values),
+        lambda name: np.shape(values[name]),
+        lambda name: np.asarray(values[name]).dtype,
+        lambda name: float(np.asarray(values[name]).reshape(-1)[0]),
+        texts,
+        lambda name, index: values[name][:, :, index].T,
+    )
+
+
+def _of_73(file: Any) -> _Variables:
+    def texts(name: str) -> tuple[str, ...]:
+        cells = np.asarray(file[name]).reshape(-1)
+        return tuple("".join(map(chr, np.asarray(file[cell]).reshape(-1))).strip() for cell in cells)
+
+    return _Variables(
+        tuple(name for name in file if not name.startswith("#")),
+        lambda name: tuple(reversed(file[name].shape)),
+        lambda name: file[name].dtype,
+        lambda name: float(np.asarray(file[name]).reshape(-1)[0]),
+        texts,
+        lambda name, index: np.asarray(file[name][index]),
+    )
+
+
+def _checked(path: Path, song: int, tree: Tree, found: _Variables) -> SongFile:
+    where, data, subs = str(path), f"data{song}", f"subs{song}"
+    if not found.names:
+        arrived = "a MATLAB file without any variable"
+        raise CorpusError(Fault(where, arrived, f"{data}, fs and {subs}", _AGAIN))
+    missing = [name for name in (data, "fs", subs) if name not in found.names]
+    if missing:
+        arrived = f"no {' and no '.join(missing)}; it holds {shorten(found.names)}"
+        others = [name[4:] for name in found.names if name[:4] == "data" and name[4:].isdigit()]
+        remedy = f"Is it {file_name(int(others[0]))} under another name?" if others else _AGAIN
+        raise CorpusError(Fault(where, arrived, f"{data}, fs and {subs}", remedy))
+    faults = []
+    shape, dtype = found.shape(data), found.dtype(data)
+    expected = f"({N_ELECTRODES}, T, {tree.n_listeners}), electrode, time, listener"
+    if dtype.kind not in "fiu":
+        faults.append(Fault(f"{where}: {data}", f"dtype {dtype}", "real numbers"))
+    if len(shape) != 3 or shape[0] != N_ELECTRODES or shape[2] != tree.n_listeners:
+        reversed_axes = shape[-1:] == (N_ELECTRODES,)
+        remedy = "Axes look reversed: save it with its axes as MATLAB has them." if reversed_axes else ""
+        faults.append(Fault(f"{where}: {data}", f"shape {shape}", expected, remedy))
+    elif shape[1] < tree.n_times:
+        needed = f"{tree.n_times} samples or more, {tree.seconds} s"
+        faults.append(Fault(f"{where}: {data}", f"{shape[1]} samples of EEG", needed, _AGAIN))
+    rate = found.number("fs")
+    if rate != SAMPLE_RATE_HZ:
+        faults.append(Fault(f"{where}: fs", f"{rate:g} Hz", f"{SAMPLE_RATE_HZ} Hz, the cleaned EEG's rate"))
+    listeners = found.texts(subs)
+    faults += _listener_faults(f"{where}: {subs}", listeners, tree)
+    raise_all(CorpusError, faults)
+    return SongFile(path, listeners, shape[1], dtype, lambda index: found.listener(data, index))
+
+
+def _listener_faults(where: str, listeners: tuple[str, ...], tree: Tree) -> list[Fault]:
+    faults = []
+    if len(listeners) != tree.n_listeners:
+        faults.append(Fault(where, f"{len(listeners)} listeners", f"{tree.n_listeners}"))
+    twice = sorted({name for name in listeners if listeners.count(name) > 1})
+    if twice:
+        faults.append(Fault(where, f"{shorten(twice)} named twice", "every listener once"))
+    odd = [name for name in dict.fromkeys(listeners) if not name.isascii() or not name.isalnum()]
+    if odd:
+        named = ", ".join(map(repr, odd[:3]))
+        faults.append(Fault(where, f"the ids {named}", "ids of letters and digits, like S02"))
+    return faults

@@ -1,0 +1,48 @@
+"""The simulated corpora, by the names under which they are declared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from harness.conventions import Progress
+from harness.corpus.simulated import make as speech
+from harness.corpus.simulated import music
+from harness.corpus.simulated.recipe import Recipe
+
+SPEECH: Final = "simulated"
+MUSIC: Final = "simulated-nmed-t"
+SIMULATED: Final = (SPEECH, MUSIC)
+
+
+def default_folder(name: str) -> Path:
+    """Where the corpus of the default recipe lives: in the user's cache folder."""
+    return music.default_folder() if name == MUSIC else speech.default_folder()
+
+
+def make(
+    name: str,
+    folder: Path,
+    *,
+    seed: int | None = None,
+    secret: bool = False,
+    on_progress: Progress | None = None,
+) -> None:
+    """Make a simulated corpus, whole or not at all.
+
+    Args:
+        name: one of ``SIMULATED``.
+        folder: its root.
+        seed: of everything random; None for that of the default recipe.
+        secret: whether the seed is kept by the organiser of a contest.
+        on_progress: called with how much is done, and of how much.
+
+    Raises:
+        CorpusError: the folder holds something else, or the disk has too little room.
+    """
+    if name == MUSIC:
+        own = music.Recipe() if seed is None else music.Recipe(seed=seed)
+        music.simulate_music(folder, own, secret=secret, on_progress=on_progress)
+    else:
+        recipe = Recipe() if seed is None else Recipe(seed=seed)
+        speech.simulate(folder, recipe, secret=secret, on_progress=on_progress)
