@@ -268,5 +268,5 @@ def _mismatched(parts: list[SubjectChance]) -> Band | None:
 def _band(scores: NDArray[np.float64]) -> Band:
     low, high = np.quantile(scores, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     low, mean, high = (round(float(value), DIGITS) for value in (low, scores.mean(), high))
-    # Where all scores are equal, their mean may be rounded to the other side.
-    return Band(low, min(max(mean, low), high), high, len(scores))
+    mean = min(max(mean, low), high)  # of scores that are all the same, rounding may part them
+    return Band(low, mean, high, len(scores))

@@ -343,6 +343,7 @@ def compact_for_segments(paper: Recipe, **changes: Any) -> Recipe:
         "learning_rate": 1e-3,
         "gradient_clip": 5.0,
         "start_at_mean": True,
+        "zscore": paper.zscore,
     }
     return compact(paper, **(segments | changes))
 
