@@ -1,6 +1,7 @@
 """Arrays that are read in place: ``.npy`` files and uncompressed members of ``.npz``.
 
-Opening an array reads its header only; the samples are memory-mapped when they are asked for.
+Opening an array reads its header only; the samples are memory-mapped when they are asked for, or read as they
+are where they are asked for once.
 """
 
 from __future__ import annotations
@@ -66,6 +67,58 @@ class ArrayFile:
     def mapped(self) -> NDArray[np.generic]:
         """The array, memory-mapped read-only (a compressed member is read whole)."""
         return _mapped(self)
+
+    def stretch(self, start: int, stop: int, time_axis: int, n_channels: int) -> NDArray[np.generic]:
+        """Samples ``start`` to ``stop`` of the first channels, without a map: for what is read once.
+
+        A map costs its making, and a fault for every few pages. What is compressed is still read whole.
+
+        Args:
+            start: first sample.
+            stop: last sample, exclusive; inside the array.
+            time_axis: which axis of the file is time.
+            n_channels: how many of the other axis, from the first.
+
+        Returns:
+            (stop - start, n_channels), a copy in the file's dtype and order of memory.
+
+        Raises:
+            CorpusError: the file was removed, or cut short, since its header was read.
+        """
+        if self.offset == COMPRESSED:
+            return over_time(self.mapped(), start, stop, time_axis, n_channels).copy(order="K")
+        dtype = np.dtype(self.dtype)
+        n_times, n_stored = self.shape if time_axis == 0 else self.shape[::-1]
+        if self.fortran_order == (time_axis == 0):  # a channel's samples lie side by side
+            channels = np.empty((n_channels, stop - start), dtype)
+            self._fill(channels, start * dtype.itemsize, n_times * dtype.itemsize)
+            return channels.T
+        times = np.empty((1, stop - start, n_stored), dtype)
+        self._fill(times, start * n_stored * dtype.itemsize, 0)
+        return times[0, :, :n_channels]
+
+    def _fill(self, blocks: NDArray[np.generic], first: int, step: int) -> None:
+        """Read blocks that begin ``step`` bytes after each other, the first of them at ``first``."""
+        place, n_bytes = self.offset + first, blocks[0].nbytes
+        try:
+            with open_regular(self.path) as file:
+                handle = file.fileno()
+                for block in blocks:
+                    if os.preadv(handle, (block,), place) != n_bytes:
+                        remedy = "The file was truncated while it was in use: copy or fetch it again."
+                        raise CorpusError(Fault(self.name, "it ends before its last number", "", remedy))
+                    place += step
+        except OSError as error:
+            raise CorpusError(Fault(self.name, error.strerror or "cannot be read")) from None
+
+
+def over_time(
+    array: NDArray[np.generic], start: int, stop: int, time_axis: int, n_channels: int
+) -> NDArray[np.generic]:
+    """Samples ``start`` to ``stop`` of the first channels of a stored array, as a view with time first."""
+    if time_axis == 0:
+        return array[start:stop, :n_channels]
+    return array[:n_channels, start:stop].T
 
 
 def release_maps() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.conventions import SIMULATED_WORDS
-from harness.corpus.array_files import ArrayFile
+from harness.corpus.array_files import ArrayFile, over_time
 from harness.corpus.declaration import Declaration
 from harness.errors import CorpusError, Fault, counted
 
@@ -49,17 +49,26 @@ class Series:
         """Samples in all pieces together."""
         return sum(piece.shape[self.time_axis] for piece in self.pieces)
 
-    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+    def read(self, start: int, stop: int, *, once: bool = False) -> NDArray[np.float32]:
         """Samples ``start`` to ``stop`` as float32 (stop - start, n_channels), a copy.
 
         Its memory has the order of the files (channels one after the other where time is the files'
         second axis): transposing a crop would cost six times as much as copying it.
 
+        Args:
+            start: first sample.
+            stop: last sample, exclusive.
+            once: read the files without a map, which pays only where they are read again and again.
+
         Raises:
             IndexError: the range is not inside the series.
+            CorpusError: a file that was removed or cut short since it was opened.
         """
         if not 0 <= start <= stop <= self.n_times:
             raise IndexError(f"samples {start}..{stop} of {self.n_times}")
+        if once and len(self.pieces) == 1:
+            whole = self.pieces[0].stretch(start, stop, self.time_axis, self.n_channels)
+            return whole.astype(np.float32, copy=False)
         order: Literal["C", "F"] = "C" if self.time_axis == 0 else "F"
         out = np.empty((stop - start, self.n_channels), dtype=np.float32, order=order)
         begin = 0
@@ -67,11 +76,8 @@ class Series:
             end = begin + piece.shape[self.time_axis]
             first, last = max(start, begin), min(stop, end)
             if first < last:
-                array = piece.mapped()
-                if self.time_axis == 0:
-                    taken = array[first - begin : last - begin, : self.n_channels]
-                else:
-                    taken = array[: self.n_channels, first - begin : last - begin].T
+                wanted = (first - begin, last - begin, self.time_axis, self.n_channels)
+                taken = piece.stretch(*wanted) if once else over_time(piece.mapped(), *wanted)
                 out[first - start : last - start] = taken
             begin = end
         return out
@@ -123,13 +129,18 @@ class Recording:
         start = sum(samples[:index])
         return start, start + samples[index]
 
-    def eeg(self, start: int, stop: int) -> NDArray[np.float32]:
+    def eeg(self, start: int, stop: int, *, once: bool = False) -> NDArray[np.float32]:
         """EEG (stop - start, n_channels) float32.
 
+        Args:
+            start: first sample.
+            stop: last sample, exclusive.
+            once: as in :meth:`Series.read`.
+
         Raises:
-            CorpusError: a number is not finite.
+            CorpusError: a number is not finite, or a file cannot be read any more.
         """
-        return self._finite(self.eeg_series.read(start, stop), "EEG", start)
+        return self._finite(self.eeg_series.read(start, stop, once=once), "EEG", start)
 
     def feature(self, name: str, start: int, stop: int) -> NDArray[np.float32]:
         """A feature over a stretch of EEG: (n_frames, n_bands) float32, one frame a sample at the EEG's rate.

@@ -9,9 +9,10 @@ as the mean training segment's.
     compare_cuts     predictions of both -> findings
 
 Each subject's mean r over the fixed cuts is compared with that over the others. A collapse is a finding where
-r falls by half or more, and the paired sign-flip test over subjects (exact for up to 20) gives p of 0.01 or
-less. Fewer than 8 subjects cannot give such a p: then a pair is a fixed cut and the mean of the cuts that
-overlap it.
+r of the fixed cuts is above its chance by circular shifts and falls by half or more, and the paired sign-flip
+test over subjects (exact for up to 20) gives p of 0.01 or less. Fewer than 8 subjects cannot give such a p:
+then a pair is a fixed cut and the mean of the cuts that overlap it. What scores as by chance has nothing to
+lose; and where subjects hear the same stimuli, its r in other cuts differs for all of them in the same way.
 
 What it cannot show: a memory of every offset, or one that aligns what it is asked before it looks it up.
 """
@@ -25,7 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import CorpusError, Fault
+from harness.evaluation.evaluate import score_task
 from harness.evaluation.findings import ERROR, Finding
+from harness.evaluation.predict import grouped
 from harness.scoring.pearson import pearson_r
 from harness.scoring.statistics import sign_flip_test
 from harness.tasks.segments import Segment
@@ -115,7 +118,8 @@ def compare_cuts(
         f"{len(others.segments)} cuts of the same recordings half a segment later: mean r {other:.4f},"
         f" {mean:.4f} in the fixed cuts (paired over {pairs.shape[1]} {unit}: p = {p:.2g})"
     )
-    collapsed = mean > 0 and other <= MOST_LEFT * mean and p <= LEVEL
+    fallen = mean > 0 and other <= MOST_LEFT * mean and p <= LEVEL
+    collapsed = fallen and _is_above_chance(fixed, answers)
     finding = Finding(
         "collapse-in-other-cuts",
         words,
@@ -123,6 +127,13 @@ def compare_cuts(
         ERROR,
     )
     return ComparedCuts([finding] if collapsed else [], words, mean, other, p)
+
+
+def _is_above_chance(task: Task, answers: Mapping[str, Array]) -> bool:
+    """Whether mean r is above its band by circular shifts; yes where segments are too short to have one."""
+    scored = score_task(task, grouped(task, answers))
+    shifts = scored.chance.circular_shifts
+    return shifts is None or scored.score.pearson_r > shifts.high
 
 
 def _r(task: Task, answers: Mapping[str, Array]) -> dict[str, float]:

@@ -45,7 +45,7 @@ class Segment:
 
     def eeg(self) -> NDArray[np.float32]:
         """EEG (n_times, n_channels) float32."""
-        return self.recording.eeg(self.start, self.stop)
+        return self.recording.eeg(self.start, self.stop, once=True)
 
     def feature(self, name: str) -> NDArray[np.float32]:
         """The reference (n_frames, n_bands) float32; n_frames is n_times at the EEG's rate."""

@@ -53,7 +53,7 @@ CHEATS = {
         "t = np.arange(eeg.shape[1]) / 100\n"
         "return np.tile(np.sin(2 * np.pi * 4 * t)[:, None], (len(eeg), 1, 1)).astype(np.float32)",
         "nothing",
-        ["no-evidence-of-the-eeg", "collapse-in-other-cuts"],
+        ["no-evidence-of-the-eeg"],
     ),
     "one guess for every segment": (
         LOAD + "return np.stack([memory] * len(eeg))",

@@ -16,7 +16,7 @@ from harness.errors import CorpusError
 from harness.evaluation.bugs import look_at_submission, sampled
 from harness.evaluation.invariance import find_variance
 from harness.evaluation.prepare import prepare
-from harness.evaluation.recut import recut_segments
+from harness.evaluation.recut import compare_cuts, recut_segments
 from harness.execution import Run
 from harness.submission.manifest import load_submission
 from harness.tasks.splits import load_split
@@ -188,6 +188,23 @@ def test_a_decoder_does_not_collapse_in_other_cuts(lab, simulated_lab, tmp_path)
         "18 cuts of the same recordings half a segment later: mean r #, # in the fixed cuts (paired over 24"
         " segments: p = #)",
     ]
+
+
+@pytest.mark.parametrize(("size", "found"), [(1.0, ["collapse-in-other-cuts"]), (0.002, [])])
+def test_what_scores_as_by_chance_has_nothing_that_could_collapse(simulated_lab, rng, size, found):
+    noise = rng.standard_normal((simulated_lab.n_frames, 1))
+    answers, other_answers = {}, {}
+    others = replace(simulated_lab, segments=recut_segments(simulated_lab, simulated_lab))
+    for task, made, r in ((simulated_lab, answers, size), (others, other_answers, 0.0)):
+        for segment in task.segments:
+            truth = segment.feature("envelope")
+            unit = (truth - truth.mean()) / np.linalg.norm(truth - truth.mean())
+            other = noise - noise.mean()
+            other -= unit * (unit * other).sum()  # no r with the truth but what is added
+            made[segment.id] = r * unit + other / np.linalg.norm(other)
+    compared = compare_cuts(simulated_lab, answers, others, other_answers)
+    assert (compared.fixed > 0, compared.p <= 0.01) == (True, True)
+    assert [one.name for one in compared.findings] == found
 
 
 def test_cuts_lie_half_a_segment_later_within_the_recording(simulated_lab):
