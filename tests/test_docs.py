@@ -15,6 +15,8 @@ from harness.boards.compare import DEFAULT_BOARD
 from harness.boards.papers.tables import PAPERS
 from harness.cli.main import cli
 from harness.corpus.declaration import declared_names
+from harness.records.record import COMMON, parse_record
+from harness.scoring.measures import DEFAULT, measure
 from harness.submission.manifest import load_submission
 
 MAKE = runpy.run_path(str(REPOSITORY / "docs" / "make.py"))
@@ -84,24 +86,34 @@ def test_rows_of_boards_are_the_records_of_our_packages(name):
         else:
             singles[digits] = record
     n_means = 0
+    ranks = parse_record(json.dumps(next(iter(RECORDS[name].values()))).encode(), name).measure_names[0]
+    heading = measure(ranks).heading
+
+    def ranked(record):
+        """What a record says by the measure that ranks: value, ci95, chance."""
+        if ranks == DEFAULT:
+            return {"value": record["score"], "ci95": record["ci95"], "chance": record["chance"]}
+        return record["measures"][ranks]
+
     for row in _rows(block):
-        assert row["mean r"] == row["mean r"].strip()
+        assert row[heading] == row[heading].strip()
         seeds = re.fullmatch(r"of (\d+) seeds", row["record"])
         system = row.get("system") or row["ablation"]
         if seeds:
             n_means += 1
             own = next(group for (package, _), group in means.items() if package == system.split()[0])
             assert len(own) == int(seeds[1])
-            assert row["mean r"] == f"{sum(record['score'] for record in own) / len(own):.4f}"
+            assert row[heading] == f"{sum(ranked(record)['value'] for record in own) / len(own):.4f}"
             continue
         record = singles.pop(row["record"])
-        assert row["mean r"] == f"{record['score']:.4f}"
-        assert row["95 % interval"] == "{:.4f} to {:.4f}".format(*record["ci95"])
+        assert row[heading] == f"{ranked(record)['value']:.4f}"
+        assert row["95 % interval"] == "{:.4f} to {:.4f}".format(*ranked(record)["ci95"])
         assert system.split()[0] == record["submission"]["name"]
         if "chance" in row:
-            bands = [band for band in record["chance"].values() if band]
+            bands = [band for band in ranked(record)["chance"].values() if band]
             chance = min(band["low"] for band in bands), max(band["high"] for band in bands)
-            assert row["chance"] == "{:.4f} to {:.4f}".format(*chance)
+            words = parse_record(json.dumps(record).encode(), name).ranked.chance_words
+            assert row["chance"].removesuffix(f" ({COMMON})") == (words or "{:.4f} to {:.4f}".format(*chance))
     assert (singles, n_means) == ({}, len(means))
     (subjects,) = {len(record["subjects"]) for record in RECORDS[name].values()}
     assert f"{subjects} subjects**" in block

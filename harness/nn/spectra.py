@@ -55,7 +55,7 @@ def power_spectrum(eeg: NDArray[Any], kind: str, sample_rate_hz: float) -> NDArr
             Fault(
                 f"power_spectrum, {kind}",
                 f"shape {eeg.shape}",
-                f"(..., n_times, n_channels) with at least {least} samples",
+                f"(..., n_times, n_channels) with n_times of at least {least}",
             )
         )
     n_times, n_channels = eeg.shape[-2:]

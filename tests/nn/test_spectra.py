@@ -113,5 +113,5 @@ def test_too_few_samples_are_refused():
     with pytest.raises(ShapeError) as error:
         power_spectrum(np.zeros((3, 40, 2)), "welch-62", 125)
     assert str(error.value) == (
-        "power_spectrum, welch-62: shape (3, 40, 2), expected (..., n_times, n_channels) with at least 62 samples."
+        "power_spectrum, welch-62: shape (3, 40, 2), expected (..., n_times, n_channels) with n_times of at least 62."
     )

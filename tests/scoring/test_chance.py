@@ -237,3 +237,10 @@ def test_recordings_of_one_segment_have_no_shifts_and_one_recording_no_mismatch(
 )
 def test_segments_of_less_than_two_seconds_are_turned_whole(n_frames, rate, whole):
     assert are_turned_whole(n_frames, rate) is whole
+
+
+def test_equal_scores_have_a_mean_inside_their_band_whatever_is_rounded():
+    scores = np.full(1000, 0.1046875)
+    scores[0] = np.nextafter(0.1046875, 1)
+    band = chance_module._band(scores)
+    assert band.low <= band.mean <= band.high

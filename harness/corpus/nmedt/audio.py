@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from harness.corpus.nmedt.cache import Kept, kept, source_sha256
 from harness.corpus.nmedt.songs import FIRST_SONG, SONGS, TITLES, Tree, stimulus
 from harness.corpus.nmedt.tempo import tempo_note
-from harness.errors import CorpusError, Fault, raise_all
+from harness.errors import CorpusError, Fault, counted, raise_all
 from harness.features.music import (
     N_BANDS,
     N_FRAMES,
@@ -102,7 +102,7 @@ def pair(folder: Path, songs: Sequence[int]) -> dict[int, Path]:
             )
     missing = [number for number in songs if number not in found]
     if missing:
-        arrived = f"{len(found)} files; none of {', '.join(map(_title, missing))}"
+        arrived = f"{counted(len(found), 'file')}; none of {', '.join(map(_title, missing))}"
         faults.append(
             Fault(f"--audio {folder}", arrived, f"one file for each of {len(songs)} songs", _REMEDY)
         )

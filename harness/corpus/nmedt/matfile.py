@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.corpus.nmedt.songs import ELECTRODES, N_ELECTRODES, SAMPLE_RATE_HZ, Tree, file_name
-from harness.errors import CorpusError, Fault, raise_all, shorten
+from harness.errors import CorpusError, Fault, counted, raise_all, shorten
 
 _HEAD_BYTES: Final = 512
 _VERSION_5: Final = b"MATLAB 5.0"
@@ -196,8 +196,8 @@ def _checked(path: Path, song: int, tree: Tree, found: _Variables) -> SongFile:
         remedy = "Axes look reversed: save it with its axes as MATLAB has them." if reversed_axes else ""
         faults.append(Fault(f"{where}: {data}", f"shape {shape}", expected, remedy))
     elif shape[1] < tree.n_times:
-        needed = f"{tree.n_times} samples or more, {tree.seconds} s"
-        faults.append(Fault(f"{where}: {data}", f"{shape[1]} samples of EEG", needed, _AGAIN))
+        needed = f"{tree.seconds} s or more, {counted(tree.n_times, 'sample')}"
+        faults.append(Fault(f"{where}: {data}", f"{counted(shape[1], 'sample')} of EEG", needed, _AGAIN))
     rate = found.number("fs")
     if rate != SAMPLE_RATE_HZ:
         faults.append(Fault(f"{where}: fs", f"{rate:g} Hz", f"{SAMPLE_RATE_HZ} Hz, the cleaned EEG's rate"))
