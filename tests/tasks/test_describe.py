@@ -100,6 +100,18 @@ def test_a_broken_mel_file_of_sparrkulee_leaves_the_counts_of_the_envelope(harne
     assert counts["known-subjects", "train"] == (6, {"mel": 3, "envelope": 6})
 
 
+def test_a_measure_that_there_is_not_is_broken(harness, lab):
+    (lab / "corpus.toml").write_text('measure = "cosin"\n' + (lab / "corpus.toml").read_text())
+    code, out, _ = harness("data", "describe", "lab")
+    assert (code, out.splitlines()[-2:]) == (
+        1,
+        [
+            "broken: corpus my-lab: measure: 'cosin', expected one of cosine, cosine_centred, pearson_r.",
+            "  Did you mean 'cosine'?",
+        ],
+    )
+
+
 def test_a_feature_that_no_file_holds_is_broken(harness, lab):
     for path in (lab / "features").glob("*_pitch.npy"):
         path.unlink()
