@@ -112,6 +112,17 @@ def test_a_measure_that_there_is_not_is_broken(harness, lab):
     )
 
 
+def test_a_feature_with_two_files_for_a_recording_is_told_what_to_do(harness, lab):
+    text = (lab / "corpus.toml").read_text()
+    (lab / "corpus.toml").write_text(text.replace("{stimulus}_pitch.npy", "*_pitch.npy"))
+    code, out, _ = harness("data", "describe", "lab")
+    assert (
+        "broken: eeg/P01_story-a.npy: pitch: 2 files: features/story-a_pitch.npy, features/story-b_pitch.npy,"
+        " expected one.\n  Put {stimulus} or {subject} where the names differ, in corpus.toml.\n" in out
+    )
+    assert code == 1
+
+
 def test_a_feature_that_no_file_holds_is_broken(harness, lab):
     for path in (lab / "features").glob("*_pitch.npy"):
         path.unlink()
