@@ -60,11 +60,14 @@ def progress(title: str) -> Iterator[Progress]:
 def _plain_progress(title: str) -> Progress:
     shown = time.monotonic()
     first: tuple[float, int] | None = None  # time and amount of the first call: a resumed job starts above 0
+    last = 0
 
     def show(done: int, total: int, note: str = "") -> None:
-        nonlocal shown, first
+        nonlocal shown, first, last
         now = time.monotonic()
-        first = first or (now, done)
+        if first is None or done < last:  # a second run under the same title
+            first = (now, done)
+        last = done
         if now - shown >= PLAIN_PROGRESS_SECONDS:
             shown = now
             since, already = first

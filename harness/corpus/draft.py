@@ -235,8 +235,16 @@ def _feature_lines(feature: str, group: _Group, eeg: _Group, rate: float, patter
 
 
 def _near(frames: float, rate: float) -> float:
-    """The EEG's rate where it is within 5 %, else a whole number of frames a second."""
-    return rate if abs(frames - rate) < 0.05 * rate else max(1, round(frames))
+    """The EEG's rate where it is within 5 %, else a whole number of frames a second, or a quarter of one.
+
+    Lengths say a rate to a fraction of a percent: 62.5 is no 62. What is near neither stays as measured.
+    """
+    if abs(frames - rate) < 0.05 * rate:
+        return rate
+    for rounded in (round(frames), round(4 * frames) / 4):
+        if rounded > 0 and abs(rounded - frames) <= 0.005 * frames:
+            return rounded
+    return float(f"{frames:.4g}")
 
 
 def _feature_name(group: _Group, taken: set[str]) -> str:

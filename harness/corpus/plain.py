@@ -107,16 +107,17 @@ def _eeg_files(folder: Path, declaration: Declaration, eeg: Files, files: Sequen
         ]
         if not matched:
             faults.append(_nothing(where, pattern, folder, files))
-        for entry in matched:
-            if entry.path in found:
-                faults.append(
-                    Fault(
-                        where,
-                        f"two patterns match {entry.path}, the second is {pattern.text!r}",
-                        "every file matched by one pattern",
-                        "Make one of the two say more of the file's name.",
-                    )
+        again = [entry.path for entry in matched if entry.path in found]
+        if again:
+            faults.append(
+                Fault(
+                    where,
+                    f"two patterns match {shorten(again, 3)}, the second is {pattern.text!r}",
+                    "every file matched by one pattern",
+                    "Make one of the two say more of the file's name.",
                 )
+            )
+        for entry in matched:
             found.setdefault(entry.path, entry)
     faults += _shared_with_features(where, declaration, eeg, found)
     faults += _twice(where, folder, list(found.values()))
@@ -266,6 +267,7 @@ class _Features:
                     f"{entry.path}: {feature.name}",
                     f"{counted(len(paths), 'file')}: {shorten(paths, 3)}",
                     "one",
+                    f"Put {{stimulus}} or {{subject}} where the names differ, in {DECLARATION}.",
                 )
             )
         key = (feature.name, paths[0])

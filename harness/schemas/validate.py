@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 MOST_FAULTS = 1000
 """The most faults of one document; a hostile one has a million."""
+_LEAST = {
+    "minimum": "a number of at least",
+    "exclusiveMinimum": "a number above",
+    "maximum": "a number of at most",
+    "exclusiveMaximum": "a number below",
+}
 SCHEMA_FOLDER = Path(__file__).parent
 
 
@@ -92,6 +98,8 @@ def _faults(error: ValidationError, where: str) -> Iterator[Fault]:
     elif error.validator == "enum":
         choices = [repr(one) if "," in str(one) else str(one) for one in rule]
         yield Fault(place, _shown(error.instance), "one of " + ", ".join(choices))
+    elif error.validator in _LEAST:
+        yield Fault(place, _shown(error.instance), f"{_LEAST[error.validator]} {rule}")
     elif error.validator == "pattern":
         expected = error.schema.get("description", rule) if isinstance(error.schema, dict) else rule
         yield Fault(place, _shown(error.instance), str(expected))

@@ -10,6 +10,7 @@ from typing import Any
 from harness.corpus.base import Corpus
 from harness.corpus.simulated.check import missing_simulated_files
 from harness.errors import Fault, HarnessError, counted
+from harness.scoring.measures import measure
 from harness.tasks.corpus_split import default_split, own_split_files
 from harness.tasks.identity import same_stimuli
 from harness.tasks.segments import check_fit, cut_segments, missing_subjects
@@ -98,7 +99,7 @@ def _n_stimuli(corpus: Corpus) -> int:
 
 
 def _splits(corpus: Corpus, further: Sequence[Split]) -> tuple[list[Split], list[Fault]]:
-    """Every split that may be for the corpus, each once, and what is wrong with its own.
+    """Every split that may be for the corpus, each once, and what is wrong with its own, and its measure.
 
     Its own are its default split, those beside its corpus.toml that name it, and ``further``, which the user
     named: of these every fault is said, also that they are not for this corpus.
@@ -116,6 +117,10 @@ def _splits(corpus: Corpus, further: Sequence[Split]) -> tuple[list[Split], list
                 own.append(load_split(path))
             except HarnessError as error:
                 faults += error.faults
+    try:
+        measure(declaration.measure, f"corpus {corpus.name}: measure")
+    except HarnessError as error:
+        faults += error.faults
     for split in own:
         try:
             check_fit(corpus, split)

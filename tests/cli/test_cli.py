@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import numpy as np
@@ -19,6 +20,7 @@ from conftest import REPOSITORY
 from documents import SMALL_SPLIT
 from own_corpus import SUBJECTS, make_own_corpus, write_split
 
+from harness.cli import output
 from harness.cli.group import cli
 from harness.records.store import read_record
 from harness.submission.training_record import SIGNATURE
@@ -452,6 +454,15 @@ def test_describe_says_what_is_broken_and_exits_1(harness, official_split, tmp_p
 def test_wrong_usage(harness, arguments, code, message):
     assert harness(*arguments)[0] == code
     assert message in harness(*arguments)[2]
+
+
+def test_progress_of_a_second_run_under_one_title_is_counted_from_its_own_beginning(monkeypatch, capsys):
+    times = iter([0.0, 1.0, 40.0, 41.0, 61.0])
+    monkeypatch.setattr(output, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    with output.progress("predicting") as show:
+        for done, total in ((4, 64), (64, 64), (8, 64), (28, 64)):
+            show(done, total)
+    assert capsys.readouterr().err == "predicting: 64 of 64, 0 s left\npredicting: 28 of 64, 36 s left\n"
 
 
 def test_every_command_has_help_and_stands_in_the_readme():

@@ -96,6 +96,18 @@ def test_a_file_that_is_there_is_never_overwritten(harness, arrays):
     assert (arrays / "corpus.toml").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("n_frames", "drafted"),
+    [(2500, 125), (2450, 125), (1250, 62.5), (1280, 64), (1279, 64), (250, 12.5), (10, 0.5), (104, 5.2)],
+)
+def test_a_features_rate_is_no_rounder_than_its_length_says(harness, tmp_path, n_frames, drafted):
+    (tmp_path / "rates").mkdir()
+    np.savez(tmp_path / "rates/P1_eeg.npz", eeg=np.zeros((2500, 4)), fs=125)
+    np.save(tmp_path / "rates/P1_words.npy", np.zeros((n_frames, 1)))
+    draft = tomllib.loads(harness("data", "declare", "rates")[1])
+    assert draft["features"]["words"]["frame_rate_hz"] == drafted
+
+
 def test_rate_and_members_of_an_npz_are_read(harness, tmp_path):
     for subject in ("A", "B"):
         for trial in ("1", "2"):

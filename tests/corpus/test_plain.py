@@ -277,11 +277,12 @@ def test_two_patterns_of_one_file_are_refused(lab):
         '"eeg/{subject}_{stimulus}.npy"',
         '["eeg/{subject}_{stimulus}.npy", "e*/{subject}_{stimulus}.npy"]',
     )
-    assert _refused(lab)[0] == (
-        "lab/corpus.toml: eeg: files: two patterns match eeg/P01_story-a.npy, the second is"
+    assert _refused(lab) == [
+        "lab/corpus.toml: eeg: files: two patterns match eeg/P01_story-a.npy, eeg/P01_story-b.npy,"
+        " eeg/P02_story-a.npy and 3 more, the second is"
         " 'e*/{subject}_{stimulus}.npy', expected every file matched by one pattern.\n"
         "  Make one of the two say more of the file's name."
-    )
+    ]
 
 
 def test_a_file_that_is_eeg_and_a_feature_is_refused(lab):

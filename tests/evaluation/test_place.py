@@ -62,6 +62,23 @@ def test_a_stranger_takes_the_place_only_where_that_is_said(harness, scored, whe
     assert path.read_bytes() != before
 
 
+def test_a_strangers_folder_is_refused_in_results_that_lie_by_themselves(harness, scored, where, tmp_path):
+    folder, _ = scored
+    stranger = tmp_path / "elsewhere" / "tiny"
+    shutil.copytree(folder, stranger)
+    (stranger / "note.txt").write_text("changed")
+    apart = (*where, "--out", "apart/results")
+    assert harness("score", folder, *apart)[0] == 0
+    code, _, err = harness("score", stranger, *apart)
+    assert (code, "the record of tiny in submissions/tiny (code " in err) == (1, True)
+    assert f"or one of tiny in {stranger} (code " in err
+    (folder / "note.txt").write_text("its own, changed")
+    assert harness("score", folder, *apart)[0] == 0
+    assert harness("score", stranger, *apart, "--replace")[0] == 0
+    (stranger / "note.txt").write_text("changed again")  # the record is the stranger's own now
+    assert harness("score", stranger, *apart)[0] == 0
+
+
 def test_a_folder_with_no_package_beside_the_results_is_its_own_home(
     harness, make_submission, where, tmp_path
 ):

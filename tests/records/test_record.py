@@ -96,7 +96,7 @@ def test_record_against_the_schema_names_every_departure(record):
     document["corpus"]["kind"] = "half real"
     assert faults(document) == [
         "r.json: corpus: kind: 'half real', expected one of real, simulated.",
-        "r.json: subjects: a: pearson_r: 1.5 is greater than the maximum of 1.",
+        "r.json: subjects: a: pearson_r: 1.5, expected a number of at most 1.",
         "r.json: the key 'seed' is missing.",
     ]
 

@@ -100,6 +100,29 @@ def test_a_broken_mel_file_of_sparrkulee_leaves_the_counts_of_the_envelope(harne
     assert counts["known-subjects", "train"] == (6, {"mel": 3, "envelope": 6})
 
 
+def test_a_measure_that_there_is_not_is_broken(harness, lab):
+    (lab / "corpus.toml").write_text('measure = "cosin"\n' + (lab / "corpus.toml").read_text())
+    code, out, _ = harness("data", "describe", "lab")
+    assert (code, out.splitlines()[-2:]) == (
+        1,
+        [
+            "broken: corpus my-lab: measure: 'cosin', expected one of cosine, cosine_centred, pearson_r.",
+            "  Did you mean 'cosine'?",
+        ],
+    )
+
+
+def test_a_feature_with_two_files_for_a_recording_is_told_what_to_do(harness, lab):
+    text = (lab / "corpus.toml").read_text()
+    (lab / "corpus.toml").write_text(text.replace("{stimulus}_pitch.npy", "*_pitch.npy"))
+    code, out, _ = harness("data", "describe", "lab")
+    assert (
+        "broken: eeg/P01_story-a.npy: pitch: 2 files: features/story-a_pitch.npy, features/story-b_pitch.npy,"
+        " expected one.\n  Put {stimulus} or {subject} where the names differ, in corpus.toml.\n" in out
+    )
+    assert code == 1
+
+
 def test_a_feature_that_no_file_holds_is_broken(harness, lab):
     for path in (lab / "features").glob("*_pitch.npy"):
         path.unlink()
