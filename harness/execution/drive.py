@@ -158,20 +158,25 @@ class Drive:
             if not child.started:
                 child.started = True
                 return True
-            self._take(child, out / f"{name}.npy")
+            prediction = self._read(child, out / f"{name}.npy")
+            eeg = child.given / f"{name}.npy"
+            exchange.remove(eeg, eeg.with_suffix(".json"), out / f"{name}.npy", out / f"{name}.json")
         except exchange.UnusableError as error:
             self._fail(child, OutputFault(f"the process wrote something else: {error}", "", ""))
+        self._take(child, prediction)
         self.seconds += report.get("seconds", 0.0)
-        eeg = child.given / f"{name}.npy"
-        exchange.remove(eeg, eeg.with_suffix(".json"), out / f"{name}.npy", out / f"{name}.json")
         return True
 
-    def _take(self, child: Child, path: Path) -> None:
-        batch = self.batches[child.pending[0]]
-        shape = (len(batch.positions), self.spec.setup.n_frames, self.spec.setup.n_bands)
+    def _read(self, child: Child, path: Path) -> Array:
+        n_segments = len(self.batches[child.pending[0]].positions)
+        shape = (n_segments, self.spec.setup.n_frames, self.spec.setup.n_bands)
         prediction = exchange.read_prediction(path, shape)
         if faults := check_prediction(prediction, shape):
             self._fail(child, *faults)
+        return prediction
+
+    def _take(self, child: Child, prediction: Array) -> None:
+        batch = self.batches[child.pending[0]]
         self.store[batch.own] = prediction[: batch.n_own]
         child.pending.popleft()
         self.n_done += batch.n_own

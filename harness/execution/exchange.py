@@ -134,9 +134,16 @@ def read_prediction(path: Path, shape: tuple[int, int, int]) -> Array:
 
 
 def remove(*paths: Path) -> None:
-    """Remove files that are done with; one that is gone already is no matter."""
+    """Remove files that are done with; one that is gone already is no matter.
+
+    Raises:
+        UnusableError: something else took a file's place after it was read, or its folder was closed.
+    """
     for path in paths:
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise UnusableError(f"{path.name} cannot be removed ({error.strerror})") from error
 
 
 def printable(text: str) -> str:

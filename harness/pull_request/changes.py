@@ -58,7 +58,8 @@ RUN_UNASKED = frozenset(
 )
 _RUN_UNASKED_SUFFIXES = (".pth",)
 _HOOK_FOLDERS = frozenset(("hooks", ".githooks", ".husky"))
-_VERSION = re.compile(rb"^SCORER_VERSION\s*(?::[^=\n]*)?=\s*(\d+)", re.M)
+# Of a number that could be a version: Python refuses to read one of more than 4300 digits.
+_VERSION = re.compile(rb"^SCORER_VERSION\s*(?::[^=\n]*)?=\s*(\d{1,9})\b", re.M)
 
 
 class Remark(NamedTuple):

@@ -255,11 +255,15 @@ def load_submission(folder: Path) -> Submission:
     from harness.submission.find import known_submissions  # which imports from here
 
     path = folder / MANIFEST
-    if not folder.is_dir():
+    try:
+        is_folder, is_there = folder.is_dir(), folder.exists()
+    except OSError:  # its name is too long
+        is_folder = is_there = False
+    if not is_folder:
         raise SubmissionError(
             Fault(
                 str(folder),
-                "a file" if folder.exists() else "no such file or folder",
+                "a file" if is_there else "no such file or folder",
                 "a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json)",
                 did_you_mean(folder.name, [known.name for known in known_submissions()]),
             )

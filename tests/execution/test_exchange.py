@@ -227,6 +227,12 @@ def test_files_that_are_gone_are_removed_as_well(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_took_the_place_of_a_file_that_was_read_is_named(path):
+    path.mkdir()
+    with pytest.raises(UnusableError, match=r"000003.npy cannot be removed \("):
+        remove(path)
+
+
 def test_only_what_a_terminal_can_show_is_kept():
     assert printable("a\x1b[0m\tb\u202e ü\n") == "a[0mb ü"
 

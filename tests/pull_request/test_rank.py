@@ -230,6 +230,24 @@ def test_a_raised_scorer_version_is_named(fork):
     assert changes_since("origin/main", fork.folder).scorer_versions() == (1, 2)
 
 
+def test_a_scorer_version_that_python_cannot_read_is_none(fork):
+    fork.write("harness/scoring/score.py", f"SCORER_VERSION = {'9' * 5000}\n")
+    fork.commit("Raise")
+    assert changes_since("origin/main", fork.folder).scorer_versions() == (1, None)
+
+
+def test_a_member_whose_name_is_too_long_stops_its_own_submission_only(ranked, fork):
+    fork.add_system("submissions/gamma", NEGATED)
+    manifest = fork.path("submissions/gamma/submission.toml").read_text().splitlines()
+    lines = [line for line in manifest if not line.startswith("entry_point")]
+    lines += [f'[[members]]\nsubmission = "../{name}"' for name in ("x" * 300, "beta")]
+    fork.write("submissions/gamma/submission.toml", "\n".join(lines) + "\n")
+    code, document, _, _ = ranked()
+    (stop,) = texts(document, True)
+    assert (code, sorted(rows(document))) == (1, ["alpha", "beta"])
+    assert stop.startswith("submissions/gamma: submissions/gamma/submission.toml: member 1, ../xxx")
+
+
 def test_a_second_submission_under_a_name_is_refused_with_both_folders(ranked, fork):
     fork.add_system("submissions/alpha", NEGATED)
     code, document, _, _ = ranked()

@@ -402,6 +402,21 @@ LYING = {
         "refused: PermissionError",
         fails="000000.npy is not a regular file of at most 97408 bytes",
     ),
+    # What is said depends on who is quicker.
+    "folders in the place of what it reported": Attack(
+        "def swap():\n"
+        "    while True:\n"
+        "        for name in os.listdir('../out'):\n"
+        "            try:\n"
+        "                os.unlink(f'../out/{name}')\n"
+        "                os.mkdir(f'../out/{name}')\n"
+        "            except OSError:\n"
+        "                continue\n"
+        "threading.Thread(target=swap, daemon=True).start()",
+        "GOT None",
+        fails=r"the process wrote something else: \w+.(json|npy) (is not a regular file|is missing|cannot be removed)"
+        "|ended with exit code 1 before its work was done",
+    ),
     "a link as prediction": Attack(
         "os.symlink('@LABELS@', '../out/000000.npy')\nreport('{\"seconds\": 0}')\ntime.sleep(60)",
         fails=r"000000.npy cannot be opened as a file \(Too many levels of symbolic links\)",

@@ -64,6 +64,11 @@ def test_missing_folder(tmp_path):
         load_submission(tmp_path / "nowhere")
 
 
+def test_a_name_that_no_disk_takes_is_a_missing_folder_and_no_error_of_the_system(tmp_path):
+    with pytest.raises(SubmissionError, match="xxx: no such file or folder, expected a submission"):
+        load_submission(tmp_path / ("x" * 300))
+
+
 def test_manifest_that_is_not_toml(make_submission):
     folder = make_submission()
     _add(folder, "features = [\n")
