@@ -34,13 +34,16 @@ FEATURE = "mel"
 
 
 def systems() -> list[tuple[Submission, str]]:
-    """Every package that predicts by itself, and its variants that are measured."""
+    """Every package that predicts speech by itself, and its variants that are measured.
+
+    The nets of music take spectra of one second, and say nothing at 30 s of mel.
+    """
     folders = sorted(path.parent for path in REPOSITORY.glob("*/*/submission.toml"))
     packages = [load_submission(folder) for folder in folders]
     return [
         (package, variant)
         for package in packages
-        if not package.is_ensemble and package.decodes(FEATURE)
+        if any(weights["feature"] == FEATURE for weights in package.manifest.get("weights", ()))
         for variant in VARIANTS.get(package.name, package.variants[:1])
     ]
 

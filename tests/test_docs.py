@@ -11,6 +11,7 @@ import pytest
 from conftest import REPOSITORY
 from test_repository import LAYERS
 
+from benchmarks.systems import systems
 from harness.boards.compare import DEFAULT_BOARD
 from harness.boards.papers.tables import PAPERS
 from harness.cli.main import cli
@@ -176,7 +177,7 @@ def test_two_trainings_of_one_net_are_rarely_called_different():
 def test_every_systems_speed_is_quoted():
     block = RESULTS.split("<!-- make docs: speeds -->\n")[1].split("<!-- end -->")[0]
     rows = re.findall(r"^\| (\S+) +\| ([\d,]+) +\| ([\d,.]+) +\| (\d+) +\|$", block, re.M)
-    packages = {name for name in OURS if not load_submission(next(REPOSITORY.glob(f"*/{name}"))).is_ensemble}
+    packages = {package.name for package, _ in systems()}
     keys = {
         key.removesuffix("_parameters").removesuffix("_default").replace("_", "-"): key.removesuffix(
             "_parameters"
