@@ -46,7 +46,15 @@ RUN_UNASKED = frozenset(
         "conftest.py",
         "pytest.ini",
         ".pytest.ini",
+        "pytest.toml",
+        ".pytest.toml",
         "tox.ini",
+        "mypy.ini",
+        ".mypy.ini",
+        "ruff.toml",
+        ".ruff.toml",
+        ".coveragerc",
+        "gnumakefile",  # which make takes before Makefile
         "noxfile.py",
         ".python-version",
         ".pre-commit-config.yaml",
@@ -57,6 +65,8 @@ RUN_UNASKED = frozenset(
     )
 )
 _RUN_UNASKED_SUFFIXES = (".pth",)
+# At the root, which is on Python's path: a module there takes the place of an installed one.
+_MODULE_SUFFIXES = (".py", ".pyc", ".so", ".pyd")
 _HOOK_FOLDERS = frozenset(("hooks", ".githooks", ".husky"))
 # Of a number that could be a version: Python refuses to read one of more than 4300 digits.
 _VERSION = re.compile(rb"^SCORER_VERSION\s*(?::[^=\n]*)?=\s*(\d{1,9})\b", re.M)
@@ -249,7 +259,10 @@ def _run_unasked(changes: Changes) -> list[Remark]:
 
 
 def _runs_unasked(path: PurePosixPath) -> bool:
-    at_root = len(path.parts) == 1 and path.suffix == ".py"  # hides a module of that name
+    at_root = len(path.parts) == 1 and (
+        path.suffix.lower() in _MODULE_SUFFIXES  # hides a module of that name
+        or path.name == "makefile"  # which make takes before Makefile
+    )
     package_at_root = len(path.parts) == 2 and path.name == "__init__.py" and path.parts[0] != "harness"
     return (
         path.name.lower() in RUN_UNASKED

@@ -129,7 +129,7 @@ def predict_changed(
                 try:
                     with progress(title) as show, predicted(prepared, on_progress=show) as made:
                         write_predictions(path, grouped(task, made.run.predictions))
-                except HarnessError as error:
+                except (HarnessError, OSError) as error:  # the other systems are predicted all the same
                     reason = str(error).encode("utf-8", "backslashreplace")[:MOST_REASON_BYTES]
                     write_atomically(path.with_suffix(".txt"), reason)
                     yield path, str(error)
