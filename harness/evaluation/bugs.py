@@ -68,7 +68,8 @@ def look_at_submission(
     other = None if recut is False else _other_cuts(few, task, wanted=recut is True)
     with predicted(prepared, asked_of(few, run), on_progress=on_progress) as made:
         answers = {name: np.array(one) for name, one in made.run.predictions.items()}  # a run's go with it
-        look = _look(few, len(task.segments), answers)
+        one_series = prepared.weights is not None and prepared.weights.one_series
+        look = _look(few, len(task.segments), answers, one_series=one_series)
         of_controls = look_without_eeg(few, answers, made.blind)
     look.findings.extend(of_controls.findings)
     look.seen.extend(of_controls.seen)
@@ -127,11 +128,15 @@ def _other_cuts(few: Task, task: Task, *, wanted: bool) -> Task | None:
         return None
 
 
-def _look(task: Task, n_segments: int, answers: Mapping[str, Array]) -> Look:
+def _look(task: Task, n_segments: int, answers: Mapping[str, Array], *, one_series: bool = False) -> Look:
     present = replace(task, segments=tuple(s for s in task.segments if s.id in answers))
     references = {subject: task.references(subject) for subject in present.by_subject}
-    findings = find_bugs(references, dict(grouped(present, answers)), task.frame_rate_hz)
+    made = dict(grouped(present, answers))
+    findings = find_bugs(references, made, task.frame_rate_hz, one_series=one_series)
     n_subjects = len(present.by_subject)
     subjects = counted(n_subjects, "subject")
-    seen = f"{len(present.segments)} of {n_segments} segments of {subjects} beside their references"
-    return Look(findings, [seen])
+    words = f"{len(present.segments)} of {n_segments} segments of {subjects} beside their references"
+    seen = [words]
+    if one_series:
+        seen.append("its bands as one series, which its manifest declares")
+    return Look(findings, seen)

@@ -123,6 +123,8 @@ def find_bugs(
     references: Mapping[str, Mapping[str, Array]],
     predictions: Mapping[str, Mapping[str, Array]],
     frame_rate_hz: float,
+    *,
+    one_series: bool = False,
 ) -> list[Finding]:
     """What is probably wrong with predictions.
 
@@ -130,6 +132,7 @@ def find_bugs(
         references: subject -> segment id -> (n_frames, n_bands), finite, all of one shape.
         predictions: the same; segments may be absent, and are left out.
         frame_rate_hz: frames a second.
+        one_series: whether every band is the same series by design, as a manifest says of weights.
 
     Returns:
         Findings, none for a system of which nothing is wrong; none either where there is no segment.
@@ -140,7 +143,7 @@ def find_bugs(
         return []
     true = [np.stack([references[subject][i] for i in ids]) for subject, ids in subjects.items()]
     made = [np.stack([predictions[subject][i] for i in ids]) for subject, ids in subjects.items()]
-    found = [_constant(made), _clipped(true, made), _copied(made), _scale(true, made)]
+    found = [_constant(made), _clipped(true, made), _copied(made, one_series=one_series), _scale(true, made)]
     if true[0].shape[1] >= 32:
         found += _looks(true, made, frame_rate_hz)
     return [finding for finding in found if finding is not None]
@@ -188,7 +191,7 @@ def _at_extremes(segments: list[Array]) -> NDArray[np.float64]:
     return np.stack([((whole == one) & moving).sum(axis=(0, 1)) / frames for one in extremes])
 
 
-def _copied(made: list[Array]) -> Finding | None:
+def _copied(made: list[Array], *, one_series: bool) -> Finding | None:
     units = np.concatenate([unit_series(one) for one in made])
     n_bands = units.shape[1]
     if n_bands < 2 or not units.any():
@@ -198,7 +201,7 @@ def _copied(made: list[Array]) -> Finding | None:
     )
     twins = least >= COPY_R
     groups = list(dict.fromkeys(tuple((np.flatnonzero(row) + 1).tolist()) for row in twins if row.sum() > 1))
-    if not groups:
+    if not groups or (one_series and len(groups[0]) == n_bands):
         return None
     named = "; ".join(_listed(group) for group in groups)
     return Finding(

@@ -40,6 +40,7 @@ class Weights:
         training: absolute path of the record of its training; None where the manifest names none.
         seed: of the training, where the manifest lists several; else None.
         note: what a reader of its scores must know of it; empty for nothing.
+        one_series: whether every band is the same series by design.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class Weights:
     training: Path | None = None
     seed: int | None = None
     note: str = ""
+    one_series: bool = False
 
 
 @dataclass(frozen=True)
@@ -394,7 +396,14 @@ def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
             )
         )
     training = folder / entry["training"] if "training" in entry else None
-    return Weights(path.resolve(), sha256, training, entry.get("seed"), entry.get("note", ""))
+    return Weights(
+        path.resolve(),
+        sha256,
+        training,
+        entry.get("seed"),
+        entry.get("note", ""),
+        entry.get("one_series", False),
+    )
 
 
 def _manifest_faults(submission: Submission, where: str) -> list[Fault]:

@@ -192,3 +192,15 @@ def test_a_gain_is_beyond_chance_where_one_draw_in_a_thousand_at_most_is_as_larg
 
 def test_bands_are_listed_in_runs():
     assert findings._listed([1, 2, 3, 5, 7, 8]) == "1 to 3, 5, 7, 8"
+
+
+def test_one_series_for_every_band_is_no_finding_where_the_manifest_says_so(system):
+    declared = {"one_series": True}
+    whole = system.with_bug(PLANTED["one band copied to all"][0])
+    assert [one.name for one in found(system, whole)] == ["copied-bands"]
+    assert find_bugs(system.references, whole, FRAME_RATE_HZ, **declared) == []
+    two = system.with_bug(PLANTED["band 3 copied to band 7"][0])
+    assert [one.name for one in find_bugs(system.references, two, FRAME_RATE_HZ, **declared)] == [
+        "copied-bands"
+    ]
+    assert find_bugs(system.references, system.with_bug(lambda one: one), FRAME_RATE_HZ, **declared) == []
