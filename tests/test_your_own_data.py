@@ -53,7 +53,7 @@ def test_the_page_works_from_top_to_bottom(harness, fork):
     comment = said["harness comment ranking.json"]
     assert comment == said["harness rank --changed-since HEAD^ --data my-lab --out ranking.json"]
     assert re.search(r"^\| \d.* \| `my-model` \| .* \| scored now, \w+ \|$", comment, re.M)
-    assert re.search(r"^\| 1 \| = .* \| `dprnn` \| .* \| from record \|$", comment, re.M)
+    assert re.search(r"^\| 1 \(1 to 3\) \| = .* \| `dprnn` \| .* \| from record \|$", comment, re.M)
     assert (fork / "site/index.html").is_file()
     assert (fork / "elsewhere/my-lab/from-labels/test/envelope/theirs.json").is_file()
 

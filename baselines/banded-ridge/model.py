@@ -2,12 +2,14 @@
 
     band(t) = sum over group, lag and channel of  w(group, lag, channel, band) * eeg_group(t + lag, channel)
 
-Papers: Nunez-Elizalde, Huth, Gallant 2019, NeuroImage 197, 482, doi 10.1016/j.neuroimage.2019.04.012, give
+Paper: Nunez-Elizalde, Huth, Gallant 2019, NeuroImage 197, 482, doi 10.1016/j.neuroimage.2019.04.012, give
 each group of features its own penalty; Dupré la Tour, Eickenberg, Nunez-Elizalde, Gallant 2022, NeuroImage
 264, 119728, doi 10.1016/j.neuroimage.2022.119728, choose the penalties by cross-validation, for each target
 by itself. The model of EEG is the linear backward one (Crosse et al. 2016, doi 10.3389/fnhum.2016.00604).
-Release: none is followed. Licence: ours, MIT. Our deviations: groups are frequencies of the EEG, not kinds of
-features; penalties are from a grid, not random; lags are as far apart as a group's frequencies ask for.
+Release: none is followed.
+Licence: ours, MIT.
+Our deviations: groups are frequencies of the EEG, not kinds of features; penalties are from a grid, none is
+drawn; lags are as far apart as a group's frequencies ask for.
 
 The sums that the ridge needs are those of recordings with zeros before and after them, EEG and target alike.
 So every block of X'X depends on the distance of its two lags alone, and what is kept grows with the number of

@@ -27,9 +27,8 @@ def data() -> None:
 @data.command(
     "simulate",
     epilog=examples(
-        "harness data simulate my-corpus --seed 2",
         "harness data simulate contest --secret FILE",
-        "harness data simulate --corpus nmed-t",
+        "harness data simulate my-music --corpus nmed-t",
     ),
 )
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)

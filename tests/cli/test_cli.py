@@ -404,7 +404,7 @@ def test_import_weights_for_a_corpus_of_ones_own(harness, make_submission, tmp_p
     code, _, err = harness(*command, "--corpus", "my-lab")
     assert (code, err) == (
         2,
-        "error: --corpus: 'my-lab', expected one of dtu, simulated, sparrkulee.\n"
+        "error: --corpus: 'my-lab', expected one of dtu, nmed-t, simulated, simulated-nmed-t, sparrkulee.\n"
         "  For another one, --data names the folder with its corpus.toml.\n",
     )
     code, _, err = harness(*command, "--corpus", "sparkulee")

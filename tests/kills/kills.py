@@ -27,6 +27,7 @@ from harness.corpus.simulated.make import verify
 from harness.records.store import read_record
 from harness.schemas.documents import parse_json
 from harness.submission.manifest import load_submission, weights_faults
+from harness.submission.training_record import SIGNATURE
 
 SOURCE = Path(__file__).parents[2]
 WHERE = ["--data", str(OFFICIAL), "--split", "splits/small-split.json"]
@@ -195,7 +196,7 @@ def digests(command: Command, stage: Path) -> dict[str, str]:
             data = path.read_bytes()
             if path.suffix == ".json":
                 document = json.loads(data)
-                for key in VOLATILE:
+                for key in (*VOLATILE, SIGNATURE):  # each stage has a key of its own
                     document.pop(key, None)
                 data = json.dumps(document).encode()
             found[str(path.relative_to(stage))] = hashlib.sha256(data).hexdigest()

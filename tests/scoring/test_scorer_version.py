@@ -40,6 +40,8 @@ def first_interval(values):
 def second_interval(values):
     """Student's below 8 subjects; from there on with the quantiles of resamples in place of t's."""
     n, mean, error = len(values), values.mean(), scipy.stats.sem(values)
+    if error == 0:  # the prior's, where all subjects heard the same: scipy has no interval then
+        return mean, mean
     if n < 8:
         return scipy.stats.t.interval(0.95, n - 1, mean, error)
     ratios = [(one.mean() - mean) / scipy.stats.sem(one) for one in resamples(values)]

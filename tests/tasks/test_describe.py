@@ -106,7 +106,7 @@ def test_a_measure_that_there_is_not_is_broken(harness, lab):
     assert (code, out.splitlines()[-2:]) == (
         1,
         [
-            "broken: corpus my-lab: measure: 'cosin', expected one of cosine, cosine_centred, pearson_r.",
+            "broken: corpus my-lab: measure: 'cosin', expected one of cosine, cosine_centred, cosine_gain, pearson_r, song_accuracy, song_accuracy_reconstructed.",
             "  Did you mean 'cosine'?",
         ],
     )

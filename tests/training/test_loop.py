@@ -449,8 +449,8 @@ def test_data_that_are_not_finite_stop_the_training(tiny, train, monkeypatch):
 
     read = Series.read
 
-    def broken(self, start, stop):
-        values = read(self, start, stop)
+    def broken(self, start, stop, **how):
+        values = read(self, start, stop, **how)
         if self.n_channels == 64 and stop - start == 128:
             values[0, 0] = np.nan
         return values
