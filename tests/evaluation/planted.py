@@ -25,7 +25,7 @@ class Clean:
     def with_bug(self, bug):
         """The predictions with ``bug(prediction)`` in place of each."""
         return {
-            subject: {name: np.ascontiguousarray(bug(one), np.float32) for name, one in own.items()}
+            subject: {name: np.ascontiguousarray(bug(one.copy()), np.float32) for name, one in own.items()}
             for subject, own in self.predictions.items()
         }
 
