@@ -12,7 +12,6 @@ from harness.records.stimuli import SeenAndUnseen, stimulus_group
 from harness.scoring.score import score_on
 from harness.submission.manifest import Weights
 from harness.submission.training_record import UNKNOWN, Seen, Training, read_training
-from harness.tasks.identity import same_stimuli
 from harness.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def stimuli_seen(task: Task, seen: Seen) -> Mapping[str, bool]:
         task: that was scored.
         seen: in training.
     """
-    same = _same(task)
+    same = task.same_stimuli
     heard = {same.get(name, name) for name in seen.stimuli}
     scored = dict.fromkeys(same[segment.recording.stimulus] for segment in task.segments)
     return {name: name in heard for name in scored}
@@ -67,7 +66,7 @@ def seen_and_unseen(
         seen: in training.
         values: subject -> (n_segments,) value of each of its segments by the measure that ranks.
     """
-    same, stimuli = _same(task), stimuli_seen(task, seen)
+    same, stimuli = task.same_stimuli, stimuli_seen(task, seen)
     heard = {
         subject: np.array([stimuli[same[segment.recording.stimulus]] for segment in segments])
         for subject, segments in task.by_subject.items()
@@ -77,10 +76,3 @@ def seen_and_unseen(
     if those is None or others is None:
         return None
     return SeenAndUnseen(seen=stimulus_group(those), unseen=stimulus_group(others))
-
-
-def _same(task: Task) -> Mapping[str, str]:
-    """For each stimulus of the task's corpus the first that is the same, a name without one by itself."""
-    own = {segment.recording.stimulus: segment.recording.stimulus for segment in task.segments}
-    looked_at = set(task.by_subject)
-    return {**own, **same_stimuli(task.corpus.recordings, task.feature, looked_at)}

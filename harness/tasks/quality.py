@@ -171,11 +171,12 @@ def line_noise(eeg: Array, sample_rate_hz: float) -> dict[str, float]:
     length = round(2 * sample_rate_hz)
     if len(eeg) < length:
         return {}
+    seen = [hertz for hertz in _MAINS_HZ if hertz + 4 < sample_rate_hz / 2]
+    if not seen:
+        return {}
+    frequencies, power = welch(eeg, fs=sample_rate_hz, nperseg=length, axis=0)
     found = {}
-    for hertz in _MAINS_HZ:
-        if hertz + 4 >= sample_rate_hz / 2:
-            continue
-        frequencies, power = welch(eeg, fs=sample_rate_hz, nperseg=length, axis=0)
+    for hertz in seen:
         distance = np.abs(frequencies - hertz)
         at = power[distance <= 1].max(axis=0)
         beside = np.median(power[(distance >= 2) & (distance <= 4)], axis=0)

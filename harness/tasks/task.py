@@ -43,6 +43,7 @@ from harness.tasks.context import (
 )
 from harness.tasks.corpus_split import default_split, own_split_folders, with_usual_measures
 from harness.tasks.fingerprint import Fingerprint
+from harness.tasks.identity import same_stimuli
 from harness.tasks.segments import (
     Segment,
     by_subject,
@@ -153,6 +154,12 @@ class Task:
     def by_subject(self) -> Mapping[str, tuple[Segment, ...]]:
         """Subject -> its segments, both in the order in which they are asked."""
         return by_subject(self.segments)
+
+    @cached_property
+    def same_stimuli(self) -> Mapping[str, str]:
+        """Each stimulus of the corpus and the first that is the same, a name without one by itself."""
+        own = {segment.recording.stimulus: segment.recording.stimulus for segment in self.segments}
+        return {**own, **same_stimuli(self.corpus.recordings, self.feature, set(self.by_subject))}
 
     @cached_property
     def _recordings(self) -> Mapping[str, int]:
