@@ -329,8 +329,9 @@ def test_an_installation_that_only_its_owner_can_read_is_refused_with_what_opens
     assert str(caught.value) == (
         f"{worker}: {expected}, expected an installation that everybody can read.\n  chmod -R o+rX {worker}"
     )
-    package.parent.chmod(0o700)
-    with pytest.raises(PredictorError) as caught:
-        isolation.check_open([worker, numpy])
-    (fault,) = caught.value.faults  # both are behind one folder
-    assert fault.where == str(package.parent)
+    for mode in (0o700, 0o744):  # a folder that can be listed and not entered is closed too
+        package.parent.chmod(mode)
+        with pytest.raises(PredictorError) as caught:
+            isolation.check_open([worker, numpy])
+        (fault,) = caught.value.faults  # both are behind one folder
+        assert fault.where == str(package.parent)
