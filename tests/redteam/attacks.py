@@ -433,8 +433,7 @@ LYING = {
         fails="000000.json is not a report",
     ),
     "a report that paints the terminal": Attack(
-        'Path(\'../out/000000.json\').write_text(\'{"faults": [["\\\\u001b[2Jgone", "", "", null]]}\')\n'
-        "time.sleep(60)",
+        'report(\'{"faults": [["\\\\u001b[2Jgone", "", "", null]]}\')\ntime.sleep(60)',
         fails=r"(?<!\x1b)\[2Jgone",
     ),
     "the check of predictions switched off": Attack(
