@@ -34,6 +34,7 @@ from harness.errors import (
     no_such,
     raise_all,
     shorten,
+    some_of,
 )
 from harness.predictions import LabelStore, first_label_shape
 from harness.schemas.validate import schema
@@ -286,7 +287,7 @@ def _check_subjects(found: _Labels, split: Split, part: str, labels: Path, parti
         faults.append(
             Fault(
                 where,
-                f"no references of {len(absent)} of {len(named)} subjects: {shorten(absent)}",
+                f"no references of {some_of(len(absent), len(named), 'subject')}: {shorten(absent)}",
                 "references of every subject",
                 "" if len(absent) == len(named) else "--partial goes on without them, and marks the record.",
             )

@@ -307,7 +307,7 @@ def test_train_on_the_subjects_that_are_there(harness, where, tiny, small_split)
     folder = tiny().folder
     options = [*where, "--device", "cpu", "--epochs", 1]
     code, _, err = harness("train", folder, *options)
-    assert (code, "1 of 2 subjects are not in the corpus: sub-028" in err) == (1, True)
+    assert (code, "1 of 2 subjects is not in the corpus: sub-028" in err) == (1, True)
     assert harness("train", folder, *options, "--partial")[0] == 0
     record = json.loads((folder / "weights/sparrkulee-small-split-mel.json").read_text())
     assert record["subjects"] == ["sub-001"]
@@ -324,7 +324,7 @@ def test_train_a_net_then_score_what_next_says(harness, where, tiny, small_split
     assert err.endswith(f"\nlog and checkpoint: {work}\nnext: {command}\n")
     code, out, _ = harness(*command.split()[1:])
     assert code == 0
-    seen = "\nweights have seen 0 of 1 subjects and 2 of 2 stimuli (verified: trained by the machine that scored)\n"
+    seen = "\nweights have seen 0 of 1 subject and 2 of 2 stimuli (verified: trained by the machine that scored)\n"
     assert seen in out
 
 

@@ -242,7 +242,7 @@ def test_the_command_says_what_it_did_and_a_second_call_does_nothing(small, tmp_
     root, _ = small
     out = tmp_path / "corpus"
     answer = (
-        "1 of 1 recordings and 1 of 1 stimuli prepared by the recipe sparrkulee"
+        "1 of 1 recording and 1 of 1 stimulus prepared by the recipe sparrkulee"
         f" ({load_recipe('sparrkulee').sha256[:12]})\n"
         f"corpus in {out}; every recording in {out / NAME}.txt\n"
     )
@@ -309,7 +309,7 @@ def test_one_recording_that_fails_is_named_and_does_not_stop_the_others(small, t
     out = tmp_path / "corpus"
     code, answer, err = harness("data", "prepare", root, out)
     assert code == 1
-    assert answer.startswith("1 of 2 recordings and 1 of 1 stimuli prepared by the recipe sparrkulee (")
+    assert answer.startswith("1 of 2 recordings and 1 of 1 stimulus prepared by the recipe sparrkulee (")
     assert answer.splitlines()[0].endswith("), 1 failed")
     assert err.startswith(
         "error: sub-001_ses-01_task-listening_run-02: sub-001_ses-01_task-listening_run-02_eeg.bdf.gz:"
