@@ -25,6 +25,7 @@ import sys
 import time
 import tomllib
 from contextlib import chdir
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
@@ -124,17 +125,45 @@ class Share(NamedTuple):
 
     Attributes:
         room: folder of harness/.
-        folder: where the copy is made.
-        mutated: pattern of the files.
-        tests: that are run.
-        apart: whether other processes start the files by their path.
+        modules: of that room; one only where it is of ``PROCESSES``.
     """
 
     room: str
-    folder: Path
-    mutated: str
-    tests: tuple[str, ...]
-    apart: bool
+    modules: tuple[str, ...]
+
+    @property
+    def apart(self) -> bool:
+        """Whether other processes start the file by its path."""
+        return self.modules[0] in PROCESSES
+
+    @property
+    def folder(self) -> Path:
+        """Where the copy is made: one for a room, and one for each file that is apart."""
+        return BUILD / (f"{self.room}-{self.modules[0]}" if self.apart else self.room)
+
+    @property
+    def mutated(self) -> list[str]:
+        """The files of which the copy has mutants."""
+        there = self.modules if self.apart else together(self.room)
+        return [f"harness/{self.room}/{module}.py" for module in there]
+
+    @property
+    def tests(self) -> list[str]:
+        """The tests on which they are tried."""
+        return list(dict.fromkeys(test for module in self.modules for test in tests_of(self.room, module)))
+
+    @property
+    def names(self) -> list[str]:
+        """Patterns of the names of their mutants."""
+        return [f"harness.{self.room}.{module.replace('/', '.')}.x*" for module in self.modules]
+
+    def codes(self) -> dict[str, int | None]:
+        """Name of each mutant -> the exit code of its tests."""
+        return {
+            name: code
+            for name, code in results(self.folder).items()
+            if any(fnmatch(name, pattern) for pattern in self.names)
+        }
 
     def run(self, only: list[str], again: bool, resume: bool, jobs: int) -> None:
         """Try the mutants."""
@@ -147,12 +176,12 @@ class Share(NamedTuple):
         else:
             script = HERE / "trials.py"
             options += ["--jobs", str(jobs)]
-            codes = results(self.folder)
-            open_ones = list(unexplained(self.folder))
+            options += ["--within", *self.names]
+            codes = self.codes()
             late = [name for name, code in codes.items() if code in TIMED_OUT]
-            options += ["--also", *open_ones, *late] if again and (open_ones or late) else []
+            options += ["--also", *unexplained(self.folder, codes), *late] if again else []
         _run([sys.executable, script, *self.tests, *options], self.folder, apart=self.apart)
-        print(f"{self.folder.name}: {(time.monotonic() - start) / 60:.0f} minutes")
+        print(f"{self.room}: {(time.monotonic() - start) / 60:.0f} minutes")
 
     def copy_tree(self, *, fresh: bool) -> None:
         """Copy what git knows or would add, and say in a pyproject.toml what mutmut is to do.
@@ -194,7 +223,7 @@ class Share(NamedTuple):
             "",
             "[tool.mutmut]",
             'source_paths = ["harness"]',
-            f"only_mutate = {json.dumps([self.mutated])}",
+            f"only_mutate = {json.dumps(self.mutated)}",
             f"pytest_add_cli_args = {json.dumps(arguments)}",
         ]
         text = (REPOSITORY / "pyproject.toml").read_text()
@@ -202,7 +231,8 @@ class Share(NamedTuple):
 
     def report(self) -> int:
         """Say what survived, and write down what was tried; returns how many survivors are not explained."""
-        codes, strange = results(self.folder), unexplained(self.folder)
+        codes = self.codes()
+        strange = unexplained(self.folder, codes)
         for name, (function, was, now) in strange.items():
             untested = " (no test reaches it)" if codes[name] == NO_TESTS else ""
             print(f"survived: {name}{untested}\n  {function}\n  - {was}\n  + {now}")
@@ -248,24 +278,22 @@ def main() -> int:
 
 
 def shares(named: str, parser: argparse.ArgumentParser) -> list[Share]:
-    """What is tried: all modules of a room one after another, or ROOM/MODULE."""
+    """What is tried: all modules of a room, or ROOM/MODULE."""
     room, _, module = named.partition("/")
     if room not in ROOMS:
         parser.error(f"{room}: one of {', '.join(ROOMS)}")
     modules = modules_of(room)
     if module and module not in modules:
         parser.error(f"{named}: one of {', '.join(modules)}")
-    return [
-        Share(
-            room,
-            BUILD / f"{room}-{name.replace('/', '-')}",
-            f"harness/{room}/{name}.py",
-            tests_of(room, name),
-            apart=name in PROCESSES,
-        )
-        for name in modules
-        if module in ("", name)
-    ]
+    if module:
+        return [Share(room, (module,))]
+    apart = [Share(room, (name,)) for name in modules if name in PROCESSES]
+    return [Share(room, tuple(together(room))), *apart]
+
+
+def together(room: str) -> list[str]:
+    """The modules of a room that are tried in one process of pytest."""
+    return [module for module in modules_of(room) if module not in PROCESSES]
 
 
 def modules_of(room: str) -> list[str]:
@@ -356,10 +384,10 @@ def explained() -> set[tuple[str, str, str]]:
     return {(entry["function"], entry["was"], entry["now"]) for entry in entries}
 
 
-def unexplained(folder: Path) -> dict[str, tuple[str, str, str]]:
+def unexplained(folder: Path, codes: dict[str, int | None]) -> dict[str, tuple[str, str, str]]:
     """Name of each survivor that is not explained -> its function, and the lines before and after."""
     known = explained()
-    changes = {name: change(folder, name) for name in survivors(results(folder))}
+    changes = {name: change(folder, name) for name in survivors(codes)}
     return {name: changed for name, changed in changes.items() if changed not in known}
 
 

@@ -4,8 +4,9 @@ mutmut makes the mutants and keeps their results. But it starts pytest anew for 
 in any order, so that most of an hour goes to collecting tests. Here a mutant takes what its tests take until one
 fails: those that killed most mutants of the same function come first, then the fastest.
 
-    cd build/mutants/scoring-chance
-    python .../tests/mutants/trials.py tests/scoring/test_chance.py [--jobs N] [--only PATTERN ...] [--also NAME ...]
+    cd build/mutants/scoring
+    python .../tests/mutants/trials.py tests/scoring/test_chance.py [--within PATTERN ...] [--only PATTERN ...]
+                                                                    [--also NAME ...] [--jobs N]
 
 ``run.py`` prepares that folder and calls this. Which tests reach a function is found first, by running all of
 them without any mutant; what a shared fixture reaches counts for every test that asks for it. They are run once
@@ -49,6 +50,7 @@ SURVIVED, FAILED, TIMED_OUT, NO_TESTS = 0, 1, 24, 33
 # A mutant's tests may take this many times as long as before, and these seconds more: of the processor, which a
 # busy machine does not change, and of the clock, for what waits.
 TIMES, CPU_SECONDS, WALL_SECONDS = 10, 10, 60
+SAVED_EVERY_SECONDS = 5  # what a run that is broken off may lose
 
 
 class Cost(NamedTuple):
@@ -108,8 +110,9 @@ class Reach:
 class Trials:
     """A plugin that runs no test itself, but every mutant's tests in a fork."""
 
-    def __init__(self, paths: list[Path], only: list[str], also: list[str], jobs: int) -> None:
-        self.paths, self.only, self.also, self.jobs = paths, only, set(also), jobs
+    def __init__(self, paths: list[Path], asked: argparse.Namespace) -> None:
+        self.paths, self.jobs = paths, asked.jobs
+        self.within, self.only, self.also = asked.within, asked.only, set(asked.also)
         self.failed = ""
         self.code = 1
         self._items: dict[str, pytest.Item] = {}
@@ -142,11 +145,13 @@ class Trials:
                 by_function[function].append(test)
         seconds = sum(cost.wall for cost in clean.cost.values())
         print(f"{len(self._items)} tests, {seconds:.1f} s; {len(waiting)} mutants", flush=True)
-        self._try_all(waiting, by_function, clean)
+        self._try_all(files, waiting, by_function, clean)
         self.code = 0
         return True
 
     def _is_asked(self, data: SourceFileMutationData, name: str) -> bool:
+        if self.within and not any(fnmatch(name, pattern) for pattern in self.within):
+            return False
         if self.only:
             return any(fnmatch(name, pattern) for pattern in self.only)
         return data.exit_code_by_key[name] is None or name in self.also
@@ -172,6 +177,7 @@ class Trials:
 
     def _try_all(
         self,
+        files: list[SourceFileMutationData],
         waiting: list[tuple[SourceFileMutationData, str]],
         by_function: dict[str, list[str]],
         clean: Clean,
@@ -179,7 +185,7 @@ class Trials:
         kills: defaultdict[str, Counter[str]] = defaultdict(Counter)
         running: dict[int, tuple[Fork, SourceFileMutationData, str, float]] = {}
         waiting = waiting[::-1]
-        number, total = 0, len(waiting)
+        number, total, saved = 0, len(waiting), time.monotonic()
         while waiting or running:
             while waiting and len(running) < self.jobs:
                 data, name = waiting.pop()
@@ -200,8 +206,11 @@ class Trials:
                 kills[function][killer] += 1
                 data.exit_code_by_key[name] = code
                 data.durations_by_key[name] = time.monotonic() - fork.start
-                data.save()
                 number += 1
+                if time.monotonic() > saved + SAVED_EVERY_SECONDS or number == total:
+                    for one in files:
+                        one.save()
+                    saved = time.monotonic()
                 print(
                     f"{number}/{total} {name} {code} {killer} {data.durations_by_key[name]:.2f} s", flush=True
                 )
@@ -308,15 +317,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tests", nargs="+", help="files of tests")
     parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="these, tried or not")
-    parser.add_argument("--also", nargs="+", default=[], metavar="NAME", help="these, though tried")
+    parser.add_argument("--within", nargs="*", default=[], metavar="PATTERN", help="none but these")
+    parser.add_argument("--also", nargs="*", default=[], metavar="NAME", help="these, though tried")
     parser.add_argument("--jobs", type=int, default=1, help="mutants tested at once")
     asked = parser.parse_args()
     copy_src_dir()
     create_mutants(1)
     paths = sorted(walk_mutatable_files())
-    trials = Trials(paths, asked.only, asked.also, asked.jobs)
-    arguments = ["--rootdir=.", "--tb=native", "-q", "-s", *config().pytest_add_cli_args]
+    trials = Trials(paths, asked)
+    arguments = ["--rootdir=.", "--tb=native", "--assert=plain", "-q", "-s", *config().pytest_add_cli_args]
     os.chdir(TREE)
+
     pytest.main([*arguments, *asked.tests], plugins=[trials])
     return trials.code
 
