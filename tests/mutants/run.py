@@ -260,7 +260,7 @@ def main() -> int:
     """Run the rooms one after another; 1 where a survivor is not explained."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "rooms", nargs="*", default=ROOMS, help="folders of harness/; all by default; or ROOM/MODULE"
+        "rooms", nargs="*", default=ROOMS, help="folders of harness/; all by default; or ROOM/MODULE[,MODULE]"
     )
     parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="names of mutants")
     parser.add_argument("--again", action="store_true", help="only what has changed, survived or timed out")
@@ -278,17 +278,18 @@ def main() -> int:
 
 
 def shares(named: str, parser: argparse.ArgumentParser) -> list[Share]:
-    """What is tried: all modules of a room, or ROOM/MODULE."""
-    room, _, module = named.partition("/")
+    """What is tried: all modules of a room, or ROOM/MODULE,MODULE."""
+    room, _, said = named.partition("/")
     if room not in ROOMS:
         parser.error(f"{room}: one of {', '.join(ROOMS)}")
     modules = modules_of(room)
-    if module and module not in modules:
-        parser.error(f"{named}: one of {', '.join(modules)}")
-    if module:
-        return [Share(room, (module,))]
-    apart = [Share(room, (name,)) for name in modules if name in PROCESSES]
-    return [Share(room, tuple(together(room))), *apart]
+    asked = said.split(",") if said else modules
+    for module in asked:
+        if module not in modules:
+            parser.error(f"{room}/{module}: one of {', '.join(modules)}")
+    one = tuple(module for module in asked if module not in PROCESSES)
+    apart = [Share(room, (module,)) for module in asked if module in PROCESSES]
+    return [Share(room, one), *apart] if one else apart
 
 
 def together(room: str) -> list[str]:
