@@ -131,6 +131,7 @@ def test_progress_counts_every_stimulus_and_recording(made):
     assert made[1] == [(done, 11) for done in range(1, 12)]
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_same_bytes_as_one(made, tmp_path):
     simulate(tmp_path / "again", TINY, jobs=2)
     assert contents(tmp_path / "again") == contents(made[0])
@@ -389,6 +390,7 @@ def test_default_folder_names_version_and_seed():
     assert default_folder().parts[-2:] == ("eeg-speech-harness", "simulated-v1-seed1")
 
 
+@pytest.mark.slow
 def test_a_secret_makes_a_corpus_that_nobody_else_can_make(tmp_path, harness, monkeypatch):
     import harness.corpus.simulated.recipe as recipes
 
