@@ -315,6 +315,22 @@ def test_a_withdrawn_system_is_named_as_gone(ranked, fork):
     assert "No longer ranked: `beta`." in text
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["removed", "results is a file"])
+def test_nobody_takes_away_the_record_of_another_system(ranked, fork, how):
+    fork.git("rm", "-r", "--quiet", "results" if how != "removed" else str(fork.record("beta")))
+    if how != "removed":
+        fork.write("results", "nothing\n")
+    code, document, _, _ = ranked()
+    assert code == 1
+    gone = ["beta"] if how == "removed" else ["alpha", "beta"]
+    assert texts(document, True) == [
+        f"removes the record results/{BOARD}/{name}.json and leaves {name} as it was: restore it, or withdraw both"
+        for name in gone
+    ]
+    assert document["boards"][0]["gone"] == gone
+
+
 def test_a_record_without_a_submission_is_not_ranked(ranked, fork):
     fork.git("rm", "-r", "--quiet", "submissions/beta")
     record = json.loads(fork.record("alpha").read_text())
