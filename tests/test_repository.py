@@ -66,6 +66,7 @@ def test_our_weights_together_are_small():
     assert sum(path.stat().st_size for path in files) <= 40 * 2**20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_committed_record_is_valid_and_of_this_code(path):
     record = read_record(path)
@@ -168,8 +169,13 @@ def test_what_messages_count_has_its_number():
 def test_workflow_runs_the_readmes_command():
     workflow = (REPOSITORY / ".github/workflows/check.yml").read_text()
     assert "- run: .ci/run" in workflow
-    assert "make check" in (REPOSITORY / ".ci/run").read_text()
-    assert "make check" in (REPOSITORY / "README.md").read_text()
+    assert (REPOSITORY / ".ci/run").read_text().endswith("\nmake check-all\n")
+    assert "make check-all" in (REPOSITORY / "README.md").read_text()
+
+
+def test_every_test_is_run_by_check_all_and_only_slow_ones_are_left_out_of_check():
+    commands = re.findall(r"^\t(\$\(BIN\)/pytest.*)$", (REPOSITORY / "Makefile").read_text(), re.M)
+    assert commands == ["$(BIN)/pytest -m 'not slow'", "$(BIN)/pytest"]
 
 
 def test_workflows_pin_every_action_and_grant_nothing_by_default():

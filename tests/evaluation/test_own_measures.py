@@ -302,6 +302,7 @@ def _git(folder, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_what_a_pull_request_changes_is_ranked_and_told_by_the_first_measure(
     harness, corpus, make_submission, tmp_path
 ):

@@ -125,6 +125,7 @@ def test_other_references_without_a_split_are_another_board(harness, files, refe
     assert first != second
 
 
+@pytest.mark.slow
 def test_a_folder_of_json_does_as_well(harness, references, danish, tmp_path):
     for folder in ("labels", "predictions"):
         (tmp_path / folder).mkdir()
