@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 
+import librosa
 import numpy as np
 import pytest
-from music_fixtures import TREE
+from music_fixtures import TREE, read_wav
 from scipy.io import loadmat, savemat
 
 from harness.corpus import open_corpus
@@ -49,6 +50,21 @@ def test_a_task_gives_raw_eeg_and_44_frames_of_128_bands(music, music_split):
     ]
     assert task.segments[0].eeg().shape == (125, 125)
     assert task.references("S07")["S07_song21_009"].shape == (44, 128)
+
+
+def test_eeg_and_music_of_a_segment_are_of_the_same_second(music, music_split):
+    """Sample 0 of the EEG is the first of the audio: second n of both begins after n whole seconds."""
+    task = open_task(music, split_name=music_split, feature="music-mel")
+    for segment in task.segments:
+        _, song, second = segment.id.split("_")
+        number, second = int(song.removeprefix("song")), int(second)
+        stored = loadmat(music / f"song{number}_Imputed.mat")[f"data{number}"]
+        column = SIX.index(segment.subject)
+        expected = stored[:, second * 125 : (second + 1) * 125, column].T
+        np.testing.assert_array_equal(segment.eeg(), expected)
+        heard = read_wav(music / f"audio/{number}.wav")[second * 22050 : (second + 1) * 22050]
+        mel = librosa.feature.melspectrogram(y=heard.astype(np.float32), sr=22050).T
+        np.testing.assert_allclose(segment.feature("music-mel"), mel, rtol=1e-4, atol=1e-5 * mel.max())
 
 
 def test_songs_are_read_once_and_kept(music, monkeypatch):
