@@ -79,7 +79,7 @@ def test_a_net_is_trained_and_scored_by_every_measure(copied, corpus, split, nam
     assert next(iter(made.report)) == "validation_cosine"
     assert made.report["best_epoch"] == 1
     log = (made.folder / "log.csv").read_text().splitlines()
-    assert log[0] == "epoch,loss,mse,validation_cosine,learning_rate,seconds"
+    assert log[0] == "epoch,loss,mse,validation_cosine,learning_rate,seconds,corpus"
     record = scored(folder, corpus, where, "pitch")
     assert list(record.measures) == MEASURES
     assert record.ranked.measure.name == "cosine"

@@ -35,7 +35,7 @@ LAYERS = [
     ["tasks", "records", "preprocessing"],
     ["submission"],
     ["evaluation", "boards", "training"],
-    ["page", "pull_request"],
+    ["page", "figures", "pull_request"],
     ["cli"],
     ["__main__"],
 ]

@@ -473,11 +473,10 @@ def test_progress_of_a_second_run_under_one_title_is_counted_from_its_own_beginn
 
 def test_every_command_has_help_and_stands_in_the_readme():
     readme = (REPOSITORY / "README.md").read_text()
-    commands = [(name, command) for name, command in cli.commands.items() if name != "data"]
-    commands += [(f"data {name}", command) for name, command in cli.commands["data"].commands.items()]
-    for name, command in commands:
+    for path, command in commands():
+        name = " ".join(path)
         assert command.help, name
-        assert f"harness {name}" in readme, name
+        assert f"harness {path[0] if path[0] == 'figure' else name}" in readme, name
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, f"{name} {parameter.name}"
