@@ -35,7 +35,7 @@ LAYERS = [
     ["tasks", "records", "preprocessing"],
     ["submission"],
     ["evaluation", "boards", "training"],
-    ["page", "pull_request"],
+    ["page", "pull_request", "api"],
     ["cli"],
     ["__main__"],
 ]
