@@ -4,6 +4,7 @@
 # make check     format, lint, types, tests: the line that CI runs
 # make docs      fill in what README.md and docs/ quote from the committed records and figures
 # make site      the documentation as pages in site/, with the notebooks run
+# make lock      write uv.lock anew, with the versions of constraints.txt
 # make fuzz      every reader on thousands of broken files (docs/faults.md)
 # make kill-test kill -9 every command at random moments, and give it again (docs/faults.md)
 # make mutants   change the code, one thing at a time, and see whether its tests fail: by hand, hours;
@@ -18,7 +19,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: install score music check format docs site fuzz kill-test mutants bench clean
+.PHONY: install score music check format docs site lock fuzz kill-test mutants bench clean
 
 install: $(STAMP)
 
@@ -58,6 +59,9 @@ docs: install
 SITE ?= site
 site: install
 	NO_MKDOCS_2_WARNING=1 EXECUTE_NOTEBOOKS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m mkdocs build --strict --site-dir $(SITE)
+
+lock: install
+	$(BIN)/uv lock $$(sed -n 's/^[[:alnum:]].*/-P &/p' constraints.txt)
 
 # As many files a reader as you like: make fuzz FILES=20000
 FILES ?= 2000
