@@ -35,7 +35,7 @@ LAYERS = [
     ["tasks", "records", "preprocessing"],
     ["submission"],
     ["evaluation", "boards", "training"],
-    ["page", "figures", "pull_request"],
+    ["page", "figures", "pull_request", "api"],
     ["cli"],
     ["__main__"],
 ]

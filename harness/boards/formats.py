@@ -287,8 +287,11 @@ def _seeds(row: Row) -> list[dict[str, Any]]:
     ]
 
 
-def _csv(board: Board, rows: list[Row]) -> str:
-    """The rows; behind them one for each record that was left out, with nothing but its name and why."""
+def csv_rows(board: Board, rows: Sequence[Row]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns, and a mapping for each row; behind them one for each record that was left out.
+
+    Of those that were left out there is nothing but their name and why.
+    """
     table: list[dict[str, Any]] = [
         {
             **row_values(board.name, row),
@@ -306,6 +309,12 @@ def _csv(board: Board, rows: list[Row]) -> str:
         }
         for file, faults in left_out_files(board).items()
     ]
+    return columns, table
+
+
+def _csv(board: Board, rows: Sequence[Row]) -> str:
+    """The rows, and those of records that were left out."""
+    columns, table = csv_rows(board, rows)
     return csv_text(table, columns)
 
 

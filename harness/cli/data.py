@@ -11,7 +11,8 @@ import click
 
 from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
-from harness.cli.options import DATA_VARIABLE, audio_options, path_option
+from harness.cli.options import audio_options, path_option
+from harness.conventions import DATA_VARIABLE
 from harness.errors import counted
 
 if TYPE_CHECKING:

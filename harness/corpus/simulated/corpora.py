@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from harness.conventions import Progress
 from harness.corpus.simulated import make as speech
 from harness.corpus.simulated import music
+from harness.corpus.simulated.marker import is_complete
 from harness.corpus.simulated.recipe import Recipe, recipe_of_hours, training_hours
 
 SPEECH: Final = "simulated"
@@ -53,3 +55,24 @@ def make(
     recipe = default if hours is None else recipe_of_hours(hours, seed)
     speech.simulate(folder, recipe, secret=secret, on_progress=on_progress)
     return training_hours(recipe)
+
+
+def wanted(names: Sequence[str]) -> str:
+    """The first of some names of corpora that is simulated; that of speech where none is."""
+    return next((name for name in names if name in SIMULATED), SPEECH)
+
+
+def cached(name: str, on_progress: Progress | None = None) -> Path:
+    """The corpus of the default recipe in the user's cache, made where it is not there yet.
+
+    Args:
+        name: one of ``SIMULATED``.
+        on_progress: as in :func:`make`.
+
+    Raises:
+        CorpusError: as :func:`make`.
+    """
+    folder = default_folder(name)
+    if not is_complete(folder):
+        make(name, folder, on_progress=on_progress)
+    return folder
