@@ -345,7 +345,9 @@ def _test_words(comparison: Comparison, names: list[str]) -> list[str]:
             lines.append(f"{name} over seeds: {over_seeds(row_of(one))}: {each}")
     if comparison.changed is not None:
         pairs = trainings[0] * trainings[1]
-        lines.append(f"over seeds the two change places in {comparison.changed * pairs:g} of {pairs} pairs")
+        lines.append(
+            f"over seeds the two change places in {comparison.changed * pairs:g} of {counted(pairs, 'pair')}"
+        )
     return lines
 
 

@@ -286,8 +286,15 @@ def _seeds(row: Row) -> list[dict[str, Any]]:
     ]
 
 
-def _csv(ranking: Ranking, rows: Sequence[Row]) -> str:
-    """The rows; behind them one for each record that was left out, with nothing but its name and why."""
+def csv_rows(ranking: Ranking, rows: Sequence[Row]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns, and a mapping for each row; behind them one for each record that was left out.
+
+    Of those that were left out there is nothing but their name and why.
+
+    Args:
+        ranking: of the board.
+        rows: of its systems and ablations, in the order wanted.
+    """
     board = ranking.board
     table: list[dict[str, Any]] = [
         {
@@ -297,7 +304,7 @@ def _csv(ranking: Ranking, rows: Sequence[Row]) -> str:
             "sentence": _sentence(ranking, row),
             "left_out": None,
         }
-        for row in [*rows, *ranking.ablations]
+        for row in rows
     ]
     columns = list(table[0]) if table else [*BoardName._fields, "name", "left_out"]
     table += [
@@ -308,6 +315,12 @@ def _csv(ranking: Ranking, rows: Sequence[Row]) -> str:
         }
         for file, faults in left_out_files(board).items()
     ]
+    return columns, table
+
+
+def _csv(ranking: Ranking, rows: Sequence[Row]) -> str:
+    """The rows, ablations, and records that were left out."""
+    columns, table = csv_rows(ranking, [*rows, *ranking.ablations])
     return csv_text(table, columns)
 
 

@@ -6,6 +6,7 @@ heard of the target is therefore what its 44 frames of 128 bands can hold, and n
 
 from __future__ import annotations
 
+import io
 import wave
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,10 +21,11 @@ from harness.features.music import (
     HOP,
     N_FFT,
     SAMPLE_RATE_HZ,
-    check_target,
+    TARGETS,
     target,
     to_power,
 )
+from harness.files import write_atomically
 from harness.tasks.task import Task
 
 N_ITERATIONS: Final = 64
@@ -57,7 +59,10 @@ def read_segment(task: Task, path: Path, segment_id: str) -> Listened:
         PredictionsError: the predictions are refused.
         CorpusError: there are no references.
     """
-    check_target(task.feature)
+    if task.feature not in TARGETS:
+        remedy = "Name the split that was predicted, such as --split music-listeners-blocks."
+        arrived = f"feature {task.feature} of {task.corpus.words}"
+        raise UsageError(Fault("harness listen", arrived, f"one of {', '.join(TARGETS)}", remedy))
     pair = read_pair(task, path, segment_id)
     return Listened(to_power(pair.prediction, task.feature), to_power(pair.reference, task.feature))
 
@@ -86,16 +91,18 @@ def sound(power: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def write_sound(path: Path, audio: NDArray[np.float32]) -> None:
-    """Write (n_samples,) of full scale 1 as a .wav of 16 bits, mono, 22,050 Hz."""
-    with wave.open(str(path), "wb") as file:
+    """Write (n_samples,) of full scale 1 as a .wav of 16 bits, mono, 22,050 Hz; its folder is made."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE_HZ)
         file.writeframes(np.round(32767 * np.clip(audio, -1, 1)).astype("<i2").tobytes())
+    write_atomically(path, content.getvalue())
 
 
 def write_picture(path: Path, both: Listened, title: str) -> None:
-    """Draw both spectrograms in dB below each one's maximum, side by side, as PNG.
+    """Draw both spectrograms in dB below each one's maximum, side by side, as PNG; its folder is made.
 
     Raises:
         UsageError: matplotlib is not installed.
@@ -122,4 +129,6 @@ def write_picture(path: Path, both: Listened, title: str) -> None:
     axes[0].set_ylabel("mel band")
     figure.colorbar(image, ax=axes, label="dB below the maximum")
     figure.suptitle(title)
-    figure.savefig(path, format="png", dpi=110, metadata={"Software": None})
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
+    write_atomically(path, content.getvalue())
