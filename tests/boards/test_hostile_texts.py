@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.boards.board import BoardName, board_names, load_board
-from harness.boards.compare import against_board_text, comparison_text
 from harness.boards.compare import compare as compared
+from harness.boards.compared import against_board_text, comparison_text
 from harness.boards.formats import FORMATS, boards_text
 from harness.boards.ranking import rank
 from harness.errors import RecordError

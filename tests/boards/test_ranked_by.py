@@ -11,7 +11,8 @@ from documents import with_measures
 
 from harness.boards.board import BoardName, BoardRecord, load_board
 from harness.boards.cells import row_cells
-from harness.boards.compare import compare, comparison_text
+from harness.boards.compare import compare
+from harness.boards.compared import comparison_text
 from harness.boards.formats import board_text
 from harness.boards.history import happened
 from harness.boards.ranking import rank
