@@ -13,7 +13,10 @@ def test_one_is_counted_in_the_singular(number, words):
 
 
 def test_a_plural_of_its_own():
-    assert (counted(1, "stimulus", "stimuli"), counted(2, "stimulus", "stimuli")) == ("1 stimulus", "2 stimuli")
+    assert (counted(1, "stimulus", "stimuli"), counted(2, "stimulus", "stimuli")) == (
+        "1 stimulus",
+        "2 stimuli",
+    )
 
 
 @pytest.mark.parametrize(
