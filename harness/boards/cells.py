@@ -14,7 +14,8 @@ from harness.boards.sentences import board_sentence
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS, labels_words
 from harness.corpus.declaration import declared
 from harness.errors import Fault, counted, on_one_line
-from harness.records.record import COMMON, TAMPERED, Measured
+from harness.records.measured import Measured
+from harness.records.record import COMMON, TAMPERED
 from harness.records.without_brain import TITLES
 from harness.scoring.intervals import interval_words
 from harness.scoring.measures import DEFAULT, MEASURES, Measure

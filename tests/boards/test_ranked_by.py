@@ -19,8 +19,8 @@ from harness.boards.ranking import rank
 from harness.errors import RecordError
 from harness.page import build_page
 from harness.page.board import board_view
+from harness.records.document import parse_record, record_bytes
 from harness.records.milestone import parse_milestone
-from harness.records.record import parse_record, record_bytes
 from harness.records.store import read_record
 from harness.records.verify import verify
 from harness.scoring.measures import MEASURES

@@ -26,7 +26,7 @@ from harness.boards.row import row_of
 from harness.boards.sheet import csv_text
 from harness.conventions import DEFAULT_VARIANT, SIMULATED_WORDS
 from harness.errors import UsageError, no_such
-from harness.records.record import Measured
+from harness.records.measured import Measured
 from harness.records.without_brain import TITLES
 from harness.scoring.measures import DEFAULT, measure
 
