@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.boards.board import Board, BoardName, BoardRecord, board_names, strangers
-from harness.boards.cells import NOT_MEASURED, chance_cell, over_seeds, ranked_words, without_eeg
+from harness.boards.cells import CONSTANT, NOT_MEASURED, chance_cell, over_seeds, ranked_words, without_eeg
 from harness.boards.ranking import LEVEL, rank
 from harness.boards.row import row_of
 from harness.boards.trainings import pooled
@@ -290,6 +290,8 @@ def comparison_text(comparison: Comparison) -> str:
         _mean_words(one, named=names_measures, over_seeds=comparison.of_architectures)
         for one in (ranked, *further)
     ]
+    if first.record.constant_cosine is not None:
+        lines.append(f"{CONSTANT}, which needs no EEG: {first.record.constant_cosine:.4f}")
     lines += [
         f"{name} without the EEG: {without_eeg(row_of(one))}; chance: {_chance(one)}"
         for name, one in zip(names, (first, second), strict=True)
@@ -313,8 +315,9 @@ def comparison_text(comparison: Comparison) -> str:
         lines.append(
             f"smallest difference these subjects could show (0.05, 80 % power): {comparison.detectable:.4f}"
         )
+    flag = f" ({first.record.split.flag})" if first.record.split.flag else ""
     title = (
-        f"{names[0]} minus {names[1]} on {corpus}, split {board.split}, part {board.part},"
+        f"{names[0]} minus {names[1]} on {corpus}, split {board.split}{flag}, part {board.part},"
         f" feature {board.feature}"
     )
     if names_measures:
@@ -366,9 +369,13 @@ def against_board_text(one: BoardRecord, board: Board) -> str:
     ]
     headers += [f"difference in {by.short}" for by in board.measures[1:]]
     its = ranking.rows[own].rank
+    flag = f" ({board.flag})" if board.flag else ""
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
-    title = f"{one.system} on {one.board}{by}: rank {its.rank if its else 'none'} of {len(ranking.rows)}"
+    title = f"{one.system} on {one.board}{flag}{by}"
+    title += f": rank {its.rank if its else 'none'} of {len(ranking.rows)}"
     title += f"; without the EEG: {without_eeg(ranking.rows[own])}"
+    if one.record.constant_cosine is not None:
+        title += f"; {CONSTANT}: {one.record.constant_cosine:.4f}"
     if one.record.ranked.chance_words or one.record.ranked.is_common:
         title += f"; chance: {_chance(one)}"
     n_subjects = len(one.record.subjects)
