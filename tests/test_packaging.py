@@ -202,3 +202,11 @@ def test_who_cites_the_kit_cites_this_version():
     assert cited["title"] == deposit["title"]
     assert [author["name"] for author in cited["authors"]] == [one["name"] for one in deposit["creators"]]
     assert cited["license"] == deposit["license"] == "MIT"
+
+
+def test_the_citation_is_valid_by_the_formats_own_schema(tmp_path):
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.citation-file-format"]
+    run(*command, REPOSITORY / "CITATION.cff", folder=tmp_path)
+    text = (REPOSITORY / "CITATION.cff").read_text()
+    (tmp_path / "CITATION.cff").write_text(text.replace("license: MIT", "license: mine"))
+    assert "license" in run(*command, tmp_path / "CITATION.cff", folder=tmp_path, code=1).stdout
