@@ -1,7 +1,8 @@
 # make install   create .venv with the command `harness` and everything the tests need
 # make score     score CAT-WaveNet on the simulated corpus (made on first use), and show its board
 # make music     score EEG2Mel's CNN and a ridge on simulated music (made on first use), and show their board
-# make check     format, lint, types, tests: the line that CI runs
+# make check     format, lint, types, quick tests: three minutes
+# make check-all the same with every test: the line that CI runs, about ten minutes
 # make docs      fill in what README.md and docs/ quote from the committed records and figures
 # make site      the documentation as pages in site/, with the notebooks run
 # make lock      write uv.lock anew, with the versions of constraints.txt
@@ -19,7 +20,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: install score music check format docs site lock fuzz kill-test mutants bench clean
+.PHONY: install score music lint check check-all format docs site lock fuzz kill-test mutants bench clean
 
 install: $(STAMP)
 
@@ -42,10 +43,15 @@ music: install
 	@echo
 	$(BIN)/harness rank --board simulated-nmed-t/music-listeners-blocks/test/music-mel-db
 
-check: install
+lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+check: lint
+	$(BIN)/pytest -m 'not slow'
+
+check-all: lint
 	$(BIN)/pytest
 
 format: install

@@ -87,6 +87,7 @@ def elsewhere(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_splits_baselines_and_their_weights_and_nothing_beside_the_harness(built):
     with zipfile.ZipFile(built[1]) as wheel:
         names = set(wheel.namelist())
@@ -122,6 +123,7 @@ def test_the_index_would_take_both_files(built):
     run(sys.executable, "-m", "twine", "check", "--strict", *built, folder=built[0].parent)
 
 
+@pytest.mark.slow
 def test_a_baseline_is_scored_by_its_name_outside_a_clone(installed, simulated, elsewhere):
     command = [installed, "score", "linear", "--data", simulated, "--part", "val", "--partial", "--jobs", "1"]
     there = run(*command, "--json", folder=elsewhere)

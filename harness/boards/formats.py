@@ -5,9 +5,7 @@ Every format names its board, and says so if the data are simulated.
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -29,6 +27,7 @@ from harness.boards.cells import (
 )
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
+from harness.boards.sheet import csv_text
 from harness.errors import Fault, UsageError, counted, no_such, on_one_line, raise_all
 
 # tabulate's names of the formats that are tables.
@@ -44,8 +43,6 @@ LATEX_BARS = {
 ABLATIONS = "Ablations, each beside its own full net"
 NO_SEEDS = "No system here has several trainings."
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
-# What a spreadsheet takes for the beginning of a formula, full-width forms too.
-_COMPUTED = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def _by_rank(row: Row) -> tuple[int, str]:
@@ -317,20 +314,8 @@ def csv_rows(board: Board, rows: Sequence[Row]) -> tuple[list[str], list[dict[st
 
 def _csv(board: Board, rows: Sequence[Row]) -> str:
     """The rows, and those of records that were left out."""
-    text = io.StringIO()
     columns, table = csv_rows(board, rows)
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _as_text(value) for key, value in row.items()} for row in table)
-    return text.getvalue()
-
-
-def _as_text(value: object) -> object:
-    """A cell that no spreadsheet computes and no terminal acts on; numbers stay as they are."""
-    if not isinstance(value, str):
-        return value
-    text = on_one_line(value)
-    return f"'{text}" if text.lstrip().startswith(_COMPUTED) else text
+    return csv_text(table, columns)
 
 
 def _p(value: float) -> str:
