@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -195,6 +196,23 @@ def test_the_notebooks_run_outside_a_clone(installed, elsewhere):
     command = [installed.parent / "python", "-m", "pytest", "--nbmake", "-q", "-p", "no:cacheprovider"]
     said = run(*command, elsewhere, folder=elsewhere, seconds=800).stdout
     assert "3 passed" in said.splitlines()[-1], said
+
+
+def test_every_python_that_is_declared_is_run_by_ci():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    declared = {one.split(" :: ")[-1] for one in project["classifiers"] if "Python :: 3." in one}
+    jobs = YAML(typ="safe").load(REPOSITORY / ".github/workflows/check.yml")["jobs"]
+    (first,) = (
+        step["with"]["python-version"]
+        for step in jobs["check"]["steps"]
+        if "python-version" in step.get("with", {})
+    )
+    assert (
+        {first, *jobs["python"]["strategy"]["matrix"]["python"]}
+        == declared
+        == {"3.11", "3.12", "3.13", "3.14"}
+    )
+    assert project["requires-python"] == ">=3.11"
 
 
 def test_who_cites_the_kit_cites_this_version():
