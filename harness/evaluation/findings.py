@@ -469,7 +469,7 @@ def _sign(units: _Units, shifts: _Shifts) -> Finding | None:
         return Finding(
             "sign-flip",
             f"mean r is {own.mean():.4f}, below chance;"
-            f" {some_of(np.count_nonzero(own < 0), own.size, 'band', 'is', 'are')} below 0",
+            f" {some_of(int(np.count_nonzero(own < 0)), own.size, 'band', 'is', 'are')} below 0",
             "a loss that is minimised where it should be maximised, or a sign in the last layer",
             ERROR,
         )

@@ -406,7 +406,7 @@ def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
                 str(path),
                 f"trained for feature {trained_for}, by {entry['training']}",
                 f"{entry['feature']}, as its entry [[weights]] in {MANIFEST} says",
-                f"Say feature = \"{trained_for}\" there, or train it: harness train {folder} --feature"
+                f'Say feature = "{trained_for}" there, or train it: harness train {folder} --feature'
                 f" {entry['feature']}",
             )
         )
