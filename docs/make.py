@@ -34,7 +34,7 @@ from harness.boards.papers.official import official_text
 from harness.boards.papers.tables import paper_text
 from harness.boards.ranking import rank
 from harness.pull_request.comment import comment_text, load_data
-from harness.records.record import parse_record
+from harness.records.document import parse_record
 from harness.records.text import record_text, seeds_text
 from harness.scoring.intervals import interval_name
 from harness.submission import training_record

@@ -16,7 +16,8 @@ from harness.boards.compare import DEFAULT_BOARD
 from harness.boards.papers.tables import PAPERS
 from harness.cli.main import cli
 from harness.corpus.declaration import declared_names
-from harness.records.record import COMMON, parse_record
+from harness.records.document import parse_record
+from harness.records.record import COMMON
 from harness.scoring.measures import DEFAULT, measure
 from harness.submission.manifest import load_submission
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from harness.conventions import SIMULATED_WORDS, labels_words
 from harness.errors import counted, some_of
-from harness.records.record import DECLARED, TAMPERED, VERIFIED, CorpusData, Measured, Record, SubjectResult
+from harness.records.measured import Measured
+from harness.records.record import DECLARED, TAMPERED, VERIFIED, CorpusData, Record, SubjectResult
 from harness.records.stimuli import StimulusGroup
 from harness.records.without_brain import TITLES
 from harness.scoring.intervals import interval_words
