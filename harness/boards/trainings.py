@@ -18,14 +18,8 @@ from msgspec import UNSET, UnsetType, structs
 from harness.errors import Fault
 from harness.records.bands import ChanceBand, ChanceBands
 from harness.records.controls import Controls
-from harness.records.record import (
-    TRAINING_STATUSES,
-    MeasureResult,
-    Overlap,
-    Record,
-    RunFacts,
-    SubjectResult,
-)
+from harness.records.measured import MeasureResult
+from harness.records.record import TRAINING_STATUSES, Overlap, Record, RunFacts, SubjectResult
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.scoring.two_sources import system_interval
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from harness.cli.group import cli, examples
-from harness.cli.open import open_asked
+from harness.cli.open import audio_words, open_asked
 from harness.cli.options import (
     DATA_OPTION,
     FEATURE_OPTION,
@@ -264,7 +264,11 @@ def _arguments(
         "--preset": preset,
         "--epochs": epochs,
     }
-    return [str(submission), *(word for name, value in named.items() for word in _words(name, value))]
+    return [
+        str(submission),
+        *(word for name, value in named.items() for word in _words(name, value)),
+        *audio_words(),
+    ]
 
 
 def _words(name: str, value: object) -> list[str]:
@@ -359,5 +363,6 @@ def _score_command(
 ) -> str:
     """The command that scores the weights just written."""
     options = {"--data": data, "--split": split, "--variant": variant}
-    given = "".join(f" {name} {shlex.quote(str(value))}" for name, value in options.items() if value)
-    return f"harness score {shlex.quote(str(submission))}{given} --part val --feature {feature}"
+    words = [word for name, value in options.items() if value for word in (name, str(value))]
+    given = shlex.join(["harness", "score", str(submission), *words, *audio_words()])
+    return f"{given} --part val --feature {feature}"

@@ -29,19 +29,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from harness.files import read_regular
-from harness.records.record import (
-    DECLARED,
-    TAMPERED,
-    TRAINING_STATUSES,
-    VERIFIED,
-    VOLATILE,
-    Record,
-    plain,
-)
+from harness.records.document import plain
+from harness.records.record import DECLARED, TAMPERED, TRAINING_STATUSES, VERIFIED, VOLATILE, Record
 from harness.schemas.documents import parse_json
-from harness.submission.manifest import Weights
+from harness.submission.manifest import MOST_TRAINING_BYTES, Weights
 
-MOST_TRAINING_BYTES = 8 << 20
 KEY_NAME: Final = "training.key"
 SIGNATURE: Final = "signature"
 KEY_BYTES: Final = 32

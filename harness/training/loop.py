@@ -127,7 +127,9 @@ def fit(
         first = process.rank == 0
         title = f"{folder.parent.parent.name}/{folder.name}"
         tracker = Tracker(running.log if first else "", folder, title, run, done.epoch, running.say)
-        log = Log(folder, list(recipe.losses), data.measure.name, done.epoch, first, tracker)
+        log = Log(
+            folder, list(recipe.losses), data.measure.name, data.corpus.name, done.epoch, first, tracker
+        )
         lines = beginning_lines(folder, recipe, done, resume) + reading_lines(data, crops, process.world)
         for line in lines:
             running.say(line)
