@@ -20,8 +20,8 @@ from harness.training.crops import Crops
 from harness.training.targets import series_of
 from harness.training.training_data import TrainingData
 
-# An epoch's seconds are told after so many seconds and steps, or after many steps, the first step apart: it is
-# slower than others.
+# An epoch's seconds are told after so many seconds and steps, or after many steps; the first step, which is
+# slower than others, does not count.
 _MEASURED_SECONDS, _LEAST_STEPS, _MEASURED_STEPS = 5.0, 3, 20
 # From this share of waiting on, the line says what helps.
 _MUCH_WAITING = 0.5
