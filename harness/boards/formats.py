@@ -301,7 +301,11 @@ def _csv(board: Board, rows: list[Row]) -> str:
         }
         for row in rows
     ]
-    columns = list(table[0]) if table else [*BoardName._fields, "name", "left_out"]
+    columns = (
+        list(dict.fromkeys(key for row in table for key in row))
+        if table
+        else [*BoardName._fields, "name", "left_out"]
+    )
     table += [
         {
             **board.name._asdict(),

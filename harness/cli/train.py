@@ -12,10 +12,12 @@ from harness.cli.group import cli, examples
 from harness.cli.open import open_asked
 from harness.cli.options import (
     DATA_OPTION,
+    EXCLUDE_OPTION,
     FEATURE_OPTION,
     SEED_OPTION,
     VARIANT_OPTION,
     SystemPath,
+    channels_of,
     path_option,
 )
 from harness.errors import UsageError, no_such
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Go on although subjects of the training or validation part are not in the corpus.",
 )
+@EXCLUDE_OPTION
 @SEED_OPTION
 @click.option(
     "--seeds",
@@ -88,6 +91,7 @@ def train(
     device: str,
     resume: bool,
     partial: bool,
+    exclude_channels: str | None,
     seed: int,
     seeds: str | None,
     jobs: int,
@@ -115,7 +119,13 @@ def train(
     check_own(submission)
     loaded = load_submission(submission)
     task = open_asked(
-        data=data, split=split, part="val", feature=feature, partial=partial, submission=submission
+        data=data,
+        split=split,
+        part="val",
+        feature=feature,
+        partial=partial,
+        submission=submission,
+        exclude_channels=channels_of(exclude_channels),
     )
     first = this_process().rank == 0
     todo: tuple[int | None, ...] = (None,)
@@ -129,6 +139,7 @@ def train(
         if jobs > 1 and len(todo) > 1:
             arguments = _arguments(submission, data, split, feature, variant, preset, epochs)
             arguments += [*(["--resume"] if resume else []), *(["--partial"] if partial else [])]
+            arguments += ["--exclude-channels", exclude_channels] if exclude_channels else []
             for one, said in train_side_by_side([*arguments, "--device", device], todo, jobs, out):
                 answer(f"seed {one}: {said}")
             todo = ()

@@ -70,8 +70,8 @@ class Split:
         segment_seconds: length of one segment.
         cut: ``whole-recordings`` (a subject belongs to one part), ``in-time`` (every recording is cut in
             time by ``time_fractions``), ``blocks`` (every recording is cut into ``blocks``, each for one
-            part, or for parts without a subject in common), ``random`` (every segment is drawn for one part) or ``given`` (the corpus comes as
-            segments).
+            part, or for parts without a subject in common), ``random`` (every segment is drawn for one part)
+            or ``given`` (the corpus comes as segments).
         parts: part -> subjects, or None for every subject of the corpus, or for a share of them.
         training_split: name of the split whose training part serves this one.
         subject_ids: ``told`` or ``hidden``, whether a predictor learns whose EEG it is.
@@ -85,6 +85,7 @@ class Split:
         blocks: corpus -> its blocks, for the cut ``blocks``.
         seed: for the cut ``random``.
         flag: what a reader of its scores must know; empty where nothing is wrong.
+        exclude_channels: EEG channels that are zero for every system, by name, or by number from 1.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Split:
     blocks: Mapping[str, Blocks] = field(default_factory=dict)
     seed: int = 0
     flag: str = ""
+    exclude_channels: tuple[str, ...] = ()
 
     @property
     def segment_samples(self) -> int:
@@ -217,6 +219,7 @@ def load_split(name_or_path: str | Path, folders: Sequence[Path] = ()) -> Split:
         blocks={name: _blocks(entry) for name, entry in document.get("blocks", {}).items()},
         seed=document.get("seed", 0),
         flag=document.get("flag", ""),
+        exclude_channels=tuple(map(str, document.get("exclude_channels", ()))),
     )
 
 

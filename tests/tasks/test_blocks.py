@@ -192,9 +192,7 @@ def test_a_bad_split_is_refused(tmp_path, base, keys, message):
 )
 def test_parts_share_a_block_only_where_they_have_no_subject_in_common(tmp_path, subjects, allowed):
     parts = {part: {"subjects": who} for part, who in zip(PARTS, subjects, strict=True)}
-    path = changed(
-        tmp_path, "music-blocks", parts=parts, blocks=of_seconds(10, train=[0], val=[1], test=[1])
-    )
+    path = changed(tmp_path, "music-blocks", parts=parts, blocks=of_seconds(10, train=[0], val=[1], test=[1]))
     if allowed:
         assert load_split(path).blocks["nmed-t"].parts == {"train": (0,), "val": (1,), "test": (1,)}
         return
@@ -214,9 +212,7 @@ def trials(folder, subjects):
 def test_dtu_unheard_asks_unseen_subjects_for_the_half_that_was_not_heard(tmp_path):
     corpus = trials(tmp_path, [f"S{number}" for number in range(1, 19)])
     split = load_split("dtu-unheard")
-    heard = {
-        (recording.subject, start, stop) for recording, start, stop in stretches(corpus, split, "train")
-    }
+    heard = {(recording.subject, start, stop) for recording, start, stop in stretches(corpus, split, "train")}
     assert heard == {(f"S{number}", 0, 1600) for number in range(1, 9)}
     for part, numbers in (("val", range(9, 11)), ("test", range(11, 19))):
         asked = [(one.id, one.start, one.stop) for one in cut_segments(corpus, split, part)]
