@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # the command starts without numpy
 # Called with how much is done, how much there is in all, and sometimes a note.
 Progress = Callable[..., None]
 
+# The environment's variable that names the folder of a corpus where the user names none.
+DATA_VARIABLE: Final = "HARNESS_DATA"
 # The subject that a predictor is told where the split hides it.
 UNKNOWN_SUBJECT: Final = "unknown"
 # Digits of a hash that people are shown.

@@ -27,7 +27,13 @@ REPOSITORY = Path(__file__).parent.parent
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["music_fixtures", "package_fixtures", "page_fixtures", "repository_fixtures"]
+pytest_plugins = [
+    "api_fixtures",
+    "music_fixtures",
+    "package_fixtures",
+    "page_fixtures",
+    "repository_fixtures",
+]
 
 # The train.py of a submission with a tiny net; the fixture `tiny` appends to it.
 TINY_TRAIN = '''

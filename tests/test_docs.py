@@ -48,6 +48,7 @@ def page_name(path):
     return path.relative_to(REPOSITORY).as_posix()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", MAKE["DOCUMENTS"], ids=page_name)
 def test_pages_are_what_make_docs_writes(path):
     text = path.read_text()

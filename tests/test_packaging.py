@@ -22,14 +22,14 @@ REPOSITORY = Path(__file__).parent.parent
 TOLERANCE = 1e-9
 
 
-def run(*command, folder, code=0, **environment):
+def run(*command, folder, code=0, seconds=240, **environment):
     done = subprocess.run(
         [str(word) for word in command],
         cwd=folder,
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "OMP_NUM_THREADS": "1", **environment},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=seconds,
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done
@@ -87,6 +87,7 @@ def elsewhere(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_splits_baselines_and_their_weights_and_nothing_beside_the_harness(built):
     with zipfile.ZipFile(built[1]) as wheel:
         names = set(wheel.namelist())
@@ -122,6 +123,7 @@ def test_the_index_would_take_both_files(built):
     run(sys.executable, "-m", "twine", "check", "--strict", *built, folder=built[0].parent)
 
 
+@pytest.mark.slow
 def test_a_baseline_is_scored_by_its_name_outside_a_clone(installed, simulated, elsewhere):
     command = [installed, "score", "linear", "--data", simulated, "--part", "val", "--partial", "--jobs", "1"]
     there = run(*command, "--json", folder=elsewhere)
@@ -183,6 +185,16 @@ def test_of_a_name_that_nothing_has_the_nearest_is_named(installed, elsewhere):
 def test_a_path_that_is_written_as_one_is_not_taken_for_a_name(installed, elsewhere):
     said = run(installed, "score", "./linear", folder=elsewhere, code=1).stderr
     assert said.startswith("error: linear: no such file or folder, expected a submission folder")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_notebooks_run_outside_a_clone(installed, elsewhere):
+    for path in (REPOSITORY / "docs/notebooks").glob("*.ipynb"):
+        (elsewhere / path.name).write_bytes(path.read_bytes())
+    command = [installed.parent / "python", "-m", "pytest", "--nbmake", "-q", "-p", "no:cacheprovider"]
+    said = run(*command, elsewhere, folder=elsewhere, seconds=800).stdout
+    assert "3 passed" in said.splitlines()[-1], said
 
 
 def test_who_cites_the_kit_cites_this_version():

@@ -13,6 +13,7 @@ from harness.boards.board import Board, BoardName, BoardRecord, board_names, str
 from harness.boards.cells import NOT_MEASURED, chance_cell, over_seeds, ranked_words, without_eeg
 from harness.boards.ranking import LEVEL, rank
 from harness.boards.row import row_of
+from harness.boards.sentences import board_words, comparison_sentence, difference_words
 from harness.boards.trainings import pooled
 from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, RecordError, UsageError, counted, did_you_mean, raise_all, shorten
@@ -236,6 +237,26 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
     )
 
 
+def find_pair(
+    first: str, second: str, results: Path, board: BoardName | None
+) -> tuple[BoardRecord, BoardRecord]:
+    """Both records that a user means; the file of one says on which board the other is looked for.
+
+    Args:
+        first: as in :func:`find_record`.
+        second: likewise.
+        results: the results folder.
+        board: where to look; None as there.
+
+    Raises:
+        as :func:`find_record`.
+    """
+    if board is None and Path(second).suffix == ".json":
+        board = find_record(second, results, None).board
+    one = find_record(first, results, board)
+    return one, find_record(second, results, board or one.board)
+
+
 def _sound_mean(paths: Sequence[Path]) -> BoardRecord:
     """The record in a file, or the mean over those of several trainings.
 
@@ -269,14 +290,39 @@ def _is_first_variant(path: Path, submission: Submission) -> bool:
     return said.identity == ("submission", submission.name, submission.variants[0], None, ())
 
 
+def comparison_names(comparison: Comparison) -> list[str]:
+    """What both are called: their systems, or their files where these are one."""
+    first, second = comparison.first, comparison.second
+    names = [first.system, second.system]
+    return names if names[0] != names[1] else [str(first.path), str(second.path)]
+
+
+def sentence(comparison: Comparison) -> str:
+    """The comparison as a sentence for a paper: scores, difference, and whether it is significant."""
+    record = comparison.first.record
+    data = board_words(
+        comparison.first.board, simulated=record.simulated, n_subjects=len(comparison.ranked.subjects)
+    )
+    test = (
+        "t over subjects and seeds" if comparison.of_architectures else "paired sign-flip test over subjects"
+    )
+    return comparison_sentence(
+        comparison_names(comparison),
+        (comparison.first, comparison.second),
+        data,
+        difference_words(comparison.ranked.mean, comparison.ranked.ci95),
+        f"{test}, p = {comparison.p:.3g}",
+        significant=comparison.p <= LEVEL,
+        detectable=comparison.detectable,
+    )
+
+
 def comparison_text(comparison: Comparison) -> str:
     """Per-subject differences, the mean with its interval, the test, and what could have been found."""
     from tabulate import tabulate
 
     first, second = comparison.first, comparison.second
-    names = [first.system, second.system]
-    if names[0] == names[1]:
-        names = [str(first.path), str(second.path)]
+    names = comparison_names(comparison)
     ranked, further = comparison.ranked, comparison.further
     rows = [
         [subject, a, b, f"{a - b:+.4f}", *(f"{one.subjects[subject]:+.4f}" for one in further)]
@@ -320,7 +366,7 @@ def comparison_text(comparison: Comparison) -> str:
         title += f", {ranked_words(ranked.measure)}"
     headers = ["subject", *names, "difference", *(f"difference in {one.measure.short}" for one in further)]
     table = tabulate(rows, headers, floatfmt=".4f", disable_numparse=[0, *range(3, len(headers))])
-    return "\n\n".join([title, table, "\n".join(lines)])
+    return "\n\n".join([title, table, "\n".join(lines), sentence(comparison)])
 
 
 def against_board_text(one: BoardRecord, board: Board) -> str:
@@ -407,7 +453,9 @@ def _test_words(comparison: Comparison, names: list[str]) -> list[str]:
             lines.append(f"{name} over seeds: {over_seeds(row_of(one))}: {each}")
     if comparison.changed is not None:
         pairs = trainings[0] * trainings[1]
-        lines.append(f"over seeds the two change places in {comparison.changed * pairs:g} of {pairs} pairs")
+        lines.append(
+            f"over seeds the two change places in {comparison.changed * pairs:g} of {counted(pairs, 'pair')}"
+        )
     return lines
 
 

@@ -5,9 +5,7 @@ Every format names its board, and says so if the data are simulated.
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -29,6 +27,7 @@ from harness.boards.cells import (
 )
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
+from harness.boards.sheet import csv_text
 from harness.errors import Fault, UsageError, counted, no_such, on_one_line, raise_all
 
 # tabulate's names of the formats that are tables.
@@ -44,8 +43,6 @@ LATEX_BARS = {
 ABLATIONS = "Ablations, each beside its own full net"
 NO_SEEDS = "No system here has several trainings."
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
-# What a spreadsheet takes for the beginning of a formula, full-width forms too.
-_COMPUTED = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def _by_rank(row: Row) -> tuple[int, str]:
@@ -290,9 +287,11 @@ def _seeds(row: Row) -> list[dict[str, Any]]:
     ]
 
 
-def _csv(board: Board, rows: list[Row]) -> str:
-    """The rows; behind them one for each record that was left out, with nothing but its name and why."""
-    text = io.StringIO()
+def csv_rows(board: Board, rows: Sequence[Row]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns, and a mapping for each row; behind them one for each record that was left out.
+
+    Of those that were left out there is nothing but their name and why.
+    """
     table: list[dict[str, Any]] = [
         {
             **row_values(board.name, row),
@@ -314,18 +313,13 @@ def _csv(board: Board, rows: list[Row]) -> str:
         }
         for file, faults in left_out_files(board).items()
     ]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _as_text(value) for key, value in row.items()} for row in table)
-    return text.getvalue()
+    return columns, table
 
 
-def _as_text(value: object) -> object:
-    """A cell that no spreadsheet computes and no terminal acts on; numbers stay as they are."""
-    if not isinstance(value, str):
-        return value
-    text = on_one_line(value)
-    return f"'{text}" if text.lstrip().startswith(_COMPUTED) else text
+def _csv(board: Board, rows: Sequence[Row]) -> str:
+    """The rows, and those of records that were left out."""
+    columns, table = csv_rows(board, rows)
+    return csv_text(table, columns)
 
 
 def _p(value: float) -> str:

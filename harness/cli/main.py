@@ -18,6 +18,7 @@ from harness.cli import (  # noqa: F401 - each adds its commands
     boards,
     data,
     doctor,
+    figure,
     inventory,
     listen,
     prepare,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.options import AUDIO_KEY, DATA_VARIABLE, OFFSETS_KEY
+from harness.cli.options import AUDIO_KEY, OFFSETS_KEY
+from harness.conventions import DATA_VARIABLE
 from harness.errors import Fault, UsageError, counted, did_you_mean
 
 if TYPE_CHECKING:
@@ -161,16 +162,16 @@ def simulated_corpus(names: Sequence[str] = ()) -> Path:
         names: the first of these that is a simulated corpus; that of speech where none is.
     """
     from harness.cli.output import progress, remark
-    from harness.corpus.simulated.corpora import SIMULATED, default_folder, make
+    from harness.corpus.simulated.corpora import cached, default_folder, wanted
     from harness.corpus.simulated.marker import is_complete
 
-    name = next((one for one in names if one in SIMULATED), SIMULATED[0])
+    name = wanted(names)
     folder = default_folder(name)
-    if not is_complete(folder):
-        remark(f"No --data: making the simulated corpus once, in {folder} (no real EEG).")
-        with progress("simulating a corpus") as show:
-            make(name, folder, on_progress=show)
-    return folder
+    if is_complete(folder):
+        return folder
+    remark(f"No --data: making the simulated corpus once, in {folder} (no real EEG).")
+    with progress("simulating a corpus") as show:
+        return cached(name, show)
 
 
 def _simulated_names(split: str | None, feature: str | None, submission: Path | None) -> tuple[str, ...]:

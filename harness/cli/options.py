@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.conventions import DATA_VARIABLE
+
 if TYPE_CHECKING:
     from harness.tasks.task import Task
 
-DATA_VARIABLE = "HARNESS_DATA"
 MOST_SECONDS = 30 * 24 * 3600.0
 MOST_GIB = 65536.0
 Command = Callable[..., None]

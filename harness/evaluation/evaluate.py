@@ -141,6 +141,35 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
     name = path.stem if path.is_file() else path.resolve().name
     raise_all(PredictionsError, name_faults(name, str(path)))
     task.check_labels()
+    sha256 = predictions_sha256(path)
+    scored = score_task(task, read_predictions(path, task.expected))
+    fingerprint = task.fingerprint(scored.references)
+    return predictions_record(task, scored, name, sha256, fingerprint, path.resolve().parent, seed=seed)
+
+
+def predictions_record(
+    task: Task,
+    scored: Scored,
+    name: str,
+    sha256: str,
+    fingerprint: str,
+    folder: Path,
+    *,
+    seed: int = 0,
+    blind: Blind | None = None,
+) -> Record:
+    """The record of predictions, handed in or made by a function of the caller's.
+
+    Args:
+        task: that they are of.
+        scored: what they score.
+        name: what the record calls them.
+        sha256: of their file.
+        fingerprint: of the task's data.
+        folder: whose git commit the record names.
+        seed: what the record says.
+        blind: what they score without the EEG; None where that was not measured.
+    """
     system = System(
         name=name,
         kind="predictions",
@@ -148,11 +177,9 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
         variant=None,
         code_sha256=None,
         weights_sha256=None,
-        predictions_sha256=predictions_sha256(path),
+        predictions_sha256=sha256,
     )
-    scored = score_task(task, read_predictions(path, task.expected))
-    corpus = corpus_data(task, task.fingerprint(scored.references))
-    return _record(task, scored, system, corpus, path.resolve().parent, seed)
+    return _record(task, scored, system, corpus_data(task, fingerprint), folder, seed, blind=blind)
 
 
 def evaluate_stored(prepared: Prepared, path: Path) -> Record:

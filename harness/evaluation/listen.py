@@ -6,6 +6,7 @@ heard of the target is therefore what its 44 frames of 128 bands can hold, and n
 
 from __future__ import annotations
 
+import io
 import wave
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -13,17 +14,18 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import Fault, UsageError, did_you_mean, shorten
+from harness.errors import Fault, UsageError
+from harness.evaluation.segment import read_pair
 from harness.features.music import (
     DB_LEAST_POWER,
     HOP,
     N_FFT,
     SAMPLE_RATE_HZ,
-    check_target,
+    TARGETS,
     target,
     to_power,
 )
-from harness.predictions import read_predictions
+from harness.files import write_atomically
 from harness.tasks.task import Task
 
 N_ITERATIONS: Final = 64
@@ -57,23 +59,12 @@ def read_segment(task: Task, path: Path, segment_id: str) -> Listened:
         PredictionsError: the predictions are refused.
         CorpusError: there are no references.
     """
-    check_target(task.feature)
-    segment = next((one for one in task.segments if one.id == segment_id), None)
-    if segment is None:
-        known = [one.id for one in task.segments]
-        where = f"--segment {segment_id}"
-        raise UsageError(
-            Fault(where, "no such segment", f"one of {shorten(known, 3)}", did_you_mean(segment_id, known))
-        )
-    task.check_labels()
-    expected = task.expected
-    for subject, predictions in read_predictions(path, expected):
-        if subject == segment.subject and segment_id in predictions:
-            reference = task.references(subject)[segment_id]
-            return Listened(
-                to_power(predictions[segment_id], task.feature), to_power(reference, task.feature)
-            )
-    raise UsageError(Fault(f"--segment {segment_id}", f"no prediction of it in {path}"))
+    if task.feature not in TARGETS:
+        remedy = "Name the split that was predicted, such as --split music-listeners-blocks."
+        arrived = f"feature {task.feature} of {task.corpus.words}"
+        raise UsageError(Fault("harness listen", arrived, f"one of {', '.join(TARGETS)}", remedy))
+    pair = read_pair(task, path, segment_id)
+    return Listened(to_power(pair.prediction, task.feature), to_power(pair.reference, task.feature))
 
 
 def sound(power: NDArray[Any]) -> NDArray[np.float32]:
@@ -100,16 +91,18 @@ def sound(power: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def write_sound(path: Path, audio: NDArray[np.float32]) -> None:
-    """Write (n_samples,) of full scale 1 as a .wav of 16 bits, mono, 22,050 Hz."""
-    with wave.open(str(path), "wb") as file:
+    """Write (n_samples,) of full scale 1 as a .wav of 16 bits, mono, 22,050 Hz; its folder is made."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE_HZ)
         file.writeframes(np.round(32767 * np.clip(audio, -1, 1)).astype("<i2").tobytes())
+    write_atomically(path, content.getvalue())
 
 
 def write_picture(path: Path, both: Listened, title: str) -> None:
-    """Draw both spectrograms in dB below each one's maximum, side by side, as PNG.
+    """Draw both spectrograms in dB below each one's maximum, side by side, as PNG; its folder is made.
 
     Raises:
         UsageError: matplotlib is not installed.
@@ -136,4 +129,6 @@ def write_picture(path: Path, both: Listened, title: str) -> None:
     axes[0].set_ylabel("mel band")
     figure.colorbar(image, ax=axes, label="dB below the maximum")
     figure.suptitle(title)
-    figure.savefig(path, format="png", dpi=110, metadata={"Software": None})
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
+    write_atomically(path, content.getvalue())

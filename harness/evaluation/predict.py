@@ -63,7 +63,7 @@ class Asked(NamedTuple):
     donors: Mapping[str, Segment] = MappingProxyType({})
 
 
-class _Reader:
+class Reader:
     """Reads what a predictor is asked, and keeps the fingerprint of the EEG that was read."""
 
     def __init__(self, asked: Asked) -> None:
@@ -104,7 +104,7 @@ def predicted(
         CorpusError: EEG that cannot be read.
     """
     asked = asked or Asked(prepared.task.segments)
-    read_eeg = _Reader(asked)
+    read_eeg = Reader(asked)
     started = _ensemble_run if prepared.members else _one_run
     began = time.monotonic()
     with ExitStack() as stack:
@@ -162,7 +162,7 @@ def grouped(task: Task, predictions: Mapping[str, Array]) -> Iterator[tuple[str,
 
 
 def _fails(prepared: Prepared, asked: Asked) -> bool:
-    read_eeg = _Reader(asked)
+    read_eeg = Reader(asked)
     started = _ensemble_run if prepared.members else _one_run
     try:
         with started(prepared, asked, read_eeg, None):
@@ -172,7 +172,7 @@ def _fails(prepared: Prepared, asked: Asked) -> bool:
 
 
 def _one_run(
-    prepared: Prepared, asked: Asked, read_eeg: _Reader, on_progress: Progress | None
+    prepared: Prepared, asked: Asked, read_eeg: Reader, on_progress: Progress | None
 ) -> AbstractContextManager[PredictorRun]:
     told = prepared.told
     return predict_segments(
@@ -194,7 +194,7 @@ def _names(asked: Asked) -> list[tuple[str, str]]:
 
 
 def _ensemble_run(
-    prepared: Prepared, asked: Asked, read_eeg: _Reader, on_progress: Progress | None
+    prepared: Prepared, asked: Asked, read_eeg: Reader, on_progress: Progress | None
 ) -> AbstractContextManager[PredictorRun]:
     """The members in the manifest's order; the time limit is that of all together."""
     began = time.monotonic()

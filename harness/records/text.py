@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.conventions import SIMULATED_WORDS, labels_words
-from harness.errors import counted
+from harness.errors import counted, some_of
 from harness.records.record import (
     DECLARED,
     TAMPERED,
@@ -154,8 +154,8 @@ def overlap_lines(record: Record) -> list[str]:
         return []
     training = _TRAINING_WORDS[record.training or DECLARED]
     lines = [
-        f"weights have seen {overlap.subjects_seen} of {overlap.subjects} subjects and"
-        f" {overlap.stimuli_seen} of {overlap.stimuli} stimuli ({training})"
+        f"weights have seen {some_of(overlap.subjects_seen, overlap.subjects, 'subject')} and"
+        f" {some_of(overlap.stimuli_seen, overlap.stimuli, 'stimulus', several='stimuli')} ({training})"
     ]
     if record.stimuli:
         groups = (("seen", record.stimuli.seen), ("unseen", record.stimuli.unseen))

@@ -19,13 +19,14 @@ from harness.errors import Fault, SubmissionError, UsageError, did_you_mean, no_
 from harness.execution.code import code_files, files_sha256, hash_code
 from harness.files import MOST_WEIGHTS_BYTES, file_sha256, is_inside, read_regular, write_atomically
 from harness.predictor import Setup
-from harness.schemas.documents import parse_toml
+from harness.schemas.documents import parse_json, parse_toml
 from harness.schemas.validate import schema_faults
 from harness.tasks.sizes import Sizes
 from harness.tasks.splits import Split
 
 MANIFEST = "submission.toml"
 MOST_MANIFEST_BYTES = 1 << 20
+MOST_TRAINING_BYTES = 8 << 20
 # What a manifest that decodes every feature names.
 ANY_FEATURE = "*"
 
@@ -171,8 +172,8 @@ class Submission:
             seed: of several trainings this one; None for the first of them, or the only one.
 
         Raises:
-            SubmissionError: no weights for this run or of this seed, the file is missing, or its hash is
-                wrong.
+            SubmissionError: no weights for this run or of this seed, the file is missing, its hash is
+                wrong, or it was trained for another feature.
         """
         entries = self.manifest.get("weights", [])
         if not entries and "trainer" not in self.manifest:
@@ -186,13 +187,15 @@ class Submission:
         if found:
             raise SubmissionError(self._no_such_seed(seed, found, f"--variant {variant} --feature {feature}"))
         have = [" ".join(_key(entry, self.variants[0])) for entry in entries]
+        known = declared(corpus)
+        made_on_first_use = known is not None and known.simulated
         raise SubmissionError(
             Fault(
                 f"{self.name}: weights",
                 f"none for corpus {corpus}, split {trained_on}, feature {feature}, variant {variant}",
                 f"an entry [[weights]] in {MANIFEST} (there: {'; '.join(have) or 'none'})",
                 f"Train them: harness train {self.folder} --split {trained_on} --feature"
-                f" {feature} --variant {variant}{'' if corpus == 'simulated' else ' --data DIR'}",
+                f" {feature} --variant {variant}{'' if made_on_first_use else ' --data DIR'}",
             )
         )
 
@@ -401,6 +404,17 @@ def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
             )
         )
     training = folder / entry["training"] if "training" in entry else None
+    trained_for = None if training is None else _trained_for(training, sha256)
+    if trained_for is not None and trained_for != entry["feature"]:
+        raise SubmissionError(
+            Fault(
+                str(path),
+                f"trained for feature {trained_for}, by {entry['training']}",
+                f"{entry['feature']}, as its entry [[weights]] in {MANIFEST} says",
+                f'Say feature = "{trained_for}" there, or train it: harness train {folder} --feature'
+                f" {entry['feature']}",
+            )
+        )
     return Weights(
         path.resolve(),
         sha256,
@@ -409,6 +423,21 @@ def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
         entry.get("note", ""),
         entry.get("one_series", False),
     )
+
+
+def _trained_for(training: Path, sha256: str) -> str | None:
+    """The feature that a training record says of these weights; None where it says none, or is of others.
+
+    Targets of one shape fit each other's nets, so that nothing else would tell.
+    """
+    try:
+        record = parse_json(read_regular(training, MOST_TRAINING_BYTES))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or record.get("weights_sha256") != sha256:
+        return None
+    feature = record.get("feature")
+    return feature if isinstance(feature, str) else None
 
 
 def _manifest_faults(submission: Submission, where: str) -> list[Fault]:

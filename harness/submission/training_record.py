@@ -42,9 +42,8 @@ from harness.records.record import (
 )
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema
-from harness.submission.manifest import Weights
+from harness.submission.manifest import MOST_TRAINING_BYTES, Weights
 
-MOST_TRAINING_BYTES = 8 << 20
 KEY_NAME: Final = "training.key"
 SIGNATURE: Final = "signature"
 KEY_BYTES: Final = 32

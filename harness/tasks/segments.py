@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from harness.corpus.base import MOST_LENGTH_DIFFERENCE, Corpus, Recording, with_frame_rates
 from harness.corpus.channels import named_channels, without_channels
 from harness.corpus.declaration import Declaration
-from harness.errors import CorpusError, Fault, SplitError, counted, did_you_mean, raise_all, shorten
+from harness.errors import CorpusError, Fault, SplitError, counted, did_you_mean, raise_all, shorten, some_of
 from harness.tasks.sizes import check_rate_of_split
 from harness.tasks.splits import PARTS, Split
 
@@ -121,7 +121,8 @@ def part_subjects(
         raise CorpusError(
             Fault(
                 f"{corpus.folder}: part {part} of split {split.name}",
-                f"{len(absent)} of {len(named)} subjects are not in the corpus: {shorten(absent)}",
+                f"{some_of(len(absent), len(named), 'subject', 'is', 'are')} not in the corpus:"
+                f" {shorten(absent)}",
                 "recordings of every subject",
                 _other_case(absent[0], corpus.named_subjects)
                 or "--partial goes on with those that are there."
@@ -158,7 +159,7 @@ def _other_parts(corpus: Corpus, split: Split, part: str) -> str:
         named = split.subjects(other, corpus.named_subjects)
         here = len(named) - len(missing_subjects(corpus, split, other))
         if other not in (part, "train") and here:  # no command scores the training part
-            parts.append(f"{other} ({here} of {len(named)} subjects)")
+            parts.append(f"{other} ({some_of(here, len(named), 'subject')})")
     if not parts:
         return (
             "No subject of another part that can be scored is there: choose another --split, or point --data"

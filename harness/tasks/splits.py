@@ -70,8 +70,8 @@ class Split:
         segment_seconds: length of one segment.
         cut: ``whole-recordings`` (a subject belongs to one part), ``in-time`` (every recording is cut in
             time by ``time_fractions``), ``blocks`` (every recording is cut into ``blocks``, each for one
-            part, or for parts without a subject in common), ``random`` (every segment is drawn for one part)
-            or ``given`` (the corpus comes as segments).
+            part, or for parts without a subject in common), ``random`` (every segment is drawn for one
+            part) or ``given`` (the corpus comes as segments).
         parts: part -> subjects, or None for every subject of the corpus, or for a share of them.
         training_split: name of the split whose training part serves this one.
         subject_ids: ``told`` or ``hidden``, whether a predictor learns whose EEG it is.

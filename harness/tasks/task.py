@@ -29,6 +29,7 @@ from harness.errors import (
     did_you_mean,
     raise_all,
     shorten,
+    some_of,
 )
 from harness.predictions import Expected, LabelStore
 from harness.scoring.chance import are_turned_whole
@@ -301,7 +302,7 @@ class Task:
                 raise CorpusError(
                     Fault(
                         f"{self.corpus.folder}: part {self.part} of split {self.split.name}",
-                        f"no {self.feature} for {len(lacking)} of {len(self.segments)} segments"
+                        f"no {self.feature} for {some_of(len(lacking), len(self.segments), 'segment')}"
                         f" ({shorten(lacking, 3)})",
                         "references to score against",
                         "Point --labels at the folder that holds them; `harness predict` needs none.",

@@ -18,6 +18,7 @@ class Log:
         folder: where it lies.
         losses: names of the recipe's losses.
         measure: name of what the validation part is scored by.
+        corpus: name of what is trained on, in every row: a figure of the log says whether it is simulated.
         epochs: how many are done already.
         writes: False in every process but the first.
 
@@ -25,9 +26,12 @@ class Log:
         TrainingError: it cannot be written.
     """
 
-    def __init__(self, folder: Path, losses: Sequence[str], measure: str, epochs: int, writes: bool) -> None:
+    def __init__(
+        self, folder: Path, losses: Sequence[str], measure: str, corpus: str, epochs: int, writes: bool
+    ) -> None:
         self.path = folder / FILE
-        self.names = ["epoch", "loss", *losses, f"validation_{measure}", "learning_rate", "seconds"]
+        self.names = ["epoch", "loss", *losses, f"validation_{measure}", "learning_rate", "seconds", "corpus"]
+        self.corpus = corpus
         self.writes = writes
         if not self.writes:
             return
@@ -48,7 +52,7 @@ class Log:
         numbers = [*(f"{value:.6f}" for value in loss.values()), "" if score is None else f"{score:.6f}"]
         try:
             with self.path.open("a", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerow([epoch, *numbers, f"{rate:.6g}", f"{seconds:.2f}"])
+                csv.writer(file).writerow([epoch, *numbers, f"{rate:.6g}", f"{seconds:.2f}", self.corpus])
         except OSError as error:
             raise cannot_write(self.path, error, epoch) from None
 
@@ -59,10 +63,10 @@ class Log:
                 rows = list(csv.reader(file))
         except (OSError, ValueError, csv.Error):
             return []
-        if not rows or rows[0] != self.names:
+        if not rows or rows[0] not in (self.names, self.names[:-1]):  # an older one does not name the corpus
             return []
         return [
-            row
+            [*row, self.corpus][: len(self.names)]
             for row in rows[1:]
-            if len(row) == len(self.names) and row[0].isdigit() and int(row[0]) <= epochs
+            if len(row) == len(rows[0]) and row[0].isdigit() and int(row[0]) <= epochs
         ]

@@ -119,7 +119,14 @@ def fit(
         net = system.build(config, setup, crops.subjects).to(where)
         loop = _Loop(net, data, crops, recipe, process, where, show)
         done = loop.resumed(folder, run) if resume else checkpoint.Standing()
-        log = Log(folder, list(recipe.losses), data.measure.name, done.epoch, process.rank == 0)
+        log = Log(
+            folder,
+            list(recipe.losses),
+            data.measure.name,
+            data.corpus.name,
+            done.epoch,
+            process.rank == 0,
+        )
         if recipe.start_at_mean and done.epoch == 0:
             _start_at_mean(net, crops)
         before = done.seconds

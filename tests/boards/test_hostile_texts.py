@@ -141,6 +141,7 @@ def is_number(text):
     return True
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), text=TEXT)
 def test_no_text_of_a_record_acts_on_who_reads_it(document, make_record, tmp_path, data, text):
@@ -163,6 +164,7 @@ def test_a_text_that_acts_on_who_reads_it_is_refused_wherever_it_stands(document
             parse_record(json.dumps(put(document, way, is_key, text)).encode(), "whole")
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(names=st.lists(TEXT, min_size=5, max_size=5))
 @example(names=HOSTILE[:5])

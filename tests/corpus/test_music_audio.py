@@ -12,6 +12,7 @@ from music_fixtures import read_wav, write_wav
 from harness.corpus import open_corpus
 from harness.corpus.nmedt import AudioChoice
 from harness.corpus.nmedt.audio import SUFFIXES, pair
+from harness.corpus.nmedt.outline import likeness, outline
 from harness.corpus.nmedt.songs import SONGS, TEMPI_BPM
 from harness.corpus.nmedt.tempo import tempo_note
 from harness.corpus.simulated import music_audio
@@ -124,6 +125,76 @@ def test_one_song_under_two_numbers_is_refused_whatever_its_format(music, audio)
     ]
 
 
+@pytest.mark.parametrize("how", ["quieter", "mp3", "after a tenth of a second", "noisy"])
+def test_the_same_recording_is_found_in_other_samples_too(music, audio, how):
+    import soundfile
+
+    samples = read_wav(audio / "21.wav")
+    (audio / "22.wav").unlink()
+    if how == "mp3":
+        soundfile.write(audio / "22.mp3", samples, 22050)
+    elif how == "quieter":
+        write_wav(audio / "22.wav", samples / 10)
+    elif how == "noisy":
+        write_wav(
+            audio / "22.wav",
+            np.clip(samples + 1e-3 * np.random.default_rng(1).standard_normal(len(samples)), -1, 1),
+        )
+    else:
+        write_wav(audio / "22.wav", np.concatenate([np.zeros(100), samples]))
+    name = "22.mp3" if how == "mp3" else "22.wav"
+    assert refused(music, audio) == [
+        f"{audio}/{name}: the same audio as 21.wav, expected another song in every file."
+    ]
+
+
+def test_three_files_of_one_recording_are_named_at_once(music, audio):
+    for name in ("22.wav", "23.wav"):
+        shutil.copy(audio / "21.wav", audio / name)
+    assert refused(music, audio) == [
+        f"{audio}/{name}: the same audio as 21.wav, expected another song in every file."
+        for name in ("22.wav", "23.wav")
+    ]
+
+
+def test_outlines_by_hand():
+    rng = np.random.default_rng(3)
+    one, other = rng.standard_normal((2, 400, 8))
+    alike = likeness({21: one, 22: other, 23: 5 * one[30:], 24: np.zeros((10, 8))})
+    assert alike[21, 23] == pytest.approx(np.linalg.norm(one[30:]) / np.linalg.norm(one))
+    direct = max(np.sum(one[max(0, k) : 400 + k] * other[max(0, -k) : 400 - k]) for k in range(-399, 400))
+    assert alike[21, 22] == pytest.approx(direct / (np.linalg.norm(one) * np.linalg.norm(other)))
+    assert alike[21, 22] < 0.2
+    assert alike[22, 24] == 0
+
+
+def test_simulated_songs_are_not_alike(music):
+    outlines = {n: outline(read_wav(music / f"audio/{n}.wav").astype(np.float32)) for n in (21, 22, 23)}
+    assert outlines[21].shape == (1 + round(12.36 * 22050) // 512, 8)
+    assert max(likeness(outlines).values()) < 0.4
+
+
+@pytest.mark.parametrize("name", ["21.m4a", "21.wav.part", "1 first fires.wma"])
+def test_a_song_in_a_format_that_is_not_read_is_named(tmp_path, name):
+    for number in (22, 23):
+        (tmp_path / f"{number}.wav").touch()
+    (tmp_path / name).touch()
+    with pytest.raises(CorpusError) as caught:
+        pair(tmp_path, (21, 22, 23))
+    assert str(caught.value) == (
+        f"--audio {tmp_path}: 2 files; none of song21 (First Fires, Bonobo), expected one file for each of 3"
+        " songs.\n"
+        f"  {name}: convert to .wav or .flac what is audio."
+    )
+
+
+def test_a_file_that_falls_silent_is_noted(music, audio):
+    samples = read_wav(audio / "21.wav").copy()
+    samples[22050 * 9 :] = 0
+    write_wav(audio / "21.wav", samples)
+    assert "21.wav: 3 of 12 seconds are silent: is it whole?" in opened(music, audio).notes
+
+
 @pytest.mark.parametrize("n_channels", [2, 6])
 def test_channels_are_averaged(music, audio, n_channels):
     expected = second(opened(music, audio))
@@ -153,8 +224,9 @@ def test_audio_of_8_khz_is_read_and_noted(music, audio):
     assert second(corpus)[:, 110:].max() < 1e-3 * second(corpus).max()
 
 
-def test_silence_is_refused(music, audio):
-    write_wav(audio / "22.wav", np.zeros(22050 * 12 + 9000))
+@pytest.mark.parametrize("level", [0.0, 0.3])
+def test_silence_is_refused(music, audio, level):
+    write_wav(audio / "22.wav", np.full(22050 * 12 + 9000, level))
     assert refused(music, audio) == [f"{audio}/22.wav: silence, expected a song."]
 
 

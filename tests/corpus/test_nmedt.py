@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 
+import librosa
 import numpy as np
 import pytest
-from music_fixtures import TREE
+from music_fixtures import TREE, read_wav
 from scipy.io import loadmat, savemat
 
 from harness.corpus import open_corpus
@@ -49,6 +50,21 @@ def test_a_task_gives_raw_eeg_and_44_frames_of_128_bands(music, music_split):
     ]
     assert task.segments[0].eeg().shape == (125, 125)
     assert task.references("S07")["S07_song21_009"].shape == (44, 128)
+
+
+def test_eeg_and_music_of_a_segment_are_of_the_same_second(music, music_split):
+    """Sample 0 of the EEG is the first of the audio: second n of both begins after n whole seconds."""
+    task = open_task(music, split_name=music_split, feature="music-mel")
+    for segment in task.segments:
+        _, song, second = segment.id.split("_")
+        number, second = int(song.removeprefix("song")), int(second)
+        stored = loadmat(music / f"song{number}_Imputed.mat")[f"data{number}"]
+        column = SIX.index(segment.subject)
+        expected = stored[:, second * 125 : (second + 1) * 125, column].T
+        np.testing.assert_array_equal(segment.eeg(), expected)
+        heard = read_wav(music / f"audio/{number}.wav")[second * 22050 : (second + 1) * 22050]
+        mel = librosa.feature.melspectrogram(y=heard.astype(np.float32), sr=22050).T
+        np.testing.assert_allclose(segment.feature("music-mel"), mel, rtol=1e-4, atol=1e-5 * mel.max())
 
 
 def test_songs_are_read_once_and_kept(music, monkeypatch):
@@ -196,6 +212,119 @@ BROKEN = {
         r"listener S03: E1, Cz are 0 throughout, expected a signal in every electrode",
     ),
 }
+
+
+def matlab_cell(names):
+    return np.array(names, object)[None]
+
+
+SIX = ["S02", "S03", "S04", "S05", "S06", "S07"]
+OTHER_VARIABLES = {
+    "no rate": ({"fs": None}, "no fs; it holds data22, subs22, expected data22, fs and subs22.\n  Download the"),
+    "other names": (
+        {"data22": None, "subs22": None, "X": np.ones((2, 2))},
+        "no data22 and no subs22; it holds fs, X, expected data22, fs and subs22.\n  Download the",
+    ),
+    "no number as rate": (
+        {"fs": np.zeros((0, 0))},
+        "fs: not one number, expected 125 Hz, the cleaned EEG's rate.",
+    ),
+    "text as rate": ({"fs": "125"}, "fs: not one number, expected 125 Hz, the cleaned EEG's rate."),
+    "a rate that is nearly right": ({"fs": [[125.0001]]}, "fs: 125.0001 Hz, expected 125 Hz, the"),
+    "numbers as ids": ({"subs22": np.arange(6.0)[None]}, "subs22: 0 listeners, expected a cell of 6 strings."),
+    "an empty id": ({"subs22": matlab_cell(["", *SIX[1:]])}, "subs22: the ids '', expected ids of letters"),
+    "an id that is a path": (
+        {"subs22": matlab_cell(["../S02", *SIX[1:]])},
+        "subs22: the ids '../S02', expected ids of letters and digits, like S02.",
+    ),
+    "complex numbers": (
+        {"data22": np.ones((125, 1558, 6)) * 1j},
+        "data22: dtype complex128, expected real numbers.",
+    ),
+    "a struct": ({"data22": {"a": 1.0}}, "data22: shape (1, 1), expected (125, T, 6), electrode, time, listener."),
+    "129 electrodes": (
+        {"data22": np.ones((129, 1558, 6))},
+        "data22: shape (129, 1558, 6), expected (125, T, 6), electrode, time, listener.",
+    ),
+    "numbers beyond float32": (
+        {"data22": np.arange(125 * 1558 * 6.0).reshape(125, 1558, 6) * 1e60},
+        "listener S07: numbers too large for float32 in E1, E2, E3, E4, E5 and 120 more, the first at sample 0,",
+    ),
+    "one number in every sample": (
+        {"data22": np.where(np.arange(125)[:, None, None] == 3, 7, np.arange(1558)[:, None] + np.arange(6))},
+        "listener S05: E4 is one number throughout, expected a signal in every electrode",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OTHER_VARIABLES)
+def test_variables_of_another_kind_are_refused_by_name(real_copy, what):
+    values, message = OTHER_VARIABLES[what]
+    change(real_copy / "song22_Imputed.mat", **values)
+    found = [fault for fault in faults(open_corpus(real_copy)) if f"song22_Imputed.mat: {message}" in fault]
+    assert len(found) == 1
+
+
+def test_in_a_file_of_version_73_too(real_copy):
+    """A struct is a group there, a cell of nothing has null references, and an empty text its sizes."""
+    h5py = pytest.importorskip("h5py")
+    path = real_copy / "song22_Imputed.mat"
+    data = loadmat(path)["data22"]
+    write_73(h5py, path, data, SIX)
+    with h5py.File(path, "r+") as file:
+        del file["data22"], file["fs"]
+        file.create_group("data22")["a"] = 1.0
+        file["fs"] = np.zeros((1, 0))
+    assert faults(open_corpus(real_copy)) == [
+        f"{path}: data22: dtype object, expected real numbers.",
+        f"{path}: data22: shape (), expected (125, T, 6), electrode, time, listener.",
+        f"{path}: fs: not one number, expected 125 Hz, the cleaned EEG's rate.",
+    ]
+    for dtype, expected in (
+        (np.dtype(float), f"{path}: subs22: 0 listeners, expected a cell of 6 strings."),
+        (h5py.ref_dtype, f"{path}: subs22: the ids '', expected ids of letters and digits, like S02."),
+    ):
+        write_73(h5py, path, data, SIX)
+        with h5py.File(path, "r+") as file:
+            del file["subs22"]
+            file.create_dataset("subs22", shape=(6, 1), dtype=dtype)
+        assert expected in faults(open_corpus(real_copy))
+
+
+@pytest.mark.parametrize("size", [200, 511, 600, 50_000, -1])
+def test_a_file_of_version_73_that_was_cut_is_refused(real_copy, size):
+    h5py = pytest.importorskip("h5py")
+    path = real_copy / "song22_Imputed.mat"
+    write_73(h5py, path, loadmat(path)["data22"], SIX)
+    path.write_bytes(path.read_bytes()[:size])
+    (fault,) = faults(open_corpus(real_copy))
+    assert fault.startswith(f"{path}: cannot be read (Unable to synchronously open file (")
+    assert fault.endswith("), expected a MATLAB file of version 5 or 7.3.\n  Download the file again.")
+
+
+def test_a_full_disk_is_not_said_of_the_file(real_copy, monkeypatch):
+    change(real_copy / "song22_Imputed.mat", extra=np.ones((1, 7)))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(nmedt_open.np, "save", full)
+    (fault,) = faults(open_corpus(real_copy))
+    assert fault.startswith(f"{cache.cache_folder()}/")
+    assert fault.endswith(
+        ": No space left on device, expected a cache.\n"
+        "  Make room, or name another cache folder with XDG_CACHE_HOME."
+    )
+
+
+def test_a_song_under_nearly_its_name_is_pointed_out(real_copy, music_split):
+    (real_copy / "song22_Imputed.mat").rename(real_copy / "song22_Imputed (1).mat")
+    with pytest.raises(CorpusError) as caught:
+        open_task(real_copy, split_name=music_split)
+    assert str(caught.value).startswith(
+        f"{real_copy}/song22_Imputed.mat: no such file, expected the EEG of song 22.\n"
+        "  Is it song22_Imputed (1).mat under another name?"
+    )
 
 
 def with_nan(data):

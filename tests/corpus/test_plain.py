@@ -502,6 +502,6 @@ def test_a_subject_that_the_split_names_in_another_case_is_told(lab, tmp_path):
     with pytest.raises(CorpusError) as caught:
         cut_segments(open_corpus(lab), split, "test")
     assert _messages(caught, lab) == [
-        "lab: part test of split cased: 1 of 2 subjects are not in the corpus: p01, expected recordings of every"
+        "lab: part test of split cased: 1 of 2 subjects is not in the corpus: p01, expected recordings of every"
         " subject.\n  Did you mean 'P01'? Correct the split."
     ]

@@ -52,6 +52,34 @@ def test_db_equals_librosas_power_to_db_without_its_floor():
     )
 
 
+@pytest.mark.parametrize("feature", TARGETS)
+def test_every_target_equals_librosas(feature):
+    """Each from librosa's own calls on the same second; EEG2Mel's dB of amplitude taken of a power."""
+    for second in seconds(4):
+        mel = librosa.feature.melspectrogram(y=second, sr=22050)
+        doubled = librosa.amplitude_to_db(mel, ref=1.0, amin=1e-5, top_db=None)
+        expected = {
+            "music-mel": mel,
+            "music-mel-db": librosa.power_to_db(mel, ref=1.0, amin=1e-10, top_db=None),
+            "music-mel-db-max": librosa.power_to_db(mel, ref=np.max, amin=1e-10, top_db=80),
+            "music-eeg2mel": np.clip((doubled - 46 + 100) / 100, 1e-8, 1),
+        }[feature].T
+        arrived = target(mel_power(second[None]), feature)[0]
+        np.testing.assert_allclose(arrived, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(("feature", "highest"), [("music-mel-db", 60.0), ("music-mel-db-max", 0.0)])
+def test_power_of_db_is_librosas(feature, highest):
+    db = np.random.default_rng(2).uniform(highest - 90, highest, (2, 44, 128))
+    np.testing.assert_allclose(to_power(db, feature), librosa.db_to_power(db), rtol=1e-5)
+
+
+def test_power_of_eeg2mel_is_librosas_of_amplitude():
+    y = np.random.default_rng(2).uniform(0, 1, (2, 44, 128))
+    expected = librosa.db_to_amplitude(np.clip(y, 0, 1) * 100 - 100 + 46)  # its inverse as released
+    np.testing.assert_allclose(to_power(y, "music-eeg2mel"), expected, rtol=1e-5)
+
+
 def test_db_by_hand():
     power = np.zeros((44, 128))
     power[0, :3] = 1, 100, 1e-12

@@ -62,6 +62,7 @@ def test_a_changed_system_is_scored_and_its_old_record_called_stale(ranked, fork
     assert places == 0 or f"{'▲' if places > 0 else '▼'}{abs(places)} |" in text
 
 
+@pytest.mark.slow
 def test_uncommitted_and_untracked_changes_count(ranked, fork):
     fork.add_system("submissions/gamma", CUMSUM)
     code, document, text, _ = ranked(commit=False)
@@ -109,6 +110,7 @@ def test_a_forged_record_with_the_right_score_is_still_found(ranked, fork):
     assert "overlap " in stop
 
 
+@pytest.mark.slow
 def test_a_forged_record_behind_a_link_is_found(ranked, fork):
     fork.add_system("submissions/gamma", NEGATED)
     fork.score("submissions/gamma")
@@ -135,6 +137,7 @@ def test_a_changed_record_of_a_board_that_is_not_ranked_here_is_named(ranked, fo
     ]
 
 
+@pytest.mark.slow
 def test_a_record_scored_honestly_is_reproduced(ranked, fork):
     fork.add_system("submissions/gamma", NEGATED)
     fork.score("submissions/gamma")
@@ -202,6 +205,7 @@ def test_what_scores_rest_on_is_named_and_no_stored_score_is_taken(ranked, fork)
     assert {row["how"] for row in rows(document).values()} == {"scored now"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edited", "scorer", "odd"),
     [
@@ -274,6 +278,7 @@ def test_a_name_taken_from_another_folder_is_refused_too(ranked, fork):
     assert set(rows(document)) == {"alpha", "beta"}
 
 
+@pytest.mark.slow
 def test_two_records_of_one_name_are_named(ranked, fork):
     fork.add_system("submissions/alpha-x", CUMSUM)
     manifest = fork.path("baselines/alpha/submission.toml")
@@ -310,6 +315,22 @@ def test_a_withdrawn_system_is_named_as_gone(ranked, fork):
     assert set(rows(document)) == {"alpha"}
     assert document["boards"][0]["gone"] == ["beta"]
     assert "No longer ranked: `beta`." in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["removed", "results is a file"])
+def test_nobody_takes_away_the_record_of_another_system(ranked, fork, how):
+    fork.git("rm", "-r", "--quiet", "results" if how != "removed" else str(fork.record("beta")))
+    if how != "removed":
+        fork.write("results", "nothing\n")
+    code, document, _, _ = ranked()
+    assert code == 1
+    gone = ["beta"] if how == "removed" else ["alpha", "beta"]
+    assert texts(document, True) == [
+        f"removes the record results/{BOARD}/{name}.json and leaves {name} as it was: restore it, or withdraw both"
+        for name in gone
+    ]
+    assert document["boards"][0]["gone"] == gone
 
 
 def test_a_record_without_a_submission_is_not_ranked(ranked, fork):
@@ -421,6 +442,7 @@ def test_a_stale_record_that_the_range_did_not_touch_is_scored_again(ranked, for
     assert rows(document)["alpha"]["event"] == "made again"
 
 
+@pytest.mark.slow
 def test_an_ensemble_changes_with_its_member(ranked, fork, upstream):
     manifest = {"name": "both", "version": "1.0.0", "title": "t", "authors": ["a"], "licence": "MIT"}
     lines = [f"{key} = {json.dumps(value)}" for key, value in manifest.items()]
@@ -437,6 +459,7 @@ def test_an_ensemble_changes_with_its_member(ranked, fork, upstream):
     assert {name for name, row in rows(document).items() if row["how"] == "scored now"} == {"alpha", "both"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["by its path", "through a link", "through another link", "code"])
 def test_an_ensemble_changes_with_a_member_that_lies_elsewhere(
     ranked, fork, upstream, harness, tmp_path, way
@@ -599,6 +622,7 @@ def elsewhere(upstream, fork):
     fork.git("pull", "--quiet", "--rebase", "origin", "main")
 
 
+@pytest.mark.slow
 def test_records_of_a_corpus_that_is_not_here_are_called_stale_where_they_are(ranked, fork, elsewhere):
     _, document, _, _ = ranked()
     assert document["remarks"] == []

@@ -1,6 +1,7 @@
 """Manifests, hashes, weights and the scaffold."""
 
 import hashlib
+import json
 import subprocess
 from pathlib import Path
 
@@ -184,6 +185,39 @@ def test_code_hash_changes_with_code_and_not_with_weights(make_submission):
     assert load_submission(folder).code_sha256() == before
     (folder / "helper.py").write_text("A = 1\n")
     assert load_submission(folder).code_sha256() != before
+
+
+def _trained_for(make_submission, **record):
+    """A package whose weights for mel have a training record that says ``record``."""
+    folder = _weights(make_submission(), training="weights/w.json")
+    sha256 = hashlib.sha256(b"numbers").hexdigest()
+    said = {"weights_sha256": sha256, **record}
+    (folder / "weights/w.json").write_text(json.dumps(said))
+    return folder
+
+
+def test_weights_that_were_trained_for_another_feature_are_refused(make_submission):
+    """The targets of music have one shape: their nets take each other's weights without a word."""
+    folder = _trained_for(make_submission, feature="mel80")
+    submission = load_submission(folder)
+    with pytest.raises(SubmissionError) as caught:
+        submission.weights("sparrkulee", load_split("held-out-subjects"), "mel", "default")
+    expected = [
+        f"{folder}/weights/w.safetensors: trained for feature mel80, by weights/w.json, expected mel, as its"
+        " entry [[weights]] in submission.toml says.\n"
+        f'  Say feature = "mel80" there, or train it: harness train {folder} --feature mel'
+    ]
+    assert _messages(caught) == [str(fault) for fault in weights_faults(submission)] == expected
+
+
+@pytest.mark.parametrize(
+    "record", [{"feature": "mel"}, {}, {"feature": 3}, {"feature": "mel80", "weights_sha256": "0" * 64}]
+)
+def test_a_training_record_that_fits_or_says_nothing_of_these_weights_refuses_none(make_submission, record):
+    folder = _trained_for(make_submission, **record)
+    assert weights_faults(load_submission(folder)) == []
+    (folder / "weights/w.json").write_text("[1, 2")
+    assert weights_faults(load_submission(folder)) == []
 
 
 def test_code_hash_holds_whatever_is_not_listed_with_a_hash_of_its_own(make_submission):

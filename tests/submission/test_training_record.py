@@ -102,6 +102,7 @@ def test_training_again_verifies_what_another_machine_handed_in(lab, own_key):
     assert scored(lab).run.training == VERIFIED
 
 
+@pytest.mark.slow
 def test_console_check_and_board_say_whose_word_it_is(lab, own_key, harness):
     own_key("author")
     lab("train")

@@ -52,6 +52,7 @@ def test_listeners_come_in_the_files_own_order():
     assert [name for part in parts for name in part] == order
 
 
+@pytest.mark.slow
 def test_blocks_are_cut_without_their_edges(corpus, tmp_path):
     path = changed(tmp_path, "music-blocks", blocks=of_seconds(4, 1, train=[0], val=[2], test=[1]))
     segments = cut_segments(corpus, load_split(path), "test")

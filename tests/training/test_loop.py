@@ -128,6 +128,7 @@ def _harness(arguments, folder, **environment):
     )
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_gives_the_weights_of_one_that_was_not(
     tiny, train, official_split, small_split, tmp_path
 ):

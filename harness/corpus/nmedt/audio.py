@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.corpus.nmedt.cache import Kept, kept, source_sha256
+from harness.corpus.nmedt.outline import SAME, likeness, outline
 from harness.corpus.nmedt.songs import FIRST_SONG, SONGS, TITLES, Tree, stimulus
 from harness.corpus.nmedt.tempo import tempo_note
-from harness.errors import CorpusError, Fault, counted, raise_all
+from harness.errors import CorpusError, Fault, counted, raise_all, shorten
 from harness.features.music import (
     N_BANDS,
     N_FRAMES,
@@ -48,10 +49,12 @@ SUFFIXES: Final = (
 # How far the audio's length may be from the EEG's.
 MOST_DIFFERENCE_SECONDS: Final = 2.0
 SILENCE: Final = 1e-4
+MOST_SILENT_SHARE: Final = 0.1
 LONGEST_OFFSET_SECONDS: Final = 60.0
 MOST_SECONDS: Final = 3600.0
 # Goes up with every change of what is computed here, so that nothing older is taken for it.
-VERSION: Final = 1
+VERSION: Final = 2
+_OUTLINE: Final = "outline.npy"
 _REMEDY: Final = "Bring one file a song, named 21.wav to 30.wav."
 Audio = NDArray[np.float32]
 
@@ -84,11 +87,16 @@ def pair(folder: Path, songs: Sequence[int]) -> dict[int, Path]:
         arrived = "a file" if folder.exists() else "no such folder"
         raise CorpusError(Fault(f"--audio {folder}", arrived, "a folder with one audio file a song", _REMEDY))
     found: dict[int, list[Path]] = {}
+    other: dict[int, list[str]] = {}
     faults = []
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or not path.is_file():
+        if path.name.startswith("."):
             continue
         number = _number(path.stem)
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+            if number is not None:
+                other.setdefault(number, []).append(path.name)
+            continue
         if number is None:
             expected = "a name with the song's number, 21 to 30 or 1 to 10"
             faults.append(Fault(str(path), "no number of a song in its name", expected, _REMEDY))
@@ -103,9 +111,9 @@ def pair(folder: Path, songs: Sequence[int]) -> dict[int, Path]:
     missing = [number for number in songs if number not in found]
     if missing:
         arrived = f"{counted(len(found), 'file')}; none of {', '.join(map(_title, missing))}"
-        faults.append(
-            Fault(f"--audio {folder}", arrived, f"one file for each of {len(songs)} songs", _REMEDY)
-        )
+        unread = [name for number in missing for name in other.get(number, [])]
+        remedy = f"{shorten(unread)}: convert to .wav or .flac what is audio." if unread else _REMEDY
+        faults.append(Fault(f"--audio {folder}", arrived, f"one file for each of {len(songs)} songs", remedy))
     raise_all(CorpusError, faults)
     return {number: paths[0] for number, paths in found.items() if number in songs}
 
@@ -139,7 +147,7 @@ def targets(path: Path, song: int, offset: float, eeg_seconds: float, tree: Tree
         tree: how many seconds are kept.
 
     Returns:
-        Where they lie; about them, ``notes`` (a list), ``peak`` and ``samples_sha256``.
+        Where they lie; about them, ``notes`` (a list) and ``seconds``.
 
     Raises:
         CorpusError: unreadable, too short or of another length than the EEG, silent, or not finite.
@@ -154,17 +162,16 @@ def targets(path: Path, song: int, offset: float, eeg_seconds: float, tree: Tree
 
 
 def same_audio(files: Mapping[int, Path], made: Mapping[int, Kept]) -> list[Fault]:
-    """A fault for every two songs whose audio is the same, whatever the files' names and formats."""
-    first: dict[str, int] = {}
-    faults = []
-    for number in files:
-        for key in (source_sha256(files[number]), made[number].about["samples_sha256"]):
-            other = first.setdefault(key, number)
-            if other != number:
-                arrived = f"the same audio as {files[other].name}"
-                faults.append(Fault(str(files[number]), arrived, "another song in every file"))
-                break
-    return faults
+    """A fault for every song whose file holds the recording of one before it, in whatever format or level."""
+    outlines = {number: np.load(made[number].folder / _OUTLINE) for number in files}
+    of: dict[int, int] = {}
+    for (one, other), alike in likeness(outlines).items():
+        if alike >= SAME or source_sha256(files[one]) == source_sha256(files[other]):
+            of.setdefault(other, one)
+    return [
+        Fault(str(files[number]), f"the same audio as {files[first].name}", "another song in every file")
+        for number, first in of.items()
+    ]
 
 
 def read_audio(path: Path, offset: float = 0.0) -> tuple[Audio, float]:
@@ -200,23 +207,22 @@ def read_audio(path: Path, offset: float = 0.0) -> tuple[Audio, float]:
 def _write(
     folder: Path, path: Path, song: int, offset: float, eeg_seconds: float, tree: Tree
 ) -> dict[str, Any]:
-    import hashlib
-
     audio, rate = read_audio(path, offset)
     raise_all(CorpusError, _audio_faults(path, audio, offset, eeg_seconds, tree))
-    n_samples = tree.seconds * SAMPLE_RATE_HZ
-    power = mel_power(audio[:n_samples].reshape(tree.seconds, SAMPLE_RATE_HZ))
+    kept_audio = audio[: tree.seconds * SAMPLE_RATE_HZ]
+    seconds = kept_audio.reshape(tree.seconds, SAMPLE_RATE_HZ)
+    power = mel_power(seconds)
     for name in TARGETS:
         np.save(folder / f"{name}.npy", target(power, name).reshape(-1, N_BANDS))
+    np.save(folder / _OUTLINE, outline(kept_audio))
     notes = []
     if rate < SAMPLE_RATE_HZ:
         notes.append(f"{path.name}: {rate:g} Hz, so mel bands above {rate / 2:g} Hz hold nothing")
+    silent = int((np.ptp(seconds, axis=1) < SILENCE).sum())
+    if silent > MOST_SILENT_SHARE * tree.seconds:
+        notes.append(f"{path.name}: {silent} of {tree.seconds} seconds are silent: is it whole?")
     notes += tempo_note(path.name, song, audio)
-    return {
-        "notes": notes,
-        "seconds": len(audio) / SAMPLE_RATE_HZ,
-        "samples_sha256": hashlib.sha256(audio[:n_samples].tobytes()).hexdigest(),
-    }
+    return {"notes": notes, "seconds": len(audio) / SAMPLE_RATE_HZ}
 
 
 def _audio_faults(path: Path, audio: Audio, offset: float, eeg_seconds: float, tree: Tree) -> list[Fault]:
@@ -232,7 +238,7 @@ def _audio_faults(path: Path, audio: Audio, offset: float, eeg_seconds: float, t
             "Is it another edition of the song? --offset NN=SECONDS skips a lead-in; cut off a longer end."
         )
         faults.append(Fault(str(path), f"{seconds:.1f} s of audio{after}", expected, remedy))
-    if not len(audio) or float(np.abs(audio).max()) < SILENCE:
+    if not len(audio) or float(np.ptp(audio)) < SILENCE:  # a constant is as silent as 0
         faults.append(Fault(str(path), "silence", "a song"))
     return faults
 

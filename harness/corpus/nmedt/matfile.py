@@ -7,9 +7,11 @@ arrays. The first bytes say which it is. Any class of number is taken; values ar
 
 from __future__ import annotations
 
+import math
+import struct
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -68,11 +70,47 @@ def open_song(path: Path, song: int, tree: Tree) -> Iterator[SongFile]:
         CorpusError: unreadable, of no known version, without the song's variables, or of other shapes, rate
             or listeners: every fault of the file at once.
     """
+    with ExitStack() as open_file:
+        with _reading(path):
+            found = open_file.enter_context(_variables(path))
+            song_file = _checked(path, song, tree, found)
+        yield song_file
+
+
+def check_eeg(where: str, eeg: NDArray[Any]) -> list[Fault]:
+    """Faults of one listener's EEG: numbers that float32 does not hold, and electrodes without a signal.
+
+    Args:
+        where: file and listener, for messages.
+        eeg: (n_times, 125).
+    """
+    faults = []
+    not_finite, too_large = ~np.isfinite(eeg), np.abs(eeg, dtype=np.float64) > np.finfo(np.float32).max
+    for wrong, words in (
+        (not_finite, "NaN or infinite numbers"),
+        (too_large & ~not_finite, "numbers too large for float32"),
+    ):
+        if wrong.any():
+            broken = [ELECTRODES[number] for number in np.flatnonzero(wrong.any(axis=0))]
+            first = int(np.argmax(wrong.any(axis=1)))
+            what = f"{words} in {shorten(broken)}, the first at sample {first}"
+            faults.append(Fault(where, what, "finite numbers", _AGAIN))
+    same = (eeg == eeg[:1]).all(axis=0)
+    zero = same & (eeg[0] == 0)
+    for dead, words in ((zero, "0"), (same & ~zero, "one number")):
+        if dead.any():
+            names = [ELECTRODES[number] for number in np.flatnonzero(dead)]
+            expected = "a signal in every electrode: bad ones are interpolated in this dataset"
+            arrived = f"{shorten(names)} {'is' if len(names) == 1 else 'are'} {words} throughout"
+            faults.append(Fault(where, arrived, expected))
+    return faults
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what readers raise on a file into a fault that names it."""
     try:
-        with _variables(path) as found:
-            yield _checked(path, song, tree, found)
-    except CorpusError:
-        raise
+        yield
     except ImportError as error:
         remedy = "pip install 'eeg-speech-harness[music]' brings it."
         arrived = f"a MATLAB file of version 7.3 ({error})"
@@ -83,34 +121,12 @@ def open_song(path: Path, song: int, tree: Tree) -> Iterator[SongFile]:
         raise CorpusError(Fault(str(path), f"cannot be read ({reason})", expected, _AGAIN)) from None
 
 
-def check_eeg(where: str, eeg: NDArray[Any]) -> list[Fault]:
-    """Faults of one listener's EEG: numbers that are not finite, and electrodes that are 0 throughout.
-
-    Args:
-        where: file and listener, for messages.
-        eeg: (n_times, 125).
-    """
-    faults = []
-    finite = np.isfinite(eeg).all(axis=0)
-    if not finite.all():
-        broken = [ELECTRODES[number] for number in np.flatnonzero(~finite)]
-        first = int(np.argmin(np.isfinite(eeg).all(axis=1)))
-        what = f"NaN or infinite numbers in {shorten(broken)}, the first at sample {first}"
-        faults.append(Fault(where, what, "finite numbers", _AGAIN))
-    dead = [ELECTRODES[number] for number in np.flatnonzero(~eeg.any(axis=0))]
-    if dead:
-        expected = "a signal in every electrode: bad ones are interpolated in this dataset"
-        arrived = f"{shorten(dead)} {'is' if len(dead) == 1 else 'are'} 0 throughout"
-        faults.append(Fault(where, arrived, expected))
-    return faults
-
-
 def _damaged() -> tuple[type[Exception], ...]:
     """What readers raise on files that are cut, empty, or something else."""
     from scipy.io.matlab import MatReadError
 
-    of_python = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, MemoryError)
-    return (*of_python, MatReadError, zlib.error)
+    of_python = (OSError, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError)
+    return (*of_python, RuntimeError, TypeError, ValueError, MatReadError, struct.error, zlib.error)
 
 
 @contextmanager
@@ -147,6 +163,8 @@ def _of_5(path: Path) -> _Variables:
     values = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
 
     def texts(name: str) -> tuple[str, ...]:
+        if np.asarray(values[name]).dtype.kind not in "OU":
+            return ()
         cells = np.asarray(values[name], dtype=object).reshape(-1)
         return tuple(str(np.asarray(cell).reshape(-1)[0]).strip() if np.size(cell) else "" for cell in cells)
 
@@ -154,25 +172,42 @@ def _of_5(path: Path) -> _Variables:
         tuple(values),
         lambda name: np.shape(values[name]),
         lambda name: np.asarray(values[name]).dtype,
-        lambda name: float(np.asarray(values[name]).reshape(-1)[0]),
+        lambda name: _one_number(values[name]),
         texts,
         lambda name, index: values[name][:, :, index].T,
     )
 
 
 def _of_73(file: Any) -> _Variables:
+    import h5py
+
+    def is_array(name: str) -> bool:  # structs and sparse matrices are groups
+        return isinstance(file[name], h5py.Dataset)
+
+    def text(cell: Any) -> str:
+        if not cell or "MATLAB_empty" in file[cell].attrs:
+            return ""
+        return "".join(map(chr, np.asarray(file[cell]).reshape(-1))).strip()
+
     def texts(name: str) -> tuple[str, ...]:
-        cells = np.asarray(file[name]).reshape(-1)
-        return tuple("".join(map(chr, np.asarray(file[cell]).reshape(-1))).strip() for cell in cells)
+        if not is_array(name) or h5py.check_ref_dtype(file[name].dtype) is not h5py.Reference:
+            return ()
+        return tuple(text(cell) for cell in np.asarray(file[name]).reshape(-1))
 
     return _Variables(
         tuple(name for name in file if not name.startswith("#")),
-        lambda name: tuple(reversed(file[name].shape)),
-        lambda name: file[name].dtype,
-        lambda name: float(np.asarray(file[name]).reshape(-1)[0]),
+        lambda name: tuple(reversed(file[name].shape)) if is_array(name) else (),
+        lambda name: file[name].dtype if is_array(name) else np.dtype(object),
+        lambda name: _one_number(file[name]) if is_array(name) else math.nan,
         texts,
         lambda name, index: np.asarray(file[name][index]),
     )
+
+
+def _one_number(value: Any) -> float:
+    """NaN where it is none, or several."""
+    array = np.asarray(value)
+    return float(array.reshape(-1)[0]) if array.size == 1 and array.dtype.kind in "fiu" else math.nan
 
 
 def _checked(path: Path, song: int, tree: Tree, found: _Variables) -> SongFile:
@@ -183,7 +218,8 @@ def _checked(path: Path, song: int, tree: Tree, found: _Variables) -> SongFile:
     missing = [name for name in (data, "fs", subs) if name not in found.names]
     if missing:
         arrived = f"no {' and no '.join(missing)}; it holds {shorten(found.names)}"
-        others = [name[4:] for name in found.names if name[:4] == "data" and name[4:].isdigit()]
+        named = [name[4:] for name in found.names if name[:4] == "data" and name[4:].isdigit()]
+        others = [number for number in named if int(number) != song]
         remedy = f"Is it {file_name(int(others[0]))} under another name?" if others else _AGAIN
         raise CorpusError(Fault(where, arrived, f"{data}, fs and {subs}", remedy))
     faults = []
@@ -200,17 +236,24 @@ def _checked(path: Path, song: int, tree: Tree, found: _Variables) -> SongFile:
         faults.append(Fault(f"{where}: {data}", f"{counted(shape[1], 'sample')} of EEG", needed, _AGAIN))
     rate = found.number("fs")
     if rate != SAMPLE_RATE_HZ:
-        faults.append(Fault(f"{where}: fs", f"{rate:g} Hz", f"{SAMPLE_RATE_HZ} Hz, the cleaned EEG's rate"))
+        arrived = "not one number" if math.isnan(rate) else f"{rate:.10g} Hz"
+        faults.append(Fault(f"{where}: fs", arrived, f"{SAMPLE_RATE_HZ} Hz, the cleaned EEG's rate"))
     listeners = found.texts(subs)
     faults += _listener_faults(f"{where}: {subs}", listeners, tree)
     raise_all(CorpusError, faults)
-    return SongFile(path, listeners, shape[1], dtype, lambda index: found.listener(data, index))
+
+    def eeg(index: int) -> NDArray[Any]:
+        with _reading(path):
+            return found.listener(data, index)
+
+    return SongFile(path, listeners, shape[1], dtype, eeg)
 
 
 def _listener_faults(where: str, listeners: tuple[str, ...], tree: Tree) -> list[Fault]:
     faults = []
     if len(listeners) != tree.n_listeners:
-        faults.append(Fault(where, f"{len(listeners)} listeners", f"{tree.n_listeners}"))
+        expected = f"{tree.n_listeners}" if listeners else f"a cell of {tree.n_listeners} strings"
+        faults.append(Fault(where, counted(len(listeners), "listener"), expected))
     twice = sorted({name for name in listeners if listeners.count(name) > 1})
     if twice:
         faults.append(Fault(where, f"{shorten(twice)} named twice", "every listener once"))

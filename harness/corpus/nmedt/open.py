@@ -95,7 +95,7 @@ def open_nmedt(
     here = {song.number for song in songs}
     broken = {number for number, _ in found.items()} - here
     absent = {
-        number: Fault(str(folder / file_name(number)), "no such file", f"the EEG of song {number}")
+        number: _no_file(folder, number)
         for number in tree.songs
         if number not in here and number not in broken
     }
@@ -138,6 +138,12 @@ def _files(folder: Path, tree: Tree) -> tuple[dict[int, Path], list[Fault]]:
     return dict(sorted(found.items())), faults
 
 
+def _no_file(folder: Path, number: int) -> Fault:
+    near = [path.name for path in folder.glob(f"*{number}*.mat*") if FILE_NAME.fullmatch(path.name) is None]
+    remedy = f"Is it {shorten(sorted(near))} under another name?" if near else ""
+    return Fault(str(folder / file_name(number)), "no such file", f"the EEG of song {number}", remedy)
+
+
 def _read_song(path: Path, number: int, tree: Tree) -> _Song:
     def make(folder: Path) -> dict[str, Any]:
         return _write_song(folder, path, number, tree)
@@ -155,6 +161,8 @@ def _write_song(folder: Path, path: Path, number: int, tree: Tree) -> dict[str, 
         for index, listener in enumerate(song.listeners):
             eeg = song.eeg(index)
             faults += check_eeg(f"{path}: listener {listener}", eeg)
+            if faults:  # every listener is looked at, and nothing more is kept
+                continue
             values = eeg[: tree.n_times]
             np.save(folder / f"{listener}.npy", np.ascontiguousarray(values, None if small else np.float32))
         about = {"listeners": list(song.listeners), "n_times": song.n_times, "dtype": str(song.dtype)}
