@@ -130,16 +130,15 @@ def _split(submission: Submission, wanted: _Wanted, feature: str, variant: str) 
         some = ", ".join(f"{wanted.corpus}/{one}" for one in splits)
         raise SubmissionError(Fault(wanted.where, "weights of several splits", f"one of {some}"))
     have = [f"{e['corpus']}/{e['split']} {e['feature']} {e.get('variant', first)}" for e in entries]
-    names = list(dict.fromkeys(f"{entry['corpus']}/{entry['split']}" for entry in entries))
+    asked = f"{wanted.corpus}/{wanted.split}" if wanted.split else wanted.corpus
+    pairs = [(str(entry["corpus"]), f"{entry['corpus']}/{entry['split']}") for entry in entries]
+    known = list(dict.fromkeys([corpus for corpus, _ in pairs] + [both for _, both in pairs]))
     raise SubmissionError(
         Fault(
             wanted.where,
-            f"no weights of {wanted.corpus}{f'/{wanted.split}' if wanted.split else ''} for the feature"
-            f" {feature} and the variant {variant}",
+            f"no weights of {asked} for the feature {feature} and the variant {variant}",
             f"weights that the manifest lists (there: {shorten(list(dict.fromkeys(have)), 12) or 'none'})",
-            did_you_mean(
-                wanted.where.rpartition(" ")[2], [*dict.fromkeys(e["corpus"] for e in entries), *names]
-            ),
+            "" if asked in known else did_you_mean(asked, known),
         )
     )
 
