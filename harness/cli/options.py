@@ -147,6 +147,20 @@ WEIGHTS_SEED_OPTION = click.option(
     default=None,
     help="Of several trainings this one. Default: `score` takes each, others the first.",
 )
+WEIGHTS_OF_OPTION = click.option(
+    "--weights-of",
+    metavar="CORPUS[/SPLIT]",
+    default=None,
+    help="Another corpus's weights, or another split's, where channels, rates and feature are the same;"
+    " record and board say transfer.",
+)
+EXCLUDE_OPTION = click.option(
+    "--exclude-channels",
+    metavar="LIST",
+    default=None,
+    help="EEG channels that are zero in all that the system is given: names, or numbers from 1, as in"
+    " T7,30. The record says so.",
+)
 SEED_OPTION = click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
@@ -167,7 +181,7 @@ class SystemPath(click.Path):
 
 
 def asked_options(command: Command) -> Command:
-    """Options --split, --part, --feature, --data and --partial, handed on as ``open_task``, which opens them.
+    """Options from --split to --exclude-channels, handed on as ``open_task``, which opens what they ask for.
 
     ``open_task`` is `harness.cli.open.open_asked` with these given.
     """
@@ -180,12 +194,19 @@ def asked_options(command: Command) -> Command:
         feature: str | None,
         data: Path | None,
         partial: bool,
+        exclude_channels: str | None,
         **others: Any,
     ) -> None:
         from harness.cli.open import open_asked
 
         open_task = functools.partial(
-            open_asked, split=split, part=part, feature=feature, data=data, partial=partial
+            open_asked,
+            split=split,
+            part=part,
+            feature=feature,
+            data=data,
+            partial=partial,
+            exclude_channels=channels_of(exclude_channels),
         )
         command(open_task=open_task, **others)
 
@@ -206,8 +227,19 @@ def asked_options(command: Command) -> Command:
         FEATURE_OPTION,
         DATA_OPTION,
         PARTIAL_OPTION,
+        EXCLUDE_OPTION,
     )
     return _with(call, options)
+
+
+def channels_of(text: str | None) -> tuple[str, ...]:
+    """What --exclude-channels lists: ``T7,30`` -> T7 and 30; empty where it is not given."""
+    if text is None:
+        return ()
+    names = tuple(word.strip() for word in text.split(","))
+    if not all(names):
+        raise click.UsageError(f"--exclude-channels {text!r}: expected names or numbers, as in T7,30.")
+    return names
 
 
 def scored_options(command: Command) -> Command:
@@ -230,6 +262,7 @@ def run_options(command: Command) -> Command:
         *,
         variant: str | None,
         weights_seed: int | None,
+        weights_of: str | None,
         jobs: int | None,
         seed: int,
         time_limit: float,
@@ -243,6 +276,7 @@ def run_options(command: Command) -> Command:
         run = Run(
             variant=variant,
             weights_seed=weights_seed,
+            weights_of=weights_of,
             seed=seed,
             jobs=jobs,
             seconds=time_limit,
@@ -254,6 +288,7 @@ def run_options(command: Command) -> Command:
     options = (
         VARIANT_OPTION,
         WEIGHTS_SEED_OPTION,
+        WEIGHTS_OF_OPTION,
         JOBS_OPTION,
         SEED_OPTION,
         click.option(

@@ -12,10 +12,12 @@ from harness.cli.group import cli, examples
 from harness.cli.open import audio_words, open_asked
 from harness.cli.options import (
     DATA_OPTION,
+    EXCLUDE_OPTION,
     FEATURE_OPTION,
     SEED_OPTION,
     VARIANT_OPTION,
     SystemPath,
+    channels_of,
     duration,
     path_option,
 )
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Go on although subjects of the training or validation part are not in the corpus.",
 )
+@EXCLUDE_OPTION
 @SEED_OPTION
 @click.option(
     "--seeds",
@@ -118,6 +121,7 @@ def train(
     log: str | None,
     max_time: tuple[float, str] | None,
     partial: bool,
+    exclude_channels: str | None,
     seed: int,
     seeds: str | None,
     jobs: int,
@@ -150,7 +154,13 @@ def train(
     check_own(submission)
     loaded = load_submission(submission)
     task = open_asked(
-        data=data, split=split, part="val", feature=feature, partial=partial, submission=submission
+        data=data,
+        split=split,
+        part="val",
+        feature=feature,
+        partial=partial,
+        submission=submission,
+        exclude_channels=channels_of(exclude_channels),
     )
     first = this_process().rank == 0
     todo: tuple[int | None, ...] = (None,)
@@ -169,6 +179,7 @@ def train(
                 device,
                 *_words("--cache", cache),
                 *_words("--cache-dtype", cache_dtype),
+                *_words("--exclude-channels", exclude_channels),
             ]
             left = []
             for one, said in train_side_by_side(

@@ -18,9 +18,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from harness.corpus import Corpus
+from harness.corpus.channels import channel_names
 from harness.corpus.simulated.check import check_simulated
 from harness.errors import Fault, TrainingError, UsageError, counted, raise_all, shorten
 from harness.files import alone_in
@@ -30,6 +32,7 @@ from harness.records.record import VERIFIED
 from harness.submission.manifest import Submission, Weights, weights_file
 from harness.submission.own_code import imported
 from harness.submission.training_record import read_training
+from harness.submission.transfer import trained_on
 from harness.tasks.segments import cut_segments
 from harness.tasks.sizes import sizes
 from harness.tasks.splits import Split
@@ -425,6 +428,10 @@ def _training_record(
     seconds: float,
 ) -> dict[str, Any]:
     recordings = [recording for recording, _, _ in data.stretches()]
+    declaration = data.corpus.declaration
+    size = sizes(declaration, data.split, setup.feature)
+    numbers = recordings[0].channels_excluded if recordings else ()
+    excluded = [channel_names(declaration)[number] for number in numbers]
     return {
         "submission": {"name": submission.name, "version": submission.version},
         "variant": setup.variant,
@@ -433,6 +440,8 @@ def _training_record(
         "feature": setup.feature,
         "seed": setup.seed,
         "training_version": TRAINING_VERSION,
+        "trained_on": msgspec.to_builtins(trained_on(declaration, size)),
+        **({"channels_excluded": excluded} if excluded else {}),
         "subjects": list(dict.fromkeys(recording.subject for recording in recordings)),
         "stimuli": sorted({recording.stimulus for recording in recordings}),
         "recipe": {**result.recipe, **data.rounding} or None,

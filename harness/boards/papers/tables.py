@@ -264,6 +264,8 @@ def _records(board: Board | None) -> dict[tuple[str, str | None], BoardRecord]:
     found: dict[tuple[str, str | None], BoardRecord] = {}
     for one in board.records if board else ():
         system = one.record.submission
+        if system.transfer is not None or system.channels_excluded:  # papers trained and tested on one corpus
+            continue
         found[system.name, None if system.variant == DEFAULT_VARIANT else system.variant] = one
     return found
 
