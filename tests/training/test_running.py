@@ -217,10 +217,14 @@ def test_seeds_side_by_side_that_stop_are_left_and_their_lines_are_told(tmp_path
     assert lines == []
 
 
-def test_pace_tells_once_what_an_epoch_takes(monkeypatch):
+@pytest.mark.parametrize(
+    ("cached", "remedy"),
+    [(False, "--cache DIR copies the data to a local disk"), (True, "is the cache on a local disk?")],
+)
+def test_pace_tells_once_what_an_epoch_takes(monkeypatch, cached, remedy):
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    pace, told = Pace(n_steps=50, epochs=4, cached=False), []
+    pace, told = Pace(n_steps=50, epochs=4, cached=cached), []
 
     def slow():
         for number in range(50):
@@ -232,7 +236,7 @@ def test_pace_tells_once_what_an_epoch_takes(monkeypatch):
         told.append(pace.step())
     assert [line for line in told if line] == [
         "an epoch takes about 50 s, 4 epochs 3 min, without validation (5 steps of 1 s, 90% of it waiting for"
-        " data); --cache DIR copies the data to a local disk first"
+        f" data); {remedy}"
     ]
     assert told[5] is not None
 
