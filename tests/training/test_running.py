@@ -1,6 +1,10 @@
 """What a training says before, during and after its epochs; and how it stops when its time is over."""
 
+import contextlib
+import os
+import pty
 import re
+import subprocess
 import sys
 
 import pytest
@@ -246,3 +250,28 @@ def test_words_for_sizes_and_times():
     assert sizes == ["0 bytes", "1 byte", "999 bytes", "1 kB", "281 MB", "9.04 GB", "2.5 TB"]
     times = [duration_words(s) for s in (0.25, 42, 200, 6000)]
     assert times == ["0.2 s", "42 s", "3 min", "1.7 h"]
+
+
+def test_lines_stay_above_the_bar_on_a_terminal():
+    code = (
+        "from harness.cli.output import progress, remark\n"
+        "with progress('training') as show:\n"
+        "    show(3, 6, 'epoch 1')\n"
+        "    remark('epoch 1 of 2: loss 0.1')\n"
+        "    show(6, 6, 'epoch 2')\n"
+        "    remark('epoch 2 of 2: loss 0.0')\n"
+    )
+    terminal, other = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", code], stderr=other, env={**os.environ, "TERM": "xterm"}):
+        os.close(other)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux says that nobody writes any more
+            while part := os.read(terminal, 4096):
+                shown += part
+    os.close(terminal)
+    lines = [re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", line).strip() for line in shown.split(b"\n")]
+    kept = [line for line in lines if line.rpartition(b"\r")[2].startswith(b"epoch ")]
+    assert [line.rpartition(b"\r")[2] for line in kept] == [
+        b"epoch 1 of 2: loss 0.1",
+        b"epoch 2 of 2: loss 0.0",
+    ]
