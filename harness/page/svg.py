@@ -15,13 +15,14 @@ import numpy as np
 from markupsafe import Markup, escape
 
 WIDTH = 600
-LABELS = 154  # names end here
-LEFT, RIGHT = 164, 588  # of the plot
+LABELS = 216  # names end here: letters are larger on a narrow screen
+LEFT, RIGHT = 226, 588  # of the plot
 TIES_LEFT = 190  # of the axis of ranks; as much is left on its right
 ROW = 18
 BAR_GAP = 8  # between bars of one lane, so that two never look like one
 MOST_TICKS = 6
-MOST_LETTERS = 22  # of a name that fit beside a plot
+MOST_LETTERS = 27  # of a name that fit beside a plot
+TIES_LETTERS = 22  # and on either side of the picture of ties
 
 
 class Dot(NamedTuple):
@@ -79,7 +80,7 @@ def scale_of(values: Sequence[float]) -> Scale:
     return Scale(low - room, high + room)
 
 
-def dots(systems: Sequence[Dot], key: str, title: str, description: str) -> Markup:
+def dots(systems: Sequence[Dot], key: str, title: str, description: str, axis: str = "Pearson r") -> Markup:
     """Means with their intervals, one row a system, over where chance lies.
 
     Args:
@@ -87,6 +88,7 @@ def dots(systems: Sequence[Dot], key: str, title: str, description: str) -> Mark
         key: a word that no other picture of the page has.
         title: what it shows.
         description: how to read it.
+        axis: what values are.
     """
     everything = [end for s in systems for end in (s.value, *(s.interval or ()), *(s.chance or ()))]
     scale = scale_of(everything)
@@ -99,10 +101,10 @@ def dots(systems: Sequence[Dot], key: str, title: str, description: str) -> Mark
             lines.append(f"M{scale.x(system.interval[0])} {y}H{scale.x(system.interval[1])}")
         points.append(f"M{scale.x(system.value)} {y}h0")
     marks = _path("chance", chance) + _path("line", lines) + _path("dot", points)
-    return _rows([s.name for s in systems], scale, marks, key, title, description)
+    return _rows([s.name for s in systems], scale, marks, key, title, description, axis)
 
 
-def boxes(systems: Sequence[Box], key: str, title: str, description: str) -> Markup:
+def boxes(systems: Sequence[Box], key: str, title: str, description: str, axis: str = "Pearson r") -> Markup:
     """Quartiles, median, ends and every subject's value, one row a system. Arguments as in :func:`dots`."""
     scale = scale_of([value for s in systems for value in s.values])
     whiskers, bodies, medians, points = [], [], [], []
@@ -120,7 +122,7 @@ def boxes(systems: Sequence[Box], key: str, title: str, description: str) -> Mar
         f"<marker id={key}-m viewBox='-2 -2 4 4' markerWidth=4 markerHeight=4 markerUnits=userSpaceOnUse>"
         f'<circle r=1.7 /></marker><path class=points d="{"".join(points)}" {ends_and_bends} />'
     )
-    return _rows([s.name for s in systems], scale, marks, key, title, description)
+    return _rows([s.name for s in systems], scale, marks, key, title, description, axis)
 
 
 def ties(
@@ -150,7 +152,7 @@ def ties(
         y, near = top + ROW * row, place < left
         elbows.append(f"M{_short(x(place))} 24V{y}H{TIES_LEFT if near else WIDTH - TIES_LEFT}")
         end = f"x={TIES_LEFT - 8} text-anchor=end" if near else f"x={WIDTH - TIES_LEFT + 8}"
-        texts.append(f"<text {end} y={y + 4}>{place + 1} {_label(name)}</text>")
+        texts.append(f"<text {end} y={y + 4}>{place + 1} {_label(name, TIES_LETTERS)}</text>")
     step = max(1, round(n_systems / 10))
     numbers = "".join(
         f"<text class=tick x={_short(x(place))} y=14 text-anchor=middle>{place + 1}</text>"
@@ -195,7 +197,9 @@ def _points(xs: Sequence[int], y: int) -> str:
     return f"M{ordered[0]} {y}{steps}"
 
 
-def _rows(names: Sequence[str], scale: Scale, marks: str, key: str, title: str, description: str) -> Markup:
+def _rows(
+    names: Sequence[str], scale: Scale, marks: str, key: str, title: str, description: str, axis: str
+) -> Markup:
     bottom = ROW * len(names) + 6
     ticks = scale.ticks()
     grid = _path("grid", [f"M{scale.x(tick)} 0V{bottom}" for tick in ticks])
@@ -208,11 +212,11 @@ def _rows(names: Sequence[str], scale: Scale, marks: str, key: str, title: str, 
         for tick in ticks
     )
     body = f"{grid}{zero}{marks}<g text-anchor=end>{labels}</g>{numbers}"
-    return _figure(bottom + 34, f"{body}{_axis_name(bottom + 30)}", key, title, description)
+    return _figure(bottom + 34, f"{body}{_axis_name(bottom + 30, axis)}", key, title, description)
 
 
-def _axis_name(y: int) -> str:
-    return f"<text class=tick x={(LEFT + RIGHT) // 2} y={y} text-anchor=middle>Pearson r</text>"
+def _axis_name(y: int, words: str) -> str:
+    return f"<text class=tick x={(LEFT + RIGHT) // 2} y={y} text-anchor=middle>{escape(words)}</text>"
 
 
 def _figure(height: int, body: str, key: str, title: str, description: str) -> Markup:
@@ -226,8 +230,8 @@ def _path(kind: str, parts: Sequence[str]) -> str:
     return f'<path class={kind} d="{"".join(parts)}"/>' if parts else ""
 
 
-def _label(name: str) -> str:
-    return str(escape(name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"))
+def _label(name: str, most: int = MOST_LETTERS) -> str:
+    return str(escape(name if len(name) <= most else f"{name[: most - 1]}…"))
 
 
 def _middle(row: int) -> int:

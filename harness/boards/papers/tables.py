@@ -360,7 +360,8 @@ def _cells(filled: PaperTable) -> tuple[list[str], list[list[str]]]:
 
 def _title(filled: PaperTable) -> str:
     table = filled.table
-    return table["title"] + (f" ({'/'.join(_words(table['board']))})" if "board" in table else "")
+    where = f" ({'/'.join(_words(table['board']))})" if "board" in table else ""
+    return f"{table['title']}{where}"
 
 
 def _notes(filled: PaperTable) -> list[str]:
