@@ -283,8 +283,7 @@ def _is_first_variant(path: Path, submission: Submission) -> bool:
         said = BoardRecord.read(path).record.submission
     except RecordError:  # a broken record is nobody's
         return False
-    wanted = ("submission", submission.name, submission.variants[0])
-    return (said.kind, said.name, said.variant) == wanted
+    return said.identity == ("submission", submission.name, submission.variants[0], None, ())
 
 
 def comparison_names(comparison: Comparison) -> list[str]:
@@ -298,7 +297,10 @@ def sentence(comparison: Comparison) -> str:
     """The comparison as a sentence for a paper: scores, difference, and whether it is significant."""
     record = comparison.first.record
     data = board_words(
-        comparison.first.board, simulated=record.simulated, n_subjects=len(comparison.ranked.subjects)
+        comparison.first.board,
+        simulated=record.simulated,
+        n_subjects=len(comparison.ranked.subjects),
+        flag=record.split.flag or "",
     )
     test = (
         "t over subjects and seeds" if comparison.of_architectures else "paired sign-flip test over subjects"

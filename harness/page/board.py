@@ -144,6 +144,7 @@ def official_view() -> dict[str, Any]:
             "dots",
             "Mean Pearson r of each team, with its 95 % interval",
             f"{len(teams)} teams from the best mean down. The same numbers stand in the table above.",
+            MEASURES[DEFAULT].title,
         ),
         "boxes_picture": _boxes([Box(team.name, team.subjects) for team in teams], MEASURES[DEFAULT].title),
         "bands": heat([(team.name, team.bands) for team in teams]),

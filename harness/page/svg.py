@@ -80,7 +80,7 @@ def scale_of(values: Sequence[float]) -> Scale:
     return Scale(low - room, high + room)
 
 
-def dots(systems: Sequence[Dot], key: str, title: str, description: str, axis: str = "Pearson r") -> Markup:
+def dots(systems: Sequence[Dot], key: str, title: str, description: str, measure: str) -> Markup:
     """Means with their intervals, one row a system, over where chance lies.
 
     Args:
@@ -88,7 +88,7 @@ def dots(systems: Sequence[Dot], key: str, title: str, description: str, axis: s
         key: a word that no other picture of the page has.
         title: what it shows.
         description: how to read it.
-        axis: what values are.
+        measure: what the numbers are, for the axis.
     """
     everything = [end for s in systems for end in (s.value, *(s.interval or ()), *(s.chance or ()))]
     scale = scale_of(everything)
@@ -101,10 +101,10 @@ def dots(systems: Sequence[Dot], key: str, title: str, description: str, axis: s
             lines.append(f"M{scale.x(system.interval[0])} {y}H{scale.x(system.interval[1])}")
         points.append(f"M{scale.x(system.value)} {y}h0")
     marks = _path("chance", chance) + _path("line", lines) + _path("dot", points)
-    return _rows([s.name for s in systems], scale, marks, key, title, description, axis)
+    return _rows([s.name for s in systems], scale, marks, measure, (key, title, description))
 
 
-def boxes(systems: Sequence[Box], key: str, title: str, description: str, axis: str = "Pearson r") -> Markup:
+def boxes(systems: Sequence[Box], key: str, title: str, description: str, measure: str) -> Markup:
     """Quartiles, median, ends and every subject's value, one row a system. Arguments as in :func:`dots`."""
     scale = scale_of([value for s in systems for value in s.values])
     whiskers, bodies, medians, points = [], [], [], []
@@ -122,7 +122,7 @@ def boxes(systems: Sequence[Box], key: str, title: str, description: str, axis: 
         f"<marker id={key}-m viewBox='-2 -2 4 4' markerWidth=4 markerHeight=4 markerUnits=userSpaceOnUse>"
         f'<circle r=1.7 /></marker><path class=points d="{"".join(points)}" {ends_and_bends} />'
     )
-    return _rows([s.name for s in systems], scale, marks, key, title, description, axis)
+    return _rows([s.name for s in systems], scale, marks, measure, (key, title, description))
 
 
 def ties(
@@ -198,7 +198,7 @@ def _points(xs: Sequence[int], y: int) -> str:
 
 
 def _rows(
-    names: Sequence[str], scale: Scale, marks: str, key: str, title: str, description: str, axis: str
+    names: Sequence[str], scale: Scale, marks: str, measure: str, words: tuple[str, str, str]
 ) -> Markup:
     bottom = ROW * len(names) + 6
     ticks = scale.ticks()
@@ -212,11 +212,12 @@ def _rows(
         for tick in ticks
     )
     body = f"{grid}{zero}{marks}<g text-anchor=end>{labels}</g>{numbers}"
-    return _figure(bottom + 34, f"{body}{_axis_name(bottom + 30, axis)}", key, title, description)
+    return _figure(bottom + 34, f"{body}{_axis_name(bottom + 30, measure)}", *words)
 
 
-def _axis_name(y: int, words: str) -> str:
-    return f"<text class=tick x={(LEFT + RIGHT) // 2} y={y} text-anchor=middle>{escape(words)}</text>"
+def _axis_name(y: int, measure: str) -> str:
+    name = escape(f"{measure[:1].upper()}{measure[1:]}")
+    return f"<text class=tick x={(LEFT + RIGHT) // 2} y={y} text-anchor=middle>{name}</text>"
 
 
 def _figure(height: int, body: str, key: str, title: str, description: str) -> Markup:

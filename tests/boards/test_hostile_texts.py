@@ -23,7 +23,7 @@ from harness.boards.formats import FORMATS, boards_text
 from harness.boards.ranking import rank
 from harness.errors import RecordError
 from harness.page import build_page
-from harness.records.record import parse_record
+from harness.records.document import parse_record
 from harness.records.text import record_text
 
 BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
