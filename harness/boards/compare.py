@@ -283,8 +283,7 @@ def _is_first_variant(path: Path, submission: Submission) -> bool:
         said = BoardRecord.read(path).record.submission
     except RecordError:  # a broken record is nobody's
         return False
-    wanted = ("submission", submission.name, submission.variants[0])
-    return (said.kind, said.name, said.variant) == wanted
+    return said.identity == ("submission", submission.name, submission.variants[0], None, ())
 
 
 def comparison_names(comparison: Comparison) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.boards.board import Board, BoardRecord
-from harness.boards.cells import NOT_MEASURED, chance_cell, over_seeds, ranked_words, without_eeg
+from harness.boards.cells import CONSTANT, NOT_MEASURED, chance_cell, over_seeds, ranked_words, without_eeg
 from harness.boards.compare import Comparison, Differences, compare, comparison_names, sentence
 from harness.boards.formats import FORMATS, STYLES
 from harness.boards.latex import PREAMBLE, Marks, Part, comments, latex_table
@@ -116,8 +116,12 @@ def against_board_text(one: BoardRecord, board: Board, form: str = "text") -> st
     headers += [f"difference in {by.short}" for by in board.measures[1:]]
     its = ranking.rows[own].rank
     by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
-    title = f"{one.system} on {one.board}{by}: rank {its.rank if its else 'none'} of {len(ranking.rows)}"
+    flag = f" ({board.flag})" if board.flag else ""
+    title = f"{one.system} on {one.board}{flag}{by}"
+    title += f": rank {its.rank if its else 'none'} of {len(ranking.rows)}"
     title += f"; without the EEG: {without_eeg(ranking.rows[own])}"
+    if one.record.constant_cosine is not None:
+        title += f"; {CONSTANT}: {one.record.constant_cosine:.4f}"
     if one.record.ranked.chance_words or one.record.ranked.is_common:
         title += f"; chance: {_chance(one)}"
     n_subjects = len(one.record.subjects)
@@ -158,7 +162,9 @@ def comparison_values(comparison: Comparison) -> dict[str, Any]:
     ones = (comparison.first, comparison.second)
     return {
         "board": comparison.first.board._asdict(),
+        "flag": comparison.first.record.split.flag,
         "simulated": comparison.first.record.simulated,
+        "constant_cosine": comparison.first.record.constant_cosine,
         "systems": [
             {
                 "name": name,
@@ -232,7 +238,9 @@ def _formatted(
 def _title(comparison: Comparison, names: Sequence[str]) -> str:
     board = comparison.first.board
     corpus = SIMULATED_WORDS if comparison.first.record.simulated else board.corpus
-    title = f"{names[0]} minus {names[1]} on {corpus}, split {board.split}, part {board.part},"
+    flag = comparison.first.record.split.flag
+    title = f"{names[0]} minus {names[1]} on {corpus}, split {board.split}{f' ({flag})' if flag else ''},"
+    title += f" part {board.part},"
     title += f" feature {board.feature}"
     if comparison.first.record.measure_names != (DEFAULT,):
         title += f", {ranked_words(comparison.ranked.measure)}"
@@ -247,6 +255,8 @@ def _lines(comparison: Comparison, names: list[str]) -> list[str]:
         _mean_words(one, named=named, over_seeds=comparison.of_architectures)
         for one in (comparison.ranked, *comparison.further)
     ]
+    if comparison.first.record.constant_cosine is not None:
+        lines.append(f"{CONSTANT}, which needs no EEG: {comparison.first.record.constant_cosine:.4f}")
     lines += [
         f"{name} without the EEG: {without_eeg(row_of(one))}; chance: {_chance(one)}"
         for name, one in zip(names, ones, strict=True)

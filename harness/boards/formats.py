@@ -306,7 +306,11 @@ def csv_rows(ranking: Ranking, rows: Sequence[Row]) -> tuple[list[str], list[dic
         }
         for row in rows
     ]
-    columns = list(table[0]) if table else [*BoardName._fields, "name", "left_out"]
+    columns = (
+        list(dict.fromkeys(key for row in table for key in row))
+        if table
+        else [*BoardName._fields, "name", "left_out"]
+    )
     table += [
         {
             **board.name._asdict(),

@@ -99,30 +99,60 @@ def _secret(path: Path) -> bytes:
         ) from None
 
 
-@data.command("fetch", epilog=examples("harness data fetch dtu dtu-corpus --subjects S1,S9"))
+@data.command(
+    "fetch",
+    epilog=examples(
+        "harness data fetch dtu dtu-corpus --subjects S1,S9",
+        "harness data fetch sparrkulee sparrkulee-bids --subjects sub-001,sub-002",
+    ),
+)
 @click.argument("name", metavar="CORPUS")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--subjects", metavar="LIST", help="Only these, e.g. S1,S9. Default: all with a known sha256.")
+@click.option("--sessions", metavar="LIST", help="For an archive of raw recordings: only these sessions.")
 @click.option(
     "--unverified",
     is_flag=True,
     help="Also fetch subjects whose files have no sha256 on record.",
 )
 @click.option("--url", metavar="URL", help="Another place that serves the same files.")
-def data_fetch(name: str, folder: Path, subjects: str | None, unverified: bool, url: str | None) -> None:
+def data_fetch(
+    name: str,
+    folder: Path,
+    subjects: str | None,
+    sessions: str | None,
+    unverified: bool,
+    url: str | None,
+) -> None:
     """Fetch CORPUS into DIR, file by file, each checked; a second call goes on.
 
-    CORPUS is one that comes with the harness and may be fetched (dtu), or a corpus.toml with a table fetch.
+    CORPUS is one that comes with the harness and may be fetched: dtu; sparrkulee, whose raw recordings an
+    open archive holds (needs the extra raw, and `harness data prepare` afterwards); or a corpus.toml with a
+    table fetch.
     """
     from harness.cli.output import answer, progress, remark
-    from harness.corpus.fetch import fetch_corpus
+    from harness.corpus.archive import ArchiveFetched, fetch_archive
+    from harness.corpus.fetch import Fetched, fetch_corpus
 
     declaration = _to_fetch(name)
-    chosen = None if subjects is None else tuple(subjects.replace(" ", "").split(","))
+    chosen, these = (
+        None if text is None else tuple(text.replace(" ", "").split(",")) for text in (subjects, sessions)
+    )
+    is_archive = declaration.fetch is not None and "nemar" in declaration.fetch
+    if sessions is not None and not is_archive:
+        raise click.UsageError("--sessions: for an archive of raw recordings, such as sparrkulee's.")
+    if unverified and is_archive:
+        raise click.UsageError("--unverified: the archive lists a hash or a size for every file.")
+    fetched: Fetched | ArchiveFetched
     with progress(f"fetching {name}") as show:
-        fetched = fetch_corpus(
-            declaration, folder, subjects=chosen, unverified=unverified, url=url, on_progress=show
-        )
+        if is_archive:
+            fetched = fetch_archive(
+                declaration, folder, subjects=chosen, sessions=these, url=url, on_progress=show
+            )
+        else:
+            fetched = fetch_corpus(
+                declaration, folder, subjects=chosen, unverified=unverified, url=url, on_progress=show
+            )
     answer(f"{counted(fetched.downloaded, 'file')} fetched, {fetched.present} there already, in {folder}")
     for line in fetched.remarks:
         remark(line)

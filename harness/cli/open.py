@@ -27,6 +27,7 @@ def open_asked(
     partial: bool = False,
     predictions: bool = False,
     submission: Path | None = None,
+    exclude_channels: Sequence[str] = (),
 ) -> Task:
     """Open the task that a command's options ask for; without a folder, on a simulated corpus.
 
@@ -34,8 +35,17 @@ def open_asked(
     Where only a submission is named, what it decodes says on which of the simulated corpora.
     """
     from harness.cli.output import progress, remark
+    from harness.records.record import channels_words
     from harness.tasks.task import open_task
 
+    if predictions and exclude_channels:
+        raise UsageError(
+            Fault(
+                "--exclude-channels",
+                "predictions, which were made already",
+                "a submission, which is run here",
+            )
+        )
     if predictions and labels is not None and data is None:
         task = _open_labels(labels, corpus, split, part, feature, partial)
         if task is not None:
@@ -61,11 +71,23 @@ def open_asked(
             labels=labels,
             partial=partial,
             audio=audio_choice(),
+            exclude_channels=exclude_channels,
             on_progress=show,
         )
     for note in task.corpus.notes:
         remark(f"note: {note}")
+    for who, names in excluded_here(task).items():
+        remark(f"note: {channels_words(names)} excluded by {who}: zero in all that a system is given")
     return task
+
+
+def excluded_here(task: Task) -> dict[str, tuple[str, ...]]:
+    """Who excludes channels -> which."""
+    from harness.tasks.segments import split_channels
+
+    of_split = split_channels(task.corpus.declaration, task.split)
+    said = {f"the split {task.split.name}": of_split, "--exclude-channels": task.channels_excluded}
+    return {who: names for who, names in said.items() if names}
 
 
 def _open_labels(
@@ -131,6 +153,15 @@ def audio_choice() -> AudioChoice | None:
     if folder is None and offsets:
         raise UsageError(Fault("--offset", "without --audio", "the folder of the files that it is about"))
     return None if folder is None else AudioChoice(folder, offsets)
+
+
+def audio_words() -> list[str]:
+    """--audio and --offset of the command, for one that is to hear the same."""
+    choice = audio_choice()
+    if choice is None:
+        return []
+    offsets = [word for song, offset in choice.offsets.items() for word in ("--offset", f"{song}={offset!r}")]
+    return ["--audio", str(choice.folder), *offsets]
 
 
 def simulated_corpus(names: Sequence[str] = ()) -> Path:

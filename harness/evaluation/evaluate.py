@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
@@ -45,15 +45,17 @@ from harness.records.record import (
     RunFacts,
     SplitPart,
     System,
+    channels_words,
     name_faults,
 )
 from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
 from harness.scoring.context import Classifier, Context
 from harness.scoring.score import SCORER_VERSION, Score, ScoredSubject, combine, score_with_chance
-from harness.submission.manifest import Submission
-from harness.submission.training_record import UNKNOWN, Training, sealed
+from harness.submission.manifest import Submission, Weights
+from harness.submission.training_record import UNKNOWN, Training, excluded_in_training, sealed
 from harness.tasks.fingerprint import Fingerprint
+from harness.tasks.segments import split_channels
 from harness.tasks.splits import DEFAULT_MEASURES
 from harness.tasks.task import Task
 
@@ -290,8 +292,17 @@ def _submission_record(
         made=made,
         training=seen_in_training(task, weights),
         blind=blind,
-        notes=tuple(dict.fromkeys(one.note for one in weights if one and one.note)),
+        notes=tuple(
+            dict.fromkeys([*(one.note for one in weights if one and one.note), *_given_more(task, weights)])
+        ),
     )
+
+
+def _given_more(task: Task, weights: Sequence[Weights | None]) -> list[str]:
+    """What a reader must know where weights are given channels that their training was not."""
+    given = {*split_channels(task.corpus.declaration, task.split), *task.channels_excluded}
+    more = [name for name in excluded_in_training(weights) if name not in given]
+    return [f"trained without {channels_words(more)}, which they are given here"] if more else []
 
 
 def system_of(prepared: Prepared) -> System:
@@ -317,6 +328,8 @@ def system_of(prepared: Prepared) -> System:
             )
             for member in prepared.members
         ),
+        transfer=prepared.transfer,
+        channels_excluded=prepared.task.channels_excluded,
     )
 
 
@@ -330,6 +343,7 @@ def split_part(task: Task) -> SplitPart:
         segment_seconds=split.segment_seconds,
         measures=UNSET if split.measures == DEFAULT_MEASURES else split.measures,
         flag=split.flag or UNSET,
+        channels_excluded=split_channels(task.corpus.declaration, split) or UNSET,
     )
 
 

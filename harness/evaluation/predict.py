@@ -82,7 +82,8 @@ class Reader:
         if is_blind and not self._donors:
             return surrogate_of(segment.id, eeg, self._kind)
         if own and self.fingerprint.lacks(segment.id, "eeg"):
-            self.fingerprint.add_eeg(segment.id, eeg)
+            excluded = segment.recording.channels_excluded
+            self.fingerprint.add_eeg(segment.id, segment.stored_eeg() if excluded else eeg)
         return eeg
 
 
@@ -173,7 +174,7 @@ def _fails(prepared: Prepared, asked: Asked) -> bool:
 def _one_run(
     prepared: Prepared, asked: Asked, read_eeg: Reader, on_progress: Progress | None
 ) -> AbstractContextManager[PredictorRun]:
-    told = prepared.task.split.told
+    told = prepared.told
     return predict_segments(
         prepared.spec,
         [SegmentInput(name, told(subject)) for name, subject in _names(asked)],

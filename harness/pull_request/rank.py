@@ -18,7 +18,8 @@ from harness.boards.board import BoardName
 from harness.corpus import open_corpus
 from harness.errors import Fault, HarnessError, RecordError, UsageError, raise_all
 from harness.execution import Run
-from harness.pull_request.board import RESULTS, BoardChange, Source
+from harness.pull_request.asked import RESULTS
+from harness.pull_request.board import BoardChange, Source
 from harness.pull_request.changes import Changes, Remark, edits
 from harness.pull_request.comment import load_data, score_of
 from harness.pull_request.elsewhere import stale_elsewhere

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.errors import Fault, counted, some_of
+from harness.errors import Fault, counted, shorten, some_of
 from harness.records.bands import ChanceBands, chance_of
 from harness.records.measured import MeasureResult
 from harness.records.record import DECLARED, TAMPERED, VERIFIED, Record, SubjectResult
@@ -305,6 +305,13 @@ def _system(record: Record) -> _Found:
         yield "submission: training", f"seed {system.seed}", f"no such key for {kind}"
     if system.ablation_of is not None and (handed_in or system.ablation_of == system.variant):
         yield "submission: ablation_of", system.ablation_of, "another variant, and none for predictions"
+    if system.transfer is not None:
+        own = (record.corpus.name, record.split.name)
+        there = (system.transfer.corpus, system.transfer.split)
+        if handed_in or there == own:
+            yield "submission: transfer", "/".join(there), "another board's weights, and none for predictions"
+    if handed_in and system.channels_excluded:
+        yield "submission: channels_excluded", shorten(list(system.channels_excluded)), "none for predictions"
     if handed_in and system.weights_sha256 is not None:
         yield "submission: weights_sha256", _words(system.weights_sha256), "null for predictions"
     # The name is looked for below baselines/ and submissions/, and names the record's file.

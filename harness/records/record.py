@@ -10,14 +10,15 @@ files keep their bytes.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from harness.conventions import DEFAULT_VARIANT
-from harness.errors import Fault
+from harness.errors import Fault, shorten
 from harness.records.bands import ChanceBands
 from harness.records.controls import Controls
 from harness.records.measured import Measured, MeasureResult
@@ -33,6 +34,8 @@ MOST_RECORD_BYTES = 8 << 20
 MOST_SHOWN = 60  # characters of a name that is refused
 # How far a training record is to be believed, best first; see harness.submission.training_record.
 VERIFIED, DECLARED, TAMPERED = TRAINING_STATUSES = ("verified", "declared", "tampered")
+# So many excluded channels, and so many characters, stand in a file's name; of more, their number and a hash.
+_MOST_IN_STEM, _MOST_STEM = 8, 40
 # Fields that two runs of the same inputs may differ in.
 VOLATILE = ("run", "git")
 
@@ -103,6 +106,27 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     recipe_sha256: str
 
 
+class Transfer(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose training part the weights were trained on, where that is not the board's own.
+
+    Attributes:
+        corpus: its name.
+        split: its name.
+    """
+
+    corpus: str
+    split: str
+
+    @property
+    def words(self) -> str:
+        """As titles have it: "transfer from dtu/dtu"."""
+        return f"transfer from {self.corpus}/{self.split}"
+
+
+# What tells two systems of a board apart: kind, name, variant, transfer, excluded channels.
+Identity = tuple[str, str, str | None, Transfer | None, tuple[str, ...]]
+
+
 class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was scored: a variant of a submission, or predictions that were handed in.
 
@@ -117,6 +141,9 @@ class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         training: which of several trainings, or that there can be one only; None where that is not known.
         ablation_of: the variant that this one is an ablation of; None where it is a system of its own.
         members: of an ensemble, in its order; else empty.
+        transfer: whose weights these are, where they are another board's; else None.
+        channels_excluded: EEG channels that were zero in all that it was given, beside those that the split
+            excludes, by name, or by number from 1; none where all were given.
     """
 
     name: str
@@ -129,11 +156,23 @@ class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     training: Training | None = None
     ablation_of: str | None = None
     members: tuple[Member, ...] = ()
+    transfer: Transfer | None = None
+    channels_excluded: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
-        """The name, with the variant in brackets where it has one of its own."""
-        return _title(self.name, self.variant)
+        """The name; in brackets a variant of its own, and whatever else tells it from the system as it is."""
+        marks = [] if self.variant in (None, DEFAULT_VARIANT) else [str(self.variant)]
+        if self.transfer is not None:
+            marks.append(self.transfer.words)
+        if self.channels_excluded:
+            marks.append(f"without {channels_words(self.channels_excluded)}")
+        return f"{self.name} ({', '.join(marks)})" if marks else self.name
+
+    @property
+    def identity(self) -> Identity:
+        """What tells it from other systems of a board; seeds of one system have it in common."""
+        return self.kind, self.name, self.variant, self.transfer, self.channels_excluded
 
     @property
     def seed(self) -> int | None:
@@ -149,7 +188,17 @@ class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def stem(self) -> str:
         """The name of its record's file, without suffix."""
         stem = self.name if self.variant in (None, DEFAULT_VARIANT) else f"{self.name}-{self.variant}"
-        return stem if self.seed is None else f"{stem}.seed-{self.seed}"
+        return stem + self.suffix
+
+    @property
+    def suffix(self) -> str:
+        """What follows name and variant in the names of files: transfer, excluded channels, seed."""
+        suffix = ""
+        if self.transfer is not None:
+            suffix += f".from-{self.transfer.corpus}.{self.transfer.split}"
+        if self.channels_excluded:
+            suffix += f".without-{channels_stem(self.channels_excluded)}"
+        return suffix if self.seed is None else f"{suffix}.seed-{self.seed}"
 
 
 class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +211,7 @@ class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
         segment_seconds: length of a segment.
         measures: what the split is scored by, the first ranks; absent for Pearson r alone.
         flag: what a reader of the split's scores must know; absent where nothing is wrong.
+        channels_excluded: EEG channels that the split excludes for every system; absent for none.
     """
 
     name: str
@@ -170,6 +220,7 @@ class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
     segment_seconds: int | float
     measures: tuple[str, ...] | UnsetType = UNSET
     flag: str | UnsetType = UNSET
+    channels_excluded: tuple[str, ...] | UnsetType = UNSET
 
 
 class CorpusData(msgspec.Struct, frozen=True, kw_only=True):
@@ -379,6 +430,20 @@ def name_faults(name: str, where: str) -> list[Fault]:
     if len(name) <= form["maxLength"] and re.fullmatch(form["pattern"], name):
         return []
     return [Fault(where, f"the name {name[:MOST_SHOWN]!r}", form["description"], "Rename the file.")]
+
+
+def channels_words(names: Sequence[str]) -> str:
+    """Excluded channels in words: "channel 30", "channels Fp1, Cz"."""
+    return f"channel{'' if len(names) == 1 else 's'} {shorten(list(names), 8)}"
+
+
+def channels_stem(names: Sequence[str]) -> str:
+    """Excluded channels as part of a file's name, another one for other channels."""
+    joined = "-".join(names)
+    if len(names) <= _MOST_IN_STEM and len(joined) <= _MOST_STEM and re.fullmatch(r"[A-Za-z0-9-]+", joined):
+        return joined
+    digest = hashlib.sha256("\0".join(names).encode()).hexdigest()[:8]
+    return f"{len(names)}-channels-{digest}"
 
 
 def _title(name: str, variant: str | None) -> str:

@@ -27,8 +27,8 @@ REMEDY = (
 def record_path(results: Path, record: Record) -> Path:
     """Where a record lies below a results folder.
 
-    A variant that has a name stands in the file's name, and so do the seed of one of several trainings, and
-    that a record is partial.
+    A variant that has a name stands in the file's name, and so do whose weights another board's are, excluded
+    channels, the seed of one of several trainings, and that a record is partial.
     """
     board = (record.corpus.name, record.split.name, record.split.part, record.feature)
     return results.joinpath(*board, record_name(record.submission, partial=record.flags.partial))
@@ -156,7 +156,7 @@ def system_faults(path: Path, there: Record, system: System) -> list[Fault]:
         system: whose record is to be written.
     """
     old, new = there.submission, system
-    if (old.kind, old.name, old.variant, old.seed) != (new.kind, new.name, new.variant, new.seed):
+    if (old.identity, old.seed) != (new.identity, new.seed):
         return [another_system(path, old, new)]
     if new.kind == "predictions" and old.predictions_sha256 != new.predictions_sha256:
         # A predictions file does not say who made it.

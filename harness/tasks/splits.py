@@ -85,6 +85,7 @@ class Split:
         blocks: corpus -> its blocks, for the cut ``blocks``.
         seed: for the cut ``random``.
         flag: what a reader of its scores must know; empty where nothing is wrong.
+        exclude_channels: EEG channels that are zero for every system, by name, or by number from 1.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Split:
     blocks: Mapping[str, Blocks] = field(default_factory=dict)
     seed: int = 0
     flag: str = ""
+    exclude_channels: tuple[str, ...] = ()
 
     @property
     def segment_samples(self) -> int:
@@ -217,6 +219,7 @@ def load_split(name_or_path: str | Path, folders: Sequence[Path] = ()) -> Split:
         blocks={name: _blocks(entry) for name, entry in document.get("blocks", {}).items()},
         seed=document.get("seed", 0),
         flag=document.get("flag", ""),
+        exclude_channels=tuple(map(str, document.get("exclude_channels", ()))),
     )
 
 

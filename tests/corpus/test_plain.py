@@ -267,7 +267,7 @@ def test_patterns_that_match_nothing_are_refused(lab):
     assert _refused(lab) == [
         "lab/corpus.toml: eeg: files: no file matches 'EEG/{subject}_{stimulus}.npy'; there:"
         " eeg/P01_story-a.npy, eeg/P01_story-b.npy, eeg/P02_story-a.npy and 7 more, expected files below lab.\n"
-        "  Correct the pattern, or copy the files there."
+        "  eeg/P01_story-a.npy, eeg/P01_story-b.npy and 4 more would match, in another case."
     ]
 
 

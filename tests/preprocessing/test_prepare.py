@@ -128,6 +128,13 @@ def test_raw_recordings_become_a_corpus_on_which_the_linear_baseline_trains_and_
     split = tmp_path / "two-listeners.json"
     split.write_text(json.dumps(SPLIT))
     asked = ["--data", made, "--split", split, "--feature", "envelope"]
+    code, out, err = harness("data", "describe", made, "--quality", "--json")
+    assert code == 0, err
+    quality = json.loads(out)["quality"]
+    assert len(quality["recordings"]) == 6
+    for subject in ("sub-001", "sub-002"):  # the EEG fits its feature, at the lag that it was made with
+        assert quality["subjects"][subject]["r"] > 0.2
+    assert not [remark for remark in quality["remarks"] if "early" in remark or "late" in remark]
     code, out, err = harness("train", package, *asked, "--device", "cpu")
     assert code == 0, err
     code, out, err = harness("score", package, *asked, "--json")

@@ -1,10 +1,12 @@
 """What a branch changes: each kind of change is reported as what it is, and no record is trusted that was touched."""
 
+import hashlib
 import json
 import os
 import re
 import subprocess
 
+import numpy as np
 import pytest
 from repository_fixtures import BOARD, EDITOR, OFFICIAL, SYSTEMS
 
@@ -665,3 +667,77 @@ def test_one_system_and_one_subject(ranked, fork, upstream):
     assert document["boards"][0]["subjects"] == 1
     assert "feature mel: 1 system, 1 subject**" in text
     assert "nan" not in text.lower()
+
+
+LEARNT = """import numpy as np
+
+
+class Decoder:
+    def __init__(self, setup):
+        self.n_bands, self.gain = setup.n_bands, np.load(setup.weights)
+
+    def predict(self, eeg, subjects):
+        return self.gain * np.cumsum(eeg, axis=1)[:, :, : self.n_bands]
+"""
+
+
+def add_learnt(fork):
+    """A submission whose weights are of another split of the corpus, and of no other board."""
+    fork.add_system("submissions/gamma", CUMSUM)
+    fork.write("submissions/gamma/predictor.py", LEARNT)
+    weights = fork.path("submissions/gamma/weights/elsewhere.npy")
+    weights.parent.mkdir()
+    np.save(weights, np.float32(-1))
+    entry = {
+        "corpus": "sparrkulee",
+        "split": "elsewhere",
+        "feature": "mel",
+        "file": "weights/elsewhere.npy",
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+    }
+    lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in entry.items())
+    manifest = fork.path("submissions/gamma/submission.toml")
+    manifest.write_text(f"{manifest.read_text()}[[weights]]\n{lines}\n")
+
+
+def test_records_of_other_weights_and_of_fewer_channels_are_made_again_as_such(ranked, fork):
+    add_learnt(fork)
+    options = ("--data", OFFICIAL, "--split", "splits/small-split.json")
+    fork.harness("score", "submissions/gamma", *options, "--weights-of", "sparrkulee/elsewhere")
+    fork.harness("score", "baselines/alpha", *options, "--exclude-channels", "1,2")
+    stems = ("gamma.from-sparrkulee.elsewhere", "alpha.without-1-2")
+    systems = ("gamma (transfer from sparrkulee/elsewhere)", "alpha (without channels 1, 2)")
+    honest = [json.loads(fork.record(stem).read_text())["score"] for stem in stems]
+    code, document, text, _ = ranked()
+    assert code == 0
+    assert sorted(texts(document, False)) == [
+        f"record reproduced: results/{BOARD}/{stem}.json" for stem in sorted(stems)
+    ]
+    assert [rows(document)[system]["pearson_r"] for system in systems] == honest
+    assert all(system in text for system in systems)
+    # with another gain the same record is stale, and made again
+    np.save(fork.path("submissions/gamma/weights/elsewhere.npy"), np.float32(1))
+    new = hashlib.sha256(fork.path("submissions/gamma/weights/elsewhere.npy").read_bytes()).hexdigest()
+    manifest = fork.path("submissions/gamma/submission.toml")
+    manifest.write_text(re.sub(r'sha256 = "[0-9a-f]+"', f'sha256 = "{new}"', manifest.read_text()))
+    code, document, _, _ = ranked()
+    assert code == 1  # the record that the range adds is not of this code
+    assert rows(document)[systems[0]]["pearson_r"] == pytest.approx(-honest[0], abs=1e-9)
+
+
+def test_records_of_other_weights_are_made_in_two_jobs_too(
+    fork, pulled, upstream, tmp_path, harness, monkeypatch
+):
+    add_learnt(fork)
+    options = ("--data", OFFICIAL, "--split", "splits/small-split.json")
+    fork.harness("score", "submissions/gamma", *options, "--weights-of", "sparrkulee/elsewhere")
+    fork.commit("Change")
+    monkeypatch.chdir(fork.folder)
+    made = tmp_path / "made"
+    rank = ("rank", "--changed-since", "origin/main", "--data", OFFICIAL)
+    assert harness(*rank, "--predictions-out", made)[0] == 0
+    assert (made / BOARD / "gamma" / "default.from-sparrkulee.elsewhere.npz").is_file()
+    out = tmp_path / "ranking.json"
+    assert harness(*rank, "--predictions", made, "--out", out)[0] == 0
+    document = json.loads(out.read_text())
+    assert rows(document)["gamma (transfer from sparrkulee/elsewhere)"]["how"] == "scored now"

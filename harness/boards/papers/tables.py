@@ -264,6 +264,8 @@ def _records(board: Board | None) -> dict[tuple[str, str | None], BoardRecord]:
     found: dict[tuple[str, str | None], BoardRecord] = {}
     for one in board.records if board else ():
         system = one.record.submission
+        if system.transfer is not None or system.channels_excluded:  # papers trained and tested on one corpus
+            continue
         found[system.name, None if system.variant == DEFAULT_VARIANT else system.variant] = one
     return found
 
@@ -360,7 +362,8 @@ def _cells(filled: PaperTable) -> tuple[list[str], list[list[str]]]:
 
 def _title(filled: PaperTable) -> str:
     table = filled.table
-    return table["title"] + (f" ({'/'.join(_words(table['board']))})" if "board" in table else "")
+    title: str = table["title"]
+    return title + (f" ({'/'.join(_words(table['board']))})" if "board" in table else "")
 
 
 def _notes(filled: PaperTable) -> list[str]:
