@@ -98,12 +98,15 @@ def _executed(text: str) -> str:
 
     notebook = nbformat.reads(text, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(notebook, timeout=_SECONDS, resources={"metadata": {"path": folder}})
+        place = {"metadata": {"path": folder}}
+        client = NotebookClient(notebook, timeout=_SECONDS, resources=place, coalesce_streams=True)
         executed: str = nbformat.writes(client.execute())
     return executed
 
 
 def _output(output: dict[str, Any]) -> str:
-    """The text of an output; empty for what has none."""
+    """The text of an output; empty for what has none, and for remarks."""
+    if output.get("name") == "stderr":
+        return ""
     text = output.get("text") or output.get("data", {}).get("text/plain") or ""
     return "".join(text).rstrip()

@@ -95,7 +95,7 @@ def test_a_notebook_is_shown_with_its_code(site):
 
 def test_a_notebook_that_is_run_shows_what_it_gave(tmp_path, monkeypatch):
     monkeypatch.setenv("EXECUTE_NOTEBOOKS", "1")
-    code = "from pathlib import Path\nprint(Path.cwd().exists())\n6 * 7"
+    code = "import sys\nprint(1)\nprint('a remark', file=sys.stderr)\nprint(2)\n6 * 7"
     cell = {"cell_type": "code", "id": "one", "source": code, "outputs": [], "execution_count": None}
     document = {"cells": [{**cell, "metadata": {}}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     (tmp_path / "one.ipynb").write_text(json.dumps(document))
@@ -103,7 +103,7 @@ def test_a_notebook_that_is_run_shows_what_it_gave(tmp_path, monkeypatch):
     pages = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(pages)
     assert pages.notebook_page(tmp_path / "one.ipynb", "docs/one.ipynb") == (
-        f"```python\n{code}\n```\n\n```text\nTrue\n```\n\n```text\n42\n```\n\n"
+        f"```python\n{code}\n```\n\n```text\n1\n2\n```\n\n```text\n42\n```\n\n"
         "This page is the notebook `docs/one.ipynb` of the repository; a test runs it.\n"
     )
 
