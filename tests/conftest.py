@@ -13,7 +13,9 @@ from msgspec.structs import replace
 
 from harness.cli.main import main
 from harness.corpus import open_corpus
-from harness.records.record import Overlap, build_record, parse_record, plain
+from harness.records.build import build_record
+from harness.records.document import parse_record, plain
+from harness.records.record import Overlap
 from harness.records.store import write_record
 from harness.scoring.chance import Band, Chance
 from harness.scoring.score import SubjectScore, combine

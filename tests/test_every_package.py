@@ -18,7 +18,7 @@ from safetensors import safe_open
 from harness.corpus import open_corpus
 from harness.evaluation.evaluate import evaluate
 from harness.execution import Run
-from harness.records.record import record_bytes
+from harness.records.document import record_bytes
 from harness.submission.manifest import load_submission
 from harness.tasks.splits import load_split
 from harness.tasks.task import open_task

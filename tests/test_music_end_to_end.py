@@ -15,7 +15,7 @@ from harness.errors import CorpusError
 from harness.evaluation.evaluate import evaluate, evaluate_predictions
 from harness.execution import Run
 from harness.records.consistency import inconsistencies
-from harness.records.record import parse_record, record_bytes
+from harness.records.document import parse_record, record_bytes
 from harness.submission.manifest import load_submission
 from harness.tasks.splits import load_split
 from harness.tasks.task import open_task

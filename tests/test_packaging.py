@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -197,6 +198,23 @@ def test_the_notebooks_run_outside_a_clone(installed, elsewhere):
     assert "3 passed" in said.splitlines()[-1], said
 
 
+def test_every_python_that_is_declared_is_run_by_ci():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    declared = {one.split(" :: ")[-1] for one in project["classifiers"] if "Python :: 3." in one}
+    jobs = YAML(typ="safe").load(REPOSITORY / ".github/workflows/check.yml")["jobs"]
+    (first,) = (
+        step["with"]["python-version"]
+        for step in jobs["check"]["steps"]
+        if "python-version" in step.get("with", {})
+    )
+    assert (
+        {first, *jobs["python"]["strategy"]["matrix"]["python"]}
+        == declared
+        == {"3.11", "3.12", "3.13", "3.14"}
+    )
+    assert project["requires-python"] == ">=3.11"
+
+
 def test_who_cites_the_kit_cites_this_version():
     cited = YAML(typ="safe").load(REPOSITORY / "CITATION.cff")
     deposit = json.loads((REPOSITORY / ".zenodo.json").read_text())
@@ -204,3 +222,11 @@ def test_who_cites_the_kit_cites_this_version():
     assert cited["title"] == deposit["title"]
     assert [author["name"] for author in cited["authors"]] == [one["name"] for one in deposit["creators"]]
     assert cited["license"] == deposit["license"] == "MIT"
+
+
+def test_the_citation_is_valid_by_the_formats_own_schema(tmp_path):
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.citation-file-format"]
+    run(*command, REPOSITORY / "CITATION.cff", folder=tmp_path)
+    text = (REPOSITORY / "CITATION.cff").read_text()
+    (tmp_path / "CITATION.cff").write_text(text.replace("license: MIT", "license: mine"))
+    assert "license" in run(*command, tmp_path / "CITATION.cff", folder=tmp_path, code=1).stdout

@@ -9,7 +9,7 @@ from conftest import REPOSITORY
 from safetensors import safe_open
 
 from harness.pull_request.changes import PREDICTED_WITH, SCORED_WITH, SCORER
-from harness.records.record import record_bytes
+from harness.records.document import record_bytes
 from harness.records.store import read_record, record_path
 from harness.scoring.score import SCORER_VERSION
 from harness.submission.manifest import load_submission, weights_faults

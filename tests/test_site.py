@@ -11,6 +11,8 @@ from conftest import REPOSITORY
 
 from harness import api, errors
 
+pytestmark = pytest.mark.slow  # a site is built
+
 # mkdocs where every connection is refused.
 WITHOUT_NETWORK = """
 import runpy, socket, sys

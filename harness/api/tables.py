@@ -60,7 +60,7 @@ def board(name: str, results: str | Path = RESULTS, *, everything: bool = False)
     import pandas as pd
 
     ranking = rank(load_board(Path(results), parse_board(name)), everything=everything)
-    columns, rows = csv_rows(ranking.board, [*ranking.rows, *ranking.ablations])
+    columns, rows = csv_rows(ranking, [*ranking.rows, *ranking.ablations])
     frame = pd.DataFrame(rows, columns=columns)
     frame.attrs.update(title=board_title(ranking.board), notes=board_notes(ranking))
     return frame

@@ -10,10 +10,12 @@ from harness.boards.board import Board, BoardName
 from harness.boards.ranking import LEVEL, Change, Ranking
 from harness.boards.resolution import Resolution
 from harness.boards.row import Row
+from harness.boards.sentences import board_sentence
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS, labels_words
 from harness.corpus.declaration import declared
 from harness.errors import Fault, counted, on_one_line
-from harness.records.record import COMMON, TAMPERED, Measured, channels_words
+from harness.records.measured import Measured
+from harness.records.record import COMMON, TAMPERED, channels_words
 from harness.records.without_brain import TITLES
 from harness.scoring.intervals import interval_words
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
@@ -25,6 +27,7 @@ CONSTANT = "constant's cosine"  # the column of what the training part's mean sc
 MOST_NAMED = 8
 _NOT_ISOLATED = {"none": " (not isolated)", "unknown": " (isolation not known)"}
 TRAINING_CHANGED = "TRAINING RECORD CHANGED"
+ABLATIONS = "Ablations, each beside its own full net"
 BELOW_THE_LINE = "Below the line, since a control says that the score may not come from the EEG"
 
 
@@ -46,7 +49,7 @@ def ranked_words(by: Measure) -> str:
 
 
 def board_notes(ranking: Ranking, *, bars: bool = True) -> list[str]:
-    """How to read a board's ties and intervals, what it compares and could show, and what is not ranked.
+    """How to read a board's ties and intervals, what it could show, what is not ranked, and who leads it.
 
     Args:
         ranking: of the board.
@@ -104,7 +107,7 @@ def board_notes(ranking: Ranking, *, bars: bool = True) -> list[str]:
     left_out = [on_one_line(name) for name in left_out_files(ranking.board)]
     if left_out:
         notes.append(f"Left out, since it does not hold together: {', '.join(left_out)}.")
-    return notes
+    return [*notes, board_sentence(ranking)] if ranking.rows else notes
 
 
 def _as_given_notes(ranking: Ranking) -> list[str]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from harness.boards.board import BoardRecord
 from harness.records.controls import Controls
-from harness.records.record import Measured, Member, Overlap
+from harness.records.measured import Measured
+from harness.records.record import Member, Overlap
 from harness.records.stimuli import SeenAndUnseen
 from harness.records.text import flag_lines
 from harness.scoring.measures import Measure, measure

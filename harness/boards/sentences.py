@@ -30,21 +30,30 @@ class Against(NamedTuple):
 
 def against(ranking: Ranking, place: int) -> Against:
     """How the system of a row compares with every other that no control flags."""
-    sign = ranking.board.measures[0].sign
+    board = ranking.board
+    order = {id(one): number for number, one in enumerate(board.records)}
+    means = board.scores.mean(axis=1)[[order[id(one)] for one in ranking.records]] * board.measures[0].sign
     found: tuple[list[str], list[str], list[str]] = ([], [], [])
     for other, row in enumerate(ranking.rows):
         if other == place or row.is_flagged:
             continue
         apart = ranking.p[place, other] <= LEVEL
-        better = sign * ranking.effect[place, other] > 0
+        better = means[place] > means[other]
         found[0 if apart and better else 1 if apart else 2].append(row.system)
     return Against(*map(tuple, found))
 
 
-def row_sentence(ranking: Ranking, place: int) -> str:
-    """What a board says of the system in a row: its score, and from whom it can be told apart."""
+def row_sentence(ranking: Ranking, place: int, *, where: bool = False) -> str:
+    """What a board says of the system in a row: its score, and from whom it can be told apart.
+
+    Args:
+        ranking: of the board.
+        place: of the row.
+        where: begin with the data, and end with the tests.
+    """
     row = ranking.rows[place]
-    words = f"{_name(row.system)} scores {scored_words(row)}"
+    words = f"On {data_words(ranking.board)}: " if where else ""
+    words += f"{_name(row.system)} has {scored_words(row)}"
     if not [one for one in ranking.rows if one is not row and not one.is_flagged]:
         return f"{words}."
     better, worse, level = against(ranking, place)
@@ -53,7 +62,19 @@ def row_sentence(ranking: Ranking, place: int) -> str:
         f"significantly worse than {_named(worse)}" if worse else "",
         f"not told apart from {_named(level)}" if level else "",
     ]
-    return f"{words}: {', '.join(filter(None, said))}{_flagged(row)}."
+    tests = f" ({_tests(ranking, place)})" if where else ""
+    return f"{words}, {', '.join(filter(None, said))}{tests}{_flagged(row)}."
+
+
+def ablation_sentence(row: Row) -> str:
+    """What a board says of an ablation beside its own full net; empty for another row."""
+    beside = row.beside
+    if beside is None:
+        return ""
+    words = f"{_name(row.system)} has {scored_words(row)}, {difference_words(beside.difference, beside.ci95)}"
+    words += f" from {_name(beside.full)}, {'' if beside.p <= LEVEL else 'not '}significant at {LEVEL:g}"
+    words += f" (p = {beside.p:.3g}, Holm over that net's ablations)"
+    return words + ("." if beside.of_architectures else ", for these weights.")
 
 
 def board_sentence(ranking: Ranking) -> str:
@@ -75,8 +96,6 @@ def board_sentence(ranking: Ranking) -> str:
     if n_above == 1:
         return f"{words}; no other system is there to test it against."
     better, worse, level = against(ranking, 0)
-    pairs = counted(len(rows) * (len(rows) - 1) // 2, "pair")
-    tests = f"{_tests(ranking, n_above)}, Holm over {pairs}, {LEVEL:g}"
     said = []
     if better:
         said.append(f"it is significantly better than {len(better)} of the {n_above - 1} others")
@@ -84,7 +103,7 @@ def board_sentence(ranking: Ranking) -> str:
         said.append(f"it is significantly worse than {_named(worse)}")
     if level:
         said.append(f"{'' if said else 'it '}cannot be told apart from {_named(level)}")
-    return f"{words}; {' and '.join(said)} ({tests})."
+    return f"{words}; {' and '.join(said)} ({_tests(ranking, 0)})."
 
 
 def comparison_sentence(
@@ -117,7 +136,7 @@ def comparison_sentence(
         words += f" A true difference of {detectable:.4f} would be found with 80 % power."
     single = [_name(name) for name, one in zip(names, ones, strict=True) if not one.is_architecture]
     if single:
-        words += f" One training of {' and of '.join(single)}: this holds for these weights."
+        words += f" One training of {' and of '.join(single)}, so this holds for these weights."
     for name, one in zip(names, ones, strict=True):
         controls = one.record.controls or None
         if controls is not None and controls.flags:
@@ -165,12 +184,19 @@ def _flagged(row: Row) -> str:
     return f"; a control says: {', '.join(row.controls.flags)}" if row.controls and row.is_flagged else ""
 
 
-def _tests(ranking: Ranking, n_above: int) -> str:
-    own = ranking.architectures[0, 1:n_above]
-    tests = ["paired sign-flip test over subjects"] if not own.all() else []
-    if own.any():
+def _tests(ranking: Ranking, place: int) -> str:
+    """The tests of a row against those that no control flags."""
+    own = [
+        ranking.architectures[place, other]
+        for other, row in enumerate(ranking.rows)
+        if other != place and not row.is_flagged
+    ]
+    tests = ["paired sign-flip test over subjects"] if not all(own) else []
+    if any(own):
         tests.append("t over subjects and seeds")
-    return " or ".join(tests)
+    n_rows = len(ranking.rows)
+    pairs = counted(n_rows * (n_rows - 1) // 2, "pair")
+    return f"{' or '.join(tests)}, Holm over {pairs}, {LEVEL:g}"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -18,10 +18,10 @@ from msgspec import UNSET, UnsetType, structs
 from harness.errors import Fault
 from harness.records.bands import ChanceBand, ChanceBands
 from harness.records.controls import Controls
+from harness.records.measured import MeasureResult
 from harness.records.record import (
     TRAINING_STATUSES,
     Identity,
-    MeasureResult,
     Overlap,
     Record,
     RunFacts,

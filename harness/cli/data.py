@@ -153,9 +153,7 @@ def data_fetch(
             fetched = fetch_corpus(
                 declaration, folder, subjects=chosen, unverified=unverified, url=url, on_progress=show
             )
-    answer(
-        f"{counted(fetched.downloaded, 'file')} fetched, {fetched.present} were there already, in {folder}"
-    )
+    answer(f"{counted(fetched.downloaded, 'file')} fetched, {fetched.present} there already, in {folder}")
     for line in fetched.remarks:
         remark(line)
 

@@ -155,6 +155,15 @@ def audio_choice() -> AudioChoice | None:
     return None if folder is None else AudioChoice(folder, offsets)
 
 
+def audio_words() -> list[str]:
+    """--audio and --offset of the command, for one that is to hear the same."""
+    choice = audio_choice()
+    if choice is None:
+        return []
+    offsets = [word for song, offset in choice.offsets.items() for word in ("--offset", f"{song}={offset!r}")]
+    return ["--audio", str(choice.folder), *offsets]
+
+
 def simulated_corpus(names: Sequence[str] = ()) -> Path:
     """A simulated corpus in the user's cache, made where it is not there yet.
 

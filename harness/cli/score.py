@@ -70,7 +70,7 @@ def score(
     """
     from harness.cli.output import answer, remark
     from harness.predictions import is_predictions
-    from harness.records.record import record_bytes
+    from harness.records.document import record_bytes
     from harness.records.store import write_record
     from harness.records.text import record_text, seeds_text
 

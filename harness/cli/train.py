@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.group import cli, examples
-from harness.cli.open import open_asked
+from harness.cli.open import audio_words, open_asked
 from harness.cli.options import (
     DATA_OPTION,
     EXCLUDE_OPTION,
@@ -204,7 +204,7 @@ def _arguments(
         "--epochs": epochs,
     }
     given = [word for name, value in named.items() if value is not None for word in (name, str(value))]
-    return [str(submission), *given]
+    return [str(submission), *given, *audio_words()]
 
 
 def _say(trained: Trained, name: str, words: str, seed: int | None) -> None:
@@ -294,5 +294,6 @@ def _score_command(
 ) -> str:
     """The command that scores the weights just written."""
     options = {"--data": data, "--split": split, "--variant": variant}
-    given = "".join(f" {name} {shlex.quote(str(value))}" for name, value in options.items() if value)
-    return f"harness score {shlex.quote(str(submission))}{given} --part val --feature {feature}"
+    words = [word for name, value in options.items() if value for word in (name, str(value))]
+    given = shlex.join(["harness", "score", str(submission), *words, *audio_words()])
+    return f"{given} --part val --feature {feature}"

@@ -297,7 +297,7 @@ def _joined(
             raise CorpusError(
                 Fault(
                     f"{subject} {stimulus}: {what}",
-                    f"parts {', '.join(present)} are there",
+                    f"only {', '.join(present)}",
                     f"also {', '.join(missing)}, to join the recording again",
                 )
             )

@@ -33,6 +33,7 @@ from harness.predictions import (
     write_predictions,
 )
 from harness.records import provenance
+from harness.records.build import build_record
 from harness.records.controls import controls_of
 from harness.records.key import key_of
 from harness.records.record import (
@@ -44,7 +45,6 @@ from harness.records.record import (
     RunFacts,
     SplitPart,
     System,
-    build_record,
     channels_words,
     name_faults,
 )

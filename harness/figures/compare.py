@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness.boards.compare import Comparison, comparison_names, sentence
+from harness.boards.compared import comparison_rows
 from harness.errors import counted
 from harness.figures.drawing import Drawing
 from harness.figures.style import BLACK, BLUE, CHANCE, GREY, ORANGE, RULE, label, legend_columns
@@ -83,30 +84,10 @@ def compare_drawing(comparison: Comparison) -> Drawing:
             handles, words, loc="outside lower left", ncols=legend_columns(words, width), handlelength=1.6
         )
 
-    rows: list[dict[str, object]] = [
-        {
-            **comparison.first.board._asdict(),
-            "simulated": comparison.first.record.simulated,
-            "subject": subject,
-            "measure": by.name,
-            "first": names[0],
-            "second": names[1],
-            "first_value": tables[0][subject],
-            "second_value": tables[1][subject],
-            "difference": differences[subject],
-            **{
-                f"{which}_blind": _blind(one, subject)
-                for which, one in zip(("first", "second"), ones, strict=True)
-            },
-        }
-        for subject in differences
-    ]
     row_mm = ROW_MM if named else 1.2
     return Drawing(
-        sentence(comparison), rows, lambda width: row_mm * len(order) + (36 if width < 120 else 24), draw
+        sentence(comparison),
+        comparison_rows(comparison),
+        lambda width: row_mm * len(order) + (36 if width < 120 else 24),
+        draw,
     )
-
-
-def _blind(one: Any, subject: str) -> float | None:
-    controls = one.record.controls or None
-    return None if controls is None else controls.blind.subjects.get(subject)

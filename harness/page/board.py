@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from harness.boards.board import BoardName
 from harness.boards.cells import (
+    ABLATIONS,
     BELOW_THE_LINE,
     CONSTANT,
     ablation_cells,
@@ -18,7 +19,6 @@ from harness.boards.cells import (
     seed_cells,
     span,
 )
-from harness.boards.formats import ABLATIONS
 from harness.boards.papers.official import DATA, WHY_UNPAIRED, official_teams
 from harness.boards.ranking import LEVEL, Ranking, tie_groups
 from harness.boards.row import Row
@@ -127,6 +127,7 @@ def official_view() -> dict[str, Any]:
             "dots",
             "Mean Pearson r of each team, with its 95 % interval",
             f"{len(teams)} teams from the best mean down. The same numbers stand in the table above.",
+            MEASURES[DEFAULT].title,
         ),
         "boxes_picture": _boxes([Box(team.name, team.subjects) for team in teams], MEASURES[DEFAULT].title),
         "bands": heat([(team.name, team.bands) for team in teams]),
@@ -162,6 +163,7 @@ def _board_dots(rows: Sequence[Row]) -> Markup:
         f"Mean {best.score.measure.title} of each system, with its 95 % interval and its band of chance",
         f"{counted(len(systems), 'system')} from the best mean down; the best is {best.system} with"
         f" {best.score.value:.4f}. The same numbers stand in the table above.",
+        best.score.measure.title,
     )
 
 
@@ -194,6 +196,7 @@ def _boxes(systems: Sequence[Box], measure: str) -> Markup | None:
         "boxes",
         f"{measure[:1].upper()}{measure[1:]} of every subject, one box a system",
         "Median, quartiles, lowest and highest subject, and a point for each subject.",
+        measure,
     )
 
 

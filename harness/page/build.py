@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.boards.board import Board, board_names, load_board
+from harness.boards.cells import CONSTANT
 from harness.boards.ranking import Ranking, rank
+from harness.boards.row import Row
 from harness.errors import Fault, UsageError, on_one_line, shorten
 from harness.page.board import board_view, board_words, official_view
 from harness.page.names import board_file, system_file
@@ -107,14 +109,23 @@ def _index(rankings: Sequence[Ranking]) -> dict[str, Any]:
             {
                 "link": board_file(board.name),
                 "words": board_words(board.name),
+                "flag": board.flag,
                 "corpus": board.name.corpus,
                 "systems": len(ranking.rows),
                 "subjects": len(board.subjects),
                 "best": best.system if best else "none",
-                "score": f"{best.score.value:.4f}{_other(best.score.measure)}" if best else "",
+                "score": _score(best) if best else "",
             }
         )
     return {"title": "Leaderboards", "real": rows[False], "simulated": rows[True], "official": OFFICIAL}
+
+
+def _score(best: Row) -> str:
+    """The best mean, its measure, and beside a cosine what a constant scores."""
+    by = best.score.measure
+    constant = best.constant_cosine if by.name == "cosine" else None
+    beside = "" if constant is None else f", {CONSTANT} {constant:.4f}"
+    return f"{best.score.value:.4f}{_other(by)}{beside}"
 
 
 def _by_others(rankings: Sequence[Ranking]) -> bool:

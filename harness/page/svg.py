@@ -79,7 +79,7 @@ def scale_of(values: Sequence[float]) -> Scale:
     return Scale(low - room, high + room)
 
 
-def dots(systems: Sequence[Dot], key: str, title: str, description: str) -> Markup:
+def dots(systems: Sequence[Dot], key: str, title: str, description: str, measure: str) -> Markup:
     """Means with their intervals, one row a system, over where chance lies.
 
     Args:
@@ -87,6 +87,7 @@ def dots(systems: Sequence[Dot], key: str, title: str, description: str) -> Mark
         key: a word that no other picture of the page has.
         title: what it shows.
         description: how to read it.
+        measure: what the numbers are, for the axis.
     """
     everything = [end for s in systems for end in (s.value, *(s.interval or ()), *(s.chance or ()))]
     scale = scale_of(everything)
@@ -99,10 +100,10 @@ def dots(systems: Sequence[Dot], key: str, title: str, description: str) -> Mark
             lines.append(f"M{scale.x(system.interval[0])} {y}H{scale.x(system.interval[1])}")
         points.append(f"M{scale.x(system.value)} {y}h0")
     marks = _path("chance", chance) + _path("line", lines) + _path("dot", points)
-    return _rows([s.name for s in systems], scale, marks, key, title, description)
+    return _rows([s.name for s in systems], scale, marks, measure, (key, title, description))
 
 
-def boxes(systems: Sequence[Box], key: str, title: str, description: str) -> Markup:
+def boxes(systems: Sequence[Box], key: str, title: str, description: str, measure: str) -> Markup:
     """Quartiles, median, ends and every subject's value, one row a system. Arguments as in :func:`dots`."""
     scale = scale_of([value for s in systems for value in s.values])
     whiskers, bodies, medians, points = [], [], [], []
@@ -120,7 +121,7 @@ def boxes(systems: Sequence[Box], key: str, title: str, description: str) -> Mar
         f"<marker id={key}-m viewBox='-2 -2 4 4' markerWidth=4 markerHeight=4 markerUnits=userSpaceOnUse>"
         f'<circle r=1.7 /></marker><path class=points d="{"".join(points)}" {ends_and_bends} />'
     )
-    return _rows([s.name for s in systems], scale, marks, key, title, description)
+    return _rows([s.name for s in systems], scale, marks, measure, (key, title, description))
 
 
 def ties(
@@ -195,7 +196,9 @@ def _points(xs: Sequence[int], y: int) -> str:
     return f"M{ordered[0]} {y}{steps}"
 
 
-def _rows(names: Sequence[str], scale: Scale, marks: str, key: str, title: str, description: str) -> Markup:
+def _rows(
+    names: Sequence[str], scale: Scale, marks: str, measure: str, words: tuple[str, str, str]
+) -> Markup:
     bottom = ROW * len(names) + 6
     ticks = scale.ticks()
     grid = _path("grid", [f"M{scale.x(tick)} 0V{bottom}" for tick in ticks])
@@ -208,11 +211,12 @@ def _rows(names: Sequence[str], scale: Scale, marks: str, key: str, title: str, 
         for tick in ticks
     )
     body = f"{grid}{zero}{marks}<g text-anchor=end>{labels}</g>{numbers}"
-    return _figure(bottom + 34, f"{body}{_axis_name(bottom + 30)}", key, title, description)
+    return _figure(bottom + 34, f"{body}{_axis_name(bottom + 30, measure)}", *words)
 
 
-def _axis_name(y: int) -> str:
-    return f"<text class=tick x={(LEFT + RIGHT) // 2} y={y} text-anchor=middle>Pearson r</text>"
+def _axis_name(y: int, measure: str) -> str:
+    name = escape(f"{measure[:1].upper()}{measure[1:]}")
+    return f"<text class=tick x={(LEFT + RIGHT) // 2} y={y} text-anchor=middle>{name}</text>"
 
 
 def _figure(height: int, body: str, key: str, title: str, description: str) -> Markup:

@@ -25,7 +25,8 @@ from harness.pull_request.comment import load_data, score_of
 from harness.pull_request.elsewhere import stale_elsewhere
 from harness.pull_request.predictions import ProgressBar, ScoredFromFiles, ScoredHere, predict_changed
 from harness.pull_request.submissions import Submissions
-from harness.records.record import Record, parse_record
+from harness.records.document import parse_record
+from harness.records.record import Record
 from harness.records.store import read_record, record_path
 from harness.records.verify import SAME_R
 from harness.schemas.validate import schema_faults

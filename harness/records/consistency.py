@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.errors import Fault, counted, shorten, some_of
 from harness.records.bands import ChanceBands, chance_of
-from harness.records.record import DECLARED, TAMPERED, VERIFIED, MeasureResult, Record, SubjectResult
+from harness.records.measured import MeasureResult
+from harness.records.record import DECLARED, TAMPERED, VERIFIED, Record, SubjectResult
 from harness.scoring.blind import is_beyond_chance, is_no_evidence, paired_p
 from harness.scoring.context import RECONSTRUCTIONS
 from harness.scoring.intervals import interval_words, mean_interval

@@ -15,15 +15,9 @@ import msgspec
 from harness.conventions import HASH_DIGITS
 from harness.errors import Fault, RecordError, raise_all
 from harness.files import alone_in, read_regular, write_atomically
+from harness.records.document import parse_record, record_bytes
 from harness.records.neighbours import Facts, neighbour_faults
-from harness.records.record import (
-    MOST_RECORD_BYTES,
-    VOLATILE,
-    Record,
-    System,
-    parse_record,
-    record_bytes,
-)
+from harness.records.record import MOST_RECORD_BYTES, VOLATILE, Record, System
 
 REMEDY = (
     "Rename one of the two, choose another folder with --out, or put this one in its place with --replace."

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from harness.conventions import SIMULATED_WORDS, labels_words
 from harness.errors import counted, some_of
+from harness.records.measured import Measured
 from harness.records.record import (
     DECLARED,
     TAMPERED,
     VERIFIED,
     CorpusData,
-    Measured,
     Record,
     SubjectResult,
     channels_words,

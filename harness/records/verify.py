@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.records.record import VOLATILE, Member, Record, plain
+from harness.records.document import plain
+from harness.records.record import VOLATILE, Member, Record
 from harness.scoring.measures import DEFAULT, Measure
 
 # Two runs of the same code on another processor may differ in the last bits of a prediction.

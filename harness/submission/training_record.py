@@ -31,15 +31,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from harness.files import read_regular
-from harness.records.record import (
-    DECLARED,
-    TAMPERED,
-    TRAINING_STATUSES,
-    VERIFIED,
-    VOLATILE,
-    Record,
-    plain,
-)
+from harness.records.document import plain
+from harness.records.record import DECLARED, TAMPERED, TRAINING_STATUSES, VERIFIED, VOLATILE, Record
 from harness.schemas.documents import parse_json
 from harness.schemas.validate import schema
 from harness.submission.manifest import MOST_TRAINING_BYTES, Weights

@@ -31,6 +31,7 @@ def fitted(answering):
     return api.SystemEstimator("linear", feature="pulse").fit(eeg[:4], feature[:4])
 
 
+@pytest.mark.slow
 def test_it_learns_predicts_and_scores_by_the_kits_scorer(fitted, answering):
     eeg, feature = answering
     predicted = fitted.predict(eeg[4:])
@@ -43,6 +44,7 @@ def test_it_learns_predicts_and_scores_by_the_kits_scorer(fitted, answering):
     assert fitted.report_["recordings"] == 3  # one of four segments chooses
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_the_submission_stays_as_it_was(fitted, answering):
     from harness.shipped import shipped_folder
     from harness.submission.manifest import load_submission, weights_faults
@@ -53,6 +55,7 @@ def test_the_same_seed_gives_the_same_weights_and_the_submission_stays_as_it_was
     assert weights_faults(load_submission(shipped_folder("baselines") / "linear")) == []
 
 
+@pytest.mark.slow
 def test_it_can_be_cloned_changed_shown_and_kept(fitted, answering):
     copy = clone(fitted)
     assert copy.get_params() == fitted.get_params()
@@ -63,6 +66,7 @@ def test_it_can_be_cloned_changed_shown_and_kept(fitted, answering):
     np.testing.assert_array_equal(kept.predict(answering[0][:1]), fitted.predict(answering[0][:1]))
 
 
+@pytest.mark.slow
 def test_it_is_cross_validated_over_subjects(answering):
     eeg, feature = answering
     groups = ["a", "a", "a", "b", "b", "b"]

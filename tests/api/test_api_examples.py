@@ -10,7 +10,13 @@ from conftest import REPOSITORY
 
 from harness import api
 
-MODULES = sorted(f"harness.api.{path.stem}" for path in (REPOSITORY / "harness/api").glob("[!_]*.py"))
+SLOW = ("estimator", "net", "tables")  # which train, or run a submission
+MODULES = [
+    pytest.param(
+        f"harness.api.{path.stem}", marks=[pytest.mark.slow] if path.stem in SLOW else [], id=path.stem
+    )
+    for path in sorted((REPOSITORY / "harness/api").glob("[!_]*.py"))
+]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

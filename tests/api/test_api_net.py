@@ -11,6 +11,7 @@ from harness.predictor import zscore
 from harness.submission.manifest import load_submission
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vlaai", "convconcatnet", "submissions/catwavenet"])
 def test_a_loaded_net_predicts_what_its_predictor_predicts(name, val):
     folder = REPOSITORY / name if "/" in name else REPOSITORY / "baselines" / name
@@ -48,6 +49,7 @@ def test_a_new_net_is_built_for_any_sizes_and_learns(name):
     assert 0 < net.n_times <= 384
 
 
+@pytest.mark.slow
 def test_of_several_targets_the_feature_is_given_in_training():
     net = api.build_net(
         REPOSITORY / "submissions/catwavenet", n_chans=64, n_times=640, sfreq=64, n_outputs=10

@@ -42,6 +42,7 @@ def running_sum(eeg, subjects):
     return np.cumsum(eeg, axis=1)[:, :, :10] / 1920
 
 
+@pytest.mark.slow
 def test_a_submission_scores_as_the_command_scores_it(harness, small, linear):
     where = ["--data", small.data, "--split", small.split, "--part", "val"]
     code, out, _ = harness("score", "linear", *where, "--json")
@@ -66,6 +67,7 @@ def test_arrays_score_as_their_file_does_with_the_command(harness, small, val, t
     assert 0.3 < record.score < 0.9
 
 
+@pytest.mark.slow
 def test_a_function_that_is_a_submission_scores_as_it_does_with_its_controls(package, val, linear):
     submission = load_submission(shipped_folder("baselines") / "linear")
     weights = submission.weights("simulated", val.task.split, "mel", "default")

@@ -3,7 +3,8 @@
 import pytest
 
 from harness.boards.board import BoardName, BoardRecord, load_board
-from harness.boards.compare import against_board_text, compare, comparison_text
+from harness.boards.compare import compare
+from harness.boards.compared import against_board_text, comparison_text
 from harness.boards.formats import board_text
 from harness.boards.ranking import rank
 from harness.errors import RecordError

@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.boards.board import BoardName, board_names, load_board
-from harness.boards.compare import against_board_text, comparison_text
 from harness.boards.compare import compare as compared
+from harness.boards.compared import against_board_text, comparison_text
 from harness.boards.formats import FORMATS, boards_text
 from harness.boards.ranking import rank
 from harness.errors import RecordError
 from harness.page import build_page
-from harness.records.record import parse_record
+from harness.records.document import parse_record
 from harness.records.text import record_text
 
 BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")

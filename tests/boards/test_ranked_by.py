@@ -11,15 +11,16 @@ from documents import with_measures
 
 from harness.boards.board import BoardName, BoardRecord, load_board
 from harness.boards.cells import row_cells
-from harness.boards.compare import compare, comparison_text
+from harness.boards.compare import compare
+from harness.boards.compared import against_board_text, comparison_text
 from harness.boards.formats import board_text
 from harness.boards.history import happened
 from harness.boards.ranking import rank
 from harness.errors import RecordError
 from harness.page import build_page
 from harness.page.board import board_view
+from harness.records.document import parse_record, record_bytes
 from harness.records.milestone import parse_milestone
-from harness.records.record import parse_record, record_bytes
 from harness.records.store import read_record
 from harness.records.verify import verify
 from harness.scoring.measures import MEASURES
@@ -194,6 +195,45 @@ def test_a_page_shows_both_too(against_a_constant, tmp_path):
         "0.2500",
         "not measured",
     }
+
+
+def test_the_list_of_boards_and_the_axis_say_so_too(against_a_constant, tmp_path):
+    build_page(tmp_path / "site", tmp_path / "results", tmp_path)
+    index = (tmp_path / "site/index.html").read_text()
+    assert "<td>0.8000 (cosine), constant&#39;s cosine 0.7000<td>" in index
+    assert "flagged" not in index
+    page = (tmp_path / "site/boards/simulated-held-out-subjects-test-mel.html").read_text()
+    assert page.count("text-anchor=middle>Cosine</text></svg>") == 2
+    assert "Pearson r</text>" not in page
+
+
+def test_a_flag_of_the_split_stands_in_the_list_of_boards_and_in_comparisons(against_a_constant, tmp_path):
+    for one in against_a_constant.records:
+        document = json.loads(one.path.read_bytes())
+        document["split"]["flag"] = "every test target was seen in training"
+        one.path.write_bytes(record_bytes(parse_record(json.dumps(document).encode(), "flagged")))
+    flagged = load_board(tmp_path / "results", BOARD)
+    build_page(tmp_path / "site", tmp_path / "results", tmp_path)
+    index = (tmp_path / "site/index.html").read_text()
+    assert "</a> (flagged: every test target was seen in training)<td>" in index
+    said = (
+        "held-out-subjects (every test target was seen in training), part test, feature mel, ranked by cosine"
+    )
+    assert comparison_text(compare(*flagged.records)).splitlines()[0].endswith(f"split {said}")
+    assert (
+        against_board_text(flagged.records[0], flagged)
+        .splitlines()[0]
+        .startswith(
+            f"{flagged.records[0].system} on {BOARD} (every test target was seen in training), ranked by cosine: rank"
+        )
+    )
+
+
+def test_a_comparison_says_what_a_constant_scores(against_a_constant):
+    text = comparison_text(compare(*against_a_constant.records))
+    assert "constant's cosine, which needs no EEG: 0.7000" in text.splitlines()
+    head = against_board_text(against_a_constant.records[0], against_a_constant).splitlines()[0]
+    assert "; constant's cosine: 0.7000" in head
 
 
 def test_a_comparison_is_by_the_measures_that_both_have(against_a_constant):

@@ -317,6 +317,16 @@ def test_a_full_disk_is_not_said_of_the_file(real_copy, monkeypatch):
     )
 
 
+def test_faults_of_eeg_and_audio_are_named_at_once(real_copy):
+    (real_copy / "song22_Imputed.mat").write_bytes(b"")
+    (real_copy / "audio/23.wav").write_bytes(b"")
+    with pytest.raises(CorpusError) as caught:
+        open_corpus(real_copy)
+    first, second = map(str, caught.value.faults)
+    assert first.startswith(f"{real_copy}/song22_Imputed.mat: an empty file")
+    assert second.startswith(f"{real_copy}/audio/23.wav: cannot be read (")
+
+
 def test_a_song_under_nearly_its_name_is_pointed_out(real_copy, music_split):
     (real_copy / "song22_Imputed.mat").rename(real_copy / "song22_Imputed (1).mat")
     with pytest.raises(CorpusError) as caught:

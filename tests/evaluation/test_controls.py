@@ -15,7 +15,8 @@ from harness.evaluation.controls import asked_of
 from harness.evaluation.evaluate import evaluate
 from harness.execution import Run
 from harness.records.consistency import inconsistencies
-from harness.records.record import VOLATILE, parse_record, plain, record_bytes
+from harness.records.document import parse_record, plain, record_bytes
+from harness.records.record import VOLATILE
 from harness.records.text import record_text
 from harness.submission.manifest import load_submission
 from harness.tasks.task import open_task

@@ -7,7 +7,10 @@ import shutil
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
+from harness.corpus import open_corpus
+from harness.corpus.nmedt import AudioChoice
 from harness.evaluation.controls import asked_of
 from harness.evaluation.predict import Reader
 from harness.evaluation.without_brain import without_brain
@@ -171,6 +174,36 @@ def test_options_of_audio_are_understood(harness, music, tmp_path):
     code, answer, _ = harness("data", "describe", str(music), "--audio", str(music / "audio"))
     assert code == 0
     assert "18 recordings of 3 stimuli" in answer
+
+
+def test_trainings_side_by_side_and_the_next_command_hear_the_same_audio(
+    harness, make_submission, music, music_split, tmp_path
+):
+    audio = shutil.copytree(music / "audio", tmp_path / "my songs")
+    folder = make_submission("mean", features=["music-mel-db"], trainer="train:train")
+    (folder / "train.py").write_text(
+        "import numpy as np\n\ndef train(data, setup, progress):\n"
+        "    recording, start, stop = next(iter(data.stretches()))\n"
+        "    mean = recording.feature(data.feature, start, start + 125)\n"
+        "    return {'mean': mean + setup.seed, 'start': np.array(start)}, {}\n"
+    )
+    said = ("--audio", str(audio), "--offset", "21=0.25")
+    where = ("--data", str(music), "--split", str(music_split))
+    code, out, error = harness("train", str(folder), *where, *said, "--seeds", "2", "--jobs", "2")
+    assert code == 0, error
+    assert out.startswith("seed 0: ")
+    command = (
+        f"next: harness score {folder} --data {music} --split {music_split} --audio '{audio}'"
+        " --offset 21=0.25 --part val --feature music-mel-db\n"
+    )
+    assert error.endswith(command)
+    corpus = open_corpus(music, audio=AudioChoice(audio, {21: 0.25}))
+    for seed in (0, 1):
+        name = f"simulated-nmed-t-small-music-music-mel-db-seed-{seed}.safetensors"
+        made = load_file(folder / "weights" / name)
+        frame = int(made["start"]) // 125 * 44
+        heard = corpus.recordings[0].feature_series["music-mel-db"].read(frame, frame + 44)
+        np.testing.assert_array_equal(made["mean"], heard + seed)
 
 
 def test_audio_is_refused_for_speech(harness, official_split, tmp_path):

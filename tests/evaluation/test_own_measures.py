@@ -14,7 +14,7 @@ from repository_fixtures import EDITOR
 from scipy.spatial.distance import cosine as cosine_distance
 
 from harness.boards.formats import FORMATS
-from harness.records.record import record_bytes
+from harness.records.document import record_bytes
 from harness.records.store import read_record
 
 MEASURES = ["cosine_centred", "pearson_r", "cosine"]

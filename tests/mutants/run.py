@@ -65,6 +65,9 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "controls": ("test_record.py", "test_consistency.py", "test_differences.py"),
         "milestone": ("test_record.py", "test_text.py"),
         "provenance": ("test_record.py", "test_differences.py"),
+        "build": ("test_record.py", "test_differences.py"),
+        "document": ("test_record.py", "test_differences.py"),
+        "measured": ("test_record.py", "test_consistency.py", "test_differences.py"),
         "record": ("test_record.py", "test_differences.py", "test_consistency.py", "test_key.py"),
         "stimuli": ("test_record.py", "test_text.py"),
         "store": ("test_store.py", "test_neighbours.py"),
@@ -143,8 +146,8 @@ class Share(NamedTuple):
 
     @property
     def mutated(self) -> list[str]:
-        """The files of which the copy has mutants."""
-        there = self.modules if self.apart else together(self.room)
+        """The files of which the copy has mutants: these, and those that were tried there before."""
+        there = [name for name in modules_of(self.room) if name in self.modules or self.has_mutants(name)]
         return [f"harness/{self.room}/{module}.py" for module in there]
 
     @property
@@ -156,6 +159,10 @@ class Share(NamedTuple):
     def names(self) -> list[str]:
         """Patterns of the names of their mutants."""
         return [f"harness.{self.room}.{module.replace('/', '.')}.x*" for module in self.modules]
+
+    def has_mutants(self, module: str) -> bool:
+        """Whether mutants of a module were made in the copy."""
+        return (self.folder / f"mutants/harness/{self.room}/{module}.py.meta").is_file()
 
     def codes(self) -> dict[str, int | None]:
         """Name of each mutant -> the exit code of its tests."""
@@ -213,6 +220,9 @@ class Share(NamedTuple):
             for path in [*tree.glob("harness/**/*.py"), *tree.glob("tests/**/*.py")]:
                 if path.relative_to(tree).as_posix() not in names:
                     path.unlink()
+        for module in self.modules:  # a copy without mutants looks to mutmut like one with
+            if not self.has_mutants(module):
+                (folder / f"mutants/harness/{self.room}/{module}.py").unlink(missing_ok=True)
         arguments = ["-n0", "-p", "no:cacheprovider"]
         if self.room == "execution":  # much there waits for a process, for ever where a mutant breaks it
             arguments += ["-p", "each_test_in_time", "--timeout", "30"]
@@ -290,11 +300,6 @@ def shares(named: str, parser: argparse.ArgumentParser) -> list[Share]:
     one = tuple(module for module in asked if module not in PROCESSES)
     apart = [Share(room, (module,)) for module in asked if module in PROCESSES]
     return [Share(room, one), *apart] if one else apart
-
-
-def together(room: str) -> list[str]:
-    """The modules of a room that are tried in one process of pytest."""
-    return [module for module in modules_of(room) if module not in PROCESSES]
 
 
 def modules_of(room: str) -> list[str]:

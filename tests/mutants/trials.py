@@ -9,8 +9,8 @@ fails: those that killed most mutants of the same function come first, then the 
                                                                     [--also NAME ...] [--jobs N]
 
 ``run.py`` prepares that folder and calls this. Which tests reach a function is found first, by running all of
-them without any mutant; what a shared fixture reaches counts for every test that asks for it. They are run once
-more in the order of their times, since a mutant's tests come in no fixed order. A mutant that no test is known to
+them without any mutant; what a shared fixture reaches counts for every test that asks for it. Those that reach any
+are run once more in the order of their times, since a mutant's tests come in no fixed order. A mutant that no test is known to
 reach is tried on all tests: another process may reach it. No fixture is made before the fork, so a mutant sees
 nothing that the code made without it.
 """
@@ -48,8 +48,8 @@ FOLDER = Path.cwd()
 TREE = FOLDER / "mutants"
 SURVIVED, FAILED, TIMED_OUT, NO_TESTS = 0, 1, 24, 33
 # A mutant's tests may take this many times as long as before, and these seconds more: of the processor, which a
-# busy machine does not change, and of the clock, for what waits.
-TIMES, CPU_SECONDS, WALL_SECONDS = 10, 2, 60
+# busy machine does not change, and of the clock, for what waits and never ends.
+TIMES, CPU_SECONDS, WALL_SECONDS = 10, 2, 600
 SAVED_EVERY_SECONDS = 5  # what a run that is broken off may lose
 
 
@@ -139,6 +139,7 @@ class Trials:
         waiting = [
             (data, name) for data in files for name in data.exit_code_by_key if self._is_asked(data, name)
         ]
+        files = [data for data in files if any(data is of for of, _ in waiting)]  # no other is written
         by_function: defaultdict[str, list[str]] = defaultdict(list)
         for test, functions in clean.reached.items():
             for function in functions:
@@ -163,13 +164,14 @@ class Trials:
         if first is None or first.failed:
             print(f"the tests fail without any mutant: {first.failed if first else 'their process ended'}")
             return None
-        order.sort(key=lambda test: first.cost[test].wall)
+        order = sorted(
+            (test for test in order if first.reached[test]), key=lambda test: first.cost[test].wall
+        )
         again = _said(self._fork("", lambda: self._run(order)))
         if again is None or again[0]:
             print(f"the tests fail in another order: {again[1] if again else 'their process ended'}")
             return None
-        reaching = [test for test in order if first.reached[test]]
-        broken = _said(self._fork("fail", lambda: self._run(reaching)))
+        broken = _said(self._fork("fail", lambda: self._run(order)))
         if broken is not None and not broken[0]:
             print("no test reaches what is mutated")
             return None

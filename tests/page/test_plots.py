@@ -27,8 +27,9 @@ def test_plots_place_values_where_the_axis_says():
     unit = float(scale.x(0.1)) - float(scale.x(0.0))
     assert float(scale.x(0.05)) - float(scale.x(0.0)) == pytest.approx(unit / 2, abs=0.1)
     assert scale_of([0.0]).ticks()
-    picture = dots([Dot("a", 0.1, (0.05, 0.12), (-0.01, 0.01)), Dot("b", 0.0, None)], "k", "t", "d")
+    picture = dots([Dot("a", 0.1, (0.05, 0.12), (-0.01, 0.01)), Dot("b", 0.0, None)], "k", "t", "d", "cosine")
     assert picture.count("<text") > 4
+    assert "text-anchor=middle>Cosine</text></svg>" in picture
     (points,) = re.findall(r'class=dot d="([^"]*)"', picture)
     assert len(re.findall("M", points)) == 2
     (lines,) = re.findall(r'class=line d="([^"]*)"', picture)
@@ -36,9 +37,10 @@ def test_plots_place_values_where_the_axis_says():
 
 
 def test_boxes_have_a_point_for_every_subject():
-    picture = boxes([Box("a", [0.1, 0.3, 0.2]), Box("b", [0.2, 0.2, 0.2])], "k", "t", "d")
+    picture = boxes([Box("a", [0.1, 0.3, 0.2]), Box("b", [0.2, 0.2, 0.2])], "k", "t", "d", "distance (dB)")
     (path,) = re.findall(r'class=points d="([^"]*)"', picture)
     assert len(re.findall("[Mh]", path)) == 6
+    assert "text-anchor=middle>Distance (dB)</text></svg>" in picture
     first = re.findall(r"M(\d+) \d+h(\d+)h(\d+)", path)[0]
     assert int(first[1]) == pytest.approx(int(first[2]), abs=1)  # 0.1 to 0.2 to 0.3
 

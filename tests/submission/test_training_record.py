@@ -9,7 +9,8 @@ import pytest
 from own_corpus import SUBJECTS, make_own_corpus, own_split
 
 from harness.records.consistency import inconsistencies
-from harness.records.record import VOLATILE, parse_record, plain
+from harness.records.document import parse_record, plain
+from harness.records.record import VOLATILE
 from harness.submission.training_record import (
     DECLARED,
     TAMPERED,

@@ -84,7 +84,10 @@ def open_nmedt(
         raise CorpusError(*(faults or [missing]))
     if audio is None and (folder / song_audio.FOLDER).is_dir():
         audio = AudioChoice(folder / song_audio.FOLDER)
-    series, notes = _targets(songs, audio, tree)
+    try:
+        series, notes = _targets(songs, audio, tree)
+    except CorpusError as error:
+        raise CorpusError(*faults, *error.faults) from None
     faults += _changed_audio(folder, audio, [song.number for song in songs])
     recordings = [
         _recording(song, listener, series.get(song.number, {}), tree)
