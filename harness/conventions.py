@@ -27,6 +27,8 @@ SIMULATED_MARKER: Final = "simulated.json"
 SIMULATED_PREFIX: Final = "simulated"
 # The file in the root of simulated music, whose other files have the dataset's own names.
 MUSIC_MARKER: Final = "SIMULATED.json"
+# The exit code of a command that stopped at its --max-time and can go on: EX_TEMPFAIL of sysexits.h.
+STOPPED: Final = 75
 # What every output on simulated data says of it.
 SIMULATED_WORDS: Final = "simulated data (no real EEG)"
 

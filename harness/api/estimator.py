@@ -27,7 +27,7 @@ from harness.submission.find import named_submission
 from harness.submission.manifest import MANIFEST, Submission, load_submission
 from harness.tasks.sizes import Sizes
 from harness.tasks.splits import load_split
-from harness.training.run import train_submission
+from harness.training.run import Trained, train_submission
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,7 +126,7 @@ class SystemEstimator(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
                 epochs=self.epochs,
                 device="cpu",
             )
-            if trained is None:
+            if not isinstance(trained, Trained):
                 raise UsageError(Fault("fit", "one of several processes", "a process by itself"))
             self.weights_ = trained.path.read_bytes()
             self.report_ = dict(trained.report)

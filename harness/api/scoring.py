@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.api.part import Part
-from harness.boards.compare import Comparison, comparison_text
+from harness.boards.compare import Comparison
+from harness.boards.compared import comparison_text
 from harness.conventions import Progress
 from harness.errors import Fault, UsageError, no_such
 from harness.evaluation.evaluate import evaluate, evaluate_predictions

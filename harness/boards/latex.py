@@ -238,7 +238,7 @@ def _character(letter: str) -> str:
         return _SPECIAL[letter]
     if letter.isascii():
         return letter
-    base, *marks = unicodedata.normalize("NFD", letter)
+    base, *marks = list(unicodedata.normalize("NFD", letter))
     if len(marks) == 1 and marks[0] in _ACCENTS and base.isascii() and base.isalpha():
         accented = {"i": r"\i", "j": r"\j"}.get(base, base)
         return rf"\{_ACCENTS[marks[0]]}{{{accented}}}"

@@ -19,14 +19,7 @@ from harness.errors import Fault
 from harness.records.bands import ChanceBand, ChanceBands
 from harness.records.controls import Controls
 from harness.records.measured import MeasureResult
-from harness.records.record import (
-    TRAINING_STATUSES,
-    Identity,
-    Overlap,
-    Record,
-    RunFacts,
-    SubjectResult,
-)
+from harness.records.record import TRAINING_STATUSES, Identity, Overlap, Record, RunFacts, SubjectResult
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.scoring.two_sources import system_interval
 

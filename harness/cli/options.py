@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from harness.tasks.task import Task
 
 MOST_SECONDS = 30 * 24 * 3600.0
+MOST_TRAINING_SECONDS = 10 * 365 * 24 * 3600.0
 MOST_GIB = 65536.0
 Command = Callable[..., None]
 # Where click's context keeps what --audio and --offset say, for `harness.cli.open.audio_choice`.
@@ -91,6 +93,24 @@ def DATA_OPTION(command: Command) -> Command:  # noqa: N802 - a decorator, like 
     )
     given: Command = option(audio_options(command))
     return given
+
+
+def duration(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> tuple[float, str] | None:
+    """A time such as ``90m``, ``2h`` or ``1h30m``: seconds, and how it was written."""
+    if value is None:
+        return None
+    text = value.strip().lower()
+    parts = re.fullmatch(r"(?:([\d.]+)d)?(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?", text, re.ASCII)
+    try:
+        numbers = [float(part or 0) for part in parts.groups()] if parts else []
+    except ValueError:  # two points in a number
+        numbers = []
+    seconds = sum(number * unit for number, unit in zip(numbers, (86400, 3600, 60, 1), strict=False))
+    if not 0 < seconds <= MOST_TRAINING_SECONDS:
+        raise click.BadParameter(f"{value!r}, expected a time with its unit, such as 90m, 2h or 1h30m.")
+    return seconds, text
 
 
 FEATURE_OPTION = click.option(

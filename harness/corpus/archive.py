@@ -294,12 +294,12 @@ def _is_whole(place: Path, file: Any) -> bool:
     if not place.is_file() or (file.size is not None and place.stat().st_size != file.size):
         return False
     if file.sha256:
-        return _digest(place, hashlib.sha256()) == file.sha256.lower()
+        return bool(_digest(place, hashlib.sha256()) == file.sha256.lower())
     if file.git_sha1:
         header = f"blob {place.stat().st_size}\0".encode()
-        return _digest(place, hashlib.sha1(header, usedforsecurity=False)) == file.git_sha1.lower()
+        return bool(_digest(place, hashlib.sha1(header, usedforsecurity=False)) == file.git_sha1.lower())
     if file.md5:
-        return _digest(place, hashlib.md5(usedforsecurity=False)) == file.md5.lower()
+        return bool(_digest(place, hashlib.md5(usedforsecurity=False)) == file.md5.lower())
     return file.size is not None
 
 

@@ -8,7 +8,7 @@ files that contradict the declaration are refused.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,7 +157,7 @@ def _nothing(where: str, pattern: Pattern, folder: Path, files: Sequence[str]) -
 def _almost(pattern: Pattern, files: Sequence[str]) -> str:
     """A remedy where files would match in another case, unpacked, or one folder further up."""
     small = Pattern(pattern.text.casefold())
-    tries = {
+    tries: dict[str, Callable[[str], str]] = {
         "in another case": lambda file: file.casefold(),
         "compressed: unpack them": lambda file: file.removesuffix(".gz").removesuffix(".zip"),
         "one folder further down: name that folder, or put it into the pattern": lambda file: file.partition(

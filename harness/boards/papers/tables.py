@@ -362,7 +362,8 @@ def _cells(filled: PaperTable) -> tuple[list[str], list[list[str]]]:
 
 def _title(filled: PaperTable) -> str:
     table = filled.table
-    return table["title"] + (f" ({'/'.join(_words(table['board']))})" if "board" in table else "")
+    title: str = table["title"]
+    return title + (f" ({'/'.join(_words(table['board']))})" if "board" in table else "")
 
 
 def _notes(filled: PaperTable) -> list[str]:
