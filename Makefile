@@ -1,8 +1,11 @@
 # make install   create .venv with the command `harness` and everything the tests need
 # make score     score CAT-WaveNet on the simulated corpus (made on first use), and show its board
 # make music     score EEG2Mel's CNN and a ridge on simulated music (made on first use), and show their board
-# make check     format, lint, types, tests: the line that CI runs
+# make check     format, lint, types, quick tests: three minutes
+# make check-all the same with every test: the line that CI runs, about ten minutes
 # make docs      fill in what README.md and docs/ quote from the committed records and figures
+# make site      the documentation as pages in site/, with the notebooks run
+# make lock      write uv.lock anew, with the versions of constraints.txt
 # make fuzz      every reader on thousands of broken files (docs/faults.md)
 # make kill-test kill -9 every command at random moments, and give it again (docs/faults.md)
 # make mutants   change the code, one thing at a time, and see whether its tests fail: by hand, hours;
@@ -17,7 +20,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: install score music check format docs fuzz kill-test mutants bench clean
+.PHONY: install score music lint check check-all format docs site lock fuzz kill-test mutants bench clean
 
 install: $(STAMP)
 
@@ -40,10 +43,15 @@ music: install
 	@echo
 	$(BIN)/harness rank --board simulated-nmed-t/music-listeners-blocks/test/music-mel-db
 
-check: install
+lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+check: lint
+	$(BIN)/pytest -m 'not slow'
+
+check-all: lint
 	$(BIN)/pytest
 
 format: install
@@ -52,6 +60,14 @@ format: install
 
 docs: install
 	$(BIN)/python docs/make.py
+
+# mkdocs-material says with every build that mkdocs will change; the dependency has a bound for that.
+SITE ?= site
+site: install
+	NO_MKDOCS_2_WARNING=1 EXECUTE_NOTEBOOKS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m mkdocs build --strict --site-dir $(SITE)
+
+lock: install
+	$(BIN)/uv lock $$(sed -n 's/^[[:alnum:]].*/-P &/p' constraints.txt)
 
 # As many files a reader as you like: make fuzz FILES=20000
 FILES ?= 2000
@@ -69,4 +85,4 @@ mutants: install
 	$(BIN)/python tests/mutants/run.py $(ROOMS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -67,6 +67,17 @@ def main() -> dict[str, float]:
 
 def _open_large_tree(root: Path) -> tuple[float, float]:
     """Seconds that opening takes, and the size of the EEG in GB."""
+    size = make_large_tree(root)
+    start = time.perf_counter()
+    corpus = open_corpus(root)
+    seconds = time.perf_counter() - start
+    if len(corpus.recordings) != TREE_RECORDINGS:
+        raise SystemExit(f"{len(corpus.recordings)} recordings, expected {TREE_RECORDINGS}")
+    return seconds, size / 1e9
+
+
+def make_large_tree(root: Path) -> int:
+    """Sparse files of the dataset's size in its layout; gives the bytes of the EEG."""
     stimuli = root / "preprocessed_stimuli"
     stimuli.mkdir(parents=True)
     size = 0
@@ -82,12 +93,7 @@ def _open_large_tree(root: Path) -> tuple[float, float]:
             f"{subject}_ses-a_task-b_run-{number // TREE_SUBJECTS:02d}_desc-preproc-audio-{stimulus}_eeg.npy"
         )
         size += _sparse(folder / name, (64, TREE_SAMPLES))
-    start = time.perf_counter()
-    corpus = open_corpus(root)
-    seconds = time.perf_counter() - start
-    if len(corpus.recordings) != TREE_RECORDINGS:
-        raise SystemExit(f"{len(corpus.recordings)} recordings, expected {TREE_RECORDINGS}")
-    return seconds, size / 1e9
+    return size
 
 
 def _sparse(path: Path, shape: tuple[int, int]) -> int:

@@ -19,7 +19,8 @@ from benchmarks.timing import report
 from harness.boards.board import Board, BoardName, BoardRecord
 from harness.boards.ranking import rank
 from harness.page import build_page
-from harness.records.record import CorpusData, Record, RunFacts, SplitPart, System, build_record
+from harness.records.build import build_record
+from harness.records.record import CorpusData, Record, RunFacts, SplitPart, System
 from harness.records.store import write_record
 from harness.scoring.chance import Band, Chance
 from harness.scoring.score import SubjectScore, combine

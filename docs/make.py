@@ -34,8 +34,8 @@ from harness.boards.papers.official import official_text
 from harness.boards.papers.tables import paper_text
 from harness.boards.ranking import rank
 from harness.pull_request.comment import comment_text, load_data
-from harness.records.record import parse_record
-from harness.records.text import record_text
+from harness.records.document import parse_record
+from harness.records.text import record_text, seeds_text
 from harness.scoring.intervals import interval_name
 from harness.submission import training_record
 
@@ -64,10 +64,11 @@ def our_packages() -> set[str]:
 
 
 def make_score(_: str) -> str:
-    """What ``make score`` prints, but for the table of subjects and the time that predicting took."""
-    path = RESULTS.joinpath(*DEFAULT_BOARD, "catwavenet-full.json")
-    summary = record_text(parse_record(path.read_bytes(), str(path))).split("\n\n")[-1].splitlines()
-    lines = [line for line in summary if not line.startswith("predicted in")]
+    """What ``make score`` prints, but for the tables of subjects and the time that predicting took."""
+    paths = sorted(RESULTS.joinpath(*DEFAULT_BOARD).glob("catwavenet-full*.json"))
+    records = [parse_record(path.read_bytes(), str(path)) for path in paths]
+    summary = seeds_text(records) if len(records) > 1 else record_text(records[0]).split("\n\n")[-1]
+    lines = [line for line in summary.splitlines() if not line.startswith("predicted in")]
     return "```\n" + "\n".join([*lines, "", _board(str(DEFAULT_BOARD), "text")]) + "```"
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # the command starts without numpy
 # Called with how much is done, how much there is in all, and sometimes a note.
 Progress = Callable[..., None]
 
+# The environment's variable that names the folder of a corpus where the user names none.
+DATA_VARIABLE: Final = "HARNESS_DATA"
 # The subject that a predictor is told where the split hides it.
 UNKNOWN_SUBJECT: Final = "unknown"
 # Digits of a hash that people are shown.
@@ -25,6 +27,8 @@ SIMULATED_MARKER: Final = "simulated.json"
 SIMULATED_PREFIX: Final = "simulated"
 # The file in the root of simulated music, whose other files have the dataset's own names.
 MUSIC_MARKER: Final = "SIMULATED.json"
+# The exit code of a command that stopped at its --max-time and can go on: EX_TEMPFAIL of sysexits.h.
+STOPPED: Final = 75
 # What every output on simulated data says of it.
 SIMULATED_WORDS: Final = "simulated data (no real EEG)"
 

@@ -131,6 +131,21 @@ def counted(number: int, what: str, several: str = "") -> str:
     return f"{number} {what if number == 1 else several or f'{what}s'}"
 
 
+def some_of(number: int, total: int, what: str, one: str = "", more: str = "", *, several: str = "") -> str:
+    """Some of what is counted and what is said of them: ``1 of 3 subjects is``, ``1 of 1 subject is``.
+
+    Args:
+        number: how many.
+        total: of how many.
+        what: one of them.
+        one: what is said of one.
+        more: what is said of none and of more than one.
+        several: more of them, where that is not ``what`` and an s.
+    """
+    verb = one if number == 1 else more
+    return f"{number} of {counted(total, what, several)}{f' {verb}' if verb else ''}"
+
+
 def no_such(where: str, name: str, known: Sequence[str], remedy: str = "") -> Fault:
     """The fault of a name that is none of those to choose from.
 

@@ -230,7 +230,8 @@ def check_prediction(prediction: object, shape: tuple[int, int, int]) -> list[Ou
     bad = np.count_nonzero(~np.isfinite(prediction), axis=(1, 2))
     return [
         OutputFault(
-            f"{bad[i]} of {prediction[i].size} predicted values are NaN or infinite",
+            f"{bad[i]} of {prediction[i].size} predicted values {'is' if bad[i] == 1 else 'are'} NaN or"
+            " infinite",
             "finite values",
             "",
             int(i),

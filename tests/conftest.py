@@ -13,7 +13,9 @@ from msgspec.structs import replace
 
 from harness.cli.main import main
 from harness.corpus import open_corpus
-from harness.records.record import Overlap, build_record, parse_record, plain
+from harness.records.build import build_record
+from harness.records.document import parse_record, plain
+from harness.records.record import Overlap
 from harness.records.store import write_record
 from harness.scoring.chance import Band, Chance
 from harness.scoring.score import SubjectScore, combine
@@ -27,7 +29,13 @@ REPOSITORY = Path(__file__).parent.parent
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["music_fixtures", "package_fixtures", "page_fixtures", "repository_fixtures"]
+pytest_plugins = [
+    "api_fixtures",
+    "music_fixtures",
+    "package_fixtures",
+    "page_fixtures",
+    "repository_fixtures",
+]
 
 # The train.py of a submission with a tiny net; the fixture `tiny` appends to it.
 TINY_TRAIN = '''

@@ -65,6 +65,7 @@ def modules(package, request):
 # --- the net
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "variant"), CASES)
 def test_parameters_of_the_paper_preset(case, variant, modules):
     system = modules.train.SYSTEM
@@ -73,6 +74,7 @@ def test_parameters_of_the_paper_preset(case, variant, modules):
     assert n_parameters(net) == case.paper[variant]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "variant"), CASES)
 def test_compact_net_is_small(case, variant, modules):
     system = modules.train.SYSTEM
@@ -82,6 +84,7 @@ def test_compact_net_is_small(case, variant, modules):
     assert fewest < n_parameters(net) < most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "number", "variant", "output", "unused", "tolerance"), RELEASES, ids=[r[0] for r in RELEASES]
 )
@@ -106,6 +109,7 @@ def test_outputs_and_parameters_of_the_release(
     assert relative(made, release.io[output]) < tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "variant"), CASES)
 @pytest.mark.parametrize("n_channels", [64, 32])
 def test_output_has_a_frame_for_each_sample_and_as_many_bands_as_asked(
@@ -171,6 +175,7 @@ def _expected(net, case, eeg, index):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "variant"), CASES)
 def test_predicts_z_scored_windows_of_subjects_by_name(case, variant, modules, save_net, make_setup, rng):
     decoder, net = _decoder(modules, case, variant, make_setup, save_net, segment_samples=100)
@@ -183,6 +188,7 @@ def test_predicts_z_scored_windows_of_subjects_by_name(case, variant, modules, s
     assert relative(predicted, expected) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "variant"), FIRST)
 def test_outputs_do_not_depend_on_the_batch(case, variant, modules, save_net, make_setup, rng):
     decoder, _ = _decoder(modules, case, variant, make_setup, save_net)
@@ -192,6 +198,7 @@ def test_outputs_do_not_depend_on_the_batch(case, variant, modules, save_net, ma
     assert relative(alone, together) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "variant"),
     [*FIRST, pytest.param(PACKAGES[1], "unconditioned", id="happyquokka-unconditioned")],
@@ -219,6 +226,7 @@ def test_segments_shorter_than_the_window(case, variant, modules, save_net, make
         _decoder(modules, case, variant, make_setup, save_net, segment_samples=n_times)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "first", "second"), OTHERS, ids=[case.name for case, _, _ in OTHERS])
 def test_weights_of_another_variant_are_refused_by_name(
     case, first, second, modules, save_net, make_setup, predict_isolated, rng
@@ -308,6 +316,7 @@ def test_a_feature_of_another_rate_is_refused(case, variant, modules, make_setup
         system.build(net.config, other, SUBJECTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feature", ["envelope", "pitch"])
 @pytest.mark.parametrize(("case", "variant"), CASES)
 def test_learns_and_predicts_another_labs_corpus(case, variant, feature, modules, make_setup, save_net, rng):

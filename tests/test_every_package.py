@@ -18,7 +18,7 @@ from safetensors import safe_open
 from harness.corpus import open_corpus
 from harness.evaluation.evaluate import evaluate
 from harness.execution import Run
-from harness.records.record import record_bytes
+from harness.records.document import record_bytes
 from harness.submission.manifest import load_submission
 from harness.tasks.splits import load_split
 from harness.tasks.task import open_task
@@ -98,6 +98,7 @@ def _check(record, feature):
     assert np.isfinite(record.score)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feature", FEATURES)
 @pytest.mark.parametrize("package", PACKAGES, ids=[package.name for package in PACKAGES])
 def test_net_trains_and_is_scored(package, feature, lab, copied):
@@ -121,6 +122,7 @@ def test_net_trains_and_is_scored(package, feature, lab, copied):
         assert record_bytes(replace(again, run=record.run)) == record_bytes(record)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feature", FEATURES)
 def test_linear_trains_and_is_scored(feature, lab, copied):
     folder = copied("baselines/linear")
@@ -133,6 +135,7 @@ def test_linear_trains_and_is_scored(feature, lab, copied):
         assert record.score > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feature", FEATURES)
 def test_banded_ridge_trains_and_is_scored(feature, lab, copied):
     folder = copied("baselines/banded-ridge")
@@ -158,6 +161,7 @@ def test_prior_trains_and_is_scored(feature, lab, copied):
     _check(_record(folder, lab, feature), feature)
 
 
+@pytest.mark.slow
 def test_ensemble_of_trained_members_is_scored(lab, copied):
     package = next(package for package in PACKAGES if package.name == "convconcatnet")
     members = copied(package.folder, _tiny(package))

@@ -123,6 +123,7 @@ def change(fork):
     fork.write("submissions/beta/untracked.txt", "words")
 
 
+@pytest.mark.slow
 def test_settings_of_a_user_change_nothing_of_a_history(upstream, hostile):
     record = json.loads(upstream.record("alpha").read_text())
     upstream.record("alpha").write_text(json.dumps({**record, "score": 0.5}))
@@ -151,6 +152,7 @@ def test_settings_of_a_user_change_nothing_of_a_range(fork, hostile):
     assert list(ran.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_settings_of_a_user_change_nothing_of_a_ranking(ranked, fork, hostile):
     change(fork)
     plain = ranked(commit=False)

@@ -15,7 +15,7 @@ from harness.errors import CorpusError
 from harness.evaluation.evaluate import evaluate, evaluate_predictions
 from harness.execution import Run
 from harness.records.consistency import inconsistencies
-from harness.records.record import parse_record, record_bytes
+from harness.records.document import parse_record, record_bytes
 from harness.submission.manifest import load_submission
 from harness.tasks.splits import load_split
 from harness.tasks.task import open_task
@@ -71,6 +71,7 @@ def scored(folder, corpus, split, feature="envelope"):
     return evaluate(load_submission(folder), task, Run(surrogates=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MUSIC_NETS)
 def test_a_net_is_trained_and_scored_by_every_measure(copied, corpus, split, name):
     folder, where = copied(name), split()
@@ -78,7 +79,7 @@ def test_a_net_is_trained_and_scored_by_every_measure(copied, corpus, split, nam
     assert next(iter(made.report)) == "validation_cosine"
     assert made.report["best_epoch"] == 1
     log = (made.folder / "log.csv").read_text().splitlines()
-    assert log[0] == "epoch,loss,mse,validation_cosine,learning_rate,seconds"
+    assert log[0] == "epoch,loss,mse,validation_cosine,learning_rate,seconds,corpus"
     record = scored(folder, corpus, where, "pitch")
     assert list(record.measures) == MEASURES
     assert record.ranked.measure.name == "cosine"
@@ -88,6 +89,7 @@ def test_a_net_is_trained_and_scored_by_every_measure(copied, corpus, split, nam
     )
 
 
+@pytest.mark.slow
 def test_the_constant_gains_nothing_and_the_ridge_something(copied, corpus, split):
     where = split()
     prior, ridge = copied("baselines/prior"), copied("baselines/ridge-psd")
@@ -107,6 +109,7 @@ def test_the_constant_gains_nothing_and_the_ridge_something(copied, corpus, spli
     assert record.constant_cosine == pytest.approx(constant.measures["cosine"].value, abs=1e-7)
 
 
+@pytest.mark.slow
 def test_a_classifiers_own_accuracy_is_on_record_and_the_record_keeps_its_bytes(copied, corpus, split):
     where, prior = split(), copied("baselines/prior")
     trained(prior, corpus, where)
@@ -164,6 +167,7 @@ def test_the_same_training_segments_are_asked_of_every_system(corpus, split, mon
     assert without.answered == without.training == ()
 
 
+@pytest.mark.slow
 def test_the_song_classifier_answers_with_the_songs_means(copied, corpus, split, monkeypatch):
     where, folder = split(measures=["cosine", "cosine_gain"]), copied("baselines/song-classifier")
     train = folder / "train.py"

@@ -123,6 +123,7 @@ def test_predicts_from_eeg_as_it_is_whatever_the_batch(case, make_setup, save_ne
     assert relative(alone, made) < 1e-5
 
 
+@pytest.mark.slow
 def test_predicts_in_its_own_process(case, make_setup, save_net, predict_isolated, rng):
     setup = make_setup(**LAB)
     net = case.build(setup)

@@ -14,6 +14,35 @@ FIGURES = json.loads((FOLDER / "figures.json").read_text())
 SURVIVORS = tomllib.loads((FOLDER / "survivors.toml").read_text())["survivor"]
 
 
+ROOMS = ("boards", "execution", "predictions", "records", "scoring", "tasks")
+
+
+def _modules():
+    return {
+        ".".join(path.relative_to(REPOSITORY / "harness").with_suffix("").parts)
+        for room in ROOMS
+        for path in (REPOSITORY / "harness" / room).rglob("*.py")
+        if path.name != "__init__.py"
+    }
+
+
+def test_every_module_and_test_that_the_runner_names_is_there():
+    text = (FOLDER / "run.py").read_text()
+    assigned = next(
+        node
+        for node in ast.parse(text).body
+        if isinstance(node, ast.AnnAssign) and node.target.id == "MODULES"
+    )
+    modules = ast.literal_eval(assigned.value)
+    assert set(modules) == set(ROOMS)
+    for room, tests_of in modules.items():
+        for module, tests in tests_of.items():
+            assert f"{room}.{module.replace('/', '.')}" in _modules()
+            assert tests
+            for test in tests:
+                assert (REPOSITORY / "tests" / room / test).is_file(), f"{room}/{module}: {test}"
+
+
 def _squeezed(text):
     return re.sub(r"\s+", "", text)
 
@@ -64,13 +93,7 @@ def test_the_readme_shows_the_figures_of_every_module_that_was_tried():
 
 
 def test_the_readme_names_every_module_that_was_not_tried():
-    rooms = ("boards", "execution", "predictions", "records", "scoring", "tasks")
-    made = {
-        ".".join(path.relative_to(REPOSITORY / "harness").with_suffix("").parts)
-        for room in rooms
-        for path in (REPOSITORY / "harness" / room).rglob("*.py")
-        if path.name != "__init__.py"
-    }
+    made = _modules()
     readme = (FOLDER / "README.md").read_text()
     said = readme.split("<!-- not tried -->\n")[1].split("\n<!-- end -->")[0]
     assert said == (", ".join(f"`{module}`" for module in sorted(made - FIGURES.keys())) or "None.")

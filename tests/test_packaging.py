@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -22,14 +23,14 @@ REPOSITORY = Path(__file__).parent.parent
 TOLERANCE = 1e-9
 
 
-def run(*command, folder, code=0, **environment):
+def run(*command, folder, code=0, seconds=240, **environment):
     done = subprocess.run(
         [str(word) for word in command],
         cwd=folder,
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "OMP_NUM_THREADS": "1", **environment},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=seconds,
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done
@@ -87,6 +88,7 @@ def elsewhere(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_splits_baselines_and_their_weights_and_nothing_beside_the_harness(built):
     with zipfile.ZipFile(built[1]) as wheel:
         names = set(wheel.namelist())
@@ -122,6 +124,7 @@ def test_the_index_would_take_both_files(built):
     run(sys.executable, "-m", "twine", "check", "--strict", *built, folder=built[0].parent)
 
 
+@pytest.mark.slow
 def test_a_baseline_is_scored_by_its_name_outside_a_clone(installed, simulated, elsewhere):
     command = [installed, "score", "linear", "--data", simulated, "--part", "val", "--partial", "--jobs", "1"]
     there = run(*command, "--json", folder=elsewhere)
@@ -185,6 +188,33 @@ def test_a_path_that_is_written_as_one_is_not_taken_for_a_name(installed, elsewh
     assert said.startswith("error: linear: no such file or folder, expected a submission folder")
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_notebooks_run_outside_a_clone(installed, elsewhere):
+    for path in (REPOSITORY / "docs/notebooks").glob("*.ipynb"):
+        (elsewhere / path.name).write_bytes(path.read_bytes())
+    command = [installed.parent / "python", "-m", "pytest", "--nbmake", "-q", "-p", "no:cacheprovider"]
+    said = run(*command, elsewhere, folder=elsewhere, seconds=800).stdout
+    assert "3 passed" in said.splitlines()[-1], said
+
+
+def test_every_python_that_is_declared_is_run_by_ci():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    declared = {one.split(" :: ")[-1] for one in project["classifiers"] if "Python :: 3." in one}
+    jobs = YAML(typ="safe").load(REPOSITORY / ".github/workflows/check.yml")["jobs"]
+    (first,) = (
+        step["with"]["python-version"]
+        for step in jobs["check"]["steps"]
+        if "python-version" in step.get("with", {})
+    )
+    assert (
+        {first, *jobs["python"]["strategy"]["matrix"]["python"]}
+        == declared
+        == {"3.11", "3.12", "3.13", "3.14"}
+    )
+    assert project["requires-python"] == ">=3.11"
+
+
 def test_who_cites_the_kit_cites_this_version():
     cited = YAML(typ="safe").load(REPOSITORY / "CITATION.cff")
     deposit = json.loads((REPOSITORY / ".zenodo.json").read_text())
@@ -192,3 +222,11 @@ def test_who_cites_the_kit_cites_this_version():
     assert cited["title"] == deposit["title"]
     assert [author["name"] for author in cited["authors"]] == [one["name"] for one in deposit["creators"]]
     assert cited["license"] == deposit["license"] == "MIT"
+
+
+def test_the_citation_is_valid_by_the_formats_own_schema(tmp_path):
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.citation-file-format"]
+    run(*command, REPOSITORY / "CITATION.cff", folder=tmp_path)
+    text = (REPOSITORY / "CITATION.cff").read_text()
+    (tmp_path / "CITATION.cff").write_text(text.replace("license: MIT", "license: mine"))
+    assert "license" in run(*command, tmp_path / "CITATION.cff", folder=tmp_path, code=1).stdout

@@ -172,7 +172,7 @@ def test_every_segment_with_nan_is_named():
     prediction[0, 0, 0] = np.nan
     prediction[2, :, 1] = -np.inf
     assert check_prediction(prediction, (3, 4, 2)) == [
-        OutputFault("1 of 8 predicted values are NaN or infinite", "finite values", "", 0),
+        OutputFault("1 of 8 predicted values is NaN or infinite", "finite values", "", 0),
         OutputFault("4 of 8 predicted values are NaN or infinite", "finite values", "", 2),
     ]
 

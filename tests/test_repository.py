@@ -9,7 +9,7 @@ from conftest import REPOSITORY
 from safetensors import safe_open
 
 from harness.pull_request.changes import PREDICTED_WITH, SCORED_WITH, SCORER
-from harness.records.record import record_bytes
+from harness.records.document import record_bytes
 from harness.records.store import read_record, record_path
 from harness.scoring.score import SCORER_VERSION
 from harness.submission.manifest import load_submission, weights_faults
@@ -35,7 +35,7 @@ LAYERS = [
     ["tasks", "records", "preprocessing"],
     ["submission"],
     ["evaluation", "boards", "training"],
-    ["page", "pull_request"],
+    ["page", "figures", "pull_request", "api"],
     ["cli"],
     ["__main__"],
 ]
@@ -66,6 +66,7 @@ def test_our_weights_together_are_small():
     assert sum(path.stat().st_size for path in files) <= 64 * 10**6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_committed_record_is_valid_and_of_this_code(path):
     record = read_record(path)
@@ -144,12 +145,12 @@ def test_every_module_has_a_layer():
     assert found == named
 
 
-# Nouns that messages count; `harness.errors.counted` says "1 subject" and "2 subjects".
+# Nouns that messages count; `harness.errors.counted` says "1 subject" and "2 subjects", `some_of` "1 of 2 subjects is".
 COUNTED = (
     "band channel crop epoch file frame member name record recording sample segment step subject system word"
 )
-# What is never one, in words: "3 of 12 subjects", limits of the kit, and three parts' samples at once.
-NEVER_ONE = re.compile(r"(\} of |n_frames = )$")
+# What is never one: limits of the kit, and three parts' samples at once.
+NEVER_ONE = re.compile(r"n_frames = $")
 LIMITS = {"MOST_SUBJECTS", "MAX_FILES", "LEAST_SAMPLES", "self.limits.files", "samples", "widest"}
 
 
@@ -168,8 +169,13 @@ def test_what_messages_count_has_its_number():
 def test_workflow_runs_the_readmes_command():
     workflow = (REPOSITORY / ".github/workflows/check.yml").read_text()
     assert "- run: .ci/run" in workflow
-    assert "make check" in (REPOSITORY / ".ci/run").read_text()
-    assert "make check" in (REPOSITORY / "README.md").read_text()
+    assert (REPOSITORY / ".ci/run").read_text().endswith("\nmake check-all\n")
+    assert "make check-all" in (REPOSITORY / "README.md").read_text()
+
+
+def test_every_test_is_run_by_check_all_and_only_slow_ones_are_left_out_of_check():
+    commands = re.findall(r"^\t(\$\(BIN\)/pytest.*)$", (REPOSITORY / "Makefile").read_text(), re.M)
+    assert commands == ["$(BIN)/pytest -m 'not slow'", "$(BIN)/pytest"]
 
 
 def test_workflows_pin_every_action_and_grant_nothing_by_default():

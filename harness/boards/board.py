@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from harness.boards.trainings import odd_seeds, pooled
 from harness.errors import Fault, RecordError, UsageError, counted, did_you_mean, raise_all, shorten
 from harness.records.consistency import inconsistencies
-from harness.records.record import Record, parse_record, record_bytes
+from harness.records.document import parse_record, record_bytes
+from harness.records.record import Record
 from harness.records.store import read_bytes, record_path
 from harness.records.without_brain import WithoutBrain
 from harness.scoring.measures import DEFAULT, Measure, measure

@@ -10,10 +10,12 @@ from harness.boards.board import Board, BoardName
 from harness.boards.ranking import LEVEL, Change, Ranking
 from harness.boards.resolution import Resolution
 from harness.boards.row import Row
+from harness.boards.sentences import board_sentence
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS, labels_words
 from harness.corpus.declaration import declared
 from harness.errors import Fault, counted, on_one_line
-from harness.records.record import COMMON, TAMPERED, Measured
+from harness.records.measured import Measured
+from harness.records.record import COMMON, TAMPERED, channels_words
 from harness.records.without_brain import TITLES
 from harness.scoring.intervals import interval_words
 from harness.scoring.measures import DEFAULT, MEASURES, Measure
@@ -25,6 +27,7 @@ CONSTANT = "constant's cosine"  # the column of what the training part's mean sc
 MOST_NAMED = 8
 _NOT_ISOLATED = {"none": " (not isolated)", "unknown": " (isolation not known)"}
 TRAINING_CHANGED = "TRAINING RECORD CHANGED"
+ABLATIONS = "Ablations, each beside its own full net"
 BELOW_THE_LINE = "Below the line, since a control says that the score may not come from the EEG"
 
 
@@ -46,7 +49,7 @@ def ranked_words(by: Measure) -> str:
 
 
 def board_notes(ranking: Ranking, *, bars: bool = True) -> list[str]:
-    """How to read a board's ties and intervals, what it compares and could show, and what is not ranked.
+    """How to read a board's ties and intervals, what it could show, what is not ranked, and who leads it.
 
     Args:
         ranking: of the board.
@@ -80,6 +83,7 @@ def board_notes(ranking: Ranking, *, bars: bool = True) -> list[str]:
             "Unseen stimuli: by the records of training, verified where this machine trained the weights and"
             " scored them, and declared, their author's word, everywhere else."
         )
+    notes += _as_given_notes(ranking)
     declaration = declared(ranking.board.name.corpus)
     if declaration is not None and declaration.remark:
         notes.append(f"{declaration.name}: {declaration.remark}.")
@@ -103,6 +107,30 @@ def board_notes(ranking: Ranking, *, bars: bool = True) -> list[str]:
     left_out = [on_one_line(name) for name in left_out_files(ranking.board)]
     if left_out:
         notes.append(f"Left out, since it does not hold together: {', '.join(left_out)}.")
+    return [*notes, board_sentence(ranking)] if ranking.rows else notes
+
+
+def _as_given_notes(ranking: Ranking) -> list[str]:
+    """What to know of weights of other boards, and of channels that systems were not given."""
+    every = [*ranking.rows, *ranking.ablations, *ranking.partial]
+    notes = []
+    if any(row.transfer for row in every):
+        notes.append(
+            "Transfer: weights that were trained on the corpus and split that are named, not on this board's"
+            " training part; whom and what they have seen is told by names."
+        )
+    if any(row.channels_excluded for row in every):
+        notes.append("Without channels: these are zero in all that the system was given.")
+    excluded = next(
+        (
+            one.record.split.channels_excluded
+            for one in ranking.board.records
+            if one.record.split.channels_excluded
+        ),
+        (),
+    )
+    if excluded:
+        notes.append(f"The split excludes {channels_words(excluded)}: zero for every system.")
     return notes
 
 
@@ -297,6 +325,8 @@ def row_values(board: BoardName, row: Row) -> dict[str, Any]:
             for by in row.measures
             for key, value in _measured_values(by, row.by(by.name)).items()
         },
+        **({} if row.transfer is None else {"transfer": row.transfer}),
+        **({"channels_excluded": " ".join(row.channels_excluded)} if row.channels_excluded else {}),
         **({} if row.constant_cosine is None else {"constant_cosine": row.constant_cosine}),
         "trainings": len(row.seeds) or 1,
         "sd_over_seeds": row.spread,

@@ -9,16 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.boards.board import Board, BoardName, BoardRecord, board_names, strangers
-from harness.boards.cells import CONSTANT, NOT_MEASURED, chance_cell, over_seeds, ranked_words, without_eeg
-from harness.boards.ranking import LEVEL, rank
-from harness.boards.row import row_of
+from harness.boards.board import BoardName, BoardRecord, board_names, strangers
+from harness.boards.ranking import LEVEL
+from harness.boards.sentences import board_words, comparison_sentence, difference_words
 from harness.boards.trainings import pooled
-from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, RecordError, UsageError, counted, did_you_mean, raise_all, shorten
-from harness.records.text import NOT_ISOLATED
-from harness.scoring.intervals import interval_words, mean_interval
-from harness.scoring.measures import DEFAULT, Measure
+from harness.scoring.intervals import mean_interval
+from harness.scoring.measures import Measure
 from harness.scoring.power import least_difference, subjects_needed
 from harness.scoring.statistics import (
     effect_size,
@@ -236,6 +233,26 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
     )
 
 
+def find_pair(
+    first: str, second: str, results: Path, board: BoardName | None
+) -> tuple[BoardRecord, BoardRecord]:
+    """Both records that a user means; the file of one says on which board the other is looked for.
+
+    Args:
+        first: as in :func:`find_record`.
+        second: likewise.
+        results: the results folder.
+        board: where to look; None as there.
+
+    Raises:
+        as :func:`find_record`.
+    """
+    if board is None and Path(second).suffix == ".json":
+        board = find_record(second, results, None).board
+    one = find_record(first, results, board)
+    return one, find_record(second, results, board or one.board)
+
+
 def _sound_mean(paths: Sequence[Path]) -> BoardRecord:
     """The record in a file, or the mean over those of several trainings.
 
@@ -266,182 +283,31 @@ def _is_first_variant(path: Path, submission: Submission) -> bool:
         said = BoardRecord.read(path).record.submission
     except RecordError:  # a broken record is nobody's
         return False
-    wanted = ("submission", submission.name, submission.variants[0])
-    return (said.kind, said.name, said.variant) == wanted
+    return said.identity == ("submission", submission.name, submission.variants[0], None, ())
 
 
-def comparison_text(comparison: Comparison) -> str:
-    """Per-subject differences, the mean with its interval, the test, and what could have been found."""
-    from tabulate import tabulate
-
+def comparison_names(comparison: Comparison) -> list[str]:
+    """What both are called: their systems, or their files where these are one."""
     first, second = comparison.first, comparison.second
     names = [first.system, second.system]
-    if names[0] == names[1]:
-        names = [str(first.path), str(second.path)]
-    ranked, further = comparison.ranked, comparison.further
-    rows = [
-        [subject, a, b, f"{a - b:+.4f}", *(f"{one.subjects[subject]:+.4f}" for one in further)]
-        for subject, a, b in zip(ranked.subjects, first.scores, second.scores, strict=True)
-    ]
-    board = first.board
-    corpus = SIMULATED_WORDS if first.record.simulated else board.corpus
-    names_measures = first.record.measure_names != (DEFAULT,)
-    lines = [
-        _mean_words(one, named=names_measures, over_seeds=comparison.of_architectures)
-        for one in (ranked, *further)
-    ]
-    if first.record.constant_cosine is not None:
-        lines.append(f"{CONSTANT}, which needs no EEG: {first.record.constant_cosine:.4f}")
-    lines += [
-        f"{name} without the EEG: {without_eeg(row_of(one))}; chance: {_chance(one)}"
-        for name, one in zip(names, (first, second), strict=True)
-    ]
-    lines += [
-        f"{name}: {NOT_ISOLATED[one.record.isolation]}"
-        for name, one in zip(names, (first, second), strict=True)
-        if one.record.isolation in NOT_ISOLATED
-    ]
-    lines += _test_words(comparison, names)
-    if comparison.effect is not None:
-        lines.append(f"effect size (mean over deviation of the differences): {comparison.effect:+.2f}")
-    if comparison.subjects_needed is not None:
-        lines.append(
-            f"subjects that show a difference as large as this one (0.05, 80 % power):"
-            f" {comparison.subjects_needed:,}"
-        )
-    if comparison.detectable is None:
-        lines.append(f"{_too_few(len(ranked.subjects))}: no difference can be shown at {LEVEL:g}")
-    else:
-        lines.append(
-            f"smallest difference these subjects could show (0.05, 80 % power): {comparison.detectable:.4f}"
-        )
-    flag = f" ({first.record.split.flag})" if first.record.split.flag else ""
-    title = (
-        f"{names[0]} minus {names[1]} on {corpus}, split {board.split}{flag}, part {board.part},"
-        f" feature {board.feature}"
+    return names if names[0] != names[1] else [str(first.path), str(second.path)]
+
+
+def sentence(comparison: Comparison) -> str:
+    """The comparison as a sentence for a paper: scores, difference, and whether it is significant."""
+    record = comparison.first.record
+    data = board_words(
+        comparison.first.board, simulated=record.simulated, n_subjects=len(comparison.ranked.subjects)
     )
-    if names_measures:
-        title += f", {ranked_words(ranked.measure)}"
-    headers = ["subject", *names, "difference", *(f"difference in {one.measure.short}" for one in further)]
-    table = tabulate(rows, headers, floatfmt=".4f", disable_numparse=[0, *range(3, len(headers))])
-    return "\n\n".join([title, table, "\n".join(lines)])
-
-
-def against_board_text(one: BoardRecord, board: Board) -> str:
-    """One system beside every other of its board: difference, Holm's p over the board's pairs, effect.
-
-    Raises:
-        RecordError: the system is not ranked there.
-    """
-    from tabulate import tabulate
-
-    ranking = rank(board, everything=True)
-    own = next((place for place, other in enumerate(ranking.records) if _same_file(one, other)), None)
-    if own is None:
-        raise RecordError(Fault(str(one.path), "not ranked on its board", "a complete record in --results"))
-    rows = []
-    one = ranking.records[own]
-    for place, other in enumerate(ranking.records):
-        if place == own:
-            continue
-        comparison = compare(one, other)
-        low, high = comparison.ranked.ci95 or (float("nan"), float("nan"))
-        rows.append(
-            [
-                other.system,
-                f"{comparison.ranked.mean:+.4f}",
-                f"{low:+.4f} to {high:+.4f}",
-                f"{ranking.p[own, place]:.4g}",
-                "" if comparison.detectable is None else f"{comparison.detectable:.4f}",
-                without_eeg(row_of(other)),
-                chance_cell(other.record.ranked),
-                *_further_cells(comparison, board.measures[1:]),
-            ]
-        )
-    headers = [
-        "other system",
-        "difference",
-        "95 % interval",
-        "p (Holm)",
-        "detectable",
-        "without the EEG",
-        "chance",
-    ]
-    headers += [f"difference in {by.short}" for by in board.measures[1:]]
-    its = ranking.rows[own].rank
-    flag = f" ({board.flag})" if board.flag else ""
-    by = f", {ranked_words(board.measures[0])}" if board.names_measures else ""
-    title = f"{one.system} on {one.board}{flag}{by}"
-    title += f": rank {its.rank if its else 'none'} of {len(ranking.rows)}"
-    title += f"; without the EEG: {without_eeg(ranking.rows[own])}"
-    if one.record.constant_cosine is not None:
-        title += f"; {CONSTANT}: {one.record.constant_cosine:.4f}"
-    if one.record.ranked.chance_words or one.record.ranked.is_common:
-        title += f"; chance: {_chance(one)}"
-    n_subjects = len(one.record.subjects)
-    if least_p(n_subjects) > LEVEL:
-        title += f"\n{_too_few(n_subjects)}: nothing can be separated here at {LEVEL:g}"
-    return f"{title}\n\n{tabulate(rows, headers, disable_numparse=True)}"
-
-
-def _further_cells(comparison: Comparison, measures: Sequence[Measure]) -> list[str]:
-    """The differences by a board's further measures; where one of the two was not measured it says so."""
-    known = {one.measure.name: f"{one.mean:+.4f}" for one in comparison.further}
-    return [known.get(by.name, NOT_MEASURED) for by in measures]
-
-
-def _test_words(comparison: Comparison, names: list[str]) -> list[str]:
-    """The test, what it is about, and how often the two change places over seeds."""
-    trainings = [len(one.trainings) for one in (comparison.first, comparison.second)]
-    if comparison.of_architectures:
-        lines = [
-            f"architectures, t over subjects and seeds ({trainings[0]} and {trainings[1]} trainings): p ="
-            f" {comparison.p:.4g}"
-        ]
-    else:
-        single = [
-            name
-            for name, one in zip(names, (comparison.first, comparison.second), strict=True)
-            if not one.is_architecture
-        ]
-        why = f": one training of {' and of '.join(single)}" if single else ""
-        about = f" (of these weights{why})" if single else ""
-        lines = [f"paired sign-flip test over subjects: p = {comparison.p:.4g}{about}"]
-    for name, one in zip(names, (comparison.first, comparison.second), strict=True):
-        if one.seeds:
-            each = ", ".join(
-                f"{its.record.ranked.value:.4f} (seed {its.record.submission.seed})" for its in one.seeds
-            )
-            lines.append(f"{name} over seeds: {over_seeds(row_of(one))}: {each}")
-    if comparison.changed is not None:
-        pairs = trainings[0] * trainings[1]
-        lines.append(f"over seeds the two change places in {comparison.changed * pairs:g} of {pairs} pairs")
-    return lines
-
-
-def _chance(one: BoardRecord) -> str:
-    return chance_cell(one.record.ranked) or "not known"
-
-
-def _too_few(n_subjects: int) -> str:
-    """The limit of a sign-flip test of few subjects, in words."""
-    return (
-        f"{counted(n_subjects, 'subject')}: p is never below {least_p(n_subjects):g}, whatever the difference"
+    test = (
+        "t over subjects and seeds" if comparison.of_architectures else "paired sign-flip test over subjects"
     )
-
-
-def _mean_words(one: Differences, *, named: bool, over_seeds: bool) -> str:
-    words = "mean difference" + (f" in {one.measure.short}" if named else "") + f" {one.mean:+.4f}"
-    if one.ci95:
-        words += ", 95 % interval {:+.4f} to {:+.4f}".format(*one.ci95)
-        n_subjects = len(one.subjects)
-        words += (
-            f" (over {counted(n_subjects, 'subject')} and seeds)"
-            if over_seeds
-            else f" ({interval_words(n_subjects)})"
-        )
-    return words
-
-
-def _same_file(one: BoardRecord, other: BoardRecord) -> bool:
-    return one.path.resolve() in {its.path.resolve() for its in other.trainings}
+    return comparison_sentence(
+        comparison_names(comparison),
+        (comparison.first, comparison.second),
+        data,
+        difference_words(comparison.ranked.mean, comparison.ranked.ci95),
+        f"{test}, p = {comparison.p:.3g}",
+        significant=comparison.p <= LEVEL,
+        detectable=comparison.detectable,
+    )

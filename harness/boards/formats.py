@@ -5,9 +5,7 @@ Every format names its board, and says so if the data are simulated.
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -16,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.boards.board import Board, BoardName
+from harness.boards.board import BoardName
+from harness.boards.board_latex import board_latex
 from harness.boards.cells import (
+    ABLATIONS,
     BELOW_THE_LINE,
     ablation_cells,
     board_notes,
@@ -29,23 +29,16 @@ from harness.boards.cells import (
 )
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
+from harness.boards.sentences import ablation_sentence, board_sentence, row_sentence
+from harness.boards.sheet import csv_text
 from harness.errors import Fault, UsageError, counted, no_such, on_one_line, raise_all
 
-# tabulate's names of the formats that are tables.
-STYLES = {"text": "simple", "md": "pipe", "latex": "latex_booktabs", "html": "html"}
-LATEX_BARS = {
-    "┌": r"$\lceil$",
-    "├": r"$\mid$",
-    "└": r"$\lfloor$",
-    "╎": r"$\vdots$",
-    "·": r"$\cdot$",
-    "±": r"$\pm$",
-}
-ABLATIONS = "Ablations, each beside its own full net"
+# tabulate's names of the formats that it writes.
+STYLES = {"text": "simple", "md": "pipe", "html": "html"}
 NO_SEEDS = "No system here has several trainings."
+# Of what board_document gives; raised when a key goes, or means something else. New keys do not raise it.
+DOCUMENT_VERSION = 1
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
-# What a spreadsheet takes for the beginning of a formula, full-width forms too.
-_COMPUTED = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def _by_rank(row: Row) -> tuple[int, str]:
@@ -93,8 +86,10 @@ def board_text(
     if form == "json":
         return _json(ranking, rows)
     if form == "csv":
-        return _csv(ranking.board, [*rows, *ranking.ablations])
+        return _csv(ranking, rows)
     bars = sort == "rank"
+    if form == "latex":
+        return board_latex(ranking, rows, bands=bands, seeds=seeds)
     title, notes = board_title(ranking.board), board_notes(ranking, bars=bars)
     tables = _tables(ranking, rows, form, bands=bands, bars=bars, seeds=seeds)
     if form == "html":
@@ -105,12 +100,6 @@ def board_text(
         ]
         lines = [f"<p>{html.escape(note)}</p>" for note in notes]
         return "\n".join([f"<h2>{html.escape(title)}</h2>", *headed, *lines]) + "\n"
-    if form == "latex":
-        headed = [
-            line for head, table in tables for line in ([f"% {head}"] if head else []) + [_latex_bars(table)]
-        ]
-        comments = [f"% {line}" for line in (title, *notes)]
-        return "\n".join([*comments, *headed]) + "\n"
     parts = [part for pair in tables for part in pair if part]
     if form == "md":
         return "\n\n".join([f"**{title}**", *parts, *notes]) + "\n"
@@ -154,12 +143,6 @@ def _table(cells: Sequence[dict[str, str]], form: str) -> str:
             for row in kept
         ]
     return tabulate([list(row.values()) for row in kept], headers, STYLES[form], disable_numparse=True)
-
-
-def _latex_bars(table: str) -> str:
-    for bar, written in LATEX_BARS.items():
-        table = table.replace(bar, written)
-    return table
 
 
 def boards_text(
@@ -223,10 +206,21 @@ def pairs_text(ranking: Ranking, form: str = "text") -> str:
     return f"{table}\n"
 
 
-def _json(ranking: Ranking, rows: list[Row]) -> str:
+def _json(ranking: Ranking, rows: Sequence[Row]) -> str:
+    return json.dumps(board_document(ranking, rows), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def board_document(ranking: Ranking, rows: Sequence[Row]) -> dict[str, Any]:
+    """A board as plain values: what ``harness/schemas/board.json`` describes.
+
+    Args:
+        ranking: of the board.
+        rows: of its systems, in the order wanted.
+    """
     board = ranking.board
     n_systems = len(ranking.rows)
-    document = {
+    return {
+        "version": DOCUMENT_VERSION,
         "board": {what: on_one_line(value) for what, value in board.name._asdict().items()},
         "simulated": board.simulated,
         **({"measures": [one.name for one in board.measures]} if board.names_measures else {}),
@@ -238,23 +232,10 @@ def _json(ranking: Ranking, rows: list[Row]) -> str:
         ),
         "subjects": list(board.subjects),
         "level": LEVEL,
-        "rows": [
-            {
-                **row_values(board.name, row),
-                "bands": row.bands,
-                "per_subject": list(row.score.subjects.values()),
-                "seeds": _seeds(row),
-            }
-            for row in rows
-        ],
+        "sentence": board_sentence(ranking),
+        "rows": [_row_document(ranking, row) for row in rows],
         "ablations": [
-            {
-                **row_values(board.name, row),
-                "bands": row.bands,
-                "per_subject": list(row.score.subjects.values()),
-                "seeds": _seeds(row),
-                "beside": None if row.beside is None else asdict(row.beside),
-            }
+            {**_row_document(ranking, row), "beside": None if row.beside is None else asdict(row.beside)}
             for row in ranking.ablations
         ],
         "pairs": [
@@ -275,7 +256,22 @@ def _json(ranking: Ranking, rows: list[Row]) -> str:
             for file, faults in left_out_files(board).items()
         ],
     }
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _row_document(ranking: Ranking, row: Row) -> dict[str, Any]:
+    return {
+        **row_values(ranking.board.name, row),
+        "bands": row.bands,
+        "per_subject": list(row.score.subjects.values()),
+        "seeds": _seeds(row),
+        "sentence": _sentence(ranking, row),
+    }
+
+
+def _sentence(ranking: Ranking, row: Row) -> str:
+    if row.beside is not None:
+        return ablation_sentence(row)
+    return row_sentence(ranking, ranking.rows.index(row))
 
 
 def _seeds(row: Row) -> list[dict[str, Any]]:
@@ -290,18 +286,31 @@ def _seeds(row: Row) -> list[dict[str, Any]]:
     ]
 
 
-def _csv(board: Board, rows: list[Row]) -> str:
-    """The rows; behind them one for each record that was left out, with nothing but its name and why."""
-    text = io.StringIO()
+def csv_rows(ranking: Ranking, rows: Sequence[Row]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns, and a mapping for each row; behind them one for each record that was left out.
+
+    Of those that were left out there is nothing but their name and why.
+
+    Args:
+        ranking: of the board.
+        rows: of its systems and ablations, in the order wanted.
+    """
+    board = ranking.board
     table: list[dict[str, Any]] = [
         {
             **row_values(board.name, row),
             **{f"band_{k}": r for k, r in enumerate(row.bands, start=1)},
+            **{f"subject_{subject}": value for subject, value in row.score.subjects.items()},
+            "sentence": _sentence(ranking, row),
             "left_out": None,
         }
         for row in rows
     ]
-    columns = list(table[0]) if table else [*BoardName._fields, "name", "left_out"]
+    columns = (
+        list(dict.fromkeys(key for row in table for key in row))
+        if table
+        else [*BoardName._fields, "name", "left_out"]
+    )
     table += [
         {
             **board.name._asdict(),
@@ -310,18 +319,13 @@ def _csv(board: Board, rows: list[Row]) -> str:
         }
         for file, faults in left_out_files(board).items()
     ]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _as_text(value) for key, value in row.items()} for row in table)
-    return text.getvalue()
+    return columns, table
 
 
-def _as_text(value: object) -> object:
-    """A cell that no spreadsheet computes and no terminal acts on; numbers stay as they are."""
-    if not isinstance(value, str):
-        return value
-    text = on_one_line(value)
-    return f"'{text}" if text.lstrip().startswith(_COMPUTED) else text
+def _csv(ranking: Ranking, rows: Sequence[Row]) -> str:
+    """The rows, ablations, and records that were left out."""
+    columns, table = csv_rows(ranking, [*rows, *ranking.ablations])
+    return csv_text(table, columns)
 
 
 def _p(value: float) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from harness.boards.board import Board, BoardRecord
@@ -151,11 +152,12 @@ def _tests(
 
 def _full_nets(board: Board) -> dict[int, BoardRecord]:
     """Id of each ablation's record -> the record of its own full net, where that is ranked too."""
-    named = {(one.record.submission.name, one.record.submission.variant): one for one in board.records}
+    named = {one.record.submission.identity: one for one in board.records}
     found = {}
     for one in board.records:
         system = one.record.submission
-        full = named.get((system.name, system.ablation_of)) if system.ablation_of else None
+        whole = structs.replace(system, variant=system.ablation_of)
+        full = named.get(whole.identity) if system.ablation_of else None
         if full is not None and full.record.submission.ablation_of is None:
             found[id(one)] = full
     return found

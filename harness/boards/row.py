@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from harness.boards.board import BoardRecord
 from harness.records.controls import Controls
-from harness.records.record import Measured, Member, Overlap
+from harness.records.measured import Measured
+from harness.records.record import Member, Overlap
 from harness.records.stimuli import SeenAndUnseen
 from harness.records.text import flag_lines
 from harness.scoring.measures import Measure, measure
@@ -93,6 +94,8 @@ class Row:
         stimuli_missing: of a partial record, stimuli of the part that were not in the corpus.
         isolation: what kept its predictor apart; ``none``, ``unknown``, or None where nothing was run here.
         fresh: whether it was scored just now.
+        transfer: whose weights it has, as "corpus/split", where they are another board's; else None.
+        channels_excluded: EEG channels that it was not given, beside those that the split excludes.
     """
 
     system: str
@@ -127,6 +130,8 @@ class Row:
     stimuli_missing: tuple[str, ...]
     isolation: str | None
     fresh: bool
+    transfer: str | None = None
+    channels_excluded: tuple[str, ...] = ()
 
     @property
     def spread(self) -> float | None:
@@ -203,6 +208,8 @@ def row_of(
         stimuli_missing=record.flags.stimuli_missing or (),
         isolation=record.isolation,
         fresh=one.fresh,
+        transfer=None if system.transfer is None else f"{system.transfer.corpus}/{system.transfer.split}",
+        channels_excluded=system.channels_excluded,
     )
 
 

@@ -18,14 +18,8 @@ from msgspec import UNSET, UnsetType, structs
 from harness.errors import Fault
 from harness.records.bands import ChanceBand, ChanceBands
 from harness.records.controls import Controls
-from harness.records.record import (
-    TRAINING_STATUSES,
-    MeasureResult,
-    Overlap,
-    Record,
-    RunFacts,
-    SubjectResult,
-)
+from harness.records.measured import MeasureResult
+from harness.records.record import TRAINING_STATUSES, Identity, Overlap, Record, RunFacts, SubjectResult
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.scoring.two_sources import system_interval
 
@@ -51,20 +45,20 @@ def pooled(records: Sequence[BoardRecord]) -> list[BoardRecord]:
     Args:
         records: over the same subjects, as :func:`harness.boards.board.strangers` leaves them.
     """
-    groups: dict[tuple[str, str | None] | int, list[BoardRecord]] = {}
+    groups: dict[Identity | int, list[BoardRecord]] = {}
     for number, one in enumerate(records):
         system = one.record.submission
         own = system.seed is not None and not one.record.flags.partial
-        groups.setdefault((system.name, system.variant) if own else number, []).append(one)
+        groups.setdefault(system.identity if own else number, []).append(one)
     return [group[0] if len(group) == 1 else _pooled(group) for group in groups.values()]
 
 
 def odd_seeds(records: Sequence[BoardRecord]) -> list[Fault]:
     """Faults of records that cannot be one system with their other seeds; the most common is the system's."""
-    groups: dict[tuple[str, str | None], list[BoardRecord]] = {}
+    groups: dict[Identity, list[BoardRecord]] = {}
     for one in records:
         if one.record.submission.seed is not None:
-            groups.setdefault((one.record.submission.name, one.record.submission.variant), []).append(one)
+            groups.setdefault(one.record.submission.identity, []).append(one)
     faults = []
     for group in groups.values():
         for what, of in _SHARED.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -188,8 +188,9 @@ def history(board: str | None, as_json: bool) -> None:
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="[B]", required=False)
 @board_option("that of the records, see above")
+@format_option("text, md, csv, latex, html or json.")
 @RESULTS_OPTION
-def compare(first: str, second: str | None, board: str | None, results: Path) -> None:
+def compare(first: str, second: str | None, board: str | None, form: str, results: Path) -> None:
     """Compare A with B, or with its whole board.
 
     Each is a record's file, a submission (its first variant), or a name on the board, such as
@@ -197,45 +198,58 @@ def compare(first: str, second: str | None, board: str | None, results: Path) ->
     simulated/held-out-subjects/test/mel.
     """
     from harness.boards.board import load_board, parse_board
-    from harness.boards.compare import against_board_text, comparison_text, find_record
     from harness.boards.compare import compare as compared
-    from harness.cli.output import answer
+    from harness.boards.compare import find_pair, find_record
+    from harness.boards.compared import against_board_text, check_form, comparison_text
 
+    check_form(form)
     chosen = parse_board(board) if board else None
-    if chosen is None and second is not None and Path(second).suffix == ".json":
-        chosen = find_record(second, results, None).board  # a file says which
-    one = find_record(first, results, chosen)
-    chosen = chosen or one.board
     if second is None:
+        one = find_record(first, results, chosen)
         own = load_board(results, one.board)
-        answer(against_board_text(one, own))
+        click.echo(against_board_text(one, own, form), nl=False)
         _name_left_out([own])
     else:
-        answer(comparison_text(compared(one, find_record(second, results, chosen))))
+        pair = find_pair(first, second, results, chosen)
+        click.echo(comparison_text(compared(*pair), form), nl=False)
 
 
 @cli.command(epilog=examples("harness tables ssm2mel", "harness tables official-2024 --format md --bands"))
 @click.argument("paper", required=False)
 @BOARD_OPTION
-@format_option("text, md, latex, html or json.")
+@format_option("text, md, csv, latex, html or json.")
 @click.option("--bands", is_flag=True, help="r of every mel band too (official-2024).")
 @RESULTS_OPTION
 def tables(paper: str | None, board: str | None, form: str, bands: bool, results: Path) -> None:
     """Regenerate the tables of PAPER (catwavenet, ssm2mel, dmf2mel, music, official-2024), or of all."""
     from harness.boards.board import parse_board
-    from harness.boards.papers import PAPERS, load_paper, official_text, paper_tables, tables_text
+    from harness.boards.papers import (
+        PAPERS,
+        load_paper,
+        official_rows,
+        official_text,
+        paper_tables,
+        table_rows,
+        tables_text,
+    )
+    from harness.boards.sheet import csv_text
 
     chosen = parse_board(board) if board else None
     texts, boards = [], []
+    rows: list[dict[str, Any]] = []  # of csv, which is one table of all papers
     for name in [paper] if paper else [*PAPERS, "official-2024"]:
         if name == "official-2024":
             texts.append(official_text(form, bands=bands))
+            rows += official_rows(bands=bands)
             continue
         filled = paper_tables(name, results, chosen)
         texts.append(tables_text(load_paper(name), filled, form))
+        rows += table_rows(load_paper(name), filled)
         boards += [board for table in filled for board in table.boards.values()]
     if form == "json" and paper is None:
         texts = ["[\n" + ",\n".join(text.rstrip() for text in texts) + "\n]\n"]
+    if form == "csv" and paper is None:
+        texts = [csv_text(rows)]
     click.echo("\n".join(texts), nl=False)
     _name_left_out(boards)
 

@@ -11,7 +11,8 @@ import click
 
 from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
-from harness.cli.options import DATA_VARIABLE, audio_options, path_option
+from harness.cli.options import audio_options, path_option
+from harness.conventions import DATA_VARIABLE
 from harness.errors import counted
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def data() -> None:
     "simulate",
     epilog=examples(
         "harness data simulate contest --secret FILE",
+        "harness data simulate twice --hours 9.4",
         "harness data simulate my-music --corpus nmed-t",
     ),
 )
@@ -41,13 +43,21 @@ def data() -> None:
 )
 @click.option("--seed", type=click.IntRange(0), help="Another seed, other data. Default: 1.")
 @click.option(
+    "--hours",
+    type=click.FloatRange(0, min_open=True),
+    help="For speech: hours of EEG in the training part, in whole recordings; other parts stay as they are."
+    " Default: 4.7.",
+)
+@click.option(
     "--secret",
     metavar="FILE",
     type=click.Path(path_type=Path),
     help="For a contest: take the seed from the bytes of FILE, which you keep. Records then say that labels"
     " are held back.",
 )
-def data_simulate(folder: Path | None, corpus: str, seed: int | None, secret: Path | None) -> None:
+def data_simulate(
+    folder: Path | None, corpus: str, seed: int | None, hours: float | None, secret: Path | None
+) -> None:
     """Make a simulated corpus in DIR, in a dataset's own layout.
 
     Without DIR it is made where commands without --data look for it, in your cache folder.
@@ -56,16 +66,22 @@ def data_simulate(folder: Path | None, corpus: str, seed: int | None, secret: Pa
     from harness.corpus.simulated.corpora import MUSIC, SPEECH, default_folder, make
     from harness.corpus.simulated.recipe import secret_seed
 
-    if folder is None and (seed is not None or secret is not None):
-        raise click.UsageError("--seed or --secret without DIR: the cache folder holds the seed 1.")
+    if folder is None and (seed is not None or secret is not None or hours is not None):
+        raise click.UsageError(
+            "--seed, --secret or --hours without DIR: the cache folder holds the default recipe."
+        )
+    if hours is not None and corpus == "nmed-t":
+        raise click.UsageError("--hours: for speech only; music has a trial of each song and listener.")
     if secret is not None and seed is not None:
         raise click.UsageError("--seed or --secret: either gives the seed.")
     name = MUSIC if corpus == "nmed-t" else SPEECH
     place = folder or default_folder(name)
     chosen = seed if secret is None else secret_seed(_secret(secret))
     with progress("simulating a corpus") as show:
-        make(name, place, seed=chosen, secret=secret is not None, on_progress=show)
+        made = make(name, place, seed=chosen, hours=hours, secret=secret is not None, on_progress=show)
     answer(f"simulated corpus (no real EEG) in {place}")
+    if hours is not None:
+        answer(f"training part: {made:.2f} hours of EEG")
     if secret is not None:
         remark(f"Keep {place} and {secret} to yourself: either tells the labels.")
 
@@ -83,33 +99,61 @@ def _secret(path: Path) -> bytes:
         ) from None
 
 
-@data.command("fetch", epilog=examples("harness data fetch dtu dtu-corpus --subjects S1,S9"))
+@data.command(
+    "fetch",
+    epilog=examples(
+        "harness data fetch dtu dtu-corpus --subjects S1,S9",
+        "harness data fetch sparrkulee sparrkulee-bids --subjects sub-001,sub-002",
+    ),
+)
 @click.argument("name", metavar="CORPUS")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--subjects", metavar="LIST", help="Only these, e.g. S1,S9. Default: all with a known sha256.")
+@click.option("--sessions", metavar="LIST", help="For an archive of raw recordings: only these sessions.")
 @click.option(
     "--unverified",
     is_flag=True,
     help="Also fetch subjects whose files have no sha256 on record.",
 )
 @click.option("--url", metavar="URL", help="Another place that serves the same files.")
-def data_fetch(name: str, folder: Path, subjects: str | None, unverified: bool, url: str | None) -> None:
+def data_fetch(
+    name: str,
+    folder: Path,
+    subjects: str | None,
+    sessions: str | None,
+    unverified: bool,
+    url: str | None,
+) -> None:
     """Fetch CORPUS into DIR, file by file, each checked; a second call goes on.
 
-    CORPUS is one that comes with the harness and may be fetched (dtu), or a corpus.toml with a table fetch.
+    CORPUS is one that comes with the harness and may be fetched: dtu; sparrkulee, whose raw recordings an
+    open archive holds (needs the extra raw, and `harness data prepare` afterwards); or a corpus.toml with a
+    table fetch.
     """
     from harness.cli.output import answer, progress, remark
-    from harness.corpus.fetch import fetch_corpus
+    from harness.corpus.archive import ArchiveFetched, fetch_archive
+    from harness.corpus.fetch import Fetched, fetch_corpus
 
     declaration = _to_fetch(name)
-    chosen = None if subjects is None else tuple(subjects.replace(" ", "").split(","))
-    with progress(f"fetching {name}") as show:
-        fetched = fetch_corpus(
-            declaration, folder, subjects=chosen, unverified=unverified, url=url, on_progress=show
-        )
-    answer(
-        f"{counted(fetched.downloaded, 'file')} fetched, {fetched.present} were there already, in {folder}"
+    chosen, these = (
+        None if text is None else tuple(text.replace(" ", "").split(",")) for text in (subjects, sessions)
     )
+    is_archive = declaration.fetch is not None and "nemar" in declaration.fetch
+    if sessions is not None and not is_archive:
+        raise click.UsageError("--sessions: for an archive of raw recordings, such as sparrkulee's.")
+    if unverified and is_archive:
+        raise click.UsageError("--unverified: the archive lists a hash or a size for every file.")
+    fetched: Fetched | ArchiveFetched
+    with progress(f"fetching {name}") as show:
+        if is_archive:
+            fetched = fetch_archive(
+                declaration, folder, subjects=chosen, sessions=these, url=url, on_progress=show
+            )
+        else:
+            fetched = fetch_corpus(
+                declaration, folder, subjects=chosen, unverified=unverified, url=url, on_progress=show
+            )
+    answer(f"{counted(fetched.downloaded, 'file')} fetched, {fetched.present} there already, in {folder}")
     for line in fetched.remarks:
         remark(line)
 

@@ -1,7 +1,8 @@
 """The command ``harness``: parse, call, print. No arithmetic, and nothing heavy at import.
 
 Answers go to stdout, remarks and progress to stderr. Exit codes: 0 done, 1 an invalid submission or
-invalid data, 2 wrong usage, 130 interrupted (129 by a hangup, 143 by SIGTERM).
+invalid data, 2 wrong usage, 75 a training stopped at --max-time, 130 interrupted (129 by a hangup, 143 by
+SIGTERM).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from harness.cli import (  # noqa: F401 - each adds its commands
     boards,
     data,
     doctor,
+    figure,
     inventory,
     listen,
     prepare,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.options import AUDIO_KEY, DATA_VARIABLE, OFFSETS_KEY
+from harness.cli.options import AUDIO_KEY, OFFSETS_KEY
+from harness.conventions import DATA_VARIABLE
 from harness.errors import Fault, UsageError, counted, did_you_mean
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def open_asked(
     partial: bool = False,
     predictions: bool = False,
     submission: Path | None = None,
+    exclude_channels: Sequence[str] = (),
 ) -> Task:
     """Open the task that a command's options ask for; without a folder, on a simulated corpus.
 
@@ -33,8 +35,17 @@ def open_asked(
     Where only a submission is named, what it decodes says on which of the simulated corpora.
     """
     from harness.cli.output import progress, remark
+    from harness.records.record import channels_words
     from harness.tasks.task import open_task
 
+    if predictions and exclude_channels:
+        raise UsageError(
+            Fault(
+                "--exclude-channels",
+                "predictions, which were made already",
+                "a submission, which is run here",
+            )
+        )
     if predictions and labels is not None and data is None:
         task = _open_labels(labels, corpus, split, part, feature, partial)
         if task is not None:
@@ -60,11 +71,23 @@ def open_asked(
             labels=labels,
             partial=partial,
             audio=audio_choice(),
+            exclude_channels=exclude_channels,
             on_progress=show,
         )
     for note in task.corpus.notes:
         remark(f"note: {note}")
+    for who, names in excluded_here(task).items():
+        remark(f"note: {channels_words(names)} excluded by {who}: zero in all that a system is given")
     return task
+
+
+def excluded_here(task: Task) -> dict[str, tuple[str, ...]]:
+    """Who excludes channels -> which."""
+    from harness.tasks.segments import split_channels
+
+    of_split = split_channels(task.corpus.declaration, task.split)
+    said = {f"the split {task.split.name}": of_split, "--exclude-channels": task.channels_excluded}
+    return {who: names for who, names in said.items() if names}
 
 
 def _open_labels(
@@ -148,16 +171,16 @@ def simulated_corpus(names: Sequence[str] = ()) -> Path:
         names: the first of these that is a simulated corpus; that of speech where none is.
     """
     from harness.cli.output import progress, remark
-    from harness.corpus.simulated.corpora import SIMULATED, default_folder, make
+    from harness.corpus.simulated.corpora import cached, default_folder, wanted
     from harness.corpus.simulated.marker import is_complete
 
-    name = next((one for one in names if one in SIMULATED), SIMULATED[0])
+    name = wanted(names)
     folder = default_folder(name)
-    if not is_complete(folder):
-        remark(f"No --data: making the simulated corpus once, in {folder} (no real EEG).")
-        with progress("simulating a corpus") as show:
-            make(name, folder, on_progress=show)
-    return folder
+    if is_complete(folder):
+        return folder
+    remark(f"No --data: making the simulated corpus once, in {folder} (no real EEG).")
+    with progress("simulating a corpus") as show:
+        return cached(name, show)
 
 
 def _simulated_names(split: str | None, feature: str | None, submission: Path | None) -> tuple[str, ...]:

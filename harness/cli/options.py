@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.conventions import DATA_VARIABLE
+
 if TYPE_CHECKING:
     from harness.tasks.task import Task
 
-DATA_VARIABLE = "HARNESS_DATA"
 MOST_SECONDS = 30 * 24 * 3600.0
+MOST_TRAINING_SECONDS = 10 * 365 * 24 * 3600.0
 MOST_GIB = 65536.0
 Command = Callable[..., None]
 # Where click's context keeps what --audio and --offset say, for `harness.cli.open.audio_choice`.
@@ -92,6 +95,24 @@ def DATA_OPTION(command: Command) -> Command:  # noqa: N802 - a decorator, like 
     return given
 
 
+def duration(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> tuple[float, str] | None:
+    """A time such as ``90m``, ``2h`` or ``1h30m``: seconds, and how it was written."""
+    if value is None:
+        return None
+    text = value.strip().lower()
+    parts = re.fullmatch(r"(?:([\d.]+)d)?(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?", text, re.ASCII)
+    try:
+        numbers = [float(part or 0) for part in parts.groups()] if parts else []
+    except ValueError:  # two points in a number
+        numbers = []
+    seconds = sum(number * unit for number, unit in zip(numbers, (86400, 3600, 60, 1), strict=False))
+    if not 0 < seconds <= MOST_TRAINING_SECONDS:
+        raise click.BadParameter(f"{value!r}, expected a time with its unit, such as 90m, 2h or 1h30m.")
+    return seconds, text
+
+
 FEATURE_OPTION = click.option(
     "--feature",
     metavar="NAME",
@@ -126,6 +147,20 @@ WEIGHTS_SEED_OPTION = click.option(
     default=None,
     help="Of several trainings this one. Default: `score` takes each, others the first.",
 )
+WEIGHTS_OF_OPTION = click.option(
+    "--weights-of",
+    metavar="CORPUS[/SPLIT]",
+    default=None,
+    help="Another corpus's weights, or another split's, where channels, rates and feature are the same;"
+    " record and board say transfer.",
+)
+EXCLUDE_OPTION = click.option(
+    "--exclude-channels",
+    metavar="LIST",
+    default=None,
+    help="EEG channels that are zero in all that the system is given: names, or numbers from 1, as in"
+    " T7,30. The record says so.",
+)
 SEED_OPTION = click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
@@ -146,7 +181,7 @@ class SystemPath(click.Path):
 
 
 def asked_options(command: Command) -> Command:
-    """Options --split, --part, --feature, --data and --partial, handed on as ``open_task``, which opens them.
+    """Options from --split to --exclude-channels, handed on as ``open_task``, which opens what they ask for.
 
     ``open_task`` is `harness.cli.open.open_asked` with these given.
     """
@@ -159,12 +194,19 @@ def asked_options(command: Command) -> Command:
         feature: str | None,
         data: Path | None,
         partial: bool,
+        exclude_channels: str | None,
         **others: Any,
     ) -> None:
         from harness.cli.open import open_asked
 
         open_task = functools.partial(
-            open_asked, split=split, part=part, feature=feature, data=data, partial=partial
+            open_asked,
+            split=split,
+            part=part,
+            feature=feature,
+            data=data,
+            partial=partial,
+            exclude_channels=channels_of(exclude_channels),
         )
         command(open_task=open_task, **others)
 
@@ -185,8 +227,19 @@ def asked_options(command: Command) -> Command:
         FEATURE_OPTION,
         DATA_OPTION,
         PARTIAL_OPTION,
+        EXCLUDE_OPTION,
     )
     return _with(call, options)
+
+
+def channels_of(text: str | None) -> tuple[str, ...]:
+    """What --exclude-channels lists: ``T7,30`` -> T7 and 30; empty where it is not given."""
+    if text is None:
+        return ()
+    names = tuple(word.strip() for word in text.split(","))
+    if not all(names):
+        raise click.UsageError(f"--exclude-channels {text!r}: expected names or numbers, as in T7,30.")
+    return names
 
 
 def scored_options(command: Command) -> Command:
@@ -209,6 +262,7 @@ def run_options(command: Command) -> Command:
         *,
         variant: str | None,
         weights_seed: int | None,
+        weights_of: str | None,
         jobs: int | None,
         seed: int,
         time_limit: float,
@@ -222,6 +276,7 @@ def run_options(command: Command) -> Command:
         run = Run(
             variant=variant,
             weights_seed=weights_seed,
+            weights_of=weights_of,
             seed=seed,
             jobs=jobs,
             seconds=time_limit,
@@ -233,6 +288,7 @@ def run_options(command: Command) -> Command:
     options = (
         VARIANT_OPTION,
         WEIGHTS_SEED_OPTION,
+        WEIGHTS_OF_OPTION,
         JOBS_OPTION,
         SEED_OPTION,
         click.option(

@@ -70,7 +70,7 @@ def score(
     """
     from harness.cli.output import answer, remark
     from harness.predictions import is_predictions
-    from harness.records.record import record_bytes
+    from harness.records.document import record_bytes
     from harness.records.store import write_record
     from harness.records.text import record_text, seeds_text
 
@@ -80,7 +80,10 @@ def score(
     runs: tuple[Run, ...] = (run,)
     if by_file:
         _refuse_with_predictions(
-            variant=run.variant, save_predictions=save_predictions, weights_seed=run.weights_seed
+            variant=run.variant,
+            save_predictions=save_predictions,
+            weights_seed=run.weights_seed,
+            weights_of=run.weights_of,
         )
     else:
         runs = _trainings(system, opened, run, save_predictions)
@@ -185,7 +188,11 @@ def check(
         raise click.UsageError("--recut is a look for bugs, which --quick leaves out.")
     if by_file:
         _refuse_with_predictions(
-            variant=run.variant, save_predictions=None, weights_seed=run.weights_seed, recut=recut
+            variant=run.variant,
+            save_predictions=None,
+            weights_seed=run.weights_seed,
+            recut=recut,
+            weights_of=run.weights_of,
         )
         faults, checked = check_predictions(system, opened())
     else:
@@ -310,9 +317,11 @@ def verify(
             corpus=recorded.corpus.name if without_eeg else None,
             predictions=without_eeg,
             partial=recorded.flags.partial,
+            exclude_channels=recorded.submission.channels_excluded,
         )
 
     order_seed = recorded.run.order_seed if same_order else None
+    transfer = recorded.submission.transfer
     run = Run(
         variant=recorded.submission.variant,
         weights_seed=recorded.submission.seed,
@@ -320,6 +329,7 @@ def verify(
         jobs=jobs,
         order_seed=order_seed or None,
         surrogates=recorded.surrogates,
+        weights_of=f"{transfer.corpus}/{transfer.split}" if transfer is not None else None,
     )
     verification = verified(recorded, _evaluated(chosen, open_task, run))
     answer(verification_text(verification))
@@ -420,11 +430,13 @@ def _refuse_with_predictions(
     variant: str | None,
     save_predictions: Path | None,
     weights_seed: int | None,
+    weights_of: str | None,
     recut: bool | None = None,
 ) -> None:
     given = (
         ("--variant", variant),
         ("--weights-seed", weights_seed),
+        ("--weights-of", weights_of),
         ("--save-predictions", save_predictions),
         ("--recut", recut or None),
     )

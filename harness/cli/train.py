@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -12,13 +12,17 @@ from harness.cli.group import cli, examples
 from harness.cli.open import audio_words, open_asked
 from harness.cli.options import (
     DATA_OPTION,
+    EXCLUDE_OPTION,
     FEATURE_OPTION,
     SEED_OPTION,
     VARIANT_OPTION,
     SystemPath,
+    channels_of,
+    duration,
     path_option,
 )
-from harness.errors import UsageError, no_such
+from harness.conventions import STOPPED
+from harness.errors import UsageError, no_such, shorten
 
 if TYPE_CHECKING:
     from harness.training.run import Trained
@@ -51,11 +55,36 @@ if TYPE_CHECKING:
     help="auto: a GPU where there is one.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint, where there is one.")
+@path_option(
+    "--cache",
+    "DIR",
+    "Folder on a local disk: what is read of the corpus is copied there once, in one pass, for data that lie"
+    " on a network.",
+)
+@click.option(
+    "--cache-dtype",
+    type=click.Choice(["float32", "float16"]),
+    help="Of the copies: float32 gives the same weights, float16 takes half and rounds to 11 bits."
+    " Default: float32.",
+)
+@click.option(
+    "--log",
+    type=click.Choice(["tensorboard", "trackio"]),
+    help="What log.csv has, for this viewer too; each is an extra of that name.",
+)
+@click.option(
+    "--max-time",
+    metavar="TIME",
+    callback=duration,
+    help="Stop after so long, such as 90m or 2h: with a checkpoint, and exit code 75 where epochs are left."
+    " The same command with --resume goes on, and gives the same weights. With --seeds: of all together.",
+)
 @click.option(
     "--partial",
     is_flag=True,
     help="Go on although subjects of the training or validation part are not in the corpus.",
 )
+@EXCLUDE_OPTION
 @SEED_OPTION
 @click.option(
     "--seeds",
@@ -87,7 +116,12 @@ def train(
     epochs: int | None,
     device: str,
     resume: bool,
+    cache: Path | None,
+    cache_dtype: str | None,
+    log: str | None,
+    max_time: tuple[float, str] | None,
     partial: bool,
+    exclude_channels: str | None,
     seed: int,
     seeds: str | None,
     jobs: int,
@@ -100,22 +134,33 @@ def train(
     and rank --changed-since never do.
     """
     from contextlib import nullcontext
+    from dataclasses import replace
 
     from harness.cli.output import answer, progress, remark
     from harness.submission.find import check_own
     from harness.submission.manifest import load_submission
-    from harness.training import train_submission
+    from harness.training import Cache, Deadline, Running, Unfinished, train_submission
     from harness.training.distributed import this_process
 
+    deadline = Deadline.after(*max_time) if max_time else Deadline()
     several = parse_seeds(seeds) if seeds is not None else ()
     if several and context.get_parameter_source("seed") is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("--seed and --seeds are both given: choose one.")
     if jobs > 1 and len(several) < 2:
         raise click.UsageError("--jobs: for --seeds with several of them only.")
+    if cache_dtype and not cache:
+        raise click.UsageError("--cache-dtype: of the copies in --cache, which is not given.")
+    copies = Cache(cache, cache_dtype or "float32") if cache else None
     check_own(submission)
     loaded = load_submission(submission)
     task = open_asked(
-        data=data, split=split, part="val", feature=feature, partial=partial, submission=submission
+        data=data,
+        split=split,
+        part="val",
+        feature=feature,
+        partial=partial,
+        submission=submission,
+        exclude_channels=channels_of(exclude_channels),
     )
     first = this_process().rank == 0
     todo: tuple[int | None, ...] = (None,)
@@ -129,10 +174,33 @@ def train(
         if jobs > 1 and len(todo) > 1:
             arguments = _arguments(submission, data, split, feature, variant, preset, epochs)
             arguments += [*(["--resume"] if resume else []), *(["--partial"] if partial else [])]
-            for one, said in train_side_by_side([*arguments, "--device", device], todo, jobs, out):
-                answer(f"seed {one}: {said}")
+            arguments += [
+                "--device",
+                device,
+                *_words("--cache", cache),
+                *_words("--cache-dtype", cache_dtype),
+                *_words("--exclude-channels", exclude_channels),
+            ]
+            left = []
+            for one, said in train_side_by_side(
+                arguments, todo, jobs, out, Running(say=remark, deadline=deadline)
+            ):
+                if said is None:
+                    left.append(one)
+                else:
+                    answer(f"seed {one}: {said}")
+            if left:
+                remark(
+                    f"--max-time {deadline.words} is over: seeds {shorten(sorted(map(str, left)))} are left"
+                )
+                _stop(context, resume)
             todo = ()
     for this in todo:
+        if this != todo[0]:
+            deadline = replace(deadline, is_used=True)
+        if this is not None and deadline.comes_within():
+            remark(f"--max-time {deadline.words} is over: seed {this} was not begun")
+            _stop(context, resume)
         with progress(f"training {loaded.name}") if first else nullcontext() as show:
             trained = train_submission(
                 load_submission(submission),
@@ -148,8 +216,14 @@ def train(
                 out=out / f"seed-{this}" if out and this is not None else out,
                 partial=partial,
                 one_of_several=this is not None,
-                on_progress=show,
+                cache=copies,
+                running=Running(show, remark, deadline, log or "") if show else Running(deadline=deadline),
             )
+        if isinstance(trained, Unfinished):
+            if first:
+                of = "" if this is None else f"seed {this}: "
+                remark(f"{of}--max-time {deadline.words} is over: {trained.words}")
+            _stop(context, resume, speaks=first)
         if trained is not None:  # else one of several processes, and not the one that writes
             _say(trained, loaded.name, task.corpus.words, this)
     if not first:
@@ -157,6 +231,15 @@ def train(
     if several:
         check_seeds(load_submission(submission), wanted)
     remark(f"next: {_score_command(submission, data, split, task.feature, variant)}")
+
+
+def _stop(context: click.Context, resume: bool, *, speaks: bool = True) -> NoReturn:
+    """End a command whose time is over before its trainings were done."""
+    from harness.cli.output import remark
+
+    if speaks:
+        remark(f"The same command{'' if resume else ' with --resume'} goes on; exit code {STOPPED}.")
+    context.exit(STOPPED)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -192,8 +275,16 @@ def _arguments(
         "--preset": preset,
         "--epochs": epochs,
     }
-    given = [word for name, value in named.items() if value is not None for word in (name, str(value))]
-    return [str(submission), *given, *audio_words()]
+    return [
+        str(submission),
+        *(word for name, value in named.items() for word in _words(name, value)),
+        *audio_words(),
+    ]
+
+
+def _words(name: str, value: object) -> list[str]:
+    """An option as words of a command line; none where it is not given."""
+    return [] if value is None else [name, str(value)]
 
 
 def _say(trained: Trained, name: str, words: str, seed: int | None) -> None:

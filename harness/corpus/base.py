@@ -98,6 +98,7 @@ class Recording:
         frames_per_sample: feature -> frames for each EEG sample, where it is not 1.
         session: where file names tell sessions apart; else empty.
         run: likewise.
+        channels_excluded: numbers of the channels, from 0, that are zero in whatever EEG is read.
     """
 
     subject: str
@@ -109,6 +110,7 @@ class Recording:
     frames_per_sample: Mapping[str, Fraction] = field(default_factory=dict)
     session: str = ""
     run: str = ""
+    channels_excluded: tuple[int, ...] = ()
 
     @property
     def id(self) -> str:
@@ -140,7 +142,14 @@ class Recording:
         Raises:
             CorpusError: a number is not finite, or a file cannot be read any more.
         """
-        return self._finite(self.eeg_series.read(start, stop, once=once), "EEG", start)
+        eeg = self.eeg_series.read(start, stop, once=once)
+        if self.channels_excluded:
+            eeg[:, list(self.channels_excluded)] = 0
+        return self._finite(eeg, "EEG", start)
+
+    def stored_eeg(self, start: int, stop: int) -> NDArray[np.float32]:
+        """EEG as the files hold it, excluded channels too, whatever the numbers are: for fingerprints."""
+        return self.eeg_series.read(start, stop, once=True)
 
     def feature(self, name: str, start: int, stop: int) -> NDArray[np.float32]:
         """A feature over a stretch of EEG: (n_frames, n_bands) float32, one frame a sample at the EEG's rate.

@@ -1,61 +1,26 @@
 """``harness data declare``: a first ``corpus.toml`` for a folder of arrays, with every guess marked.
 
-The arrays are sorted into groups by their names and widths; one that says so, or else the widest, is taken
-for the EEG, and the others for features. A draft is never used unseen: what only a person knows (licence,
-citation, rates that no file says) stands there to be filled in.
+Which arrays belong together is found by their names and widths (``harness.corpus.draft_names``). A draft is
+never used unseen: what only a person knows (licence, citation, rates that no file says) stands there to be
+filled in.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.corpus.array_files import ArrayFile, open_npy, open_npz, said_rates
+from harness.corpus.draft_names import Group, eeg_of, features_of, pattern_of, placeholders
+from harness.corpus.pattern import Pattern
 from harness.corpus.walk import Below, walk
 from harness.errors import CorpusError, Fault, UsageError, counted
 from harness.files import write_atomically
 
 GUESSED = "# guessed"
 _USUAL_RATE_HZ = 64
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Arrays whose names have one shape.
-
-    Attributes:
-        member: inside an .npz; empty for .npy.
-        paths: relative.
-        array: the first of them.
-    """
-
-    member: str
-    paths: tuple[str, ...]
-    array: ArrayFile
-
-    @property
-    def width(self) -> int:
-        """Channels or bands: the shorter axis."""
-        return min(self.array.shape)
-
-    @property
-    def says_eeg(self) -> bool:
-        """Whether its names say that it is EEG."""
-        return self.member == "eeg" or re.search(r"(^|[/_.-])eeg([/_.-]|$)", self.paths[0]) is not None
-
-    @property
-    def n_times(self) -> int:
-        """The longer axis."""
-        return max(self.array.shape)
-
-    @property
-    def axes(self) -> tuple[str, str]:
-        """Names of the axes, if the longer one is time."""
-        return ("times", "channels") if self.array.shape[0] >= self.array.shape[1] else ("channels", "times")
 
 
 def draft_declaration(folder: Path) -> str:
@@ -77,10 +42,10 @@ def draft_declaration(folder: Path) -> str:
                 "Save them with numpy.save, one file a recording, (n_times, n_channels).",
             )
         )
-    groups = sorted(_groups(arrays), key=lambda group: (not group.says_eeg, -group.width, -len(group.paths)))
-    eeg = groups[0]
-    values = _placeholders(eeg.paths)
-    lines = [*_lines(folder, eeg, groups[1:], values), *_links(folder, below)]
+    eeg = eeg_of(arrays)
+    values = placeholders(eeg.paths)
+    features = features_of(arrays, eeg, values)
+    lines = [*_lines(folder, eeg, features, values), *_links(folder, below)]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -126,60 +91,12 @@ def _arrays(folder: Path, files: Sequence[str]) -> list[tuple[str, ArrayFile]]:
     return arrays
 
 
-def _groups(arrays: Sequence[tuple[str, ArrayFile]]) -> list[_Group]:
-    """Arrays by member, number of words and width; narrow ones by folder and their name's last word too."""
-    widest = max(min(array.shape) for _, array in arrays)
-    named: dict[tuple[object, ...], list[tuple[str, ArrayFile]]] = defaultdict(list)
-    for path, array in arrays:
-        pieces = _pieces(path)
-        narrow = min(array.shape) < widest and not array.member
-        kind = (path.split("/")[0], pieces[-3]) if narrow and len(pieces) > 3 else ()
-        named[array.member, len(pieces), min(array.shape), kind].append((path, array))
-    return [
-        _Group(group[0][1].member, tuple(path for path, _ in group), group[0][1]) for group in named.values()
-    ]
-
-
-def _pieces(path: str) -> list[str]:
-    """A path as words and what stands between them; the last two are the suffix and nothing."""
-    return re.split(r"([/_]|\.np[yz]$)", path)
-
-
-def _placeholders(paths: Sequence[str]) -> dict[tuple[str, ...], str]:
-    """What differs between names, position by position, and the placeholder that it is taken for."""
-    free = ["subject", "stimulus"]
-    taken: dict[tuple[str, ...], str] = {}
-    for values in zip(*map(_pieces, paths), strict=True):
-        if len(set(values)) == 1 or values in taken:
-            continue
-        said = [name for name in ("session", "run") if all(one.startswith(name[:3]) for one in values)]
-        if said and said[0] not in taken.values():
-            taken[values] = said[0]
-        else:
-            taken[values] = free.pop(0) if free else ""
-    return taken
-
-
-def _pattern(paths: Sequence[str], known: Mapping[tuple[str, ...], str]) -> str:
-    """Names as a pattern. A feature's words get the placeholder that has these values in the EEG's names."""
-    pieces = []
-    for values in zip(*map(_pieces, paths), strict=True):
-        if len(set(values)) == 1 and not any(len(paths) == 1 and values[0] in one for one in known):
-            pieces.append(values[0])
-            continue
-        names = [name for one, name in known.items() if set(values) <= set(one)]
-        if not names and len(paths) > 1:
-            names = ["stimulus"]
-        pieces.append(f"{{{names[0]}}}" if names and names[0] else "*")
-    return "".join(pieces)
-
-
 def _lines(
-    folder: Path, eeg: _Group, features: Sequence[_Group], values: Mapping[tuple[str, ...], str]
+    folder: Path, eeg: Group, features: Sequence[Group], values: Mapping[tuple[str, ...], str]
 ) -> list[str]:
     name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-") or "my-corpus"
     rate, said = _rate(folder, eeg)
-    pattern = _pattern(eeg.paths, values)
+    pattern = pattern_of(eeg.paths, values)
     lines = [
         f"# A draft by `harness data declare {folder}`: check every line, above all those marked as guessed.",
         f'name = "{name}" {GUESSED}: from the name of the folder',
@@ -197,13 +114,14 @@ def _lines(
         f"files = {_quoted(pattern)} {GUESSED}: {counted(len(eeg.paths), 'file')}, such as {eeg.paths[0]}",
         f'axes = "{", ".join(eeg.axes)}" {GUESSED}: the longer axis is time',
     ]
+    lines[-1:-1] = _how_read(pattern, eeg.paths)
     if eeg.member:
         lines.append(f"member = {_quoted(eeg.member)} {GUESSED}")
     taken: set[str] = set()
     for group in features:
         feature = _feature_name(group, taken)
         taken.add(feature)
-        lines += _feature_lines(feature, group, eeg, rate, _pattern(group.paths, values))
+        lines += _feature_lines(feature, group, eeg, rate, pattern_of(group.paths, values))
     if not features:
         lines += [
             "",
@@ -216,7 +134,16 @@ def _lines(
     return lines
 
 
-def _feature_lines(feature: str, group: _Group, eeg: _Group, rate: float, pattern: str) -> list[str]:
+def _how_read(pattern: str, paths: Sequence[str]) -> list[str]:
+    """Where some names have more words than others: which of them the pattern takes for what."""
+    longest = max(paths, key=lambda path: path.count("_"))
+    if longest.count("_") == min(path.count("_") for path in paths):
+        return []
+    read = Pattern(pattern).match(longest) or {}
+    return [f"# {longest} is read as {', '.join(f'{name} {_quoted(value)}' for name, value in read.items())}"]
+
+
+def _feature_lines(feature: str, group: Group, eeg: Group, rate: float, pattern: str) -> list[str]:
     axes = ", ".join(group.axes).replace("channels", "bands")
     frames = rate * group.n_times / eeg.n_times
     lines = [
@@ -247,15 +174,14 @@ def _near(frames: float, rate: float) -> float:
     return float(f"{frames:.4g}")
 
 
-def _feature_name(group: _Group, taken: set[str]) -> str:
-    last = group.member or _pieces(group.paths[0])[-3]
-    name = re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-") or "feature"
+def _feature_name(group: Group, taken: set[str]) -> str:
+    name = re.sub(r"[^a-z0-9]+", "-", group.word.lower()).strip("-") or "feature"
     while name in taken:
         name += "-2"
     return name
 
 
-def _rate(folder: Path, eeg: _Group) -> tuple[float, str]:
+def _rate(folder: Path, eeg: Group) -> tuple[float, str]:
     """The rate that an .npz says, and where; else a usual one, said nowhere."""
     path = eeg.paths[0]
     said = said_rates(folder / path) if path.endswith(".npz") else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from harness.corpus.almost import almost_notes
 from harness.corpus.array_files import check_rate, open_npz
 from harness.corpus.base import (
     Corpus,
@@ -19,6 +20,7 @@ from harness.corpus.base import (
     natural_key,
 )
 from harness.corpus.declaration import Declaration
+from harness.corpus.walk import visible
 from harness.errors import CorpusError, Fault, raise_all
 
 _TRIAL_NAME = re.compile(r"DTU_(?P<subject>S\d+)_(?P<trial>\d+)\.npz")
@@ -36,9 +38,11 @@ def open_trials(folder: Path, declaration: Declaration) -> Corpus:
     """
     recordings: list[Recording] = []
     faults: list[SubjectFault] = []
-    for path in folder.glob("DTU_*.npz"):
+    strange: list[str] = []
+    for path in visible(folder, "*"):
         match = _TRIAL_NAME.fullmatch(path.name)
         if match is None:
+            strange.append(path.name)
             continue
         try:
             recordings.append(_trial(path, match["subject"], f"trial-{match['trial']}", declaration))
@@ -51,7 +55,8 @@ def open_trials(folder: Path, declaration: Declaration) -> Corpus:
         raise CorpusError(*reasons)
     recordings.sort(key=lambda r: (natural_key(r.subject), natural_key(r.stimulus)))
     faults.sort(key=lambda entry: (natural_key(entry.subject), entry.fault.where))
-    return Corpus(declaration, "trials", folder, tuple(recordings), tuple(faults))
+    notes = tuple(almost_notes(strange))
+    return Corpus(declaration, "trials", folder, tuple(recordings), tuple(faults), notes)
 
 
 def _trial(path: Path, subject: str, stimulus: str, declaration: Declaration) -> Recording:

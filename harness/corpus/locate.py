@@ -11,10 +11,11 @@ from pathlib import Path
 
 from harness.conventions import MUSIC_MARKER, SIMULATED_MARKER, SIMULATED_PREFIX, Progress
 from harness.corpus import dtu, nmedt, plain, sparrkulee
+from harness.corpus.almost import why_nothing
 from harness.corpus.base import Corpus
 from harness.corpus.declaration import DECLARATION, Declaration, declared, declared_names, load_declaration
 from harness.corpus.nmedt import AudioChoice
-from harness.corpus.walk import files_below
+from harness.corpus.walk import files_below, visible
 from harness.errors import CorpusError, Fault
 
 _SPARRKULEE_FOLDERS = ("", "derivatives")
@@ -125,7 +126,8 @@ def _nothing(folder: Path, layout: str | None, declaration: Declaration | None) 
         str(folder),
         "an empty folder" if not any(folder.iterdir()) else "no corpus of a known layout",
         expected,
-        "`harness data simulate DIR` or `harness data fetch dtu DIR` make a corpus that works;"
+        why_nothing(folder)
+        or "`harness data simulate DIR` or `harness data fetch dtu DIR` make a corpus that works;"
         f" `harness data declare DIR` drafts a {DECLARATION} for recordings of your own.",
     )
 
@@ -134,19 +136,19 @@ def _layouts(folder: Path) -> Iterator[tuple[str, Path]]:
     if (place := _preprocessed_place(folder)) is not None:
         yield "preprocessed", place
     for base in (folder, folder / "split_data", folder / "derivatives" / "split_data"):
-        if sparrkulee.visible(base, f"*{sparrkulee.SEPARATOR}eeg.npy"):
+        if visible(base, f"*{sparrkulee.SEPARATOR}eeg.npy"):
             yield "split_data", base
             break
     for base in (folder / sub for sub in _CHALLENGE_FOLDERS):
-        if sparrkulee.visible(base, "*_mapping.json"):
+        if visible(base, "*_mapping.json"):
             yield "challenge", base
             break
     for base in (folder / sub for sub in _DTU_FOLDERS):
-        if sparrkulee.visible(base, "DTU_S*.npz"):
+        if visible(base, "DTU_S*.npz"):
             yield "trials", base
             break
     for base in (folder / sub for sub in _MUSIC_FOLDERS):
-        if sparrkulee.visible(base, _MUSIC_FILES):
+        if visible(base, _MUSIC_FILES):
             yield nmedt.LAYOUT, base
             break
 
@@ -167,9 +169,7 @@ def _beside(place: Path, declaration: Declaration) -> Path | None:
     """The folder of features beside one of EEG; None where there is none."""
     usual = place.parent / _BESIDE.get(place.name, "stimuli")
     for folder in (usual, *sorted(place.parent.glob("*/"))):
-        if any(
-            sparrkulee.visible(folder, f"*{sparrkulee.SEPARATOR}{name}.npy") for name in declaration.features
-        ):
+        if any(visible(folder, f"*{sparrkulee.SEPARATOR}{name}.npy") for name in declaration.features):
             return folder
     return usual if usual.is_dir() else None
 
@@ -222,7 +222,7 @@ def _is_simulated(place: Path, folder: Path) -> bool:
 def _feature_place(folder: Path, declaration: Declaration | None) -> Path | None:
     names = declaration.features if declaration else _shipped_features()
     for base in (folder / sub for sub in _FEATURE_FOLDERS):
-        if any(sparrkulee.visible(base, f"*{sparrkulee.SEPARATOR}{name}.npy") for name in names):
+        if any(visible(base, f"*{sparrkulee.SEPARATOR}{name}.npy") for name in names):
             return base
     return None
 

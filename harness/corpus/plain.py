@@ -8,7 +8,7 @@ files that contradict the declaration are refused.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,8 +150,26 @@ def _nothing(where: str, pattern: Pattern, folder: Path, files: Sequence[str]) -
         where,
         f"no file matches {pattern.text!r}{there}",
         f"files below {folder}",
-        "Correct the pattern, or copy the files there.",
+        _almost(pattern, files) or "Correct the pattern, or copy the files there.",
     )
+
+
+def _almost(pattern: Pattern, files: Sequence[str]) -> str:
+    """A remedy where files would match in another case, unpacked, or one folder further up."""
+    small = Pattern(pattern.text.casefold())
+    tries: dict[str, Callable[[str], str]] = {
+        "in another case": lambda file: file.casefold(),
+        "compressed: unpack them": lambda file: file.removesuffix(".gz").removesuffix(".zip"),
+        "one folder further down: name that folder, or put it into the pattern": lambda file: file.partition(
+            "/"
+        )[2],
+    }
+    for words, changed in tries.items():
+        by = small if words == "in another case" else pattern
+        found = [file for file in files if changed(file) != file and by.match(changed(file)) is not None]
+        if found:
+            return f"{shorten(found, 2)} would match, {words}."
+    return ""
 
 
 def _shared_with_features(

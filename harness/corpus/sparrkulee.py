@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.corpus.almost import almost_notes, left_out, likely_cause
 from harness.corpus.array_files import ArrayFile, check_rate, open_npy, open_npz
 from harness.corpus.base import (
     TIME_FRACTIONS,
@@ -31,8 +32,8 @@ from harness.corpus.base import (
     wide_notes,
 )
 from harness.corpus.declaration import Declaration
-from harness.corpus.walk import walk
-from harness.errors import CorpusError, Fault, HarnessError, shorten
+from harness.corpus.walk import visible, walk
+from harness.errors import CorpusError, Fault, HarnessError, counted, shorten
 from harness.files import read_regular
 from harness.schemas.documents import parse_json
 
@@ -54,6 +55,7 @@ _SPLIT_NAME = re.compile(
     r"(?P<part>train|val|test)_-_(?P<subject>.+?)_-_(?P<stimulus>.+)_-_(?P<what>[a-z0-9-]+)\.npy"
 )
 _MAPPING_SUFFIX = "_mapping.json"
+_TWICE = "stands, as in the dataset's split_data"
 # The public pipeline keeps EEG up to a whole second, at least two seconds past the last trigger.
 TAIL_SECONDS = 3
 
@@ -74,16 +76,20 @@ def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None, declaration
     faults: list[SubjectFault] = []
     below = walk(eeg_folder)
     notes = below.notes
+    said: dict[str, list[str]] = defaultdict(list)
     cuts: list[tuple[int, str]] = []
     names = [name for name in below.files if name.startswith("sub-") and "/" in name]
-    for path in (eeg_folder / name for name in names if name.endswith("_eeg.npy")):
+    eeg_names = [name for name in names if name.endswith("_eeg.npy")]
+    notes += almost_notes(below.files, eeg_names)
+    for path in (eeg_folder / name for name in eeg_names):
         match = _EEG_NAME.fullmatch(path.name)
         if match is None:
-            notes.append(f"{path.name}: not a name of the dataset, left out")
+            cause = likely_cause(path.name)
+            said[f"not a name of the dataset, left out{f' ({cause})' if cause else ''}"].append(path.name)
             continue
         subject, stimulus = match["subject"], match["stimulus"]
         if (subject, match["session"], match["run"]) in UNUSABLE:
-            notes.append(f"{path.name}: unusable triggers, left out as the dataset says")
+            said["unusable triggers, left out as the dataset says"].append(path.name)
             continue
         try:
             eeg = _eeg_series((open_npy(path),), 1, declaration)
@@ -104,20 +110,24 @@ def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None, declaration
                         f"no features of the stimulus {stimulus}",
                         f"{stimulus}{SEPARATOR}mel.npy or {stimulus}{SEPARATOR}envelope.npy in"
                         f" {stimuli_folder}",
-                        "Copy the file there, or remove the recording.",
+                        _packed(stimuli_folder, stimulus) or "Copy the file there, or remove the recording.",
                     ),
                 )
             )
             continue
         recording = _recording(subject, stimulus, eeg, features)
         if (subject, stimulus) in recordings:
-            notes.append(
-                f"{subject} heard {stimulus} twice: {path.name} stands, as in the dataset's split_data"
-            )
+            said[_TWICE].append(f"{subject} heard {stimulus} twice: {path.name}")
         recordings[subject, stimulus] = recording
         lengths = [eeg.n_times, *(series.n_times for series in features.values())]
         if len(set(lengths)) > 1:
             cuts.append((max(lengths) - min(lengths), recording.id))
+    twice = said.pop(_TWICE, [])
+    notes += [left_out(files, words) for words, files in said.items()]
+    if len(twice) == 1:
+        notes.append(f"{twice[0]} {_TWICE}")
+    elif twice:
+        notes.append(f"{counted(len(twice), 'recording')} {_TWICE}: {shorten(twice, 3)}")
     notes += cut_notes(cuts)
     return _corpus("preprocessed", eeg_folder, declaration, recordings, faults, notes)
 
@@ -134,15 +144,16 @@ def open_split_data(folder: Path, feature_folder: Path | None, declaration: Decl
         CorpusError: no EEG file at all.
     """
     found: dict[tuple[str, str], dict[tuple[str, str], Path]] = defaultdict(dict)
-    notes: list[str] = []
+    strange: list[str] = []
     folders = [folder] if feature_folder in (None, folder) else [folder, feature_folder]
     known = ("eeg", *declaration.features)
     for path in sorted(path for each in folders if each for path in visible(each, "*.npy")):
         match = _SPLIT_NAME.fullmatch(path.name)
         if match is None or match["what"] not in known:
-            notes.append(f"{path.name}: not a name of the dataset, left out")
+            strange.append(path.name)
             continue
         found[match["subject"], match["stimulus"]][match["what"], match["part"]] = path
+    notes = _strange_notes(folder, strange)
     recordings: dict[tuple[str, str], Recording] = {}
     faults: list[SubjectFault] = []
     for (subject, stimulus), paths in found.items():
@@ -181,12 +192,29 @@ def open_challenge(folder: Path, declaration: Declaration) -> Corpus:
                 )
         except HarnessError as error:
             faults += [SubjectFault(subject, fault) for fault in error.faults]
-    return _corpus("challenge", folder, declaration, recordings, faults, [])
+    return _corpus("challenge", folder, declaration, recordings, faults, _strange_notes(folder, []))
 
 
-def visible(folder: Path, pattern: str) -> list[Path]:
-    """Files of a folder by a pattern, sorted; hidden ones, such as ``._name``, are passed over."""
-    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+def _packed(folder: Path, stimulus: str) -> str:
+    """A remedy where a stimulus's features are there, and compressed."""
+    found = [path.name for path in visible(folder, f"{stimulus}{SEPARATOR}*.npy.*")]
+    return f"{shorten(found, 2)}: compressed; unpack." if found else ""
+
+
+def _strange_notes(folder: Path, strange: Sequence[str]) -> list[str]:
+    """What is to be said of files of one folder that are not the dataset's, and of others that almost are.
+
+    Args:
+        folder: in which they lie.
+        strange: names of arrays that were left out.
+    """
+    causes = {name: likely_cause(name) for name in strange}
+    others = [path.name for path in visible(folder, "*") if path.is_file() and path.name not in causes]
+    notes = almost_notes([name for name in others if not name.endswith((".npy", _MAPPING_SUFFIX))])
+    for cause in dict.fromkeys(causes.values()):
+        words = f"not a name of the dataset, left out{f' ({cause})' if cause else ''}"
+        notes.append(left_out([name for name, its in causes.items() if its == cause], words))
+    return notes
 
 
 def _mapping(path: Path) -> dict[str, str]:
@@ -269,7 +297,7 @@ def _joined(
             raise CorpusError(
                 Fault(
                     f"{subject} {stimulus}: {what}",
-                    f"parts {', '.join(present)} are there",
+                    f"only {', '.join(present)}",
                     f"also {', '.join(missing)}, to join the recording again",
                 )
             )
@@ -350,8 +378,6 @@ def _corpus(
         raise CorpusError(*reasons)
     ordered = sorted(recordings, key=lambda key: (natural_key(key[0]), natural_key(key[1])))
     notes = [*notes, *wide_notes(recordings.values(), declaration)]
-    if len(notes) > 8:
-        notes = [shorten(notes, 8)]
     return Corpus(
         declaration=declaration,
         layout=layout,

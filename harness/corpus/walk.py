@@ -62,6 +62,11 @@ def walk(folder: Path) -> Below:
     return Below(tuple(files), tuple(circles), tuple(leaving))
 
 
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """Files of a folder by a pattern, sorted; hidden ones, such as ``._name``, are passed over."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
 def files_below(folder: Path) -> tuple[str, ...]:
     """The files below a folder, as :func:`walk` finds them."""
     return walk(folder).files

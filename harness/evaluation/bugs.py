@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.conventions import Progress
-from harness.errors import CorpusError, counted
+from harness.errors import CorpusError, counted, some_of
 from harness.evaluation.controls import asked_of
 from harness.evaluation.findings import Look, find_bugs
 from harness.evaluation.invariance import find_variance
@@ -135,7 +135,8 @@ def _look(task: Task, n_segments: int, answers: Mapping[str, Array], *, one_seri
     findings = find_bugs(references, made, task.frame_rate_hz, one_series=one_series)
     n_subjects = len(present.by_subject)
     subjects = counted(n_subjects, "subject")
-    words = f"{len(present.segments)} of {n_segments} segments of {subjects} beside their references"
+    segments = some_of(len(present.segments), n_segments, "segment")
+    words = f"{segments} of {subjects} beside their references"
     seen = [words]
     if one_series:
         seen.append("its bands as one series, which its manifest declares")

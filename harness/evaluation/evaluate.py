@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
@@ -33,6 +33,7 @@ from harness.predictions import (
     write_predictions,
 )
 from harness.records import provenance
+from harness.records.build import build_record
 from harness.records.controls import controls_of
 from harness.records.key import key_of
 from harness.records.record import (
@@ -44,16 +45,17 @@ from harness.records.record import (
     RunFacts,
     SplitPart,
     System,
-    build_record,
+    channels_words,
     name_faults,
 )
 from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
 from harness.scoring.context import Classifier, Context
 from harness.scoring.score import SCORER_VERSION, Score, ScoredSubject, combine, score_with_chance
-from harness.submission.manifest import Submission
-from harness.submission.training_record import UNKNOWN, Training, sealed
+from harness.submission.manifest import Submission, Weights
+from harness.submission.training_record import UNKNOWN, Training, excluded_in_training, sealed
 from harness.tasks.fingerprint import Fingerprint
+from harness.tasks.segments import split_channels
 from harness.tasks.splits import DEFAULT_MEASURES
 from harness.tasks.task import Task
 
@@ -139,6 +141,35 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
     name = path.stem if path.is_file() else path.resolve().name
     raise_all(PredictionsError, name_faults(name, str(path)))
     task.check_labels()
+    sha256 = predictions_sha256(path)
+    scored = score_task(task, read_predictions(path, task.expected))
+    fingerprint = task.fingerprint(scored.references)
+    return predictions_record(task, scored, name, sha256, fingerprint, path.resolve().parent, seed=seed)
+
+
+def predictions_record(
+    task: Task,
+    scored: Scored,
+    name: str,
+    sha256: str,
+    fingerprint: str,
+    folder: Path,
+    *,
+    seed: int = 0,
+    blind: Blind | None = None,
+) -> Record:
+    """The record of predictions, handed in or made by a function of the caller's.
+
+    Args:
+        task: that they are of.
+        scored: what they score.
+        name: what the record calls them.
+        sha256: of their file.
+        fingerprint: of the task's data.
+        folder: whose git commit the record names.
+        seed: what the record says.
+        blind: what they score without the EEG; None where that was not measured.
+    """
     system = System(
         name=name,
         kind="predictions",
@@ -146,11 +177,9 @@ def evaluate_predictions(path: Path, task: Task, *, seed: int = 0) -> Record:
         variant=None,
         code_sha256=None,
         weights_sha256=None,
-        predictions_sha256=predictions_sha256(path),
+        predictions_sha256=sha256,
     )
-    scored = score_task(task, read_predictions(path, task.expected))
-    corpus = corpus_data(task, task.fingerprint(scored.references))
-    return _record(task, scored, system, corpus, path.resolve().parent, seed)
+    return _record(task, scored, system, corpus_data(task, fingerprint), folder, seed, blind=blind)
 
 
 def evaluate_stored(prepared: Prepared, path: Path) -> Record:
@@ -263,8 +292,17 @@ def _submission_record(
         made=made,
         training=seen_in_training(task, weights),
         blind=blind,
-        notes=tuple(dict.fromkeys(one.note for one in weights if one and one.note)),
+        notes=tuple(
+            dict.fromkeys([*(one.note for one in weights if one and one.note), *_given_more(task, weights)])
+        ),
     )
+
+
+def _given_more(task: Task, weights: Sequence[Weights | None]) -> list[str]:
+    """What a reader must know where weights are given channels that their training was not."""
+    given = {*split_channels(task.corpus.declaration, task.split), *task.channels_excluded}
+    more = [name for name in excluded_in_training(weights) if name not in given]
+    return [f"trained without {channels_words(more)}, which they are given here"] if more else []
 
 
 def system_of(prepared: Prepared) -> System:
@@ -290,6 +328,8 @@ def system_of(prepared: Prepared) -> System:
             )
             for member in prepared.members
         ),
+        transfer=prepared.transfer,
+        channels_excluded=prepared.task.channels_excluded,
     )
 
 
@@ -303,6 +343,7 @@ def split_part(task: Task) -> SplitPart:
         segment_seconds=split.segment_seconds,
         measures=UNSET if split.measures == DEFAULT_MEASURES else split.measures,
         flag=split.flag or UNSET,
+        channels_excluded=split_channels(task.corpus.declaration, split) or UNSET,
     )
 
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import counted
+from harness.errors import counted, some_of
 from harness.scoring.pearson import unit_series
 
 if TYPE_CHECKING:
@@ -158,8 +158,8 @@ def _constant(made: list[Array]) -> Finding | None:
         return None
     return Finding(
         "constant-output",
-        f"{constant.sum()} of {constant.size} segments are constant over time in at least one band,"
-        " which counts 0",
+        f"{some_of(int(constant.sum()), constant.size, 'segment', 'is', 'are')} constant over time in at"
+        " least one band, which counts 0",
         "a unit that is dead after training, an output that saturates, or weights that were not loaded",
         WARNING if constant.mean() < FEW_CONSTANT else ERROR,
     )
@@ -468,8 +468,8 @@ def _sign(units: _Units, shifts: _Shifts) -> Finding | None:
     if (own < 0).mean() > 0.5 and _beyond_chance(-own.mean(), -drawn.mean(axis=1)):
         return Finding(
             "sign-flip",
-            f"mean r is {own.mean():.4f}, below chance; {np.count_nonzero(own < 0)} of {own.size} bands are"
-            " below 0",
+            f"mean r is {own.mean():.4f}, below chance;"
+            f" {some_of(int(np.count_nonzero(own < 0)), own.size, 'band', 'is', 'are')} below 0",
             "a loss that is minimised where it should be maximised, or a sign in the last layer",
             ERROR,
         )

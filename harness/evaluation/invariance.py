@@ -77,7 +77,7 @@ class _Asked:
         self.half = [segment for group in groups for segment in group[: each // 2]]
         self.others = [s for group in groups for s in group[each : each + each // 2]]
         self.ids = {segment.id for segment in self.sample}
-        self.hidden = all(task.split.told(s.subject) == UNKNOWN_SUBJECT for s in self.sample)
+        self.hidden = all(prepared.told(s.subject) == UNKNOWN_SUBJECT for s in self.sample)
 
     def again(
         self,
@@ -87,9 +87,8 @@ class _Asked:
         segments: Sequence[Segment] | None = None,
     ) -> dict[str, Array]:
         """Ask in a new process: segment id -> answer, copied."""
-        task = self.prepared.task
-        asked = self.sample if segments is None else segments
-        inputs = [SegmentInput(s.id, ANOTHER_NAME if renamed else task.split.told(s.subject)) for s in asked]
+        asked, told = self.sample if segments is None else segments, self.prepared.told
+        inputs = [SegmentInput(s.id, ANOTHER_NAME if renamed else told(s.subject)) for s in asked]
 
         def read_eeg(index: int) -> Array:
             eeg = np.array(asked[index].eeg(), order="C")
@@ -102,7 +101,7 @@ class _Asked:
             read_eeg,
             replace(self.prepared.run, order_seed=_SEED, jobs=1),
             batch_segments=batch_segments,
-            hidden=task.private,
+            hidden=self.prepared.task.private,
         ) as made:
             return {segment_id: np.array(answer) for segment_id, answer in made.predictions.items()}
 

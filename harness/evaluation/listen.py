@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import Fault, UsageError, did_you_mean, shorten
+from harness.errors import Fault, UsageError
+from harness.evaluation.segment import read_pair
 from harness.features.music import (
     DB_LEAST_POWER,
     HOP,
@@ -25,7 +26,6 @@ from harness.features.music import (
     to_power,
 )
 from harness.files import write_atomically
-from harness.predictions import read_predictions
 from harness.tasks.task import Task
 
 N_ITERATIONS: Final = 64
@@ -63,22 +63,8 @@ def read_segment(task: Task, path: Path, segment_id: str) -> Listened:
         remedy = "Name the split that was predicted, such as --split music-listeners-blocks."
         arrived = f"feature {task.feature} of {task.corpus.words}"
         raise UsageError(Fault("harness listen", arrived, f"one of {', '.join(TARGETS)}", remedy))
-    segment = next((one for one in task.segments if one.id == segment_id), None)
-    if segment is None:
-        known = [one.id for one in task.segments]
-        where = f"--segment {segment_id}"
-        raise UsageError(
-            Fault(where, "no such segment", f"one of {shorten(known, 3)}", did_you_mean(segment_id, known))
-        )
-    task.check_labels()
-    expected = task.expected
-    for subject, predictions in read_predictions(path, expected):
-        if subject == segment.subject and segment_id in predictions:
-            reference = task.references(subject)[segment_id]
-            return Listened(
-                to_power(predictions[segment_id], task.feature), to_power(reference, task.feature)
-            )
-    raise UsageError(Fault(f"--segment {segment_id}", f"no prediction of it in {path}"))
+    pair = read_pair(task, path, segment_id)
+    return Listened(to_power(pair.prediction, task.feature), to_power(pair.reference, task.feature))
 
 
 def sound(power: NDArray[Any]) -> NDArray[np.float32]:

@@ -63,7 +63,7 @@ class Asked(NamedTuple):
     donors: Mapping[str, Segment] = MappingProxyType({})
 
 
-class _Reader:
+class Reader:
     """Reads what a predictor is asked, and keeps the fingerprint of the EEG that was read."""
 
     def __init__(self, asked: Asked) -> None:
@@ -82,7 +82,8 @@ class _Reader:
         if is_blind and not self._donors:
             return surrogate_of(segment.id, eeg, self._kind)
         if own and self.fingerprint.lacks(segment.id, "eeg"):
-            self.fingerprint.add_eeg(segment.id, eeg)
+            excluded = segment.recording.channels_excluded
+            self.fingerprint.add_eeg(segment.id, segment.stored_eeg() if excluded else eeg)
         return eeg
 
 
@@ -103,7 +104,7 @@ def predicted(
         CorpusError: EEG that cannot be read.
     """
     asked = asked or Asked(prepared.task.segments)
-    read_eeg = _Reader(asked)
+    read_eeg = Reader(asked)
     started = _ensemble_run if prepared.members else _one_run
     began = time.monotonic()
     with ExitStack() as stack:
@@ -161,7 +162,7 @@ def grouped(task: Task, predictions: Mapping[str, Array]) -> Iterator[tuple[str,
 
 
 def _fails(prepared: Prepared, asked: Asked) -> bool:
-    read_eeg = _Reader(asked)
+    read_eeg = Reader(asked)
     started = _ensemble_run if prepared.members else _one_run
     try:
         with started(prepared, asked, read_eeg, None):
@@ -171,9 +172,9 @@ def _fails(prepared: Prepared, asked: Asked) -> bool:
 
 
 def _one_run(
-    prepared: Prepared, asked: Asked, read_eeg: _Reader, on_progress: Progress | None
+    prepared: Prepared, asked: Asked, read_eeg: Reader, on_progress: Progress | None
 ) -> AbstractContextManager[PredictorRun]:
-    told = prepared.task.split.told
+    told = prepared.told
     return predict_segments(
         prepared.spec,
         [SegmentInput(name, told(subject)) for name, subject in _names(asked)],
@@ -193,7 +194,7 @@ def _names(asked: Asked) -> list[tuple[str, str]]:
 
 
 def _ensemble_run(
-    prepared: Prepared, asked: Asked, read_eeg: _Reader, on_progress: Progress | None
+    prepared: Prepared, asked: Asked, read_eeg: Reader, on_progress: Progress | None
 ) -> AbstractContextManager[PredictorRun]:
     """The members in the manifest's order; the time limit is that of all together."""
     began = time.monotonic()

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from harness.conventions import UNKNOWN_SUBJECT
+from harness.errors import Fault, SubmissionError
 from harness.execution import PredictorSpec, Run
-from harness.records.record import Training
+from harness.records.record import Training, Transfer
 from harness.submission.ensemble import load_members
 from harness.submission.manifest import Submission, Weights
 from harness.submission.seeds import training_of
+from harness.submission.transfer import OPTION, transfer_of
+from harness.tasks.splits import Split
 from harness.tasks.task import Task
 
 
@@ -28,6 +32,7 @@ class Prepared:
         members: of an ensemble, each prepared by itself; else empty.
         code_hashes: file of the code -> its sha256, as in ``code_sha256``; a file that has changed when
             the code runs is refused.
+        transfer: whose weights these are, where they are another board's; else None.
     """
 
     submission: Submission
@@ -39,6 +44,13 @@ class Prepared:
     training: Training | None = None
     members: tuple[Prepared, ...] = ()
     code_hashes: Mapping[str, str] = field(default_factory=dict)
+    transfer: Transfer | None = None
+
+    def told(self, subject: str) -> str:
+        """The subject that the predictor is told: weights of another corpus know nobody of this one."""
+        if self.transfer is not None and self.transfer.corpus != self.task.corpus.name:
+            return UNKNOWN_SUBJECT
+        return self.task.split.told(subject)
 
     @property
     def spec(self) -> PredictorSpec:
@@ -74,11 +86,62 @@ def prepare(submission: Submission, task: Task, run: Run) -> Prepared:
             prepare(member.submission, task, replace(run, variant=member.variant, weights_seed=member.seed))
             for member in load_members(submission)
         )
-        return Prepared(submission, task, run, variant, code_sha256, None, members=members)
-    wanted = (task.corpus.name, task.split, task.feature, variant)
+        transfer = _one_transfer(submission, members)
+        return Prepared(submission, task, run, variant, code_sha256, None, members=members, transfer=transfer)
+    transfer = _transfer(submission, task, run, variant)
+    wanted = _weights_wanted(task, variant, transfer)
     weights = submission.weights(*wanted, seed=run.weights_seed)
     training = training_of(submission, weights, wanted)
-    return Prepared(submission, task, run, variant, code_sha256, weights, training, code_hashes=hashes)
+    return Prepared(
+        submission,
+        task,
+        run,
+        variant,
+        code_sha256,
+        weights,
+        training,
+        code_hashes=hashes,
+        transfer=transfer,
+    )
+
+
+def _transfer(submission: Submission, task: Task, run: Run, variant: str) -> Transfer | None:
+    """Whose weights a run takes; None for the task's own."""
+    if run.weights_of is None:
+        return None
+    if not submission.manifest.get("weights") and "trainer" not in submission.manifest:
+        raise SubmissionError(
+            Fault(f"{submission.name}: {OPTION}", "a submission without weights", "one that has some")
+        )
+    declaration = task.corpus.declaration
+    return transfer_of(submission, run.weights_of, declaration, task.split, task.sizes, variant)
+
+
+def _weights_wanted(task: Task, variant: str, transfer: Transfer | None) -> tuple[str, Split | str, str, str]:
+    """Corpus, split, feature and variant of the weights of a run."""
+    if transfer is None:
+        return task.corpus.name, task.split, task.feature, variant
+    return transfer.corpus, transfer.split, task.feature, variant
+
+
+def _one_transfer(ensemble: Submission, members: tuple[Prepared, ...]) -> Transfer | None:
+    """Whose weights all members of an ensemble have; None for the task's own.
+
+    Raises:
+        SubmissionError: of several boards.
+    """
+    found = list(dict.fromkeys(member.transfer for member in members))
+    if len(found) > 1:
+        boards = ", ".join(f"{one.corpus}/{one.split}" for one in found if one is not None)
+        raise SubmissionError(
+            Fault(
+                f"{ensemble.name}: {OPTION}",
+                f"members with weights of {boards}",
+                "of one board",
+                "Name its split.",
+            )
+        )
+    return found[0] if found else None
 
 
 def runs_of(submission: Submission, task: Task, run: Run) -> tuple[Run, ...]:
@@ -91,5 +154,6 @@ def runs_of(submission: Submission, task: Task, run: Run) -> tuple[Run, ...]:
     variant = submission.variant(run.variant)
     if submission.is_ensemble or run.weights_seed is not None:
         return (run,)
-    seeds = submission.seeds(task.corpus.name, task.split, task.feature, variant)
+    transfer = _transfer(submission, task, run, variant)
+    seeds = submission.seeds(*_weights_wanted(task, variant, transfer))
     return tuple(replace(run, weights_seed=seed) for seed in seeds) or (run,)

@@ -35,6 +35,7 @@ class Run:
         weights_seed: of several trainings this one; None for the first of them, or the only one.
         surrogates: of how many segments of each subject surrogates are asked too where the run is scored,
             for the blind control; None for all, 0 for none.
+        weights_of: another board's weights, as CORPUS or CORPUS/SPLIT; None for those of the task's own.
     """
 
     variant: str | None = None
@@ -53,6 +54,7 @@ class Run:
     order_seed: str | None = None
     surrogates: int | None = None
     weights_seed: int | None = None
+    weights_of: str | None = None
 
 
 DEFAULT_RUN = Run()

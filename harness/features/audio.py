@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import npy
-from harness.errors import CorpusError, Fault, ShapeError, counted
+from harness.errors import CorpusError, Fault, ShapeError, counted, some_of
 from harness.files import open_regular
 
 Audio = NDArray[np.float32]
@@ -123,7 +123,8 @@ def checked_audio(
         raise CorpusError(
             Fault(
                 "audio",
-                f"{n_broken} of {samples.size} samples are NaN or infinite, the first at {first}",
+                f"{some_of(n_broken, samples.size, 'sample', 'is', 'are')} NaN or infinite,"
+                f" the first at {first}",
                 "finite samples",
                 "Read the audio again from its source.",
             )

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from harness.boards.board import BoardName
 from harness.boards.cells import (
+    ABLATIONS,
     BELOW_THE_LINE,
     CONSTANT,
     ablation_cells,
@@ -18,7 +19,6 @@ from harness.boards.cells import (
     seed_cells,
     span,
 )
-from harness.boards.formats import ABLATIONS
 from harness.boards.papers.official import DATA, WHY_UNPAIRED, official_teams
 from harness.boards.ranking import LEVEL, Ranking, tie_groups
 from harness.boards.row import Row

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import orjson
 
-from harness.errors import Fault, PredictionsError, UsageError, raise_all, show
+from harness.errors import Fault, PredictionsError, UsageError, raise_all, show, some_of
 from harness.files import Draft, sync_folder
 from harness.predictions.expected import segment_name
 
@@ -234,7 +234,7 @@ def _check_subject(subject: str, segments: Mapping[str, Array], seen: set[str]) 
             raise PredictionsError(Fault(where, f"shape {array.shape}", "(n_frames, n_bands)"))
         n_wrong = array.size - int(np.isfinite(array).sum())
         if n_wrong:
-            arrived = f"{n_wrong} of {array.size} numbers are NaN or infinite"
+            arrived = f"{some_of(n_wrong, array.size, 'number', 'is', 'are')} NaN or infinite"
             raise PredictionsError(Fault(where, arrived, "finite numbers"))
 
 

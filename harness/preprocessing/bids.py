@@ -253,6 +253,10 @@ def _files_of_subjects(root: Path) -> tuple[list[Path], list[str]]:
     found: list[Path] = []
     remarks = []
     seen: dict[str, str] = {}
+    for other in sorted(root.iterdir()):
+        name = other.name
+        if name[:4].casefold() == "sub-" and not name.startswith("sub-"):
+            remarks.append(f"{name}: left out, its name is not sub-{name[4:]}, as BIDS has it")
     for subject in sorted(root.glob("sub-*")):
         for folder, subfolders, files in os.walk(subject, followlinks=True):
             real = os.path.realpath(folder)

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from harness.errors import counted, shorten
+from harness.errors import counted, shorten, some_of
 from harness.preprocessing.process import RecordingResult, StimulusFacts
 
 NAME: Final = "prepare-report"
@@ -149,9 +149,10 @@ def read_report(path: Path) -> Report:
 
 def summary(report: Report) -> str:
     """The report in one line."""
+    n_stimuli = sum(entry.outcome == "prepared" for entry in report.stimuli)
     line = (
-        f"{report.count('prepared')} of {len(report.recordings)} recordings and"
-        f" {sum(entry.outcome == 'prepared' for entry in report.stimuli)} of {len(report.stimuli)} stimuli"
+        f"{some_of(report.count('prepared'), len(report.recordings), 'recording')} and"
+        f" {some_of(n_stimuli, len(report.stimuli), 'stimulus', several='stimuli')}"
         f" prepared by the recipe {report.recipe} ({report.recipe_sha256[:12]})"
     )
     if skipped := report.count("skipped"):

@@ -101,7 +101,8 @@ def make_features(path: Path, names: tuple[str, ...]) -> MadeFeatures:
         remarks.append(f"{path.name}: {rate_hz} Hz is no multiple of 64, mel frames run a little ahead")
     n_silent = n_silent_bands(rate_hz) if "mel-28" in names else 0
     if n_silent:
-        remarks.append(f"{path.name}: {counted(n_silent, 'band')} of mel-28 are silent at {rate_hz} Hz")
+        are = "is" if n_silent == 1 else "are"
+        remarks.append(f"{path.name}: {counted(n_silent, 'band')} of mel-28 {are} silent at {rate_hz} Hz")
     try:
         features = {name: functions[name](audio, rate_hz) for name in names}
     except HarnessError as error:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import CorpusError, Fault
+from harness.errors import CorpusError, Fault, counted
 
 Eeg = NDArray[Any]
 Places = NDArray[np.int64]
@@ -239,7 +239,10 @@ def _checked(places: Places, rate_hz: float, track: Places, track_rate_hz: float
                     "One is missing and another was recorded that was not played.",
                 )
             )
-    return f"{len(differ)} inner intervals are not the track's, which does no harm" if differ else ""
+    if not differ:
+        return ""
+    are = "is" if len(differ) == 1 else "are"
+    return f"{counted(len(differ), 'inner interval')} {are} not the track's, which does no harm"
 
 
 def _wrong_count(places: Places, rate_hz: float, track: Places, track_rate_hz: float) -> Fault:

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from harness.boards.board import BoardName, BoardRecord, board_of, misplaced, strangers
 from harness.boards.cells import rank_values
 from harness.boards.history import happened
 from harness.boards.ranking import Ranking, rank
 from harness.boards.row import Row
-from harness.conventions import DEFAULT_VARIANT
-from harness.errors import HarnessError, RecordError, SubmissionError, shorten
+from harness.errors import HarnessError, RecordError, SubmissionError, UsageError, shorten
 from harness.evaluation.evaluate import expected_key, system_of
-from harness.evaluation.prepare import Prepared, prepare
+from harness.evaluation.prepare import Prepared, runs_of
 from harness.execution import Run
+from harness.pull_request.asked import RESULTS, Asked
 from harness.pull_request.changes import SCORER, Changes, Remark
 from harness.pull_request.submissions import Submissions
 from harness.records.consistency import inconsistencies
@@ -34,8 +34,6 @@ from harness.scoring.measures import DEFAULT, MEASURES, Measure, measure
 from harness.scoring.score import SCORER_VERSION
 from harness.tasks.task import Task
 
-RESULTS = "results"
-
 
 class Source(Protocol):
     """Makes the record of a submission on a board."""
@@ -46,18 +44,6 @@ class Source(Protocol):
         Raises:
             HarnessError: it cannot be made.
         """
-
-
-class _Asked(NamedTuple):
-    """What has a record on a board: a variant of a submission, or one of its trainings."""
-
-    name: str
-    variant: str
-    seed: int | None
-
-    @property
-    def order(self) -> tuple[str, str, int]:
-        return self.name, self.variant, -1 if self.seed is None else self.seed
 
 
 @dataclass
@@ -136,7 +122,7 @@ class BoardChange:
     def _records(self, base: Mapping[Path, BoardRecord]) -> Iterator[BoardRecord]:
         """Every row's record: from its file where that can be trusted, else made now."""
         root = self.changes.root
-        wanted: dict[_Asked, BoardRecord | None] = {}
+        wanted: dict[Asked, BoardRecord | None] = {}
         for path in sorted(root.joinpath(RESULTS, *self.name).glob("*.json")):
             try:
                 kept = BoardRecord.read(path)
@@ -149,32 +135,38 @@ class BoardChange:
             elif system.kind == "predictions" or record.flags.partial:
                 yield from self._not_made_again(kept)
             elif self.submissions.has(system.name, system.variant):
-                wanted[_Asked(system.name, system.variant or DEFAULT_VARIANT, system.seed)] = kept
+                wanted[Asked.of(record)] = kept
             else:
                 text = f"a record without a submission: {self._relative(path)}; not ranked"
                 self._remark(self._edited(path), "record", text)
         for name in self.submissions.changed:
             for variant in self.submissions.variants(name):
                 for seed in self.submissions.seeds(name, variant, self.task):
-                    wanted.setdefault(_Asked(name, variant, seed), None)
+                    wanted.setdefault(Asked(name, variant, seed), None)
         for asked, stored in sorted(wanted.items(), key=lambda item: item[0].order):
             yield from self._record(asked, stored, base)
 
     def _record(
-        self, asked: _Asked, stored: BoardRecord | None, base: Mapping[Path, BoardRecord]
+        self, asked: Asked, stored: BoardRecord | None, base: Mapping[Path, BoardRecord]
     ) -> Iterator[BoardRecord]:
-        name, variant, seed = asked
+        name, variant = asked.name, asked.variant
         if name in self.submissions.refused:
             return
-        submission = self.submissions.valid[name]
         try:
-            prepared = prepare(submission, self.task, replace(self.run, variant=variant, weights_seed=seed))
-        except SubmissionError as error:
+            prepared = asked.prepared(self.submissions.valid[name], self.task, self.run)
+        except (SubmissionError, UsageError) as error:
             if stored is not None:
                 self._remark(True, "record", f"a record that cannot be made again: {error}")
             return
-        if stored is not None and seed is None and prepared.training and prepared.training.seed is not None:
-            seeds = ", ".join(map(str, self.submissions.seeds(name, variant, self.task)))
+        if (
+            stored is not None
+            and asked.seed is None
+            and prepared.training
+            and prepared.training.seed is not None
+        ):
+            one = replace(prepared.run, weights_seed=None)
+            runs = runs_of(prepared.submission, prepared.task, one)
+            seeds = ", ".join(str(run.weights_seed) for run in runs)
             where = self._relative(stored.path)
             text = f"a record of one training, where the manifest lists seeds {seeds}: {where}: remove it"
             self._remark(True, "record", text)

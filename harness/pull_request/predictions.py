@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.boards.board import BoardName
 from harness.conventions import Progress
-from harness.errors import Fault, HarnessError, PredictionsError, SubmissionError
-from harness.evaluation.evaluate import evaluate, evaluate_stored
+from harness.errors import Fault, HarnessError, PredictionsError, SubmissionError, UsageError
+from harness.evaluation.evaluate import evaluate, evaluate_stored, system_of
 from harness.evaluation.predict import grouped, predicted
-from harness.evaluation.prepare import Prepared, prepare
+from harness.evaluation.prepare import Prepared
 from harness.execution import Run
 from harness.files import read_regular, write_atomically
 from harness.predictions import write_predictions
+from harness.pull_request.asked import Asked, stored_elsewise
 from harness.pull_request.submissions import Submissions
 from harness.records.record import Record
 from harness.tasks.task import Task
@@ -84,9 +85,8 @@ class ScoredFromFiles:
 
 def file_of(folder: Path, board: BoardName, prepared: Prepared) -> Path:
     """Where the predictions of a submission for a board lie."""
-    training = prepared.training
-    of = "" if training is None or training.seed is None else f".seed-{training.seed}"
-    return folder.joinpath(*board, prepared.submission.name, f"{prepared.variant}{of}.npz")
+    suffix = system_of(prepared).suffix
+    return folder.joinpath(*board, prepared.submission.name, f"{prepared.variant}{suffix}.npz")
 
 
 def predict_changed(
@@ -112,20 +112,19 @@ def predict_changed(
         if name in submissions.refused:
             continue
         for board, task in tasks:
-            trainings = [
-                (variant, seed)
+            own = [
+                Asked(name, variant, seed)
                 for variant in submissions.variants(name)
                 for seed in submissions.seeds(name, variant, task)
             ]
-            for variant, seed in trainings:
-                one = replace(run, variant=variant, weights_seed=seed)
+            for asked in [*own, *stored_elsewise(submissions.root, task, name)]:
                 try:
-                    prepared = prepare(submissions.valid[name], task, one)
-                except SubmissionError:  # who scores finds it too, and says so
+                    prepared = asked.prepared(submissions.valid[name], task, run)
+                except (SubmissionError, UsageError):  # who scores finds it too, and says so
                     continue
                 path = file_of(folder, board, prepared)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                title = f"predicting with {name} ({variant}) for {board}"
+                title = f"predicting with {name} ({asked.variant}) for {board}"
                 try:
                     with progress(title) as show, predicted(prepared, on_progress=show) as made:
                         write_predictions(path, grouped(task, made.run.predictions))

@@ -18,14 +18,16 @@ from harness.boards.board import BoardName
 from harness.corpus import open_corpus
 from harness.errors import Fault, HarnessError, RecordError, UsageError, raise_all
 from harness.execution import Run
-from harness.pull_request.board import RESULTS, BoardChange, Source
+from harness.pull_request.asked import RESULTS
+from harness.pull_request.board import BoardChange, Source
 from harness.pull_request.changes import Changes, Remark, edits
 from harness.pull_request.comment import load_data, score_of
 from harness.pull_request.elsewhere import stale_elsewhere
 from harness.pull_request.predictions import ProgressBar, ScoredFromFiles, ScoredHere, predict_changed
 from harness.pull_request.submissions import Submissions
+from harness.records.document import parse_record
 from harness.records.record import Record
-from harness.records.store import read_record
+from harness.records.store import read_record, record_path
 from harness.records.verify import SAME_R
 from harness.schemas.validate import schema_faults
 from harness.scoring.score import SCORER_VERSION
@@ -267,11 +269,29 @@ def _beside(changes: Changes, ranked: list[BoardName]) -> list[Remark]:
     remarks = []
     for path, kind in changes.below(RESULTS).items():
         if kind == "removed":
-            remarks.append(Remark(False, "withdrawn", f"removes the record {path}"))
+            remarks.append(_removed(changes, path))
         elif tuple(path.split("/")[1:-1]) not in ranked:
             text = f"NOT VERIFIED, of no board that is ranked here: {path} ({kind})"
             remarks.append(Remark(False, "record", text))
     return remarks
+
+
+def _removed(changes: Changes, path: str) -> Remark:
+    """A removed record; it stops where the range leaves its system as it was: mostly somebody else's."""
+    text = f"removes the record {path}"
+    try:
+        record = parse_record(changes.at_base(path) or b"", path)
+    except RecordError:
+        return Remark(False, "withdrawn", text)
+    system = record.submission
+    own = {folder.rpartition("/")[2] for folder in changes.submissions()}
+    if Path(path) != record_path(Path(RESULTS), record) or system.name in own:
+        return Remark(False, "withdrawn", text)
+    if system.kind == "predictions":
+        return Remark(True, "withdrawn", f"{text} of predictions: whoever runs the challenge withdraws these")
+    return Remark(
+        True, "withdrawn", f"{text} and leaves {system.name} as it was: restore it, or withdraw both"
+    )
 
 
 def _boards(changes: Changes, corpus: str, data: Path, board: BoardName | None) -> list[BoardName]:

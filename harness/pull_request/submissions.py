@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from harness.errors import Fault, SubmissionError
+from harness.errors import Fault, SubmissionError, UsageError
 from harness.evaluation.check import check_submission
-from harness.evaluation.prepare import prepare
 from harness.execution import Run
+from harness.pull_request.asked import Asked, stored_elsewise
 from harness.pull_request.changes import Changes, Remark
 from harness.submission.ensemble import load_members
 from harness.submission.find import SUBMISSION_FOLDERS
@@ -86,7 +86,7 @@ class Submissions:
         where = self._shown(submission.folder)
         faults = [fault for one in _with_members(submission) for fault in weights_faults(one)]
         if not faults:
-            fitting = _fitting(submission, tasks, run)
+            fitting = self._fitting(submission, tasks, run)
             if fitting.task is None:
                 text = f"{where} is on none of these boards: {fitting.why}"
                 return [Remark(False, "check", self._relative(text))] if fitting.why else []
@@ -116,6 +116,20 @@ class Submissions:
                 for folder in self._folders(submission)
             )
         ]
+
+    def _fitting(self, submission: Submission, tasks: Sequence[Task], run: Run) -> _Fitting:
+        """The first task and variant that it has weights for; last, a board that has other weights of it."""
+        reasons = []
+        for task in tasks:
+            own = [Asked(submission.name, variant, None) for variant in submission.variants]
+            for asked in [*own, *stored_elsewise(self.root, task, submission.name)]:
+                try:
+                    prepared = asked.prepared(submission, task, run)
+                except (SubmissionError, UsageError) as error:
+                    reasons.append(str(error))
+                else:
+                    return _Fitting(prepared.task, prepared.run)
+        return _Fitting(None, run, reasons[0] if reasons else "")
 
     def _refused(self, submission: Submission, faults: Sequence[Fault]) -> list[Remark]:
         if not faults:
@@ -180,21 +194,6 @@ class _Fitting(NamedTuple):
     task: Task | None
     run: Run
     why: str = ""
-
-
-def _fitting(submission: Submission, tasks: Sequence[Task], run: Run) -> _Fitting:
-    """The first task and variant that a submission has weights for."""
-    reasons = []
-    for task in tasks:
-        for variant in submission.variants:
-            one = replace(run, variant=variant)
-            try:
-                prepare(submission, task, one)
-            except SubmissionError as error:
-                reasons.append(str(error))
-            else:
-                return _Fitting(task, one)
-    return _Fitting(None, run, reasons[0] if reasons else "")
 
 
 def _with_members(submission: Submission) -> list[Submission]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.errors import Fault, counted
+from harness.errors import Fault, counted, shorten, some_of
 from harness.records.bands import ChanceBands, chance_of
-from harness.records.record import DECLARED, TAMPERED, VERIFIED, MeasureResult, Record
+from harness.records.measured import MeasureResult
+from harness.records.record import DECLARED, TAMPERED, VERIFIED, Record, SubjectResult
 from harness.scoring.blind import is_beyond_chance, is_no_evidence, paired_p
 from harness.scoring.context import RECONSTRUCTIONS
 from harness.scoring.intervals import interval_words, mean_interval
@@ -136,8 +137,7 @@ def _measure(record: Record, by: Measure, result: MeasureResult) -> _Found:
             yield (
                 f"{place}: subjects: {name}",
                 f"{result.subjects[name]:.6f}",
-                f"{low / one.segments:.6f} to {high / one.segments:.6f}, since {len(one.missing)} of"
-                f" {counted(one.segments, 'segment')} count 0",
+                f"{low / one.segments:.6f} to {high / one.segments:.6f}, since {_not_predicted(one)}",
             )
     if result.segments_undefined > present:
         yield (
@@ -254,7 +254,7 @@ def _counts(record: Record) -> _Found:
         if len(set(listed)) < len(listed) or len(listed) > one.segments:
             yield (
                 f"subjects: {name}: missing and constant",
-                f"{len(listed)} ids",
+                counted(len(listed), "id"),
                 f"at most {one.segments}, its segments, none of them twice",
             )
         elif abs(one.pearson_r) * one.segments > one.segments - len(one.missing) + SAME_MEAN:
@@ -262,8 +262,12 @@ def _counts(record: Record) -> _Found:
             yield (
                 f"subjects: {name}: pearson_r",
                 f"{one.pearson_r:.6f}",
-                f"at most {most:.6f}, since {len(one.missing)} of {one.segments} segments count 0",
+                f"at most {most:.6f}, since {_not_predicted(one)}",
             )
+
+
+def _not_predicted(one: SubjectResult) -> str:
+    return f"{some_of(len(one.missing), one.segments, 'segment', 'counts', 'count')} 0"
 
 
 def _overlap(record: Record) -> _Found:
@@ -301,6 +305,13 @@ def _system(record: Record) -> _Found:
         yield "submission: training", f"seed {system.seed}", f"no such key for {kind}"
     if system.ablation_of is not None and (handed_in or system.ablation_of == system.variant):
         yield "submission: ablation_of", system.ablation_of, "another variant, and none for predictions"
+    if system.transfer is not None:
+        own = (record.corpus.name, record.split.name)
+        there = (system.transfer.corpus, system.transfer.split)
+        if handed_in or there == own:
+            yield "submission: transfer", "/".join(there), "another board's weights, and none for predictions"
+    if handed_in and system.channels_excluded:
+        yield "submission: channels_excluded", shorten(list(system.channels_excluded)), "none for predictions"
     if handed_in and system.weights_sha256 is not None:
         yield "submission: weights_sha256", _words(system.weights_sha256), "null for predictions"
     # The name is looked for below baselines/ and submissions/, and names the record's file.

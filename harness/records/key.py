@@ -39,6 +39,10 @@ def key_of(
         "scorer": scorer_version,
         "seed": seed,
     }
+    if system.transfer is not None:
+        decides["transfer"] = [system.transfer.corpus, system.transfer.split]
+    if system.channels_excluded:
+        decides["channels excluded"] = list(system.channels_excluded)
     if split.measures:  # a corpus may declare them for its splits, whose files then do not say so
         decides["measures"] = list(split.measures)
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""Score records: one system on one board, as a value, and as JSON that says where the number comes from.
+"""Score records: one system on one board, as a value that says where the number comes from.
 
 A record is valid against ``harness/schemas/score-record.json``; its fields have the schema's names and
-order. JSON is read and written here and nowhere else. Two runs on the same inputs give the same bytes,
-except ``run`` (time and host) and ``git`` (the commit of the repository).
+order. ``harness.records.build`` makes one of a score, and ``harness.records.document`` reads and writes it as
+JSON.
 
 A field that later versions add is ``UNSET`` where a file does not have it, and is then not written: old
 files keep their bytes.
@@ -10,42 +10,34 @@ files keep their bytes.
 
 from __future__ import annotations
 
-import json
+import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from harness.conventions import DEFAULT_VARIANT
-from harness.errors import Fault, RecordError, raise_all
-from harness.records.bands import ChanceBands, chance_bands, chance_of
+from harness.errors import Fault, shorten
+from harness.records.bands import ChanceBands
 from harness.records.controls import Controls
+from harness.records.measured import Measured, MeasureResult
 from harness.records.stimuli import SeenAndUnseen
 from harness.records.without_brain import WithoutBrain
-from harness.schemas.documents import parse_json
-from harness.schemas.validate import schema, schema_faults
-from harness.scoring.blind import is_common
-from harness.scoring.chance import DIGITS, Chance
-from harness.scoring.context import Classifier
-from harness.scoring.intervals import mean_interval
-from harness.scoring.measures import DEFAULT, Measure, measure
-from harness.scoring.score import SCORER_VERSION, MeasureScore, Score
-from harness.scoring.statistics import STATISTICS_VERSION
+from harness.schemas.validate import schema
+from harness.scoring.measures import DEFAULT, measure
 
 RECORD_VERSION = 1
 HELD_BACK = "held back"
 COMMON = "common to segments"
 MOST_RECORD_BYTES = 8 << 20
-ROUNDING = 10.0**-DIGITS  # of chance: a constant's is its score, and no further from it than this
 MOST_SHOWN = 60  # characters of a name that is refused
 # How far a training record is to be believed, best first; see harness.submission.training_record.
 VERIFIED, DECLARED, TAMPERED = TRAINING_STATUSES = ("verified", "declared", "tampered")
+# So many excluded channels, and so many characters, stand in a file's name; of more, their number and a hash.
+_MOST_IN_STEM, _MOST_STEM = 8, 40
 # Fields that two runs of the same inputs may differ in.
 VOLATILE = ("run", "git")
-_NUMBER_LIST = re.compile(r"\[\s+([-+.\deE,\s]+?)\s+\]")
 
 
 class SubjectResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,99 +56,6 @@ class SubjectResult(msgspec.Struct, frozen=True, kw_only=True):
     segments: int
     missing: tuple[str, ...]
     constant: tuple[str, ...]
-
-
-class ClassifierFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The classifier of a measure that has one.
-
-    Attributes:
-        accuracy: share of the scored part's references that it names rightly: what no system can be asked to
-            pass.
-        segments: how many of these there are, each once however many subjects heard it.
-        trained_on: how many segments it was trained on.
-    """
-
-    accuracy: float
-    segments: int
-    trained_on: int
-
-
-class MeasureResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The score by a measure other than Pearson r.
-
-    Attributes:
-        value: mean over subjects.
-        ci95: its 95 % interval (``harness.scoring.intervals``); None for one subject.
-        chance: what the predictions score by chance.
-        subjects: subject -> mean over segments.
-        segments_undefined: how many segments have no value, in the prediction or in the reference; each
-            counts 0, as do those without a prediction, which are not among these.
-        classifier: of a measure that has one; else absent.
-    """
-
-    value: float
-    ci95: tuple[float, float] | None
-    chance: ChanceBands
-    subjects: Mapping[str, float]
-    segments_undefined: int
-    classifier: ClassifierFacts | UnsetType = UNSET
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What a record says by one measure, Pearson r or another.
-
-    Attributes:
-        measure: its title, and which way is better.
-        value: mean over subjects.
-        ci95: its 95 % interval; None for one subject.
-        chances: both kinds of chance.
-        subjects: subject -> mean over segments, in the record's order.
-        classifier: of a measure that has one.
-    """
-
-    measure: Measure
-    value: float
-    ci95: tuple[float, float] | None
-    chances: ChanceBands
-    subjects: Mapping[str, float]
-    classifier: ClassifierFacts | None = None
-
-    @property
-    def chance(self) -> tuple[float, float] | None:
-        """The band that chance gives; None where unknown."""
-        return self.chances.band
-
-    @property
-    def at_chance(self) -> bool:
-        """Whether the value is no better than chance gives."""
-        if self.chance is None:
-            return False
-        low, high = self.chance
-        higher = self.measure.higher_is_better
-        return self.value <= high + ROUNDING if higher else self.value >= low - ROUNDING
-
-    @property
-    def below_chance(self) -> bool:
-        """Whether the value is worse than chance gives, as it is where a sign is wrong."""
-        if self.chance is None:
-            return False
-        low, high = self.chance
-        higher = self.measure.higher_is_better
-        return self.value < low - ROUNDING if higher else self.value > high + ROUNDING
-
-    @property
-    def is_common(self) -> bool:
-        """Whether the predictions score beyond doubt against references of other segments."""
-        return is_common(self.measure, chance_of(self.chances))
-
-    @property
-    def chance_words(self) -> str:
-        """What to say of a value that is no better than chance; empty where it is."""
-        if not self.below_chance:
-            return "indistinguishable from chance" if self.at_chance else ""
-        has_sign = self.measure.range[0] < 0
-        return "below chance: look for the sign" if has_sign else "worse than chance"
 
 
 class Flags(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,6 +106,27 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     recipe_sha256: str
 
 
+class Transfer(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose training part the weights were trained on, where that is not the board's own.
+
+    Attributes:
+        corpus: its name.
+        split: its name.
+    """
+
+    corpus: str
+    split: str
+
+    @property
+    def words(self) -> str:
+        """As titles have it: "transfer from dtu/dtu"."""
+        return f"transfer from {self.corpus}/{self.split}"
+
+
+# What tells two systems of a board apart: kind, name, variant, transfer, excluded channels.
+Identity = tuple[str, str, str | None, Transfer | None, tuple[str, ...]]
+
+
 class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was scored: a variant of a submission, or predictions that were handed in.
 
@@ -221,6 +141,9 @@ class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         training: which of several trainings, or that there can be one only; None where that is not known.
         ablation_of: the variant that this one is an ablation of; None where it is a system of its own.
         members: of an ensemble, in its order; else empty.
+        transfer: whose weights these are, where they are another board's; else None.
+        channels_excluded: EEG channels that were zero in all that it was given, beside those that the split
+            excludes, by name, or by number from 1; none where all were given.
     """
 
     name: str
@@ -233,11 +156,23 @@ class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     training: Training | None = None
     ablation_of: str | None = None
     members: tuple[Member, ...] = ()
+    transfer: Transfer | None = None
+    channels_excluded: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
-        """The name, with the variant in brackets where it has one of its own."""
-        return _title(self.name, self.variant)
+        """The name; in brackets a variant of its own, and whatever else tells it from the system as it is."""
+        marks = [] if self.variant in (None, DEFAULT_VARIANT) else [str(self.variant)]
+        if self.transfer is not None:
+            marks.append(self.transfer.words)
+        if self.channels_excluded:
+            marks.append(f"without {channels_words(self.channels_excluded)}")
+        return f"{self.name} ({', '.join(marks)})" if marks else self.name
+
+    @property
+    def identity(self) -> Identity:
+        """What tells it from other systems of a board; seeds of one system have it in common."""
+        return self.kind, self.name, self.variant, self.transfer, self.channels_excluded
 
     @property
     def seed(self) -> int | None:
@@ -253,7 +188,17 @@ class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def stem(self) -> str:
         """The name of its record's file, without suffix."""
         stem = self.name if self.variant in (None, DEFAULT_VARIANT) else f"{self.name}-{self.variant}"
-        return stem if self.seed is None else f"{stem}.seed-{self.seed}"
+        return stem + self.suffix
+
+    @property
+    def suffix(self) -> str:
+        """What follows name and variant in the names of files: transfer, excluded channels, seed."""
+        suffix = ""
+        if self.transfer is not None:
+            suffix += f".from-{self.transfer.corpus}.{self.transfer.split}"
+        if self.channels_excluded:
+            suffix += f".without-{channels_stem(self.channels_excluded)}"
+        return suffix if self.seed is None else f"{suffix}.seed-{self.seed}"
 
 
 class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,6 +211,7 @@ class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
         segment_seconds: length of a segment.
         measures: what the split is scored by, the first ranks; absent for Pearson r alone.
         flag: what a reader of the split's scores must know; absent where nothing is wrong.
+        channels_excluded: EEG channels that the split excludes for every system; absent for none.
     """
 
     name: str
@@ -274,6 +220,7 @@ class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
     segment_seconds: int | float
     measures: tuple[str, ...] | UnsetType = UNSET
     flag: str | UnsetType = UNSET
+    channels_excluded: tuple[str, ...] | UnsetType = UNSET
 
 
 class CorpusData(msgspec.Struct, frozen=True, kw_only=True):
@@ -477,138 +424,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return Measured(by, own.value, own.ci95, own.chance, values, own.classifier or None)
 
 
-def build_record(
-    score: Score,
-    *,
-    chance: Chance,
-    submission: System,
-    split: SplitPart,
-    corpus: CorpusData,
-    feature: str,
-    seed: int,
-    subjects_missing: tuple[str, ...],
-    environment: Mapping[str, str],
-    git: GitCommit | None,
-    run: RunFacts,
-    overlap: Overlap | None = None,
-    stimuli: SeenAndUnseen | None = None,
-    controls: Controls | None = None,
-    without_brain: Mapping[str, WithoutBrain] | None = None,
-    stimuli_missing: tuple[str, ...] = (),
-    classifiers: Mapping[str, Classifier] | None = None,
-    weights_notes: tuple[str, ...] = (),
-) -> Record:
-    """Put a score and its provenance into one record.
-
-    Args:
-        score: what the scorer says.
-        chance: what it would score by chance.
-        submission: what was scored.
-        split: on which part.
-        corpus: of which data.
-        feature: what was decoded.
-        seed: of the predictor's process.
-        subjects_missing: subjects of the part that the corpus lacks.
-        environment: package -> version.
-        git: the repository's state; None outside a repository.
-        run: time and host.
-        overlap: with what the weights were trained on; None where no training record says so.
-        stimuli: the score on seen and on unseen stimuli; None where not known, or where there are not both.
-        controls: what it scores without the EEG; None where that was not measured.
-        without_brain: what predictions score that no EEG went into; None or empty where not measured.
-        stimuli_missing: stimuli of the part that the corpus lacks.
-        classifiers: what a measure's classifier was trained on -> the classifier.
-        weights_notes: what the manifest says that a reader must know of the weights.
-
-    Raises:
-        RecordError: the record is not valid by its schema.
-    """
-    subjects = score.subjects
-    record = Record(
-        record_version=RECORD_VERSION,
-        score=score.pearson_r,
-        ci95=mean_interval([subject.pearson_r for subject in subjects.values()]),
-        chance=chance_bands(chance),
-        bands=score.bands,
-        measures={
-            name: _measure_result(name, one, chance.measures[name], classifiers or {})
-            for name, one in score.measures.items()
-        }
-        or UNSET,
-        subjects={
-            name: SubjectResult(
-                pearson_r=subject.pearson_r,
-                bands=subject.bands,
-                segments=subject.segments,
-                missing=subject.missing,
-                constant=subject.constant,
-            )
-            for name, subject in subjects.items()
-        },
-        flags=Flags(
-            partial=bool(subjects_missing or stimuli_missing),
-            subjects_missing=subjects_missing,
-            segments_missing=sum(len(subject.missing) for subject in subjects.values()),
-            segments_constant=sum(len(subject.constant) for subject in subjects.values()),
-            references_constant=tuple(
-                segment for subject in subjects.values() for segment in subject.constant_reference
-            ),
-            stimuli_missing=stimuli_missing or UNSET,
-        ),
-        submission=submission,
-        split=split,
-        corpus=corpus,
-        feature=feature,
-        seed=seed,
-        overlap=overlap,
-        stimuli=stimuli or UNSET,
-        controls=controls or UNSET,
-        without_brain=without_brain or UNSET,
-        weights_notes=weights_notes or UNSET,
-        scorer_version=SCORER_VERSION,
-        statistics_version=STATISTICS_VERSION,
-        environment=environment,
-        git=git,
-        run=run,
-    )
-    raise_all(RecordError, schema_faults(plain(record), "score-record", "score record"))
-    return record
-
-
-def plain(record: Record) -> dict[str, Any]:
-    """The record as JSON has it: dictionaries, lists, numbers and strings, in the file's order."""
-    document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
-    return document
-
-
-def record_bytes(record: Record) -> bytes:
-    """The record as it stands in a file: UTF-8 JSON, one line a key, lists of numbers on one line."""
-    text = json.dumps(msgspec.to_builtins(record), indent=1, ensure_ascii=False, allow_nan=False)
-    text = _NUMBER_LIST.sub(lambda match: "[" + " ".join(match[1].split()) + "]", text)
-    return (text + "\n").encode("utf-8")
-
-
-def parse_record(content: bytes, where: str) -> Record:
-    """A record from its file's bytes.
-
-    Args:
-        content: of the file.
-        where: the file, for messages.
-
-    Raises:
-        RecordError: not JSON, or not valid by its schema.
-    """
-    try:
-        document = parse_json(content)
-    except ValueError as error:
-        raise RecordError(Fault(where, f"not JSON ({error})", "a score record")) from None
-    raise_all(RecordError, schema_faults(document, "score-record", where))
-    try:
-        return msgspec.convert(document, Record)
-    except msgspec.ValidationError as error:  # a whole number written as 3.0, which JSON Schema lets pass
-        raise RecordError(Fault(where, str(error), "a score record")) from None
-
-
 def name_faults(name: str, where: str) -> list[Fault]:
     """What is wrong with the name of predictions: a record, and the tables of records, must hold it."""
     form = schema("score-record")["$defs"]["text"]
@@ -617,30 +432,23 @@ def name_faults(name: str, where: str) -> list[Fault]:
     return [Fault(where, f"the name {name[:MOST_SHOWN]!r}", form["description"], "Rename the file.")]
 
 
+def channels_words(names: Sequence[str]) -> str:
+    """Excluded channels in words: "channel 30", "channels Fp1, Cz"."""
+    return f"channel{'' if len(names) == 1 else 's'} {shorten(list(names), 8)}"
+
+
+def channels_stem(names: Sequence[str]) -> str:
+    """Excluded channels as part of a file's name, another one for other channels."""
+    joined = "-".join(names)
+    if len(names) <= _MOST_IN_STEM and len(joined) <= _MOST_STEM and re.fullmatch(r"[A-Za-z0-9-]+", joined):
+        return joined
+    digest = hashlib.sha256("\0".join(names).encode()).hexdigest()[:8]
+    return f"{len(names)}-channels-{digest}"
+
+
 def _title(name: str, variant: str | None) -> str:
     return name if variant in (None, DEFAULT_VARIANT) else f"{name} ({variant})"
 
 
 def _of_seed(seed: int | None) -> str:
     return "" if seed is None else f", seed {seed}"
-
-
-def _measure_result(
-    name: str, score: MeasureScore, chance: Chance, classifiers: Mapping[str, Classifier]
-) -> MeasureResult:
-    subjects = score.subjects.values()
-    own = [classifiers[need] for need in measure(name).needs if need in classifiers]
-    return MeasureResult(
-        value=score.value,
-        ci95=mean_interval([subject.value for subject in subjects]),
-        chance=chance_bands(chance),
-        subjects={name: subject.value for name, subject in score.subjects.items()},
-        segments_undefined=sum(
-            len({*subject.undefined, *subject.undefined_reference}) for subject in subjects
-        ),
-        classifier=ClassifierFacts(
-            accuracy=own[0].accuracy, segments=own[0].segments, trained_on=own[0].trained_on
-        )
-        if own
-        else UNSET,
-    )

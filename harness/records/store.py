@@ -15,15 +15,9 @@ import msgspec
 from harness.conventions import HASH_DIGITS
 from harness.errors import Fault, RecordError, raise_all
 from harness.files import alone_in, read_regular, write_atomically
+from harness.records.document import parse_record, record_bytes
 from harness.records.neighbours import Facts, neighbour_faults
-from harness.records.record import (
-    MOST_RECORD_BYTES,
-    VOLATILE,
-    Record,
-    System,
-    parse_record,
-    record_bytes,
-)
+from harness.records.record import MOST_RECORD_BYTES, VOLATILE, Record, System
 
 REMEDY = (
     "Rename one of the two, choose another folder with --out, or put this one in its place with --replace."
@@ -33,8 +27,8 @@ REMEDY = (
 def record_path(results: Path, record: Record) -> Path:
     """Where a record lies below a results folder.
 
-    A variant that has a name stands in the file's name, and so do the seed of one of several trainings, and
-    that a record is partial.
+    A variant that has a name stands in the file's name, and so do whose weights another board's are, excluded
+    channels, the seed of one of several trainings, and that a record is partial.
     """
     board = (record.corpus.name, record.split.name, record.split.part, record.feature)
     return results.joinpath(*board, record_name(record.submission, partial=record.flags.partial))
@@ -162,7 +156,7 @@ def system_faults(path: Path, there: Record, system: System) -> list[Fault]:
         system: whose record is to be written.
     """
     old, new = there.submission, system
-    if (old.kind, old.name, old.variant, old.seed) != (new.kind, new.name, new.variant, new.seed):
+    if (old.identity, old.seed) != (new.identity, new.seed):
         return [another_system(path, old, new)]
     if new.kind == "predictions" and old.predictions_sha256 != new.predictions_sha256:
         # A predictions file does not say who made it.

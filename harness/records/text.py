@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.conventions import SIMULATED_WORDS, labels_words
-from harness.errors import counted
-from harness.records.record import DECLARED, TAMPERED, VERIFIED, CorpusData, Measured, Record, SubjectResult
+from harness.errors import counted, some_of
+from harness.records.measured import Measured
+from harness.records.record import (
+    DECLARED,
+    TAMPERED,
+    VERIFIED,
+    CorpusData,
+    Record,
+    SubjectResult,
+    channels_words,
+)
 from harness.records.stimuli import StimulusGroup
 from harness.records.without_brain import TITLES
 from harness.scoring.intervals import interval_words
@@ -145,8 +154,8 @@ def overlap_lines(record: Record) -> list[str]:
         return []
     training = _TRAINING_WORDS[record.training or DECLARED]
     lines = [
-        f"weights have seen {overlap.subjects_seen} of {overlap.subjects} subjects and"
-        f" {overlap.stimuli_seen} of {overlap.stimuli} stimuli ({training})"
+        f"weights have seen {some_of(overlap.subjects_seen, overlap.subjects, 'subject')} and"
+        f" {some_of(overlap.stimuli_seen, overlap.stimuli, 'stimulus', several='stimuli')} ({training})"
     ]
     if record.stimuli:
         groups = (("seen", record.stimuli.seen), ("unseen", record.stimuli.unseen))
@@ -158,6 +167,18 @@ def flag_lines(record: Record) -> list[str]:
     """What a reader must know before trusting the mean."""
     flags = record.flags
     lines = []
+    if record.submission.transfer is not None:
+        there = record.submission.transfer
+        lines.append(f"TRANSFER: weights trained on the corpus {there.corpus}, split {there.split}")
+    excluded = {
+        "": record.submission.channels_excluded,
+        f" by the split {record.split.name}": record.split.channels_excluded or (),
+    }
+    lines += [
+        f"EXCLUDED{who}: {channels_words(names)}, zero in all that it was given"
+        for who, names in excluded.items()
+        if names
+    ]
     if record.split.flag:
         lines.append(f"FLAGGED: split {record.split.name}: {record.split.flag}")
     kinds = (

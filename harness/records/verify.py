@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.records.record import VOLATILE, Member, Record, plain
+from harness.records.document import plain
+from harness.records.record import VOLATILE, Member, Record
 from harness.scoring.measures import DEFAULT, Measure
 
 # Two runs of the same code on another processor may differ in the last bits of a prediction.
@@ -23,9 +24,12 @@ MADE_FROM = {
     "submission.weights_sha256": "weights",
     "submission.predictions_sha256": "predictions",
     "submission.training": "training",
+    "submission.transfer": "board that the weights are of",
+    "submission.channels_excluded": "excluded channels",
     "split.name": "name of the split",
     "split.sha256": "split",
     "split.measures": "measures of the split",
+    "split.channels_excluded": "channels that the split excludes",
     "corpus.fingerprint": "corpus",
     "scorer_version": "scorer",
     "seed": "seed",

@@ -33,9 +33,10 @@ SCHEMA_FOLDER = Path(__file__).parent
 
 @lru_cache(maxsize=8)
 def schema(name: str) -> dict[str, Any]:
-    """The JSON Schema ``harness/schemas/<name>.json`` as a dictionary."""
+    """The JSON Schema ``harness/schemas/<name>.json`` with the definitions of ``common.json``."""
     document: dict[str, Any] = json.loads((SCHEMA_FOLDER / f"{name}.json").read_text("utf-8"))
-    return document
+    common = json.loads((SCHEMA_FOLDER / "common.json").read_text("utf-8"))
+    return {**document, "$defs": {**common["$defs"], **document.get("$defs", {})}}
 
 
 def schema_faults(document: Any, name: str, where: str) -> list[Fault]:

@@ -92,9 +92,9 @@ def subjects_needed(
 
     low, high = 1, 2
     while not enough(high):
-        low, high = high, 2 * high
-        if low >= MOST_SUBJECTS:
+        if high == MOST_SUBJECTS:
             return None
+        low, high = high, min(2 * high, MOST_SUBJECTS)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)

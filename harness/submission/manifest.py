@@ -151,22 +151,22 @@ class Submission:
         """Whether the trainer draws nothing at random, so that one training is all that there is."""
         return bool(self.manifest.get("deterministic_training", False))
 
-    def seeds(self, corpus: str, split: Split, feature: str, variant: str) -> tuple[int, ...]:
+    def seeds(self, corpus: str, split: Split | str, feature: str, variant: str) -> tuple[int, ...]:
         """The seeds of a run's trainings, ascending; empty where the manifest lists no seed."""
-        wanted = (corpus, split.training_split, feature, variant)
+        wanted = (corpus, _trained_on(split), feature, variant)
         entries = self.manifest.get("weights", [])
         return tuple(
             sorted(e["seed"] for e in entries if "seed" in e and _key(e, self.variants[0]) == wanted)
         )
 
     def weights(
-        self, corpus: str, split: Split, feature: str, variant: str, seed: int | None = None
+        self, corpus: str, split: Split | str, feature: str, variant: str, seed: int | None = None
     ) -> Weights | None:
         """The weights for a run, verified; None if the submission has no weights and no trainer.
 
         Args:
             corpus: name of the corpus.
-            split: whose training part they were trained on.
+            split: whose training part they were trained on; or the name of that part's split.
             feature: that is decoded.
             variant: that is run.
             seed: of several trainings this one; None for the first of them, or the only one.
@@ -178,7 +178,8 @@ class Submission:
         entries = self.manifest.get("weights", [])
         if not entries and "trainer" not in self.manifest:
             return None
-        wanted = (corpus, split.training_split, feature, variant)
+        trained_on = _trained_on(split)
+        wanted = (corpus, trained_on, feature, variant)
         found = [entry for entry in entries if _key(entry, self.variants[0]) == wanted]
         for entry in sorted(found, key=lambda entry: int(entry.get("seed", 0))):
             if seed is None or entry.get("seed") == seed:
@@ -191,10 +192,9 @@ class Submission:
         raise SubmissionError(
             Fault(
                 f"{self.name}: weights",
-                f"none for corpus {corpus}, split {split.training_split}, feature {feature}, variant"
-                f" {variant}",
+                f"none for corpus {corpus}, split {trained_on}, feature {feature}, variant {variant}",
                 f"an entry [[weights]] in {MANIFEST} (there: {'; '.join(have) or 'none'})",
-                f"Train them: harness train {self.folder} --split {split.training_split} --feature"
+                f"Train them: harness train {self.folder} --split {trained_on} --feature"
                 f" {feature} --variant {variant}{'' if made_on_first_use else ' --data DIR'}",
             )
         )
@@ -361,6 +361,11 @@ def register_weights(
         write_atomically(path, tomlkit.dumps(document).encode("utf-8"))
     except OSError as error:
         raise SubmissionError(Fault(str(path), error.strerror or "cannot be written")) from None
+
+
+def _trained_on(split: Split | str) -> str:
+    """The name of the split whose training part weights are of."""
+    return split if isinstance(split, str) else split.training_split
 
 
 def _key(entry: Mapping[str, Any], first_variant: str) -> tuple[str, str, str, str]:

@@ -33,7 +33,7 @@ _SAME = {
     "corpus_fingerprint": "training data",
 }
 # Likewise, in records that say it.
-_WHERE_SAID = {"training_version": "version of the training"}
+_WHERE_SAID = {"training_version": "version of the training", "channels_excluded": "list of channels"}
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ class _Known:
 
 
 def training_of(
-    submission: Submission, weights: Weights | None, wanted: tuple[str, Split, str, str]
+    submission: Submission, weights: Weights | None, wanted: tuple[str, Split | str, str, str]
 ) -> Training | None:
     """What a score record says of the training of weights; None where it is not known to be one of several.
 
     Args:
         submission: whose weights.
         weights: that are run.
-        wanted: corpus, split, feature and variant of the run.
+        wanted: corpus, split (or the name of the one trained on), feature and variant of the run.
 
     Raises:
         SubmissionError: seeds of the run that differ in recipe, split or data, or whose records of training

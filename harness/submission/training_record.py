@@ -6,6 +6,7 @@ is made by the first training. Such a record is verified here, and declared ever
 
     signed          a training record with its signature
     read_training   weights -> what their record says, and how far it is to be believed
+    excluded_in_training  channels that weights were not given
     sealed          a score record that says verified, with this machine's seal
     training_here   how far a score record's training is to be believed on this machine
 
@@ -21,6 +22,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,22 +31,17 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from harness.files import read_regular
-from harness.records.record import (
-    DECLARED,
-    TAMPERED,
-    TRAINING_STATUSES,
-    VERIFIED,
-    VOLATILE,
-    Record,
-    plain,
-)
+from harness.records.document import plain
+from harness.records.record import DECLARED, TAMPERED, TRAINING_STATUSES, VERIFIED, VOLATILE, Record
 from harness.schemas.documents import parse_json
+from harness.schemas.validate import schema
 from harness.submission.manifest import MOST_TRAINING_BYTES, Weights
 
 KEY_NAME: Final = "training.key"
 SIGNATURE: Final = "signature"
 KEY_BYTES: Final = 32
 _KEY_ID_DIGITS: Final = 16
+MOST_NAME: Final = 100  # characters of a channel's name
 
 
 class Seen(NamedTuple):
@@ -112,6 +109,23 @@ def read_training(weights: Sequence[Weights | None]) -> Training:
     return Training(status, Seen(subjects, stimuli))
 
 
+def excluded_in_training(weights: Sequence[Weights | None]) -> tuple[str, ...]:
+    """The EEG channels that a training of any of the weights was not given, by their records.
+
+    A name that no record of a score could hold is left out.
+    """
+    names: list[str] = []
+    for one in weights:
+        said = _said(one)
+        names += said[1].channels_excluded if said else []
+    form = schema("score-record")["$defs"]["text"]
+    return tuple(
+        name
+        for name in dict.fromkeys(names)
+        if len(name) <= MOST_NAME and re.fullmatch(form["pattern"], name)
+    )
+
+
 def sealed(record: Record) -> Record:
     """A score record that says ``verified`` with this machine's seal, by which it knows its word again.
 
@@ -147,16 +161,25 @@ class _Said(msgspec.Struct):
     weights_sha256: str
     subjects: list[str]
     stimuli: list[str]
+    channels_excluded: list[str] = []
+
+
+def _said(weights: Weights | None) -> tuple[Mapping[str, Any], _Said] | None:
+    """The record of a training, and what is read of it; None where there is none that can be read."""
+    if weights is None or weights.training is None:
+        return None
+    try:
+        record = parse_json(read_regular(weights.training, MOST_TRAINING_BYTES))
+        return record, msgspec.convert(record, _Said)
+    except (OSError, ValueError, msgspec.ValidationError):
+        return None
 
 
 def _training(weights: Weights | None, key: bytes | None) -> Training:
-    if weights is None or weights.training is None:
+    found = _said(weights)
+    if weights is None or found is None:
         return UNKNOWN
-    try:
-        record = parse_json(read_regular(weights.training, MOST_TRAINING_BYTES))
-        said = msgspec.convert(record, _Said)
-    except (OSError, ValueError, msgspec.ValidationError):
-        return UNKNOWN
+    record, said = found
     status = _status(record, key)
     of_these = said.weights_sha256 == weights.sha256
     if status == TAMPERED or (status == VERIFIED and not of_these):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from harness.corpus import Corpus
 from harness.corpus.array_files import release_maps
 from harness.corpus.simulated.check import check_simulated
-from harness.errors import CorpusError, Fault, shorten
+from harness.errors import CorpusError, Fault, shorten, some_of
 from harness.scoring.context import Classifier
 from harness.scoring.cosine import training_mean
 from harness.tasks.classifier import train_classifier
@@ -56,12 +56,14 @@ def training_segments(
     named = trains.subjects("train", corpus.named_subjects)
     absent = missing_subjects(corpus, trains, "train")
     if absent:
-        what = f"{len(absent)} of {len(named)} subjects are not in the corpus: {shorten(absent)}"
+        lacking = some_of(len(absent), len(named), "subject", "is", "are")
+        what = f"{lacking} not in the corpus: {shorten(absent)}"
         raise _lacking(where, what, measure)
     segments = cut_segments(corpus, trains, "train", partial=partial, feature=feature)
     without = [segment.id for segment in segments if feature not in segment.recording.feature_series]
     if without:
-        what = f"no {feature} for {len(without)} of {len(segments)} segments ({shorten(without, 3)})"
+        lacking = some_of(len(without), len(segments), "segment")
+        what = f"no {feature} for {lacking} ({shorten(without, 3)})"
         raise _lacking(where, what, measure)
     check_simulated(corpus, {one.recording.id: one.recording for one in segments}.values())
     return segments

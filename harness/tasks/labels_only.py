@@ -34,6 +34,7 @@ from harness.errors import (
     no_such,
     raise_all,
     shorten,
+    some_of,
 )
 from harness.predictions import LabelStore, first_label_shape
 from harness.schemas.validate import schema
@@ -132,11 +133,12 @@ def open_labels_task(
         n_frames = first[0]
     else:
         n_frames = _frames(split, declaration, chosen)
+    is_declared = declaration is not None
     if declaration is None:
         declaration = _undeclared(name, chosen, n_bands, split, n_frames)
     split = with_usual_measures(split, declaration)
     _check_subjects(found, split, part, labels, partial)
-    _check_shapes(found, (n_frames, n_bands), split)
+    _check_shapes(found, (n_frames, n_bands), split, "" if is_declared else chosen)
     asked = split.subjects(part, found.ids)
     segments = [
         Segment(one, _without_eeg(subject, one), 0, 0)
@@ -286,7 +288,7 @@ def _check_subjects(found: _Labels, split: Split, part: str, labels: Path, parti
         faults.append(
             Fault(
                 where,
-                f"no references of {len(absent)} of {len(named)} subjects: {shorten(absent)}",
+                f"no references of {some_of(len(absent), len(named), 'subject')}: {shorten(absent)}",
                 "references of every subject",
                 "" if len(absent) == len(named) else "--partial goes on without them, and marks the record.",
             )
@@ -303,8 +305,15 @@ def _check_subjects(found: _Labels, split: Split, part: str, labels: Path, parti
     raise_all(CorpusError, faults)
 
 
-def _check_shapes(found: _Labels, expected: tuple[int, int], split: Split) -> None:
-    """Refuse segments of another length than the split's, or than the others."""
+def _check_shapes(found: _Labels, expected: tuple[int, int], split: Split, undeclared: str) -> None:
+    """Refuse segments of another length than the split's, or than the others.
+
+    Args:
+        found: the references.
+        expected: shape of each.
+        split: that they were cut by.
+        undeclared: the feature, where no declaration says its rate; else empty.
+    """
     wrong = [
         (segment_id, shape)
         for subject, shapes in found.shapes.items()
@@ -312,6 +321,11 @@ def _check_shapes(found: _Labels, expected: tuple[int, int], split: Split) -> No
         if shape != expected
     ]
     times = Counter(shape for _, shape in wrong)
+    remedy = "Is the split of another sampling rate or segment length?"
+    if undeclared:
+        remedy += f" If {undeclared} has a rate of its own, --corpus .../{DECLARATION} says it."
+    if split.name == ASSUMED_SPLIT:
+        remedy = "Give the split that the references were cut by."
     raise_all(
         CorpusError,
         [
@@ -323,9 +337,7 @@ def _check_shapes(found: _Labels, expected: tuple[int, int], split: Split) -> No
                 f" {split.sample_rate_hz:g} Hz"
                 if split.name != ASSUMED_SPLIT
                 else f"{expected}, as the first segment",
-                "Give the split that the references were cut by."
-                if split.name == ASSUMED_SPLIT
-                else "Is the split of another sampling rate or segment length?",
+                remedy,
             )
             for shape, n in times.items()
         ],

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.corpus.base import MOST_LENGTH_DIFFERENCE, Corpus, Recording, with_frame_rates
-from harness.errors import CorpusError, Fault, SplitError, counted, did_you_mean, raise_all, shorten
+from harness.corpus.channels import named_channels, without_channels
+from harness.corpus.declaration import Declaration
+from harness.errors import CorpusError, Fault, SplitError, counted, did_you_mean, raise_all, shorten, some_of
 from harness.tasks.sizes import check_rate_of_split
 from harness.tasks.splits import PARTS, Split
 
@@ -46,6 +48,10 @@ class Segment:
     def eeg(self) -> NDArray[np.float32]:
         """EEG (n_times, n_channels) float32."""
         return self.recording.eeg(self.start, self.stop, once=True)
+
+    def stored_eeg(self) -> NDArray[np.float32]:
+        """The same as the files hold it, excluded channels too."""
+        return self.recording.stored_eeg(self.start, self.stop)
 
     def feature(self, name: str) -> NDArray[np.float32]:
         """The reference (n_frames, n_bands) float32; n_frames is n_times at the EEG's rate."""
@@ -115,7 +121,8 @@ def part_subjects(
         raise CorpusError(
             Fault(
                 f"{corpus.folder}: part {part} of split {split.name}",
-                f"{len(absent)} of {len(named)} subjects are not in the corpus: {shorten(absent)}",
+                f"{some_of(len(absent), len(named), 'subject', 'is', 'are')} not in the corpus:"
+                f" {shorten(absent)}",
                 "recordings of every subject",
                 _other_case(absent[0], corpus.named_subjects)
                 or "--partial goes on with those that are there."
@@ -152,7 +159,7 @@ def _other_parts(corpus: Corpus, split: Split, part: str) -> str:
         named = split.subjects(other, corpus.named_subjects)
         here = len(named) - len(missing_subjects(corpus, split, other))
         if other not in (part, "train") and here:  # no command scores the training part
-            parts.append(f"{other} ({here} of {len(named)} subjects)")
+            parts.append(f"{other} ({some_of(here, len(named), 'subject')})")
     if not parts:
         return (
             "No subject of another part that can be scored is there: choose another --split, or point --data"
@@ -177,8 +184,8 @@ def check_fit(corpus: Corpus, split: Split) -> None:
     """Refuse a split that is not for this corpus.
 
     Raises:
-        SplitError: another corpus, another sample rate, subjects that the corpus does not list, or given
-            segments where there are none.
+        SplitError: another corpus, another sample rate, subjects or channels that the corpus does not list,
+            or given segments where there are none.
     """
     if corpus.name not in split.corpora:
         raise SplitError(
@@ -190,6 +197,7 @@ def check_fit(corpus: Corpus, split: Split) -> None:
             )
         )
     check_rate_of_split(corpus.declaration, split)
+    split_channels(corpus.declaration, split)
     listed = corpus.declaration.subjects
     named = dict.fromkeys(name for part in split.parts.values() for name in part or ())
     unknown = [name for name in named if listed is not None and name not in listed]
@@ -285,13 +293,28 @@ def by_subject(segments: Sequence[Segment]) -> Mapping[str, tuple[Segment, ...]]
 
 
 def _recordings(corpus: Corpus, split: Split, part: str, subject: str) -> list[Recording]:
-    """A subject's recordings in a part, with the frames for each EEG sample under this split."""
+    """A subject's recordings in a part, as this split has them: frames for each EEG sample, its channels."""
     stimuli = split.stimuli.get(part)
+    excluded = split_channels(corpus.declaration, split)
     return [
-        with_frame_rates(recording, corpus.declaration, split.segment_seconds)
+        without_channels(
+            with_frame_rates(recording, corpus.declaration, split.segment_seconds),
+            corpus.declaration,
+            excluded,
+        )
         for recording in corpus.of(subject)
         if stimuli is None or recording.stimulus in stimuli
     ]
+
+
+def split_channels(declaration: Declaration, split: Split) -> tuple[str, ...]:
+    """The channels that a split excludes, by the names that the corpus has for them.
+
+    Raises:
+        SplitError: the corpus has no such channel, or no other.
+    """
+    where = f"split {split.name}: exclude_channels"
+    return named_channels(declaration, split.exclude_channels, where, SplitError)
 
 
 def _bounds(recording: Recording, corpus: str, split: Split, part: str) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -70,8 +70,8 @@ class Split:
         segment_seconds: length of one segment.
         cut: ``whole-recordings`` (a subject belongs to one part), ``in-time`` (every recording is cut in
             time by ``time_fractions``), ``blocks`` (every recording is cut into ``blocks``, each for one
-            part), ``random`` (every segment is drawn for one part) or ``given`` (the corpus comes as
-            segments).
+            part, or for parts without a subject in common), ``random`` (every segment is drawn for one
+            part) or ``given`` (the corpus comes as segments).
         parts: part -> subjects, or None for every subject of the corpus, or for a share of them.
         training_split: name of the split whose training part serves this one.
         subject_ids: ``told`` or ``hidden``, whether a predictor learns whose EEG it is.
@@ -85,6 +85,7 @@ class Split:
         blocks: corpus -> its blocks, for the cut ``blocks``.
         seed: for the cut ``random``.
         flag: what a reader of its scores must know; empty where nothing is wrong.
+        exclude_channels: EEG channels that are zero for every system, by name, or by number from 1.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Split:
     blocks: Mapping[str, Blocks] = field(default_factory=dict)
     seed: int = 0
     flag: str = ""
+    exclude_channels: tuple[str, ...] = ()
 
     @property
     def segment_samples(self) -> int:
@@ -217,6 +219,7 @@ def load_split(name_or_path: str | Path, folders: Sequence[Path] = ()) -> Split:
         blocks={name: _blocks(entry) for name, entry in document.get("blocks", {}).items()},
         seed=document.get("seed", 0),
         flag=document.get("flag", ""),
+        exclude_channels=tuple(map(str, document.get("exclude_channels", ()))),
     )
 
 
@@ -314,6 +317,7 @@ def _block_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
         if name not in described
     ]
     rate = exact(document["sample_rate_hz"])
+    apart = _held_apart(document["parts"])
     for name, entry in described.items():
         place = f"{where}: blocks: {name}"
         owners: dict[int, list[str]] = {}
@@ -321,9 +325,13 @@ def _block_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
             for number in entry[part]:
                 owners.setdefault(number, []).append(part)
         faults += [
-            Fault(place, f"block {number} in parts {' and '.join(parts)}", "every block in one part")
+            Fault(
+                place,
+                f"block {number} in parts {' and '.join(parts)}",
+                "every block in one part, or in parts that name subjects of their own",
+            )
             for number, parts in sorted(owners.items())
-            if len(parts) > 1
+            if any(frozenset(pair) not in apart for pair in combinations(parts, 2))
         ]
         edge = entry.get("edge_seconds", 0)
         left = exact(entry["seconds"]) - 2 * exact(edge)
@@ -334,6 +342,25 @@ def _block_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
             what = f"blocks of {entry['seconds']:g} s with edges of {edge:g} s at {float(rate):g} Hz"
             faults.append(Fault(place, what, "whole numbers of samples"))
     return faults
+
+
+def _held_apart(parts: Mapping[str, Any]) -> set[frozenset[str]]:
+    """The pairs of parts that have no subject in common: parts that name theirs, or two shares of all."""
+    apart = set()
+    for one, other in combinations(PARTS, 2):
+        if one not in parts or other not in parts:  # nobody is in a part that the split does not have
+            apart.add(frozenset((one, other)))
+            continue
+        here, there = parts[one]["subjects"], parts[other]["subjects"]
+        if isinstance(here, list) and isinstance(there, list):
+            disjoint = not set(here) & set(there)
+        elif isinstance(here, dict) and isinstance(there, dict):
+            disjoint = here["to"] <= there["from"] or there["to"] <= here["from"]
+        else:
+            disjoint = False
+        if disjoint:
+            apart.add(frozenset((one, other)))
+    return apart
 
 
 def _time_faults(document: Mapping[str, Any], where: str) -> list[Fault]:

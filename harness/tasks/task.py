@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from harness.conventions import Progress
 from harness.corpus import Corpus, open_corpus
 from harness.corpus.array_files import release_maps
+from harness.corpus.channels import corpus_without_channels, named_channels, without_channels
 from harness.corpus.locate import is_feature_folder
 from harness.corpus.nmedt import AudioChoice
 from harness.corpus.simulated.check import check_simulated, has_secret_seed, recipe_fingerprint
@@ -28,6 +29,7 @@ from harness.errors import (
     did_you_mean,
     raise_all,
     shorten,
+    some_of,
 )
 from harness.predictions import Expected, LabelStore
 from harness.scoring.chance import are_turned_whole
@@ -51,6 +53,7 @@ from harness.tasks.segments import (
     cut_segments,
     missing_stimuli,
     missing_subjects,
+    split_channels,
 )
 from harness.tasks.sizes import Sizes, sizes
 from harness.tasks.splits import Split, load_split
@@ -79,6 +82,8 @@ class Task:
         labels: references by segment id that lie apart from the EEG; None where the corpus has them.
         labels_apart: whether the references come from elsewhere than the corpus.
         stimuli_missing: stimuli of the part that the corpus lacks (``--partial`` only).
+        channels_excluded: EEG channels that the user excludes, beside those of the split, by name, or by
+            number from 1.
     """
 
     corpus: Corpus
@@ -91,6 +96,32 @@ class Task:
     labels: LabelStore | None
     labels_apart: bool
     stimuli_missing: tuple[str, ...] = ()
+    channels_excluded: tuple[str, ...] = ()
+
+    def without_channels(self, given: Sequence[str]) -> Task:
+        """The same task, where further EEG channels are zero in all that a system is given.
+
+        Args:
+            given: names, or numbers from 1; those that the split excludes already count as its own.
+
+        Raises:
+            UsageError: the corpus has no such channel, or none would be left.
+        """
+        if not given:
+            return self
+        declaration = self.corpus.declaration
+        own = split_channels(declaration, self.split)
+        everything = named_channels(declaration, [*own, *given], "--exclude-channels", UsageError)
+        more = tuple(name for name in everything if name not in own)
+        return replace(
+            self,
+            corpus=corpus_without_channels(self.corpus, more),
+            segments=tuple(
+                replace(segment, recording=without_channels(segment.recording, declaration, more))
+                for segment in self.segments
+            ),
+            channels_excluded=more,
+        )
 
     @property
     def n_bands(self) -> int:
@@ -271,7 +302,7 @@ class Task:
                 raise CorpusError(
                     Fault(
                         f"{self.corpus.folder}: part {self.part} of split {self.split.name}",
-                        f"no {self.feature} for {len(lacking)} of {len(self.segments)} segments"
+                        f"no {self.feature} for {some_of(len(lacking), len(self.segments), 'segment')}"
                         f" ({shorten(lacking, 3)})",
                         "references to score against",
                         "Point --labels at the folder that holds them; `harness predict` needs none.",
@@ -347,7 +378,7 @@ class Task:
                     digest.add_reference(segment_id, reference)
             for segment in segments:
                 if self.has_eeg and digest.lacks(segment.id, "eeg"):
-                    digest.add_eeg(segment.id, segment.eeg())
+                    digest.add_eeg(segment.id, segment.stored_eeg())
             release_maps()
         if self.centre is not None:
             digest.add_reference(CENTRE_ID, self.centre)
@@ -363,6 +394,7 @@ def open_task(
     labels: Path | None = None,
     partial: bool = False,
     audio: AudioChoice | None = None,
+    exclude_channels: Sequence[str] = (),
     on_progress: Progress | None = None,
 ) -> Task:
     """Open what a command's options name.
@@ -375,10 +407,11 @@ def open_task(
         labels: folder or file with references that lie apart from the EEG.
         partial: go on although subjects or stimuli of the part are not in the corpus.
         audio: for music, where the songs lie.
+        exclude_channels: as in :meth:`Task.without_channels`.
         on_progress: called with what is done and its total, where files must be read first.
 
     Raises:
-        UsageError: no such split, part or feature.
+        UsageError: no such split, part, feature or channel.
         SplitError: a split that is not valid, or not for this corpus or feature.
         CorpusError: no corpus, or subjects missing or broken.
         PredictionsError: labels of no known format.
@@ -418,7 +451,7 @@ def open_task(
         labels=store,
         labels_apart=labels is not None or audio is not None,
         stimuli_missing=missing_stimuli(corpus, split, part),
-    )
+    ).without_channels(exclude_channels)
 
 
 def chosen_feature(split: Split, feature: str | None) -> str:

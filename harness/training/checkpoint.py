@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -26,6 +27,8 @@ from harness.training.training_data import TrainingData
 from harness.training.write_weights import weights_bytes
 
 FILE = "checkpoint.pt"
+BEFORE = "before"
+_LEFT = (FILE, "log.csv", "epoch-*.safetensors", "tensorboard")
 
 Weights: TypeAlias = dict[str, Tensor]
 
@@ -93,6 +96,7 @@ def identity(config: object, recipe: Recipe, preset: str, data: TrainingData, se
         "seed": setup.seed,
         "split": data.split.sha256,
         "data": data.fingerprint,
+        **data.rounding,
     }
 
 
@@ -129,6 +133,26 @@ def keep(folder: Path, epoch: int, weights: Weights, metadata: Mapping[str, str]
         write_atomically(path, weights_bytes({n: value.numpy() for n, value in weights.items()}, metadata))
     except OSError as error:
         raise cannot_write(path, error, epoch) from None
+
+
+def set_aside(folder: Path) -> None:
+    """Move what an earlier training left in a work folder into ``before/``, in place of what is there.
+
+    Raises:
+        TrainingError: it cannot be moved.
+    """
+    left = [path for pattern in _LEFT for path in sorted(folder.glob(pattern))]
+    if not left:
+        return
+    before = folder / BEFORE
+    try:
+        if before.exists():
+            shutil.rmtree(before)
+        before.mkdir()
+        for path in left:
+            path.rename(before / path.name)
+    except OSError as error:
+        raise cannot_write(before, error, 1) from None
 
 
 def load(folder: Path, run: Mapping[str, Any]) -> tuple[Standing, dict[str, dict[str, Any]]] | None:

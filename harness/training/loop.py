@@ -1,6 +1,6 @@
 """The training loop, from recipe to weights; one sitting to read.
 
-    fit                 everything in order
+    fit                 everything in order; the epochs one by one in harness/training/epochs.py
     _Loop.train         one pass over the epoch's crops
     _Loop.validate      the score on the validation part, by the harness's own scorer
 
@@ -11,7 +11,6 @@ torch from (seed, epoch, process), and the crops from (seed, epoch). With severa
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, is_dataclass
@@ -22,18 +21,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.conventions import Progress
 from harness.errors import Fault, TrainingError, counted
 from harness.predictor import Array, Setup, predict_windowed, zscore
 from harness.training import checkpoint, losses
 from harness.training.crops import Batch, Crops, make_crops
 from harness.training.distributed import Processes, choose_device, from_first, joined, sum_over, this_process
+from harness.training.epochs import beginning_lines, run_epochs
 from harness.training.log import Log
+from harness.training.outlook import Pace, reading_lines
 from harness.training.recipe import Recipe, TorchSystem, chosen_recipe
+from harness.training.running import Running, Unfinished
+from harness.training.trackers import Tracker
 from harness.training.training_data import TrainingData
 
-# Epochs without a validation are written to the checkpoint at least this often.
-CHECKPOINT_SECONDS = 60.0
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -82,30 +82,33 @@ def fit(
     system: TorchSystem[Any],
     data: TrainingData,
     setup: Setup,
-    show: Progress,
+    running: Running,
     *,
     preset: str,
     folder: Path,
     epochs: int | None = None,
     device: str = "auto",
     resume: bool = False,
-) -> Fitted:
+) -> Fitted | Unfinished:
     """Train a system by its recipe.
 
     Args:
         system: the submission's trainer.
         data: training and validation part.
         setup: feature, variant, seed.
-        show: called with steps done, steps in all, and a note.
+        running: where it shows how far it is, and when it stops.
         preset: one of the system's.
         folder: for checkpoint and log.
         epochs: instead of the recipe's.
         device: auto, cpu or cuda.
         resume: go on from the folder's checkpoint, where there is one.
 
+    Returns:
+        The trained net; or where the training stands, if it had to stop before its last epoch.
+
     Raises:
         TrainingError: an unknown preset, no such device, a loss that is not finite, a broken checkpoint,
-            a full disk, recordings shorter than a crop.
+            a full disk, recordings shorter than a crop; or not one epoch was done before the deadline.
         ShapeError: the net's output does not fit the target.
     """
     config, recipe = chosen_recipe(system, preset, setup.variant, epochs)
@@ -117,37 +120,24 @@ def fit(
     with joined(process, where):
         torch.manual_seed(setup.seed)
         net = system.build(config, setup, crops.subjects).to(where)
-        loop = _Loop(net, data, crops, recipe, process, where, show)
+        said = system.metadata(config, setup, crops.subjects)
+        loop = _Loop(net, data, crops, recipe, process, where, running)
         done = loop.resumed(folder, run) if resume else checkpoint.Standing()
-        log = Log(folder, list(recipe.losses), data.measure.name, done.epoch, process.rank == 0)
+        before = done.seconds
+        first = process.rank == 0
+        title = f"{folder.parent.parent.name}/{folder.name}"
+        tracker = Tracker(running.log if first else "", folder, title, run, done.epoch, running.say)
+        log = Log(
+            folder, list(recipe.losses), data.measure.name, data.corpus.name, done.epoch, first, tracker
+        )
+        lines = beginning_lines(folder, recipe, done, resume) + reading_lines(data, crops, process.world)
+        for line in lines:
+            running.say(line)
         if recipe.start_at_mean and done.epoch == 0:
             _start_at_mean(net, crops)
-        before = done.seconds
-        started, written = time.monotonic() - before, time.monotonic()
-
-        saved = done.epoch
-        try:
-            while done.epoch < recipe.epochs and not done.stalled(recipe):
-                epoch = done.epoch + 1
-                loss = loop.train(epoch, done)
-                due = epoch % recipe.validate_every == 0 or epoch == recipe.epochs
-                score = loop.validate(epoch) if due else None
-                if score is not None and (done.best_epoch == 0 or loop.is_better(score, done.best_score)):
-                    done.best_epoch, done.best_score, done.best = epoch, score, checkpoint.weights_of(net)
-                if recipe.averages(epoch):
-                    done.add_to_average(checkpoint.weights_of(net))
-                done.epoch, done.seconds = epoch, time.monotonic() - started
-                log.add(epoch, loss, score, recipe.learning_rate_of(epoch), done.seconds)
-                every = recipe.save_every
-                if process.rank == 0 and every and epoch % every == 0:
-                    said = {**system.metadata(config, setup, crops.subjects), **recipe.scaling()}
-                    checkpoint.keep(folder, epoch, checkpoint.weights_of(net), said)
-                if process.rank == 0 and (due or time.monotonic() - written > CHECKPOINT_SECONDS):
-                    checkpoint.save(folder, run, done, loop.states())
-                    saved, written = epoch, time.monotonic()
-        except KeyboardInterrupt as interrupt:
-            interrupt.add_note(_how_to_resume(saved))
-            raise
+        stopped = run_epochs(loop, done, log, folder, run, {**said, **recipe.scaling()})
+        if stopped is not None:
+            return stopped
 
         weights, best, n_averaged = done.best, done.best_score, 0
         if recipe.keep == "last":
@@ -178,12 +168,6 @@ def fit(
     )
 
 
-def _how_to_resume(epoch: int) -> str:
-    if epoch == 0:
-        return "No epoch was saved yet: the same command begins again."
-    return f"Epoch {epoch} is saved: the same command with --resume goes on after it."
-
-
 class _Loop:
     """Net, optimiser and data of one training in one process."""
 
@@ -195,10 +179,11 @@ class _Loop:
         recipe: Recipe,
         process: Processes,
         device: torch.device,
-        show: Progress,
+        running: Running,
     ) -> None:
         self.net, self.data, self.crops, self.recipe = net, data, crops, recipe
-        self.process, self.device, self.show = process, device, show
+        self.process, self.device, self.running = process, device, running
+        self.pace: Pace | None = None
         self.autocast = AUTOCAST[recipe.autocast] if recipe.autocast and device.type == "cuda" else None
         self.optimiser = _optimiser(recipe, net)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
@@ -236,8 +221,17 @@ class _Loop:
             self.scaler.load_state_dict(states["scaler"])
         return done
 
-    def train(self, epoch: int, done: checkpoint.Standing) -> dict[str, float]:
+    def must_stop(self, seconds: float = 0.0) -> bool:
+        """Whether what takes so many seconds would end after the deadline; all processes decide alike."""
+        deadline = self.running.deadline
+        if not deadline.is_set:
+            return False
+        return bool(from_first(float(deadline.comes_within(seconds)), self.process, self.device))
+
+    def train(self, epoch: int, done: checkpoint.Standing) -> dict[str, float] | None:
         """One pass over the epoch's crops; gives the mean loss and its parts over all processes.
+
+        None where the deadline came before its end.
 
         Raises:
             TrainingError: the loss is not finite.
@@ -248,12 +242,18 @@ class _Loop:
         self.net.train()
         sums = torch.zeros(1 + len(self.recipe.losses), device=self.device)
         n_steps = len(self.crops.steps(epoch, self.process.world))
+        if self.pace is None:
+            self.pace = Pace(n_steps, self.recipe.epochs - epoch + 1, cached=bool(self.data.cache))
         ahead = self.crops.batches(epoch, rank=self.process.rank, world=self.process.world)
         with closing(ahead) as batches:
-            for step, batch in enumerate(batches, start=1):
+            for step, batch in enumerate(self.pace.timed(batches), start=1):
                 sums += self._step(batch, epoch)
                 note = self._note(epoch, sums[0].item() / step, done)
-                self.show((epoch - 1) * n_steps + step, self.recipe.epochs * n_steps, note)
+                self.running.show((epoch - 1) * n_steps + step, self.recipe.epochs * n_steps, note)
+                if (line := self.pace.step()) is not None:
+                    self.running.say(line)
+                if step < n_steps and self.must_stop():
+                    return None
         means = (sum_over(sums, self.process) / self.process.world / n_steps).tolist()
         if not np.isfinite(means[0]):
             raise TrainingError(
@@ -317,7 +317,13 @@ class _Loop:
             def windowed(eeg: Array, subjects: list[str]) -> Array:
                 return predict_windowed(predict, eeg, subjects, self.crops.crop_samples)
 
-            score = self.data.validate(windowed if self.recipe.fixed_length else predict)
+            n_steps = len(self.crops.steps(epoch, self.process.world))
+
+            def seen(subject: int, of: int) -> None:
+                note = f"epoch {epoch} of {self.recipe.epochs}, validation, subject {subject} of {of}"
+                self.running.show(epoch * n_steps, self.recipe.epochs * n_steps, note)
+
+            score = self.data.validate(windowed if self.recipe.fixed_length else predict, seen)
         return from_first(score, self.process, self.device)
 
     def is_better(self, score: float, than: float) -> bool:
@@ -339,6 +345,22 @@ class _Loop:
                 out = self.net(torch.from_numpy(block).to(self.device), index[start : start + size])
             blocks.append(out.float().cpu().numpy())
         return np.concatenate(blocks)
+
+    def epoch_line(
+        self,
+        epoch: int,
+        loss: float,
+        score: float | None,
+        better: bool,
+        seconds: float,
+        of_them: float,
+    ) -> str:
+        """The line of an epoch that stays: loss, validation score, seconds, and those after its last step."""
+        line = f"epoch {epoch} of {self.recipe.epochs}: loss {loss:.4f}"
+        if score is None:
+            return f"{line}, {seconds:.1f} s"
+        line += f", validation {self.data.measure.short} {score:.4f}{' (best so far)' if better else ''}"
+        return f"{line}, {seconds:.1f} s ({of_them:.1f} s validation)"
 
     def _note(self, epoch: int, loss: float, done: checkpoint.Standing) -> str:
         note = f"epoch {epoch} of {self.recipe.epochs}, loss {loss:.4f}"

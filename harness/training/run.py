@@ -12,16 +12,17 @@ it needs labels, and it is your code on your machine.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from harness.conventions import Progress
 from harness.corpus import Corpus
+from harness.corpus.channels import channel_names
 from harness.corpus.simulated.check import check_simulated
 from harness.errors import Fault, TrainingError, UsageError, counted, raise_all, shorten
 from harness.files import alone_in
@@ -31,10 +32,17 @@ from harness.records.record import VERIFIED
 from harness.submission.manifest import Submission, Weights, weights_file
 from harness.submission.own_code import imported
 from harness.submission.training_record import read_training
+from harness.submission.transfer import trained_on
 from harness.tasks.segments import cut_segments
 from harness.tasks.sizes import sizes
 from harness.tasks.splits import Split
+from harness.training.cache import from_cache
+from harness.training.copies import Cache
 from harness.training.distributed import this_process
+from harness.training.outlook import reading_lines
+from harness.training.recipe import chosen_recipe
+from harness.training.running import Running, Unfinished
+from harness.training.trackers import check_tracker
 from harness.training.training_data import TrainingData
 from harness.training.version import TRAINING_VERSION
 from harness.training.write_weights import write_weights
@@ -99,8 +107,9 @@ def train_submission(
     out: Path | None = None,
     partial: bool = False,
     one_of_several: bool = False,
-    on_progress: Progress | None = None,
-) -> Trained | None:
+    cache: Cache | None = None,
+    running: Running | None = None,
+) -> Trained | Unfinished | None:
     """Train a submission on the training part, choosing on the validation part.
 
     The weights file is written whole or not at all, its provenance beside it, and the manifest last:
@@ -114,8 +123,8 @@ def train_submission(
         feature: what is decoded.
         variant: of the submission; None for its first.
         seed: of everything that is drawn.
-        preset: the recipe; None for ``compact``. This and the four that follow are for a `TorchSystem`; a
-            trainer that is a function takes none of them.
+        preset: the recipe; None for ``compact``. This and the four that follow are for a `TorchSystem`, as
+            are deadline and log of ``running``; a trainer that is a function takes none of them.
         epochs: instead of the recipe's.
         device: auto, cpu or cuda.
         resume: go on from the work folder's checkpoint.
@@ -123,7 +132,11 @@ def train_submission(
         partial: go on although subjects of both parts are not in the corpus; the training record names those
             that were there.
         one_of_several: the weights are those of this seed, beside others of the same run.
-        on_progress: called with what is done, its total and a note.
+        cache: where copies of the data lie, or are made before the first step; None to read the corpus.
+        running: where the training shows how far it is, and when it stops; None for nowhere and never.
+
+    Returns:
+        The weights that were written; where the training stands, if it stopped at its deadline; or None.
 
     Raises:
         UsageError: no such variant or preset, or options that the trainer does not take.
@@ -158,18 +171,25 @@ def train_submission(
     data = _training_data(corpus, split, feature, partial)
     setup = submission.setup(sizes(corpus.declaration, split, feature), chosen, seed=seed)
     started = time.monotonic()
-    show = on_progress or (lambda _done, _total, _note: None)
+    running = running or Running()
     with imported(submission, "trainer") as trainer:
         if hasattr(trainer, "recipe"):
             chosen_preset = preset or DEFAULT_PRESET
             own = seed if one_of_several else None
             folder = out or work_folder(submission, corpus.name, split, setup, chosen_preset, own)
+            _, recipe = chosen_recipe(trainer, chosen_preset, chosen, epochs)
+            targets = recipe.targets.get(feature, ())
+            check_tracker(running.log)
             with _own_work_folder(folder):
+                ready = _ready(data, (feature, *targets), cache, submission, running)
+                if isinstance(ready, Unfinished):
+                    return ready
+                data, running = ready
                 result = _fitted(
                     trainer,
                     data,
                     setup,
-                    show,
+                    running,
                     preset=chosen_preset,
                     folder=folder,
                     epochs=epochs,
@@ -180,12 +200,40 @@ def train_submission(
             given = {"--preset": preset, "--epochs": epochs, "--out": out}
             given["--resume"] = resume and not one_of_several  # there it leaves out seeds that are done
             given["--device cuda"] = device == "cuda"
+            given["--max-time"] = running.deadline.is_set
+            given["--log"] = running.log
             _refuse_options(submission, [name for name, value in given.items() if value])
-            result = _result(submission, trainer(data, setup, show))
+            ready = _ready(data, (feature,), cache, submission, running)
+            if isinstance(ready, Unfinished):
+                return ready
+            data, running = ready
+            for line in reading_lines(data, None):
+                running.say(line)
+            result = _result(submission, trainer(data, setup, running.show))
+    if isinstance(result, Unfinished):
+        return result
     seconds = time.monotonic() - started + result.seconds_before
     if this_process().rank > 0:
         return None
     return _write(submission, data, setup, result, seconds, seed if one_of_several else None)
+
+
+def _ready(
+    data: TrainingData,
+    names: Sequence[str],
+    cache: Cache | None,
+    submission: Submission,
+    running: Running,
+) -> tuple[TrainingData, Running] | Unfinished:
+    """The data to train on, from a cache where there is one; and the time that is left."""
+    if cache is None:
+        return data, running
+    made = from_cache(data, names, cache, running, avoid=(submission.folder,))
+    if isinstance(made, Unfinished):
+        return made
+    cached, is_used = made
+    deadline = replace(running.deadline, is_used=running.deadline.is_used or is_used)
+    return cached, replace(running, deadline=deadline)
 
 
 def work_folder(
@@ -238,14 +286,14 @@ def _fitted(
     system: Any,
     data: TrainingData,
     setup: Setup,
-    show: Progress,
+    running: Running,
     *,
     preset: str,
     folder: Path,
     epochs: int | None,
     device: str,
     resume: bool,
-) -> TrainingResult:
+) -> TrainingResult | Unfinished:
     """Train a `TorchSystem` with the loop; the only place here that imports torch."""
     from harness.training.loop import fit, plain_config
 
@@ -254,13 +302,15 @@ def _fitted(
         system,
         data,
         setup,
-        show,
+        running,
         preset=preset,
         folder=folder,
         epochs=epochs,
         device=device,
         resume=resume,
     )
+    if isinstance(fitted, Unfinished):
+        return fitted
     return TrainingResult(
         weights={name: tensor.numpy() for name, tensor in fitted.weights.items()},
         report={
@@ -378,6 +428,10 @@ def _training_record(
     seconds: float,
 ) -> dict[str, Any]:
     recordings = [recording for recording, _, _ in data.stretches()]
+    declaration = data.corpus.declaration
+    size = sizes(declaration, data.split, setup.feature)
+    numbers = recordings[0].channels_excluded if recordings else ()
+    excluded = [channel_names(declaration)[number] for number in numbers]
     return {
         "submission": {"name": submission.name, "version": submission.version},
         "variant": setup.variant,
@@ -386,9 +440,11 @@ def _training_record(
         "feature": setup.feature,
         "seed": setup.seed,
         "training_version": TRAINING_VERSION,
+        "trained_on": msgspec.to_builtins(trained_on(declaration, size)),
+        **({"channels_excluded": excluded} if excluded else {}),
         "subjects": list(dict.fromkeys(recording.subject for recording in recordings)),
         "stimuli": sorted({recording.stimulus for recording in recordings}),
-        "recipe": dict(result.recipe) or None,
+        "recipe": {**result.recipe, **data.rounding} or None,
         "report": dict(result.report),
         "environment": provenance.environment(),
         "run": {"finished": provenance.now(), "seconds": round(seconds, 1), **provenance.host()._asdict()},

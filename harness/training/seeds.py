@@ -10,10 +10,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.conventions import STOPPED
 from harness.errors import Fault, TrainingError, raise_all
 from harness.submission.manifest import Submission, load_submission, register_weights
 from harness.submission.seeds import recorded_seed, training_of
 from harness.tasks.splits import Split
+from harness.training.running import Running
 
 # Corpus, split, feature and variant of a run.
 Wanted = tuple[str, Split, str, str]
@@ -63,8 +65,12 @@ def check_seeds(submission: Submission, wanted: Wanted) -> None:
 
 
 def train_side_by_side(
-    arguments: Sequence[str], seeds: Sequence[int], jobs: int, out: Path | None
-) -> Iterator[tuple[int, str]]:
+    arguments: Sequence[str],
+    seeds: Sequence[int],
+    jobs: int,
+    out: Path | None,
+    running: Running,
+) -> Iterator[tuple[int, str | None]]:
     """Train seeds in processes of their own, so many at a time; all have ended when this does.
 
     Args:
@@ -72,35 +78,38 @@ def train_side_by_side(
         seeds: to train.
         jobs: how many at a time; each has its share of the cores.
         out: folder for work folders; None for the usual places.
+        running: what a training remarks is said here with its seed before it; the deadline is of all of
+            them together, and seeds that it does not leave time for are not begun.
 
     Yields:
-        Each seed that is done, and what its process printed.
+        Each seed that is done, and what its process printed; None for one that stopped at the deadline or was
+        not begun.
 
     Raises:
         TrainingError: trainings that failed, each with its last lines; the others are finished first.
     """
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     environment = {"OMP_NUM_THREADS": threads, **os.environ}
+    deadline = running.deadline
     waiting, faults = list(seeds), []
-    running: dict[int, subprocess.Popen[bytes]] = {}
+    first = seeds[:jobs]  # a later one may have had no time for one epoch, which is its error and not ours
+    at_work: dict[int, subprocess.Popen[bytes]] = {}
+    told: dict[int, int] = {}
     with tempfile.TemporaryDirectory(prefix="harness-seeds-") as folder:
         try:
-            while waiting or running:
-                while waiting and len(running) < jobs:
+            while waiting or at_work:
+                while waiting and len(at_work) < jobs:
                     seed = waiting.pop(0)
-                    command = [
-                        sys.executable,
-                        "-m",
-                        "harness",
-                        "train",
-                        *arguments,
-                        "--seeds",
-                        f"{seed}-{seed}",
-                    ]
-                    command += ["--out", str(out)] if out else []
+                    if deadline.comes_within():
+                        yield seed, None
+                        continue
+                    own = [*arguments, "--seeds", f"{seed}-{seed}", *(["--out", str(out)] if out else [])]
+                    if deadline.is_set:
+                        own += ["--max-time", f"{max(1.0, deadline.at - time.monotonic()):.3f}s"]
+                    command = [sys.executable, "-m", "harness", "train", *own]
                     said, remarked = Path(folder, f"{seed}.out"), Path(folder, f"{seed}.err")
                     with said.open("wb") as out_file, remarked.open("wb") as err_file:
-                        running[seed] = subprocess.Popen(
+                        at_work[seed] = subprocess.Popen(
                             command,
                             stdin=subprocess.DEVNULL,
                             stdout=out_file,
@@ -108,8 +117,15 @@ def train_side_by_side(
                             env=environment,
                         )
                 time.sleep(_WAIT_SECONDS)
-                for seed in [seed for seed, process in running.items() if process.poll() is not None]:
-                    done = running.pop(seed).returncode == 0
+                for seed in at_work:
+                    _relay(Path(folder, f"{seed}.err"), seed, told, running)
+                for seed in [seed for seed, process in at_work.items() if process.poll() is not None]:
+                    code = at_work.pop(seed).returncode
+                    _relay(Path(folder, f"{seed}.err"), seed, told, running)
+                    if code == STOPPED or (code and seed not in first and deadline.comes_within()):
+                        yield seed, None
+                        continue
+                    done = code == 0
                     text = Path(folder, f"{seed}.{'out' if done else 'err'}").read_text("utf-8", "replace")
                     if done:
                         yield seed, text.strip()
@@ -119,11 +135,23 @@ def train_side_by_side(
                             Fault(f"seed {seed}", f"its training failed:\n{lines}", "", "Then use --resume.")
                         )
         finally:
-            for process in running.values():
+            for process in at_work.values():
                 process.terminate()
-            for process in running.values():
+            for seed, process in at_work.items():
                 process.wait()
+                _relay(Path(folder, f"{seed}.err"), seed, told, running)
     raise_all(TrainingError, faults)
+
+
+def _relay(path: Path, seed: int, told: dict[int, int], running: Running) -> None:
+    """Say the whole lines that a training has remarked since the last time."""
+    with path.open("rb") as file:
+        file.seek(told.get(seed, 0))
+        whole = file.read().rpartition(b"\n")[0]
+    if whole:
+        told[seed] = told.get(seed, 0) + len(whole) + 1
+        for line in whole.decode("utf-8", "replace").split("\n"):
+            running.say(f"seed {seed}: {line}")
 
 
 def _adopted(submission: Submission, wanted: Wanted) -> Submission:

@@ -39,6 +39,8 @@ class TrainingData:
         feature: what is decoded.
         validation: segments of the validation part.
         partial: whether subjects of a part may be missing.
+        cache: of which type the copies are that are read in place of the corpus's files; empty for none.
+        known_fingerprint: where those are rounded, the fingerprint of the corpus's own numbers.
     """
 
     corpus: Corpus
@@ -46,6 +48,8 @@ class TrainingData:
     feature: str
     validation: tuple[Segment, ...]
     partial: bool = False
+    cache: str = ""
+    known_fingerprint: str = ""
 
     def stretches(self) -> tuple[tuple[Recording, int, int], ...]:
         """The training part's recordings: recording, first and last (exclusive) sample."""
@@ -55,6 +59,11 @@ class TrainingData:
         """EEG (n_times, n_channels) and feature (n_times, n_bands) of every training recording, in order."""
         for recording, start, stop in self.stretches():
             yield recording.eeg(start, stop), recording.feature(self.feature, start, stop)
+
+    @property
+    def rounding(self) -> dict[str, str]:
+        """What a recipe has to say of numbers that are not the corpus's own; nothing where they are."""
+        return {"data_dtype": self.cache} if self.cache == "float16" else {}
 
     @property
     def measure(self) -> Measure:
@@ -84,15 +93,18 @@ class TrainingData:
         segments = training_segments(self.corpus, self.split, self.feature, by.title)
         return Context(training_centre(segments, self.feature))
 
-    def validate(self, predict: Predict) -> float:
+    def validate(self, predict: Predict, seen: Callable[[int, int], None] = lambda _done, _of: None) -> float:
         """The mean over the validation part's subjects by the measure that ranks and the harness's scorer.
 
         Args:
             predict: EEG (n_segments, n_times, n_channels) and subjects -> (n_segments, n_frames, n_bands).
+            seen: called before each subject with its number and how many there are.
         """
         by = self.measure.name
         scores = {}
-        for subject, segments in by_subject(self.validation).items():
+        subjects = by_subject(self.validation)
+        for number, (subject, segments) in enumerate(subjects.items(), start=1):
+            seen(number, len(subjects))
             eeg = np.stack([segment.eeg() for segment in segments])
             predictions = predict(eeg, [self.split.told(subject)] * len(segments))
             scores[subject] = score_subject(
@@ -108,14 +120,18 @@ class TrainingData:
         """sha256 over the training part: ids, lengths, and both ends of each recording's samples.
 
         Cheap, since a training part has many gigabytes. A simulated corpus has its recipe's fingerprint
-        (its files are checked before a training begins).
+        (its files are checked before a training begins), another one where channels are excluded.
 
         Raises:
             CorpusError: samples that cannot be read.
         """
+        if self.known_fingerprint:
+            return self.known_fingerprint
         recipe = recipe_fingerprint(self.corpus) if self.corpus.simulated else None
         if recipe is not None:
-            return recipe
+            excluded = self.stretches()[0][0].channels_excluded
+            without = f"{recipe} without {excluded}"
+            return hashlib.sha256(without.encode()).hexdigest() if excluded else recipe
         whole = hashlib.sha256()
         for recording, start, stop in self.stretches():
             ends = [(start, min(start + _END_SAMPLES, stop)), (max(stop - _END_SAMPLES, start), stop)]

@@ -193,6 +193,7 @@ def test_each_band_gets_the_lags_and_the_group_that_answer_it(modules, rng):
     assert solved > 50
 
 
+@pytest.mark.slow
 def test_training_writes_weights_and_what_was_chosen(corpus, split, tmp_path):
     folder = tmp_path / "banded-ridge"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("weights", "__pycache__"))

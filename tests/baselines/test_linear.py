@@ -104,6 +104,7 @@ def _copy(tmp_path):
     return tmp_path / "linear"
 
 
+@pytest.mark.slow
 def test_training_writes_weights_provenance_and_manifest(official_split, small_split, tmp_path):
     folder = _copy(tmp_path)
     split = load_split(small_split)

@@ -307,7 +307,7 @@ def test_boards_never_mix(results, make_record, harness):
     make_record("linear", np.full(N_SUBJECTS, 0.05), kind="real")
     code, out, _ = harness("rank", "--results", results)
     assert code == 0
-    assert out.count("split held-out-subjects") == 2
+    assert out.count("split held-out-subjects") == 4  # a title and a sentence each
     real = results / "sparrkulee/held-out-subjects/test/mel/linear.json"
     code, _, err = harness("compare", "leader", real, "--results", results)
     assert code == 2

@@ -25,7 +25,8 @@ from harness.boards.board import (
 from harness.boards.ranking import LEVEL, rank, tie_letters
 from harness.boards.row import row_of
 from harness.errors import HarnessError
-from harness.records.record import Member, Overlap, plain, record_bytes
+from harness.records.document import plain, record_bytes
+from harness.records.record import Member, Overlap
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.scoring.statistics import RankInterval, effect_sizes, holm, ranks_by_tests, sign_flip_test
 

@@ -38,6 +38,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.slow
 def test_every_step_adds_its_event_and_takes_none_back(upstream):
     events = history(upstream.folder)
     assert [(event.name, event.what, event.before) for event in events] == [

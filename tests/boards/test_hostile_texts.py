@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.boards.board import BoardName, board_names, load_board
-from harness.boards.compare import against_board_text, comparison_text
 from harness.boards.compare import compare as compared
+from harness.boards.compared import against_board_text, comparison_text
 from harness.boards.formats import FORMATS, boards_text
 from harness.boards.ranking import rank
 from harness.errors import RecordError
 from harness.page import build_page
-from harness.records.record import parse_record
+from harness.records.document import parse_record
 from harness.records.text import record_text
 
 BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
@@ -141,6 +141,7 @@ def is_number(text):
     return True
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), text=TEXT)
 def test_no_text_of_a_record_acts_on_who_reads_it(document, make_record, tmp_path, data, text):
@@ -163,6 +164,7 @@ def test_a_text_that_acts_on_who_reads_it_is_refused_wherever_it_stands(document
             parse_record(json.dumps(put(document, way, is_key, text)).encode(), "whole")
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(names=st.lists(TEXT, min_size=5, max_size=5))
 @example(names=HOSTILE[:5])

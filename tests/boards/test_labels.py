@@ -11,7 +11,7 @@ from harness.boards.ranking import rank
 from harness.corpus.declaration import load_declaration
 from harness.errors import CorpusError
 from harness.pull_request.comment import comment_text
-from harness.records.record import parse_record, plain
+from harness.records.document import parse_record, plain
 
 BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
 PUBLIC = "Labels are public, and on public labels no number is proof."

@@ -11,15 +11,16 @@ from documents import with_measures
 
 from harness.boards.board import BoardName, BoardRecord, load_board
 from harness.boards.cells import row_cells
-from harness.boards.compare import against_board_text, compare, comparison_text
+from harness.boards.compare import compare
+from harness.boards.compared import against_board_text, comparison_text
 from harness.boards.formats import board_text
 from harness.boards.history import happened
 from harness.boards.ranking import rank
 from harness.errors import RecordError
 from harness.page import build_page
 from harness.page.board import board_view
+from harness.records.document import parse_record, record_bytes
 from harness.records.milestone import parse_milestone
-from harness.records.record import parse_record, record_bytes
 from harness.records.store import read_record
 from harness.records.verify import verify
 from harness.scoring.measures import MEASURES

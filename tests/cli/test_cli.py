@@ -224,6 +224,7 @@ BAD_PREDICTORS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", list(BAD_PREDICTORS))
 def test_bad_predictor_is_refused_without_a_traceback_of_ours(harness, make_submission, where, bad, tmp_path):
     body, message = BAD_PREDICTORS[bad]
@@ -262,6 +263,7 @@ def test_check_lists_every_fault(harness, make_submission, where):
     assert "weights/b" in err
 
 
+@pytest.mark.slow
 def test_check_finds_what_score_would_refuse_in_predictions(harness, make_submission, where, tmp_path):
     folder = make_submission()
     assert harness("check", folder, *where)[0] == 0
@@ -273,6 +275,7 @@ def test_check_finds_what_score_would_refuse_in_predictions(harness, make_submis
     assert "sub-043_audiobook_1_000" in err
 
 
+@pytest.mark.slow
 def test_new_submission_passes_check_and_score(harness, where, tmp_path):
     assert harness("new", "submissions/my-model")[0] == 0
     code, out, _ = harness("check", "submissions/my-model", *where)
@@ -285,6 +288,7 @@ def test_new_submission_passes_check_and_score(harness, where, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_train_then_score(harness, where, tmp_path):
     source = REPOSITORY / "baselines" / "linear"
     shutil.copytree(source, tmp_path / "linear", ignore=shutil.ignore_patterns("weights"))
@@ -299,6 +303,7 @@ def test_train_then_score(harness, where, tmp_path):
     assert harness("score", "linear", *where)[0] == 0
 
 
+@pytest.mark.slow
 def test_train_on_the_subjects_that_are_there(harness, where, tiny, small_split):
     document = json.loads(small_split.read_text())
     document["parts"]["train"]["subjects"] = ["sub-001", "sub-002"]
@@ -307,7 +312,7 @@ def test_train_on_the_subjects_that_are_there(harness, where, tiny, small_split)
     folder = tiny().folder
     options = [*where, "--device", "cpu", "--epochs", 1]
     code, _, err = harness("train", folder, *options)
-    assert (code, "1 of 2 subjects are not in the corpus: sub-028" in err) == (1, True)
+    assert (code, "1 of 2 subjects is not in the corpus: sub-028" in err) == (1, True)
     assert harness("train", folder, *options, "--partial")[0] == 0
     record = json.loads((folder / "weights/sparrkulee-small-split-mel.json").read_text())
     assert record["subjects"] == ["sub-001"]
@@ -324,10 +329,11 @@ def test_train_a_net_then_score_what_next_says(harness, where, tiny, small_split
     assert err.endswith(f"\nlog and checkpoint: {work}\nnext: {command}\n")
     code, out, _ = harness(*command.split()[1:])
     assert code == 0
-    seen = "\nweights have seen 0 of 1 subjects and 2 of 2 stimuli (verified: trained by the machine that scored)\n"
+    seen = "\nweights have seen 0 of 1 subject and 2 of 2 stimuli (verified: trained by the machine that scored)\n"
     assert seen in out
 
 
+@pytest.mark.slow
 def test_record_says_what_the_weights_have_seen_where_it_is_on_record(harness, where, tiny):
     folder = tiny().folder
     harness("train", folder, *where, "--device", "cpu", "--epochs", 1)
@@ -467,11 +473,10 @@ def test_progress_of_a_second_run_under_one_title_is_counted_from_its_own_beginn
 
 def test_every_command_has_help_and_stands_in_the_readme():
     readme = (REPOSITORY / "README.md").read_text()
-    commands = [(name, command) for name, command in cli.commands.items() if name != "data"]
-    commands += [(f"data {name}", command) for name, command in cli.commands["data"].commands.items()]
-    for name, command in commands:
+    for path, command in commands():
+        name = " ".join(path)
         assert command.help, name
-        assert f"harness {name}" in readme, name
+        assert f"harness {path[0] if path[0] == 'figure' else name}" in readme, name
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, f"{name} {parameter.name}"
@@ -622,6 +627,7 @@ def simulated(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_every_output_on_simulated_data_says_so(harness, make_submission, simulated):
     where = ["--data", simulated / "corpus", "--split", simulated / "tiny-split.json"]
     folder = make_submission()
@@ -719,6 +725,7 @@ def test_score_survives_a_stdout_that_has_gone(make_submission, where, tmp_path)
     read_record(tmp_path / "results/sparrkulee/small-split/test/mel/tiny.json")
 
 
+@pytest.mark.slow
 def test_names_that_the_terminal_cannot_show_are_escaped(make_submission, where, tmp_path):
     folder = make_submission().rename(tmp_path / "naïve")
     command = [*HARNESS, "check", folder, *map(str, where)]

@@ -110,6 +110,7 @@ def test_a_predictor_that_fails_on_surrogates_only(score):
     ) in error
 
 
+@pytest.mark.slow
 def test_a_system_too_slow_for_its_surrogates_is_told_of_the_sample(score):
     code, record, _, error = score("--time-limit", "2", "--jobs", "1", predict="time.sleep(60)")
     assert (code, record) == (1, None)

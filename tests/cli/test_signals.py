@@ -71,6 +71,7 @@ System.build = build
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
 def test_an_ended_training_says_how_to_go_on_and_goes_on(harness, tiny, where, tmp_path, number):
     submission = tiny(code=WAITS, epochs=4)
@@ -93,6 +94,7 @@ def test_an_ended_training_says_how_to_go_on_and_goes_on(harness, tiny, where, t
     assert len((tmp_path / "work/log.csv").read_text().splitlines()) == 5
 
 
+@pytest.mark.slow
 def test_a_training_that_saved_nothing_yet_says_so(tiny, where, tmp_path):
     code = """
 import pathlib, time

@@ -27,12 +27,12 @@ TINY = "submissions/tiny"
     [
         (
             ("score", TINY, "--data", "lab", "--split", "my-lb"),
-            "--split my-lb: no such split, expected one of challenge-2024, dtu, held-out-subjects,"
+            "--split my-lb: no such split, expected one of challenge-2024, dtu, dtu-unheard, held-out-subjects,"
             " known-subjects, music-blocks, music-listeners, music-listeners-blocks, music-random, music-songs, my-lab, or the path of a split file (.json).\n  Did you mean 'my-lab'?",
         ),
         (
             ("data", "describe", "lab", "--split", "my-lbs.json"),
-            "--split my-lbs.json: no such file, expected one of challenge-2024, dtu, held-out-subjects,"
+            "--split my-lbs.json: no such file, expected one of challenge-2024, dtu, dtu-unheard, held-out-subjects,"
             " known-subjects, music-blocks, music-listeners, music-listeners-blocks, music-random, music-songs, my-lab, or the path of a split file (.json).\n  Did you mean 'my-lab'?",
         ),
         (

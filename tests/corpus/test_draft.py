@@ -155,3 +155,91 @@ def test_nothing_to_draft_from(harness, tmp_path, make, message):
     make(tmp_path / "empty")
     code, out, err = harness("data", "declare", "empty")
     assert (code, out, err) == (1, "", f"error: empty: {message}\n")
+
+
+EEG, BAND = (400, 6), (400, 1)
+
+
+@pytest.mark.parametrize(
+    ("files", "drafted", "subjects"),
+    [
+        (
+            {
+                f"P_0{i}/{s}_{k}": shape
+                for i in (1, 2)
+                for s in ("s1", "s2")
+                for k, shape in (("eeg", EEG), ("env", BAND))
+            },
+            {"eeg": "{subject}/{stimulus}_eeg.npy", "env": "{subject}/{stimulus}_env.npy"},
+            ("P_01", "P_02"),
+        ),
+        (
+            {f"{p}/{k}": shape for p in ("sub_a_1", "sub_2") for k, shape in (("eeg", EEG), ("env", BAND))},
+            {"eeg": "{subject}/eeg.npy", "env": "{subject}/env.npy"},
+            ("sub_2", "sub_a_1"),
+        ),
+        (
+            {f"rec/{p}/{s}": EEG for p in ("anna", "ben_2") for s in ("s1", "s2")}
+            | {f"features/{s}_env": BAND for s in ("s1", "s2")},
+            {"eeg": "rec/{subject}/{stimulus}.npy", "env": "features/{stimulus}_env.npy"},
+            ("anna", "ben_2"),
+        ),
+        (
+            {f"eeg/{p}/{s}": EEG for p in ("anna", "ben") for s in ("s1", "s2")}
+            | {
+                f"features/{k}/{s}": shape for s in ("s1", "s2") for k, shape in (("mel", EEG), ("env", BAND))
+            },
+            {
+                "eeg": "eeg/{subject}/{stimulus}.npy",
+                "mel": "features/mel/{stimulus}.npy",
+                "env": "features/env/{stimulus}.npy",
+            },
+            ("anna", "ben"),
+        ),
+        (
+            {
+                f"S_{i}/S_{i}_{s}_{k}": shape
+                for i in (1, 2)
+                for s in ("a_b", "c")
+                for k, shape in (("eeg", EEG), ("env", BAND))
+            },
+            {
+                "eeg": "{subject}/{subject}_{stimulus}_eeg.npy",
+                "env": "{subject}/{subject}_{stimulus}_env.npy",
+            },
+            ("S_1", "S_2"),
+        ),
+        (
+            {f"{p}_eeg": EEG for p in ("P_01", "P2")} | {f"{p}_env": BAND for p in ("P_01", "P2")},
+            {"eeg": "{subject}_eeg.npy", "env": "{subject}_env.npy"},
+            ("P2", "P_01"),
+        ),
+    ],
+    ids=["folders", "folders of more words", "folders of some", "features in folders", "told twice", "files"],
+)
+def test_a_subject_with_an_underscore_is_a_subject_and_no_feature(
+    harness, tmp_path, files, drafted, subjects
+):
+    for name, shape in files.items():
+        path = tmp_path / "lab" / f"{name}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.zeros(shape))
+    assert harness("data", "declare", "lab", "--out", "lab/corpus.toml")[0] == 0
+    draft = tomllib.loads((tmp_path / "lab/corpus.toml").read_text())
+    found = {"eeg": draft["eeg"]["files"]}
+    assert found | {name: feature["files"] for name, feature in draft["features"].items()} == drafted
+    corpus = open_corpus(tmp_path / "lab")
+    assert corpus.subjects == subjects
+    assert {name for one in corpus.recordings for name in one.feature_series} == drafted.keys() - {"eeg"}
+
+
+def test_how_a_name_with_more_words_than_others_is_read_is_said(harness, tmp_path):
+    (tmp_path / "lab").mkdir()
+    for name in ("P_01_s1", "P_01_s2", "P02_s1", "P02_s2"):
+        np.save(tmp_path / f"lab/{name}.npy", np.zeros(EEG))
+    out = harness("data", "declare", "lab")[1]
+    assert (
+        'files = "{subject}_{stimulus}.npy" # guessed: 4 files, such as P02_s1.npy\n'
+        '# P_01_s1.npy is read as subject "P", stimulus "01_s1"\n'
+        'axes = "times, channels"'
+    ) in out

@@ -117,7 +117,7 @@ def test_a_corpus_of_ones_own_may_be_fetched(served, tmp_path, harness):
         + f'"eeg/P 1_a.npy" = "{hashlib.sha256(b"numbers").hexdigest()}"\n'
     )
     code, answer, _ = harness("data", "fetch", tmp_path / "corpus.toml", out)
-    assert (code, answer) == (0, f"1 file fetched, 0 were there already, in {out}\n")
+    assert (code, answer) == (0, f"1 file fetched, 0 there already, in {out}\n")
     assert (out / "eeg/P 1_a.npy").read_bytes() == b"numbers"
 
 

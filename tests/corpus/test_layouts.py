@@ -218,7 +218,7 @@ def test_split_data_without_one_part(tree, small_split):
     with pytest.raises(CorpusError) as caught:
         cut_segments(open_corpus(tree, layout="split_data"), load_split(small_split), "test")
     assert _message(caught) == [
-        "sub-043 podcast_3: mel: parts train, test are there, expected also val, to join the recording again."
+        "sub-043 podcast_3: mel: only train, test, expected also val, to join the recording again."
     ]
 
 

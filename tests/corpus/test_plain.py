@@ -267,7 +267,7 @@ def test_patterns_that_match_nothing_are_refused(lab):
     assert _refused(lab) == [
         "lab/corpus.toml: eeg: files: no file matches 'EEG/{subject}_{stimulus}.npy'; there:"
         " eeg/P01_story-a.npy, eeg/P01_story-b.npy, eeg/P02_story-a.npy and 7 more, expected files below lab.\n"
-        "  Correct the pattern, or copy the files there."
+        "  eeg/P01_story-a.npy, eeg/P01_story-b.npy and 4 more would match, in another case."
     ]
 
 
@@ -502,6 +502,6 @@ def test_a_subject_that_the_split_names_in_another_case_is_told(lab, tmp_path):
     with pytest.raises(CorpusError) as caught:
         cut_segments(open_corpus(lab), split, "test")
     assert _messages(caught, lab) == [
-        "lab: part test of split cased: 1 of 2 subjects are not in the corpus: p01, expected recordings of every"
+        "lab: part test of split cased: 1 of 2 subjects is not in the corpus: p01, expected recordings of every"
         " subject.\n  Did you mean 'P01'? Correct the split."
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -82,3 +83,25 @@ def test_a_real_recording_of_the_pipeline_is_read():
     lengths = {name: series.n_times for name, series in recording.feature_series.items()}
     assert lengths == {"mel-28": 7639, "envelope": 7642}
     assert 1 < recording.eeg(0, 7639).std() < 20
+
+
+def test_what_the_pipeline_made_is_scored_in_place(tmp_path, harness, make_submission):
+    root = tree(tmp_path / "made")
+    rng = np.random.default_rng(0)
+    envelope = np.convolve(rng.standard_normal(7642), np.ones(8) / 8, "same")
+    np.save(root / "derivatives/stimuli/tale_-_envelope.npy", envelope[:, None])
+    mel = rng.standard_normal((7639, 28)).astype(np.float32)
+    np.save(root / "derivatives/stimuli/tale_-_mel.npy", mel)
+    eeg = rng.standard_normal((64, 7808))
+    eeg[0, :7642] += envelope
+    eeg[1:29, :7639] += 3 * mel.T
+    np.save(root / "derivatives/eeg/sub-027/ses-a" / NAME, eeg)
+    body = "first = 0 if self.n_bands == 1 else 1\nreturn eeg[:, :, first : first + self.n_bands]"
+    system = make_submission("plain", body, features=["mel-28", "envelope"])
+    asked = ("--data", root, "--split", "known-subjects", "--part", "val", "--json")
+    code, out, error = harness("score", system, *asked, "--feature", "envelope")
+    assert code == 0, error
+    record = json.loads(out)
+    assert (record["feature"], list(record["subjects"])) == ("envelope", ["sub-027"])
+    assert 0.2 < record["score"] < 0.5
+    assert record["corpus"]["name"] == "sparrkulee"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -15,7 +17,14 @@ import pytest
 from harness.corpus.simulated.eeg import record
 from harness.corpus.simulated.head import listener
 from harness.corpus.simulated.make import default_folder, is_complete, simulate, verify
-from harness.corpus.simulated.recipe import Recipe, expected_bytes, planned_recordings, secret_seed
+from harness.corpus.simulated.recipe import (
+    Recipe,
+    expected_bytes,
+    planned_recordings,
+    recipe_of_hours,
+    secret_seed,
+    training_hours,
+)
 from harness.corpus.simulated.speech import SPEAKERS, speech
 from harness.errors import CorpusError
 from harness.features.audio import load_audio
@@ -131,6 +140,7 @@ def test_progress_counts_every_stimulus_and_recording(made):
     assert made[1] == [(done, 11) for done in range(1, 12)]
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_same_bytes_as_one(made, tmp_path):
     simulate(tmp_path / "again", TINY, jobs=2)
     assert contents(tmp_path / "again") == contents(made[0])
@@ -389,6 +399,7 @@ def test_default_folder_names_version_and_seed():
     assert default_folder().parts[-2:] == ("eeg-speech-harness", "simulated-v1-seed1")
 
 
+@pytest.mark.slow
 def test_a_secret_makes_a_corpus_that_nobody_else_can_make(tmp_path, harness, monkeypatch):
     import harness.corpus.simulated.recipe as recipes
 
@@ -451,3 +462,51 @@ def test_records_of_a_secret_simulation_say_that_labels_are_held_back(tmp_path, 
         task = open_task(tmp_path / f"{secret}", split_name=tmp_path / "split.json", feature="mel")
         labels[secret] = evaluate(package, task, Run(surrogates=0)).corpus.is_held_back
     assert labels == {False: False, True: True}
+
+
+def test_more_hours_add_training_recordings_and_change_no_byte_of_the_others(made, tmp_path):
+    simulate(tmp_path / "more", dataclasses.replace(TINY, training_recordings=5), jobs=1)
+    before, after = contents(made[0]), contents(tmp_path / "more")
+    marker = before.pop("simulated.json"), after.pop("simulated.json")
+    assert json.loads(marker[1])["recipe"] == {**json.loads(marker[0])["recipe"], "training_recordings": 5}
+    assert before.items() <= after.items()
+    added = sorted(path for path in after.keys() - before.keys() if path.startswith(str(EEG)))
+    assert [path.split("_run-")[1] for path in added] == [
+        "03_desc-preproc-audio-simulated_07_eeg.npy",
+        "04_desc-preproc-audio-simulated_06_eeg.npy",
+        "05_desc-preproc-audio-simulated_09_eeg.npy",
+    ]
+    assert all("sub-001" in path for path in added)
+
+
+@pytest.mark.parametrize(
+    ("hours", "recordings", "made_of"), [(2.34, 1, 2.338), (4.68, 2, 4.677), (9.4, 4, 9.353), (19, 8, 18.707)]
+)
+def test_hours_are_whole_recordings_of_every_training_subject(hours, recordings, made_of):
+    recipe = recipe_of_hours(hours)
+    assert training_hours(recipe) == pytest.approx(made_of, abs=0.001)
+    planned = planned_recordings(recipe)
+    default = set(planned_recordings(Recipe()))
+    held_out = {f"sub-{number:03d}" for number in (*range(27, 43), *range(86, 105))}
+    assert {one for one in planned if one.subject in held_out} == {
+        one for one in default if one.subject in held_out
+    }
+    assert {one for one in planned if one.run <= 2} == {
+        one for one in default if one.run <= max(recordings, 1)
+    } | {one for one in default if one.subject in held_out}
+    by_subject = collections.Counter(one.subject for one in planned if one.subject not in held_out)
+    assert by_subject == dict.fromkeys((s for s in recipe.subjects if s not in held_out), recordings)
+    assert len({(one.subject, one.stimulus) for one in planned}) == len(planned)
+    training = {one.stimulus for one in planned if one.subject not in held_out}
+    assert training.isdisjoint(one.stimulus for one in planned if one.subject in held_out and one.run > 1)
+    assert {one.stimulus for one in planned} == set(recipe.stimuli)
+
+
+@pytest.mark.parametrize("hours", [0.5, 2.2, float("inf"), float("nan")])
+def test_less_than_a_recording_each_is_refused(hours):
+    with pytest.raises(CorpusError) as error:
+        recipe_of_hours(hours)
+    assert str(error.value) == (
+        f"--hours: {hours:g}, expected at least 2.34, one recording of each training subject.\n  For less, let a"
+        " split file name fewer training subjects of the default corpus."
+    )

@@ -22,6 +22,7 @@ def test_layout_is_the_datasets(music):
     assert not verify(music)
 
 
+@pytest.mark.slow
 def test_same_recipe_same_bytes_however_many_processes(music, tmp_path):
     simulate_music(tmp_path / "again", RECIPE, jobs=2)
     assert (tmp_path / "again/SIMULATED.json").read_bytes() == (music / "SIMULATED.json").read_bytes()

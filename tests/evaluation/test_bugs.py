@@ -61,6 +61,7 @@ def variance(folder, task):
     return find_variance(prepare(load_submission(folder), task, RUN))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", DEPENDENT)
 def test_what_an_answer_depends_on_is_named(make_submission, task, what):
     body, names = DEPENDENT[what]
@@ -77,6 +78,7 @@ def test_the_docs_say_which_dependences_are_found():
     assert rows == {what: ", ".join(f"`{name}`" for name in names) for what, (_, names) in DEPENDENT.items()}
 
 
+@pytest.mark.slow
 def test_evidence_says_what_was_changed_and_by_how_much(make_submission, task):
     (found,) = variance(
         make_submission(predict=f"{ANSWER}{DEPENDENT['a name that decides'][0]}\nreturn out"), task
@@ -106,6 +108,7 @@ def test_names_that_are_told_may_decide(make_submission, task):
     assert variance(make_submission(predict=body), told) == []
 
 
+@pytest.mark.slow
 def test_members_of_an_ensemble_are_asked_one_by_one(make_submission, task, tmp_path):
     make_submission("steady", predict=f"{ANSWER}return out")
     make_submission("moody", predict=f"{ANSWER}{DEPENDENT['normalised over the batch'][0]}\nreturn out")
@@ -171,6 +174,7 @@ def test_a_look_up_of_the_fixed_cuts_collapses_in_other_cuts(make_submission, si
     assert finding.evidence == look.seen[-1]
 
 
+@pytest.mark.slow
 def test_a_decoder_does_not_collapse_in_other_cuts(lab, simulated_lab, tmp_path):
     shutil.copytree(
         REPOSITORY / "baselines/linear", tmp_path / "linear", ignore=shutil.ignore_patterns("weights")
@@ -263,6 +267,7 @@ def test_what_needs_no_eeg_is_found_by_the_dry_run_on_the_public_part(
 # --- the command
 
 
+@pytest.mark.slow
 def test_check_says_what_it_looked_at_and_that_nothing_was_found(harness, make_submission, where):
     code, out, _ = harness("check", make_submission(predict=f"{ANSWER}return out"), *where)
     assert code == 0
@@ -299,6 +304,7 @@ def test_check_quick_looks_for_no_bugs(harness, make_submission, where):
     assert "finding" not in out
 
 
+@pytest.mark.slow
 def test_check_json_is_what_was_found_and_only_it(harness, make_submission, where):
     folder = make_submission(predict="return np.zeros((*eeg.shape[:2], self.n_bands), np.float32)")
     code, out, _ = harness("check", folder, *where, "--json")

@@ -55,6 +55,7 @@ def planted(make_submission, lab, task):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHEATS)
 def test_what_the_controls_say_of_a_cheat(planted, task, name):
     body, knows, expected = CHEATS[name]

@@ -15,7 +15,8 @@ from harness.evaluation.controls import asked_of
 from harness.evaluation.evaluate import evaluate
 from harness.execution import Run
 from harness.records.consistency import inconsistencies
-from harness.records.record import VOLATILE, parse_record, plain, record_bytes
+from harness.records.document import parse_record, plain, record_bytes
+from harness.records.record import VOLATILE
 from harness.records.text import record_text
 from harness.submission.manifest import load_submission
 from harness.tasks.task import open_task
@@ -171,6 +172,7 @@ def test_real_segments_and_surrogates_come_mixed_in_one_run(submitted, ask, lab,
     assert any(0 < answer[1] < answer[2] for answer in answers.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "first"),
     [
@@ -201,6 +203,7 @@ def test_a_predictor_that_fails_on_everything_is_not_said_to_fail_on_surrogates(
     assert "surrogates only" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_system_too_slow_for_surrogates_is_told_what_to_do(submitted, ask):
     with pytest.raises(PredictorError) as caught:
         evaluate(submitted("time.sleep(60)"), ask(), Run(seconds=2, jobs=1))

@@ -41,6 +41,7 @@ def rows(title):
     return dict(re.findall(r"^\| ([^|`]+?) +\| (.+?) +\|$", section, re.M)[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("planted", PLANTED)
 def test_a_planted_bug_is_found_by_its_name_and_nothing_else(found_with, planted):
     assert [one.name for one in found_with(planted)] == PLANTED[planted][1]
@@ -75,6 +76,7 @@ def test_planted_systems_are_as_weak_as_real_ones(system):
 
 
 # 0: noise, of which chance alone decides; 0.3: what the best systems reach on a few subjects.
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [0.0, 0.03, 0.1, 0.3])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_system_of_which_nothing_is_wrong_is_not_accused(weight, seed):

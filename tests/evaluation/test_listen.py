@@ -64,6 +64,7 @@ def test_same_power_same_sound_and_silence_stays_silence():
     assert not sound(np.zeros((44, 128))).any()
 
 
+@pytest.mark.slow
 def test_the_command_writes_both_sounds_and_a_picture(harness, asked, music, music_split, tmp_path):
     _, path = asked
     out, picture = tmp_path / "x.wav", tmp_path / "x.png"

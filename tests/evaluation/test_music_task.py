@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from harness.corpus import open_corpus
 from harness.corpus.nmedt import AudioChoice
 from harness.evaluation.controls import asked_of
-from harness.evaluation.predict import _Reader
+from harness.evaluation.predict import Reader
 from harness.evaluation.without_brain import without_brain
 from harness.execution import Run
 from harness.scoring.blind import donor
@@ -53,7 +53,7 @@ def test_a_surrogate_is_another_second_of_another_song_of_the_same_listener(task
         assert given.subject == segment.subject
         assert given.recording.stimulus != segment.recording.stimulus
         assert given.start != segment.start
-    reader = _Reader(asked)
+    reader = Reader(asked)
     for place, segment in enumerate(task.segments):
         np.testing.assert_array_equal(reader(place), segment.eeg())
         np.testing.assert_array_equal(reader(len(task.segments) + place), asked.donors[segment.id].eeg())

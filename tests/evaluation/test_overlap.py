@@ -15,7 +15,7 @@ from harness.boards.ranking import rank
 from harness.evaluation.evaluate import evaluate
 from harness.execution import Run
 from harness.records.consistency import inconsistencies
-from harness.records.record import plain
+from harness.records.document import plain
 from harness.records.text import record_text
 from harness.scoring.intervals import mean_interval
 from harness.scoring.score import score_on

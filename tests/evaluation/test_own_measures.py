@@ -14,7 +14,7 @@ from repository_fixtures import EDITOR
 from scipy.spatial.distance import cosine as cosine_distance
 
 from harness.boards.formats import FORMATS
-from harness.records.record import record_bytes
+from harness.records.document import record_bytes
 from harness.records.store import read_record
 
 MEASURES = ["cosine_centred", "pearson_r", "cosine"]
@@ -286,7 +286,7 @@ def test_a_training_part_that_is_not_here_refuses_the_score_before_anything_runs
     code, _, error = harness("score", "submissions/never", *SCORE)
     assert code == 1
     assert error == (
-        "error: my-lab: part train of split mine: 1 of 7 subjects are not in the corpus: P03, expected the"
+        "error: my-lab: part train of split mine: 1 of 7 subjects is not in the corpus: P03, expected the"
         " references of the whole training part: the centred cosine rests on them.\n"
         "  Score where they are, or by a split whose measures do without the centred cosine.\n"
     )
@@ -302,6 +302,7 @@ def _git(folder, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_what_a_pull_request_changes_is_ranked_and_told_by_the_first_measure(
     harness, corpus, make_submission, tmp_path
 ):

@@ -49,6 +49,7 @@ def test_a_strangers_folder_of_the_same_name_is_refused_before_it_runs(harness, 
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_stranger_takes_the_place_only_where_that_is_said(harness, scored, where, tmp_path):
     folder, path = scored
     stranger = tmp_path / "elsewhere" / "tiny"
@@ -62,6 +63,7 @@ def test_a_stranger_takes_the_place_only_where_that_is_said(harness, scored, whe
     assert path.read_bytes() != before
 
 
+@pytest.mark.slow
 def test_a_strangers_folder_is_refused_in_results_that_lie_by_themselves(harness, scored, where, tmp_path):
     folder, _ = scored
     stranger = tmp_path / "elsewhere" / "tiny"

@@ -99,6 +99,7 @@ def test_what_is_not_a_run_s_folder_is_let_alone(scratch, tmp_path):
     assert (tmp_path / "mine" / "lock").exists()
 
 
+@pytest.mark.slow
 def test_folders_deeper_than_python_can_follow_are_removed(tmp_path, monkeypatch):
     for _ in range(1200):  # a step at a time: the whole path is longer than a path may be
         monkeypatch.chdir(Path("deep") if Path("deep").is_dir() else tmp_path)

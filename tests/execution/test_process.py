@@ -471,6 +471,7 @@ expected finite values.""",
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAILURES)
 def test_failure_says_where_what_and_how_to_mend_it(predict, name):
     code, message = FAILURES[name]
@@ -684,6 +685,7 @@ def test_daemon_is_ended_though_its_parents_are_gone(predict):
         predict(body(code))
 
 
+@pytest.mark.slow
 def test_forks_into_new_sessions_every_millisecond_are_ended(predict):
     code = """
     if os.fork() == 0:
@@ -725,6 +727,7 @@ def test_error_in_the_body_passes_through(predict, tmp_path):
         raise ZeroDivisionError
 
 
+@pytest.mark.slow
 def test_everything_ends_when_the_harness_is_killed_and_the_next_run_clears_up(
     predict, means, tmp_path, scratch
 ):

@@ -77,5 +77,5 @@ def test_refuses_stereo_short_and_broken_audio():
         mel_28(np.zeros((2, 16000)), 16000)
     with pytest.raises(ShapeError, match="audio: 100 samples at 16000 Hz, expected at least 512"):
         mel_28(np.zeros(100), 16000)
-    with pytest.raises(CorpusError, match="1 of 16000 samples are NaN or infinite, the first at 5"):
+    with pytest.raises(CorpusError, match="1 of 16000 samples is NaN or infinite, the first at 5"):
         mel_28(np.where(np.arange(16000) == 5, np.nan, 0), 16000)

@@ -28,8 +28,9 @@ from harness.page.system import training_facts
 from harness.predictions import Expected, LabelStore, is_predictions, predictions_sha256, read_predictions
 from harness.preprocessing.recipe import load_recipe
 from harness.pull_request.comment import comment_text, load_data
+from harness.records.build import build_record
+from harness.records.document import record_bytes
 from harness.records.milestone import parse_milestone
-from harness.records.record import build_record, record_bytes
 from harness.records.store import read_record
 from harness.scoring.chance import Band, Chance
 from harness.scoring.score import SubjectScore, combine

@@ -33,6 +33,7 @@ def test_the_valid_file_is_read(name, tmp_path):
         assert reader.read(tmp_path) is not None
 
 
+@pytest.mark.slow
 @names
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**64 - 1))
@@ -122,6 +123,7 @@ documents = st.recursive(
 )
 
 
+@pytest.mark.slow
 @names
 @settings(max_examples=25, deadline=None)
 @given(document=documents)

@@ -7,10 +7,10 @@
     python tests/mutants/run.py scoring --again        and what survived or timed out the last time
     python tests/mutants/run.py scoring --report       nothing is tried: what is known so far
 
-A room is a folder of ``harness/``; its tests are the folder of the same name below ``tests/``. mutmut works on
-a copy below ``build/mutants/``, so the working tree is left as it is. A run that was broken off goes on with
+A room is a folder of ``harness/``; its tests are the folder of the same name below ``tests/``. mutmut makes the
+mutants in a copy below ``build/mutants/``, so the working tree is left as it is, and ``trials.py`` tries them. A run that was broken off goes on with
 ``--resume``. What is known of each survivor stands in ``survivors.toml`` here; what was tried, file by file, goes
-to ``figures.json``, and only files of which every mutant was tried. Ends with 1 where a mutant survives that is
+to ``figures.json`` and the table in README.md, and only files of which every mutant was tried. Ends with 1 where a mutant survives that is
 not explained.
 """
 
@@ -25,6 +25,7 @@ import sys
 import time
 import tomllib
 from contextlib import chdir
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,60 +35,60 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 BUILD = REPOSITORY / "build" / "mutants"
 ROOMS = ("scoring", "tasks", "records", "boards", "predictions", "execution")
-MUTMUT = Path(sys.executable).with_name("mutmut")
-# Where many tests reach a function, or slow ones, a mutant takes long. So each module of these rooms is tried by
-# itself, on the tests that are of it; a module that is not named here, on all of its room.
+# Which tests a module is tried on, where these are not the file of its name (tests/scoring/test_chance.py for
+# scoring/chance) or, where there is none, all of its room. Each test of these is run twice for every module, but a
+# mutant only meets those that reach it.
 MODULES: dict[str, dict[str, tuple[str, ...]]] = {
     "scoring": {
-        "blind": ("test_blind.py",),
-        "chance": ("test_chance.py",),
-        "cosine": (),
-        "measures": (),
-        "pearson": (),
-        "score": (),
-        "statistics": ("test_statistics.py",),
+        "chance": ("test_chance.py", "test_scorer_version.py"),
+        "context": ("test_accuracy.py", "test_measures.py"),
+        "cosine": ("test_cosine.py", "test_measures.py"),
+        "measures": ("test_measures.py", "test_cosine.py", "test_accuracy.py", "test_score.py"),
+        "pearson": ("test_score.py", "test_measures.py"),
+        "score": ("test_score.py", "test_measures.py", "test_scorer_version.py"),
+        "statistics": ("test_statistics.py", "test_power.py"),
+        "two_sources": ("test_two_sources.py", "test_power.py"),
     },
     "tasks": {
-        "centre": ("test_centre.py", "test_task.py"),
-        "describe": ("test_describe.py",),
+        "alignment": ("test_quality.py",),
+        "classifier": ("test_context.py",),
+        "describe": ("test_describe.py", "test_identity.py"),
         "fingerprint": ("test_fingerprint.py", "test_task.py"),
-        "labels_only": ("test_labels_only.py",),
-        "segments": ("test_segments.py",),
-        "sizes": ("test_task.py",),
+        "quality": ("test_quality.py", "test_describe.py"),
+        "quality_pictures": ("test_quality.py",),
+        "sizes": ("test_task.py", "test_labels_only.py"),
         "splits": ("test_splits.py", "test_task.py"),
-        "task": ("test_task.py", "test_centre.py", "test_private.py"),
+        "task": ("test_task.py", "test_private.py", "test_corpus_split.py"),
     },
     "records": {
-        "bands": ("test_record.py",),
-        "consistency": ("test_consistency.py",),
-        "controls": ("test_record.py", "test_differences.py"),
-        "key": ("test_key.py",),
-        "milestone": (),
-        "provenance": (),
-        "record": ("test_record.py", "test_differences.py"),
-        "stimuli": (),
-        "store": ("test_store.py",),
+        "bands": ("test_record.py", "test_consistency.py"),
+        "controls": ("test_record.py", "test_consistency.py", "test_differences.py"),
+        "milestone": ("test_record.py", "test_text.py"),
+        "provenance": ("test_record.py", "test_differences.py"),
+        "build": ("test_record.py", "test_differences.py"),
+        "document": ("test_record.py", "test_differences.py"),
+        "measured": ("test_record.py", "test_consistency.py", "test_differences.py"),
+        "record": ("test_record.py", "test_differences.py", "test_consistency.py", "test_key.py"),
+        "stimuli": ("test_record.py", "test_text.py"),
+        "store": ("test_store.py", "test_neighbours.py"),
         "text": ("test_text.py", "test_record.py"),
-        "verify": ("test_differences.py",),
+        "verify": ("test_differences.py", "test_verify.py"),
+        "without_brain": ("test_record.py", "test_text.py", "test_verify.py"),
     },
     "boards": {
-        "board": ("test_board_facts.py",),
-        "cells": (),
+        "board": ("test_board_facts.py", "test_board.py", "test_ranked_by.py"),
+        "cells": ("test_ranked_by.py", "test_trainings.py", "test_board.py"),
         "compare": ("test_compare.py", "test_ranked_by.py"),
-        "formats": ("test_board.py", "test_ranked_by.py"),
-        "history": ("test_history.py",),
-        "papers/tables": (),
-        "ranking": (
-            "test_board_facts.py",
-            "test_board.py::test_letters_are_runs_of_neighbours_where_larger_differences_are_told_apart",
-            "test_board.py::test_two_systems_share_a_letter_exactly_where_they_cannot_be_told_apart",
-        ),
-        "row": ("test_board_facts.py",),
+        "formats": ("test_board.py", "test_ranked_by.py", "test_labels.py"),
+        "papers/official": ("papers/test_papers.py",),
+        "papers/tables": ("papers/test_papers.py",),
+        "ranking": ("test_board_facts.py", "test_board.py", "test_labels.py"),
+        "resolution": ("test_board.py", "test_board_facts.py", "test_ranked_by.py"),
+        "row": ("test_board_facts.py", "test_board.py"),
     },
     "predictions": {
         "containers": ("test_predictions_archives.py", "test_predictions_counts.py"),
         "expected": ("test_predictions_hostile.py", "test_predictions_counts.py", "test_predictions.py"),
-        "reading": (),
         "subject_json": (
             "test_predictions_hostile.py",
             "test_predictions_counts.py",
@@ -101,17 +102,12 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "writing": ("test_predictions.py",),
     },
     "execution": {
-        "code": ("test_code.py",),
-        "diagnosis": ("test_diagnosis.py",),
-        "exchange": ("test_exchange.py",),
-        "folder": ("test_folder.py",),
         "isolation": ("test_isolation_parts.py",),
         "landlock": ("test_isolation_parts.py",),
-        "order": ("test_order.py",),
-        "seccomp": ("test_seccomp.py",),
         "child": ("test_process.py",),
         "drive": ("test_isolation.py", "test_process.py"),
         "run": ("test_process.py",),
+        "spec": ("test_process.py",),
         "enter": ("test_isolation.py", "test_process.py"),
         "keeper": ("test_isolation.py", "test_process.py"),
         "worker": ("test_isolation.py", "test_process.py"),
@@ -132,36 +128,72 @@ class Share(NamedTuple):
 
     Attributes:
         room: folder of harness/.
-        folder: where the copy is made.
-        mutated: pattern of the files.
-        tests: that are run.
-        apart: whether other processes start the files by their path.
+        modules: of that room; one only where it is of ``PROCESSES``.
     """
 
     room: str
-    folder: Path
-    mutated: str
-    tests: tuple[str, ...]
-    apart: bool
+    modules: tuple[str, ...]
+
+    @property
+    def apart(self) -> bool:
+        """Whether other processes start the file by its path."""
+        return self.modules[0] in PROCESSES
+
+    @property
+    def folder(self) -> Path:
+        """Where the copy is made: one for a room, and one for each file that is apart."""
+        return BUILD / (f"{self.room}-{self.modules[0]}" if self.apart else self.room)
+
+    @property
+    def mutated(self) -> list[str]:
+        """The files of which the copy has mutants: these, and those that were tried there before."""
+        there = [name for name in modules_of(self.room) if name in self.modules or self.has_mutants(name)]
+        return [f"harness/{self.room}/{module}.py" for module in there]
+
+    @property
+    def tests(self) -> list[str]:
+        """The tests on which they are tried."""
+        return list(dict.fromkeys(test for module in self.modules for test in tests_of(self.room, module)))
+
+    @property
+    def names(self) -> list[str]:
+        """Patterns of the names of their mutants."""
+        return [f"harness.{self.room}.{module.replace('/', '.')}.x*" for module in self.modules]
+
+    def has_mutants(self, module: str) -> bool:
+        """Whether mutants of a module were made in the copy."""
+        return (self.folder / f"mutants/harness/{self.room}/{module}.py.meta").is_file()
+
+    def codes(self) -> dict[str, int | None]:
+        """Name of each mutant -> the exit code of its tests."""
+        return {
+            name: code
+            for name, code in results(self.folder).items()
+            if any(fnmatch(name, pattern) for pattern in self.names)
+        }
 
     def run(self, only: list[str], again: bool, resume: bool, jobs: int) -> None:
         """Try the mutants."""
         start = time.monotonic()
         self.copy_tree(fresh=not (only or again or resume))
+        options = ["--only", *only] if only else []
         if self.apart:
-            options = (["--again"] if again else []) + (["--only", *only] if only else [])
-            _run([sys.executable, HERE / "processes.py", *self.tests, *options], self.folder)
+            script = HERE / "processes.py"
+            options += ["--again"] if again else []
         else:
-            mutmut = [MUTMUT, "run", "--max-children", str(jobs)]
-            _run([*mutmut, *only], self.folder)
-            if again:
-                late = [name for name, code in results(self.folder).items() if code in TIMED_OUT]
-                if names := survivors(results(self.folder)) + late:
-                    _run([*mutmut, *names], self.folder)
-        print(f"{self.folder.name}: {(time.monotonic() - start) / 60:.0f} minutes")
+            script = HERE / "trials.py"
+            options += ["--jobs", str(jobs)]
+            options += ["--within", *self.names]
+            codes = self.codes()
+            late = [name for name, code in codes.items() if code in TIMED_OUT]
+            options += ["--also", *unexplained(self.folder, codes), *late] if again else []
+        _run([sys.executable, script, *self.tests, *options], self.folder, apart=self.apart)
+        print(f"{self.room}: {(time.monotonic() - start) / 60:.0f} minutes")
 
     def copy_tree(self, *, fresh: bool) -> None:
-        """Copy what git knows or would add, and say in its pyproject.toml what mutmut is to do.
+        """Copy what git knows or would add, and say in a pyproject.toml what mutmut is to do.
+
+        mutmut makes ``mutants/harness`` of ``harness``, and the tests run in ``mutants``.
 
         Args:
             fresh: whether what was tried there is to be forgotten.
@@ -175,62 +207,70 @@ class Share(NamedTuple):
             check=True,
             capture_output=True,
         )
-        for name in listed.stdout.decode().split("\0"):
-            source, target = REPOSITORY / name, folder / name
-            if not source.is_file() or (target.is_file() and target.read_bytes() == source.read_bytes()):
+        names = {name for name in listed.stdout.decode().split("\0") if (REPOSITORY / name).is_file()}
+        tests_run_in = folder if self.apart else folder / "mutants"
+        for name in sorted(names):
+            of_mutmut = name.startswith("harness/") and name.endswith(".py")
+            target = (folder if of_mutmut else tests_run_in) / name
+            if target.is_file() and target.read_bytes() == (REPOSITORY / name).read_bytes():
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)  # its time is now, by which mutmut sees a change
-        others = sorted({path.name for path in folder.iterdir()} - {"harness", "mutants", "pyproject.toml"})
+            shutil.copyfile(REPOSITORY / name, target)  # its time is now, by which mutmut sees a change
+        for tree in {folder, tests_run_in}:
+            for path in [*tree.glob("harness/**/*.py"), *tree.glob("tests/**/*.py")]:
+                if path.relative_to(tree).as_posix() not in names:
+                    path.unlink()
+        for module in self.modules:  # a copy without mutants looks to mutmut like one with
+            if not self.has_mutants(module):
+                (folder / f"mutants/harness/{self.room}/{module}.py").unlink(missing_ok=True)
         arguments = ["-n0", "-p", "no:cacheprovider"]
         if self.room == "execution":  # much there waits for a process, for ever where a mutant breaks it
             arguments += ["-p", "each_test_in_time", "--timeout", "30"]
             arguments += ["-k", f"not ({' or '.join(HURRIED)})"]
+        else:
+            arguments += ["--timeout", "0"]  # a test that is too slow shows no difference
         lines = [
             "",
             "[tool.mutmut]",
             'source_paths = ["harness"]',
-            f"only_mutate = {json.dumps([self.mutated])}",
-            f"also_copy = {json.dumps(others)}",
-            f"pytest_add_cli_args_test_selection = {json.dumps(list(self.tests))}",
+            f"only_mutate = {json.dumps(self.mutated)}",
             f"pytest_add_cli_args = {json.dumps(arguments)}",
-            "timeout_multiplier = 10.0",  # of the tests' own time: a busy machine is no infinite loop
-            "timeout_constant = 10.0",
-            'on_dependency_change = "ignore"',
         ]
         text = (REPOSITORY / "pyproject.toml").read_text()
         (folder / "pyproject.toml").write_text(text + "\n".join(lines) + "\n")
 
     def report(self) -> int:
         """Say what survived, and write down what was tried; returns how many survivors are not explained."""
-        codes, known, strange = results(self.folder), explained(), set()
-        for name in survivors(codes):
-            function, was, now = change(self.folder, name)
-            if (function, was, now) in known:
-                continue
-            strange.add(name)
+        codes = self.codes()
+        strange = unexplained(self.folder, codes)
+        for name, (function, was, now) in strange.items():
             untested = " (no test reaches it)" if codes[name] == NO_TESTS else ""
             print(f"survived: {name}{untested}\n  {function}\n  - {was}\n  + {now}")
         whole: dict[str, dict[str, int]] = {}
-        for module, count in by_module(codes, strange).items():
+        for module, count in by_module(codes, set(strange)).items():
             made = count.pop("made")
             print(f"{module}: " + ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in count.items()))
-            if count["tried"] == made:
+            if not self.is_of_now(module):
+                print(f"{module} has changed since: go on with --resume")
+            elif count["tried"] == made:
                 whole[module] = count
             else:
                 print(f"{module}: {made - count['tried']} of {made} were not tried")
         if whole:
-            path = HERE / "figures.json"
-            figures = json.loads(path.read_text()) if path.is_file() else {}
-            path.write_text(json.dumps({**figures, **whole}, indent=1, sort_keys=True) + "\n")
+            write_figures(whole)
         return len(strange)
+
+    def is_of_now(self, module: str) -> bool:
+        """Whether the code that was tried is what stands in the repository."""
+        name = f"harness/{module.replace('.', '/')}.py"
+        return (self.folder / name).read_bytes() == (REPOSITORY / name).read_bytes()
 
 
 def main() -> int:
     """Run the rooms one after another; 1 where a survivor is not explained."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "rooms", nargs="*", default=ROOMS, help="folders of harness/; all by default; or ROOM/MODULE"
+        "rooms", nargs="*", default=ROOMS, help="folders of harness/; all by default; or ROOM/MODULE[,MODULE]"
     )
     parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="names of mutants")
     parser.add_argument("--again", action="store_true", help="only what has changed, survived or timed out")
@@ -248,32 +288,73 @@ def main() -> int:
 
 
 def shares(named: str, parser: argparse.ArgumentParser) -> list[Share]:
-    """What is tried at once: a whole room, or ROOM/MODULE."""
-    room, _, module = named.partition("/")
-    if not (REPOSITORY / "harness" / room).is_dir() or not (REPOSITORY / "tests" / room).is_dir():
-        parser.error(f"{room}: no folder harness/{room} with tests in tests/{room}")
-    modules = MODULES.get(room, {})
-    if module and module not in modules:
-        parser.error(f"{named}: one of {', '.join(modules) or f'{room}, whole'}")
-    if not modules:
-        return [Share(room, BUILD / room, f"harness/{room}/*.py", (f"tests/{room}",), apart=False)]
-    return [
-        Share(
-            room,
-            BUILD / f"{room}-{name.replace('/', '-')}",
-            f"harness/{room}/{name}.py",
-            tuple(f"tests/{room}/{test}" for test in tests) or (f"tests/{room}",),
-            apart=name in PROCESSES,
-        )
-        for name, tests in modules.items()
-        if module in ("", name)
-    ]
+    """What is tried: all modules of a room, or ROOM/MODULE,MODULE."""
+    room, _, said = named.partition("/")
+    if room not in ROOMS:
+        parser.error(f"{room}: one of {', '.join(ROOMS)}")
+    modules = modules_of(room)
+    asked = said.split(",") if said else modules
+    for module in asked:
+        if module not in modules:
+            parser.error(f"{room}/{module}: one of {', '.join(modules)}")
+    one = tuple(module for module in asked if module not in PROCESSES)
+    apart = [Share(room, (module,)) for module in asked if module in PROCESSES]
+    return [Share(room, one), *apart] if one else apart
 
 
-def _run(command: list[object], folder: Path) -> None:
-    # each_test_in_time.py is found here; no mutant leaves byte code that the next one would be given.
-    environment = {**os.environ, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
+def modules_of(room: str) -> list[str]:
+    """The modules of a room, as ROOM/MODULE names them."""
+    folder = REPOSITORY / "harness" / room
+    paths = [path for path in sorted(folder.rglob("*.py")) if path.name != "__init__.py"]
+    return [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
+
+
+def tests_of(room: str, module: str) -> tuple[str, ...]:
+    """The tests on which a module is tried, from the repository."""
+    folder = f"tests/{room}"
+    own = f"{folder}/test_{module}.py"
+    if named := MODULES[room].get(module):
+        return tuple(f"{folder}/{test}" for test in named)
+    return (own,) if (REPOSITORY / own).is_file() else (folder,)
+
+
+def _run(command: list[object], folder: Path, *, apart: bool) -> None:
+    # each_test_in_time.py is found here, and the tree by processes that tests start. A mutant that is written in
+    # place leaves no byte code that the next one would be given.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    if apart:
+        environment |= {"PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
+    else:
+        environment["PYTHONPATH"] = f"{folder / 'mutants'}{os.pathsep}{HERE}"
     subprocess.run([str(word) for word in command], cwd=folder, check=True, env=environment)
+
+
+def write_figures(whole: dict[str, dict[str, int]]) -> None:
+    """Add modules of which every mutant was tried to figures.json, and bring README's table up to that file."""
+    path = HERE / "figures.json"
+    figures = {**json.loads(path.read_text()), **whole}
+    path.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+    sums = {what: sum(count[what] for count in figures.values()) for what in COUNTED}
+    rows = [
+        f"| {module} | {' | '.join(str(count[what]) for what in COUNTED)} |"
+        for module, count in [*sorted(figures.items()), ("all", sums)]
+    ]
+    table = [
+        "| module | tried | killed | timed out | survived | of these explained |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    made = {f"{room}.{module.replace('/', '.')}" for room in ROOMS for module in modules_of(room)}
+    left = ", ".join(f"`{module}`" for module in sorted(made - figures.keys())) or "None."
+    readme = HERE / "README.md"
+    text = _put(readme.read_text(), "figures", "\n".join(table + rows))
+    readme.write_text(_put(text, "not tried", left))
+
+
+def _put(text: str, mark: str, lines: str) -> str:
+    """The text with these lines between a mark and the end that follows it."""
+    begin, end = f"<!-- {mark} -->\n", "\n<!-- end -->"
+    before, _, rest = text.partition(begin)
+    return before + begin + lines + end + rest.partition(end)[2]
 
 
 def results(folder: Path) -> dict[str, int | None]:
@@ -307,6 +388,13 @@ def explained() -> set[tuple[str, str, str]]:
     path = HERE / "survivors.toml"
     entries = tomllib.loads(path.read_text())["survivor"] if path.is_file() else []
     return {(entry["function"], entry["was"], entry["now"]) for entry in entries}
+
+
+def unexplained(folder: Path, codes: dict[str, int | None]) -> dict[str, tuple[str, str, str]]:
+    """Name of each survivor that is not explained -> its function, and the lines before and after."""
+    known = explained()
+    changes = {name: change(folder, name) for name in survivors(codes)}
+    return {name: changed for name, changed in changes.items() if changed not in known}
 
 
 def by_module(codes: dict[str, int | None], strange: set[str]) -> dict[str, dict[str, int]]:

@@ -77,6 +77,7 @@ def _column(page, number):
     return page.locator(f"#systems tbody tr:visible > :nth-child({number})").all_inner_texts()
 
 
+@pytest.mark.slow
 def test_sorting_by_number_text_and_back(visit):
     page = visit(BOARD_PAGE)
     means = [float(text) for text in _column(page, 4)]
@@ -139,6 +140,7 @@ def test_by_keyboard_alone(visit):
     assert page.get_by_role("columnheader", name="mean r").get_attribute("aria-sort") == "ascending"
 
 
+@pytest.mark.slow
 def test_links_from_the_index_to_a_system_and_back(visit):
     page = visit("index.html")
     page.get_by_role("table", name="Boards on simulated data (no real EEG)").get_by_role("link").click()
@@ -161,6 +163,7 @@ def test_pictures_are_named_and_plots_show_every_system(visit):
         assert "leader" in picture.text_content()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_no_page_is_wider_than_the_window(visit, width, scheme):

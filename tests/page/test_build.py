@@ -52,6 +52,7 @@ def test_papers_link_to_http_only(paper, link):
     assert paper_link(paper) == link
 
 
+@pytest.mark.slow
 def test_size_of_50_systems_of_20_subjects_with_packages(make_record, rng, tmp_path):
     training = json.loads((REPOSITORY / "baselines/linear/weights/simulated-mel.json").read_text())
     training |= {

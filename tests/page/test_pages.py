@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pytest
 from conftest import REPOSITORY
 from documents import controls_document
 from page_fixtures import BOARD, BOARD_PAGE, N_SUBJECTS, Page, site_pages
@@ -153,6 +154,7 @@ def test_packages_give_paper_manifest_and_training(page_results, make_record, ma
         assert "seed7" not in Page(tmp_path / "site/systems/trained.html").text
 
 
+@pytest.mark.slow
 def test_the_committed_records_and_packages_have_pages(tmp_path):
     build_page(tmp_path / "site", REPOSITORY / "results", REPOSITORY)
     pages = site_pages(tmp_path / "site")

@@ -119,6 +119,7 @@ def failed(root, out, recipe="sparrkulee", **options):
     return "\n".join(entries[0].reasons)
 
 
+@pytest.mark.slow
 def test_raw_recordings_become_a_corpus_on_which_the_linear_baseline_trains_and_scores(
     made, tmp_path, harness
 ):
@@ -127,6 +128,13 @@ def test_raw_recordings_become_a_corpus_on_which_the_linear_baseline_trains_and_
     split = tmp_path / "two-listeners.json"
     split.write_text(json.dumps(SPLIT))
     asked = ["--data", made, "--split", split, "--feature", "envelope"]
+    code, out, err = harness("data", "describe", made, "--quality", "--json")
+    assert code == 0, err
+    quality = json.loads(out)["quality"]
+    assert len(quality["recordings"]) == 6
+    for subject in ("sub-001", "sub-002"):  # the EEG fits its feature, at the lag that it was made with
+        assert quality["subjects"][subject]["r"] > 0.2
+    assert not [remark for remark in quality["remarks"] if "early" in remark or "late" in remark]
     code, out, err = harness("train", package, *asked, "--device", "cpu")
     assert code == 0, err
     code, out, err = harness("score", package, *asked, "--json")
@@ -232,6 +240,7 @@ def test_what_a_person_changed_in_corpus_toml_stays(small, tmp_path):
     assert set(load_declaration(out).features) == {"mel", "mel-28", "envelope"}
 
 
+@pytest.mark.slow
 def test_several_processes_make_the_same_bytes_as_one(tree, made, tmp_path):
     out = tmp_path / "corpus"
     prepare(tree, out, load_recipe("sparrkulee"), features=("mel", "mel-28", "envelope"), jobs=2)
@@ -242,7 +251,7 @@ def test_the_command_says_what_it_did_and_a_second_call_does_nothing(small, tmp_
     root, _ = small
     out = tmp_path / "corpus"
     answer = (
-        "1 of 1 recordings and 1 of 1 stimuli prepared by the recipe sparrkulee"
+        "1 of 1 recording and 1 of 1 stimulus prepared by the recipe sparrkulee"
         f" ({load_recipe('sparrkulee').sha256[:12]})\n"
         f"corpus in {out}; every recording in {out / NAME}.txt\n"
     )
@@ -309,7 +318,7 @@ def test_one_recording_that_fails_is_named_and_does_not_stop_the_others(small, t
     out = tmp_path / "corpus"
     code, answer, err = harness("data", "prepare", root, out)
     assert code == 1
-    assert answer.startswith("1 of 2 recordings and 1 of 1 stimuli prepared by the recipe sparrkulee (")
+    assert answer.startswith("1 of 2 recordings and 1 of 1 stimulus prepared by the recipe sparrkulee (")
     assert answer.splitlines()[0].endswith("), 1 failed")
     assert err.startswith(
         "error: sub-001_ses-01_task-listening_run-02: sub-001_ses-01_task-listening_run-02_eeg.bdf.gz:"
@@ -588,6 +597,7 @@ def test_a_folder_that_another_process_prepares_is_left_to_it(small, tmp_path):
     assert str(raised.value) == f"{tmp_path}/corpus: another process is preparing it, expected one at a time."
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_in_the_middle_stops_the_call_and_the_next_one_goes_on(
     tree, made, tmp_path, harness, monkeypatch
 ):
@@ -627,6 +637,7 @@ def test_a_disk_too_full_to_unpack_is_no_fault_of_the_recordings(small, tmp_path
     assert not (tmp_path / "corpus/.prepare/scratch").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_interrupted_call_leaves_nothing_half_and_the_next_one_goes_on(tree, made, tmp_path, jobs):
     out = tmp_path / "corpus"

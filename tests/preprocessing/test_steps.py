@@ -49,6 +49,7 @@ def test_alignment_equals_the_public_pipeline(golden):
     assert aligned.drift_ppm == pytest.approx((1281 / 1280 - 1) * 1e6)
 
 
+@pytest.mark.slow
 def test_wiener_filter_equals_the_public_pipeline(golden):
     eeg = golden["aligned"].astype(np.float64)
     cleaned = steps.wiener_filter(eeg, 128, reference_channels=NEAR_THE_EYES)
@@ -68,6 +69,7 @@ def test_resampling_equals_the_public_pipeline(golden):
     assert relative_error(arrived, golden["resampled"]) < 1e-6
 
 
+@pytest.mark.slow
 def test_all_steps_together_equal_the_public_pipeline(golden):
     eeg = steps.high_pass(golden["eeg"].copy(), 128, cutoff_hz=0.5)
     steps.flatten_peaks(eeg, beyond_microvolt=500)
@@ -79,6 +81,7 @@ def test_all_steps_together_equal_the_public_pipeline(golden):
     assert relative_error(arrived, golden["resampled"]) < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block_samples", [100, 777])
 def test_wiener_filter_in_blocks_equals_in_one_piece(golden, monkeypatch, block_samples):
     whole, blocks = golden["aligned"].astype(np.float64), golden["aligned"].astype(np.float64)

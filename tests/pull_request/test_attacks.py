@@ -78,6 +78,7 @@ class Lingering(threading.Thread):
         self.rounds += 1
 
 
+@pytest.mark.slow
 def test_what_a_lingering_process_edits_reaches_nothing(
     upstream, pulled, fork, tmp_path, before, official_split, small_split
 ):
@@ -129,6 +130,7 @@ LEFT = {
 }
 
 
+@pytest.mark.slow
 def test_predictions_that_cannot_be_read_stop_their_own_row_only(upstream, pulled, fork, tmp_path, before):
     for name in LEFT:
         fork.add_system(f"submissions/{name}", f"-{SYSTEMS['baselines/alpha']}")
@@ -155,6 +157,7 @@ UNASKED = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_files_that_tools_run_unasked_are_named_and_stop_and_do_not_run(
     upstream, pulled, fork, tmp_path, before
 ):
@@ -192,6 +195,7 @@ class Decoder:
 """
 
 
+@pytest.mark.slow
 def test_code_below_weights_is_code(upstream, pulled, fork, tmp_path):
     for repository in (upstream,):
         repository.add_system("submissions/sly", SYSTEMS["submissions/beta"])
@@ -214,6 +218,7 @@ def test_code_below_weights_is_code(upstream, pulled, fork, tmp_path):
     assert len(named) == 1  # the record that no longer holds
 
 
+@pytest.mark.slow
 def test_a_changed_harness_gets_the_bases_rows_and_its_own_word_beside_them(
     upstream, pulled, fork, tmp_path, before
 ):
@@ -249,6 +254,7 @@ def test_a_changed_harness_gets_the_bases_rows_and_its_own_word_beside_them(
     assert "all is well" in [remark["text"] for remark in document["own"]["remarks"]]
 
 
+@pytest.mark.slow
 def test_an_own_word_that_is_none_is_said_to_be_none(upstream, pulled, fork, tmp_path, before):
     fork.write("harness/other.py", "VALUE = 2\n")
     commit = pulled()
@@ -284,6 +290,7 @@ def test_a_forged_split_does_not_move_the_bases_rows(upstream, pulled, fork, tmp
     ]
 
 
+@pytest.mark.slow
 def test_a_submission_that_lies_elsewhere_is_not_run_by_whoever_trusts_the_base(
     upstream, pulled, fork, tmp_path, before
 ):
@@ -303,6 +310,7 @@ def test_a_submission_that_lies_elsewhere_is_not_run_by_whoever_trusts_the_base(
     assert not mark.exists()
 
 
+@pytest.mark.slow
 def test_code_that_a_submission_has_outside_its_folder_runs_in_no_clean_job(
     upstream, pulled, fork, tmp_path, before
 ):
@@ -336,6 +344,7 @@ def test_options_of_one_job_are_refused_in_the_other(harness, fork, monkeypatch)
         assert (code, error.splitlines()[-1]) == (2, f"Error: {said}")
 
 
+@pytest.mark.slow
 def test_archives_of_predictions_hold_what_was_predicted_and_nothing_else(upstream, pulled, fork, tmp_path):
     fork.add_system("submissions/gamma", f"-{SYSTEMS['baselines/alpha']}")
     fork.add_system("submissions/delta", "eeg[:, :-1]")
@@ -347,6 +356,7 @@ def test_archives_of_predictions_hold_what_was_predicted_and_nothing_else(upstre
     assert "predict returned shape (19, 127, 64)" in said
 
 
+@pytest.mark.slow
 def test_nothing_that_looks_at_a_package_runs_its_trainer_or_importer(ranked, fork, harness, tmp_path):
     fork.add_system("submissions/evil", "eeg[:, :, : self.n_bands]")
     marker = tmp_path / "ran"

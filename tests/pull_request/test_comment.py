@@ -99,6 +99,7 @@ def test_a_long_board_keeps_the_rows_near_those_that_changed_and_says_so():
     assert "*1479 rows left out here; the run's artifact has all.*" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_boards", "n_rows"), [(1, 1999), (64, 20)])
 def test_the_largest_data_make_a_comment_short_enough(tmp_path, n_boards, n_rows):
     rows = [row(number, how="scored now", system="é" * 200) for number in range(1, n_rows + 1)]

@@ -1,10 +1,12 @@
 """What a branch changes: each kind of change is reported as what it is, and no record is trusted that was touched."""
 
+import hashlib
 import json
 import os
 import re
 import subprocess
 
+import numpy as np
 import pytest
 from repository_fixtures import BOARD, EDITOR, OFFICIAL, SYSTEMS
 
@@ -60,6 +62,7 @@ def test_a_changed_system_is_scored_and_its_old_record_called_stale(ranked, fork
     assert places == 0 or f"{'▲' if places > 0 else '▼'}{abs(places)} |" in text
 
 
+@pytest.mark.slow
 def test_uncommitted_and_untracked_changes_count(ranked, fork):
     fork.add_system("submissions/gamma", CUMSUM)
     code, document, text, _ = ranked(commit=False)
@@ -107,6 +110,7 @@ def test_a_forged_record_with_the_right_score_is_still_found(ranked, fork):
     assert "overlap " in stop
 
 
+@pytest.mark.slow
 def test_a_forged_record_behind_a_link_is_found(ranked, fork):
     fork.add_system("submissions/gamma", NEGATED)
     fork.score("submissions/gamma")
@@ -133,6 +137,7 @@ def test_a_changed_record_of_a_board_that_is_not_ranked_here_is_named(ranked, fo
     ]
 
 
+@pytest.mark.slow
 def test_a_record_scored_honestly_is_reproduced(ranked, fork):
     fork.add_system("submissions/gamma", NEGATED)
     fork.score("submissions/gamma")
@@ -200,6 +205,7 @@ def test_what_scores_rest_on_is_named_and_no_stored_score_is_taken(ranked, fork)
     assert {row["how"] for row in rows(document).values()} == {"scored now"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edited", "scorer", "odd"),
     [
@@ -272,6 +278,7 @@ def test_a_name_taken_from_another_folder_is_refused_too(ranked, fork):
     assert set(rows(document)) == {"alpha", "beta"}
 
 
+@pytest.mark.slow
 def test_two_records_of_one_name_are_named(ranked, fork):
     fork.add_system("submissions/alpha-x", CUMSUM)
     manifest = fork.path("baselines/alpha/submission.toml")
@@ -308,6 +315,22 @@ def test_a_withdrawn_system_is_named_as_gone(ranked, fork):
     assert set(rows(document)) == {"alpha"}
     assert document["boards"][0]["gone"] == ["beta"]
     assert "No longer ranked: `beta`." in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["removed", "results is a file"])
+def test_nobody_takes_away_the_record_of_another_system(ranked, fork, how):
+    fork.git("rm", "-r", "--quiet", "results" if how != "removed" else str(fork.record("beta")))
+    if how != "removed":
+        fork.write("results", "nothing\n")
+    code, document, _, _ = ranked()
+    assert code == 1
+    gone = ["beta"] if how == "removed" else ["alpha", "beta"]
+    assert texts(document, True) == [
+        f"removes the record results/{BOARD}/{name}.json and leaves {name} as it was: restore it, or withdraw both"
+        for name in gone
+    ]
+    assert document["boards"][0]["gone"] == gone
 
 
 def test_a_record_without_a_submission_is_not_ranked(ranked, fork):
@@ -419,6 +442,7 @@ def test_a_stale_record_that_the_range_did_not_touch_is_scored_again(ranked, for
     assert rows(document)["alpha"]["event"] == "made again"
 
 
+@pytest.mark.slow
 def test_an_ensemble_changes_with_its_member(ranked, fork, upstream):
     manifest = {"name": "both", "version": "1.0.0", "title": "t", "authors": ["a"], "licence": "MIT"}
     lines = [f"{key} = {json.dumps(value)}" for key, value in manifest.items()]
@@ -435,6 +459,7 @@ def test_an_ensemble_changes_with_its_member(ranked, fork, upstream):
     assert {name for name, row in rows(document).items() if row["how"] == "scored now"} == {"alpha", "both"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["by its path", "through a link", "through another link", "code"])
 def test_an_ensemble_changes_with_a_member_that_lies_elsewhere(
     ranked, fork, upstream, harness, tmp_path, way
@@ -597,6 +622,7 @@ def elsewhere(upstream, fork):
     fork.git("pull", "--quiet", "--rebase", "origin", "main")
 
 
+@pytest.mark.slow
 def test_records_of_a_corpus_that_is_not_here_are_called_stale_where_they_are(ranked, fork, elsewhere):
     _, document, _, _ = ranked()
     assert document["remarks"] == []
@@ -641,3 +667,77 @@ def test_one_system_and_one_subject(ranked, fork, upstream):
     assert document["boards"][0]["subjects"] == 1
     assert "feature mel: 1 system, 1 subject**" in text
     assert "nan" not in text.lower()
+
+
+LEARNT = """import numpy as np
+
+
+class Decoder:
+    def __init__(self, setup):
+        self.n_bands, self.gain = setup.n_bands, np.load(setup.weights)
+
+    def predict(self, eeg, subjects):
+        return self.gain * np.cumsum(eeg, axis=1)[:, :, : self.n_bands]
+"""
+
+
+def add_learnt(fork):
+    """A submission whose weights are of another split of the corpus, and of no other board."""
+    fork.add_system("submissions/gamma", CUMSUM)
+    fork.write("submissions/gamma/predictor.py", LEARNT)
+    weights = fork.path("submissions/gamma/weights/elsewhere.npy")
+    weights.parent.mkdir()
+    np.save(weights, np.float32(-1))
+    entry = {
+        "corpus": "sparrkulee",
+        "split": "elsewhere",
+        "feature": "mel",
+        "file": "weights/elsewhere.npy",
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+    }
+    lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in entry.items())
+    manifest = fork.path("submissions/gamma/submission.toml")
+    manifest.write_text(f"{manifest.read_text()}[[weights]]\n{lines}\n")
+
+
+def test_records_of_other_weights_and_of_fewer_channels_are_made_again_as_such(ranked, fork):
+    add_learnt(fork)
+    options = ("--data", OFFICIAL, "--split", "splits/small-split.json")
+    fork.harness("score", "submissions/gamma", *options, "--weights-of", "sparrkulee/elsewhere")
+    fork.harness("score", "baselines/alpha", *options, "--exclude-channels", "1,2")
+    stems = ("gamma.from-sparrkulee.elsewhere", "alpha.without-1-2")
+    systems = ("gamma (transfer from sparrkulee/elsewhere)", "alpha (without channels 1, 2)")
+    honest = [json.loads(fork.record(stem).read_text())["score"] for stem in stems]
+    code, document, text, _ = ranked()
+    assert code == 0
+    assert sorted(texts(document, False)) == [
+        f"record reproduced: results/{BOARD}/{stem}.json" for stem in sorted(stems)
+    ]
+    assert [rows(document)[system]["pearson_r"] for system in systems] == honest
+    assert all(system in text for system in systems)
+    # with another gain the same record is stale, and made again
+    np.save(fork.path("submissions/gamma/weights/elsewhere.npy"), np.float32(1))
+    new = hashlib.sha256(fork.path("submissions/gamma/weights/elsewhere.npy").read_bytes()).hexdigest()
+    manifest = fork.path("submissions/gamma/submission.toml")
+    manifest.write_text(re.sub(r'sha256 = "[0-9a-f]+"', f'sha256 = "{new}"', manifest.read_text()))
+    code, document, _, _ = ranked()
+    assert code == 1  # the record that the range adds is not of this code
+    assert rows(document)[systems[0]]["pearson_r"] == pytest.approx(-honest[0], abs=1e-9)
+
+
+def test_records_of_other_weights_are_made_in_two_jobs_too(
+    fork, pulled, upstream, tmp_path, harness, monkeypatch
+):
+    add_learnt(fork)
+    options = ("--data", OFFICIAL, "--split", "splits/small-split.json")
+    fork.harness("score", "submissions/gamma", *options, "--weights-of", "sparrkulee/elsewhere")
+    fork.commit("Change")
+    monkeypatch.chdir(fork.folder)
+    made = tmp_path / "made"
+    rank = ("rank", "--changed-since", "origin/main", "--data", OFFICIAL)
+    assert harness(*rank, "--predictions-out", made)[0] == 0
+    assert (made / BOARD / "gamma" / "default.from-sparrkulee.elsewhere.npz").is_file()
+    out = tmp_path / "ranking.json"
+    assert harness(*rank, "--predictions", made, "--out", out)[0] == 0
+    document = json.loads(out.read_text())
+    assert rows(document)["gamma (transfer from sparrkulee/elsewhere)"]["how"] == "scored now"

@@ -137,6 +137,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", CHANGES)
 def test_the_jobs_together_say_what_a_fork_changed(what, upstream, pulled, fork, tmp_path):
     change, stopped, expected = CHANGES[what]

@@ -7,7 +7,7 @@ import pytest
 from documents import controls_document, with_measures
 
 from harness.records.consistency import inconsistencies
-from harness.records.record import parse_record, plain
+from harness.records.document import parse_record, plain
 from harness.records.store import read_record
 
 ASKS = "\n  It was edited after it was scored: score it again, or restore it."

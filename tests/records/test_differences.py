@@ -8,7 +8,8 @@ import pytest
 from documents import controls_document, with_measures
 from msgspec.structs import replace
 
-from harness.records.record import Member, parse_record, plain
+from harness.records.document import parse_record, plain
+from harness.records.record import Member
 from harness.records.store import read_record
 from harness.records.verify import Difference, Verification, departures, verification_text, verify
 from harness.scoring.measures import MEASURES

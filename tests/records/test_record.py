@@ -12,14 +12,10 @@ from msgspec.structs import replace
 
 from harness.errors import RecordError
 from harness.records.bands import ChanceBand, ChanceBands
+from harness.records.build import build_record
+from harness.records.document import parse_record, plain, record_bytes
 from harness.records.key import record_key
-from harness.records.record import (
-    Record,
-    build_record,
-    parse_record,
-    plain,
-    record_bytes,
-)
+from harness.records.record import Record
 from harness.records.text import chance_lines, flag_lines
 from harness.scoring.chance import Band, Chance, chance
 from harness.scoring.measures import MEASURES

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from harness.errors import RecordError
 from harness.records import store
-from harness.records.record import build_record
+from harness.records.build import build_record
 from harness.records.store import read_record, record_path, write_record
 from harness.scoring.chance import Chance
 from harness.scoring.score import SubjectScore, combine

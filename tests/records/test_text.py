@@ -2,7 +2,7 @@
 
 from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM
 
-from harness.records.record import build_record
+from harness.records.build import build_record
 from harness.records.text import record_text
 from harness.scoring.chance import Chance
 from harness.scoring.score import SubjectScore, combine

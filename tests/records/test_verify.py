@@ -111,6 +111,7 @@ def test_other_versions_time_host_and_commit_are_no_failure(verified, scored):
     assert rows(out) == ["version of numpy", "version of gone"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "row"),
     [

@@ -24,6 +24,7 @@ def test_the_threat_model_counts_them():
     assert int(said) == len(ATTACKS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ATTACKS)
 def test_nothing_is_stolen_lost_or_left(name, package, score, world, worth):
     attack = ATTACKS[name]

@@ -111,6 +111,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", REFUSED, ids=lambda make: make.__name__)
 def test_what_it_pretends_is_refused_before_it_runs(make, package, score, world, worth):
     folder = package(Attack("print('ran')"))

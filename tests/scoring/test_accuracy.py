@@ -55,6 +55,13 @@ def test_the_mean_equals_sklearns_accuracy(rng):
     assert song_accuracy(true, made).mean() == pytest.approx(accuracy_score(true, made), abs=1e-15)
 
 
+def test_the_numbers_of_songs_are_whole_also_where_there_are_none(heard):
+    _, context, _ = heard
+    _, none = context.heard("classifier", [])
+    _, two = context.heard("classifier", ["s4", "s0"])
+    assert (none.tolist(), none.dtype, two.tolist(), two.dtype) == ([], np.int64, [1, 0], np.int64)
+
+
 @pytest.mark.parametrize("name", BOTH)
 def test_references_are_named_as_the_classifier_names_them(heard, name):
     references, context, _ = heard

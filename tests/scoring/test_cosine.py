@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.distance import cosine as cosine_distance
 
 from harness.errors import ShapeError
-from harness.scoring.cosine import cosine, cosine_centred, cosine_gain, training_mean
+from harness.scoring.cosine import cosine, cosine_centred, cosine_gain, difference, gains, training_mean
 
 CENTRE = np.array([1.0, 1.0])
 
@@ -218,3 +218,20 @@ def test_the_centre_in_float32_is_the_centre(rng):
     nearly = rounded.copy()
     nearly[:, 0, 0] = np.nextafter(np.nextafter(nearly[:, 0, 0], np.float32(0)), np.float32(0))
     assert np.abs(cosine_centred(x, nearly, centre)).min() > 0
+
+
+def test_the_centre_is_told_segment_by_segment_also_where_it_is_zero(rng):
+    centre = rng.standard_normal((30, 3)) - 40
+    centre[4] = 0
+    segments = np.stack([centre.astype(np.float32), centre + rng.standard_normal((30, 3))])
+    assert (cosine_centred(segments, segments, centre) == [0, pytest.approx(1, abs=1e-14)]).all()
+
+
+def test_the_gain_of_one_prediction():
+    centre = np.array([0.0, 1.0])
+    assert gains([np.array([[2.0, 0.0]])], centre).tolist() == [[[1.0], [-1.0]]]
+
+
+def test_a_gain_never_leaves_its_range():
+    beyond = np.array([[[2.5]], [[-2.5]], [[1.5]]])
+    assert difference(np.ones((3, 1, 1)), beyond).tolist() == [2.0, -2.0, 1.5]

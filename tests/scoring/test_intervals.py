@@ -21,6 +21,7 @@ def test_few_subjects_have_students_interval(rng, n_subjects, level):
     assert mean_interval(values, level=level) == pytest.approx(theirs, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_subjects", [8, 19, 104])
 @pytest.mark.parametrize("level", [0.5, 0.95])
 def test_eight_subjects_and_more_have_a_studentised_interval(rng, n_subjects, level):
@@ -97,6 +98,7 @@ def test_float32_is_worked_out_in_float64(rng):
         assert mean_interval(single) == mean_interval(single.astype(np.float64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_subjects", "at_least"), [(2, 0.93), (5, 0.93), (8, 0.93), (19, 0.93)])
 def test_an_interval_holds_what_it_says(n_subjects, at_least):
     rng = np.random.default_rng([1, n_subjects])

@@ -97,6 +97,7 @@ def test_stored_chance_stands(arrays, golden):
         assert getattr(made, kind)._asdict() == pytest.approx(golden["chance"][kind], abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: "-".join(path.parts[-5:-1]) + "-" + path.stem)
 def test_a_committed_record_is_what_its_subjects_give(path):
     record = read_record(path)

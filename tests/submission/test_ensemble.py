@@ -70,6 +70,7 @@ def test_prediction_is_the_mean_of_the_zscored_members(
         assert np.abs(prediction - expected).max() < 1e-4
 
 
+@pytest.mark.slow
 def test_a_constant_member_adds_nothing(harness, make_submission, make_ensemble, where):
     one = make_submission("one", CUMULATED)
     make_submission("flat", CONSTANT)
@@ -113,6 +114,7 @@ def test_a_member_that_fails_is_named(harness, make_submission, make_ensemble, w
     assert "predict raised ValueError: no way" in err
 
 
+@pytest.mark.slow
 def test_check_looks_at_every_member(harness, make_submission, make_ensemble, where):
     make_submission("one", CUMULATED)
     other = make_submission("other", PLAIN)
@@ -126,6 +128,7 @@ def test_check_looks_at_every_member(harness, make_submission, make_ensemble, wh
     assert "member 2, ../other" in err
 
 
+@pytest.mark.slow
 def test_overlap_is_what_any_member_has_seen(harness, tiny, make_ensemble, where, official_split):
     for name in ("one", "other"):
         tiny(name)

@@ -9,7 +9,8 @@ import pytest
 from own_corpus import SUBJECTS, make_own_corpus, own_split
 
 from harness.records.consistency import inconsistencies
-from harness.records.record import VOLATILE, parse_record, plain
+from harness.records.document import parse_record, plain
+from harness.records.record import VOLATILE
 from harness.submission.training_record import (
     DECLARED,
     TAMPERED,
@@ -102,6 +103,7 @@ def test_training_again_verifies_what_another_machine_handed_in(lab, own_key):
     assert scored(lab).run.training == VERIFIED
 
 
+@pytest.mark.slow
 def test_console_check_and_board_say_whose_word_it_is(lab, own_key, harness):
     own_key("author")
     lab("train")

@@ -285,6 +285,7 @@ def test_imported_weights_say_their_net_and_are_refused_for_other_bands(cat, rel
             system.metadata(config, make_setup(variant=variant, **other), ())
 
 
+@pytest.mark.slow
 def test_tensors_that_are_no_catwavenet_are_refused(cat, release):
     convert, state = cat.import_weights.convert, release.state
     for foreign in ("lstm.weight", "block1.lstm.weight", "eeg2envblock.residual_layer.lstm.weight"):
@@ -313,6 +314,7 @@ SYSTEM = replace(
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "feature", "with_audio"),
     [("full", "mel", True), ("two-stage", "mel", False), ("full", "envelope", False)],

@@ -83,6 +83,7 @@ def test_parameters_of_the_ablations(ssm2mel, released_net):
         assert n_parameters(ssm2mel.model.NETS[variant][0](paper[variant])) == full - fewer, variant
 
 
+@pytest.mark.slow
 def test_outputs_of_the_release(released_net, release):
     """All within 9e-5: the release computes its S4 kernels in single precision."""
     net, io = released_net, {name: torch.from_numpy(array) for name, array in release.io.items()}
@@ -143,6 +144,7 @@ def test_another_length_is_refused(ssm2mel, tiny, rng):
         ssm2mel.model.Ssm2Mel(replace(tiny.config, window_samples=42))
 
 
+@pytest.mark.slow
 def test_release_weights_become_any_variants(ssm2mel, release, make_setup):
     convert = ssm2mel.import_weights.convert
     names = set(convert(release.state)[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import combinations
 
+import numpy as np
 import pytest
 
 from harness.corpus import open_corpus
@@ -51,6 +52,7 @@ def test_listeners_come_in_the_files_own_order():
     assert [name for part in parts for name in part] == order
 
 
+@pytest.mark.slow
 def test_blocks_are_cut_without_their_edges(corpus, tmp_path):
     path = changed(tmp_path, "music-blocks", blocks=of_seconds(4, 1, train=[0], val=[2], test=[1]))
     segments = cut_segments(corpus, load_split(path), "test")
@@ -138,7 +140,8 @@ def test_a_song_that_the_split_names_and_the_corpus_lacks_is_refused(corpus):
         (
             "music-blocks",
             {"blocks": of_seconds(10, 1, train=[0], val=[0], test=[2])},
-            "blocks: nmed-t: block 0 in parts train and val, expected every block in one part.",
+            "blocks: nmed-t: block 0 in parts train and val, expected every block in one part, or in parts"
+            " that name subjects of their own.",
         ),
         (
             "music-blocks",
@@ -177,3 +180,56 @@ def test_a_bad_split_is_refused(tmp_path, base, keys, message):
     with pytest.raises(SplitError) as caught:
         load_split(changed(tmp_path, base, **keys))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("subjects", "allowed"),
+    [
+        ((["S02"], ["S03"], ["S05"]), True),
+        ((["S02"], ["S03"], ["S03"]), False),
+        ((["S02"], ["S03"], "all"), False),
+        ((*({"from": a, "to": b} for a, b in ((0, 0.5), (0.5, 0.7), (0.7, 1))),), True),
+    ],
+)
+def test_parts_share_a_block_only_where_they_have_no_subject_in_common(tmp_path, subjects, allowed):
+    parts = {part: {"subjects": who} for part, who in zip(PARTS, subjects, strict=True)}
+    path = changed(tmp_path, "music-blocks", parts=parts, blocks=of_seconds(10, train=[0], val=[1], test=[1]))
+    if allowed:
+        assert load_split(path).blocks["nmed-t"].parts == {"train": (0,), "val": (1,), "test": (1,)}
+        return
+    with pytest.raises(SplitError, match="block 1 in parts val and test, expected every block in one part"):
+        load_split(path)
+
+
+def trials(folder, subjects):
+    """Made trials of 50 s: every EEG sample is its own time, so that a stretch says where it lies."""
+    times = np.arange(3200, dtype=np.float32)
+    eeg = np.repeat(times[:, None], 64, axis=1)
+    for subject in subjects:
+        np.savez(folder / f"DTU_{subject}_000.npz", eeg=eeg, envelope=times[:, None] % 7)
+    return open_corpus(folder)
+
+
+def test_dtu_unheard_asks_unseen_subjects_for_the_half_that_was_not_heard(tmp_path):
+    corpus = trials(tmp_path, [f"S{number}" for number in range(1, 19)])
+    split = load_split("dtu-unheard")
+    heard = {(recording.subject, start, stop) for recording, start, stop in stretches(corpus, split, "train")}
+    assert heard == {(f"S{number}", 0, 1600) for number in range(1, 9)}
+    for part, numbers in (("val", range(9, 11)), ("test", range(11, 19))):
+        asked = [(one.id, one.start, one.stop) for one in cut_segments(corpus, split, part)]
+        assert asked == [
+            (f"S{number}_trial-000_{index:03d}", start, start + 640)
+            for number in numbers
+            for index, start in ((2, 1600), (3, 2240))
+        ]
+        assert {split.told(subject) for subject in split.subjects(part, corpus.subjects)} == {"unknown"}
+    assert cut_segments(corpus, split, "val")[0].eeg()[0, 0] == 1600
+
+
+def test_dtu_unheard_cuts_the_real_trials(dtu_folder):
+    corpus = open_corpus(dtu_folder)
+    split = load_split("dtu-unheard")
+    trained, asked = cut_segments(corpus, split, "train"), cut_segments(corpus, split, "val")
+    assert (len(trained), len(asked)) == (160, 40)
+    assert not {one.subject for one in trained} & {one.subject for one in asked}
+    assert max(one.stop for one in trained) <= min(one.start for one in asked)

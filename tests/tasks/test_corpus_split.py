@@ -72,7 +72,7 @@ def test_a_default_split_that_is_not_there_is_named(lab):
         default_split(open_corpus(lab).declaration)
     assert str(caught.value) == (
         f"{lab}/corpus.toml: default_split: no such file {lab}/mine.json, expected a file (.json), seen from"
-        " corpus.toml, or one of challenge-2024, dtu, held-out-subjects, known-subjects, music-blocks, music-listeners, music-listeners-blocks, music-random, music-songs, mien.\n"
+        " corpus.toml, or one of challenge-2024, dtu, dtu-unheard, held-out-subjects, known-subjects, music-blocks, music-listeners, music-listeners-blocks, music-random, music-songs, mien.\n"
         "  Did you mean 'mien'?"
     )
 

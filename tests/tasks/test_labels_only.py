@@ -125,6 +125,7 @@ def test_other_references_without_a_split_are_another_board(harness, files, refe
     assert first != second
 
 
+@pytest.mark.slow
 def test_a_folder_of_json_does_as_well(harness, references, danish, tmp_path):
     for folder in ("labels", "predictions"):
         (tmp_path / folder).mkdir()
@@ -165,6 +166,37 @@ def test_a_split_of_another_length_is_refused(harness, files, danish):
     assert _refused(harness, "--split", danish) == (
         "error: --labels: P00_story_000 and 38 more segments: shape (3750, 1), expected (1920, 1) (n_frames,"
         " n_bands), segments of 30 s at 64 Hz.\n"
+        "  Is the split of another sampling rate or segment length? If envelope has a rate of its own, --corpus"
+        " .../corpus.toml says it.\n"
+    )
+
+
+def test_a_feature_of_its_own_rate_is_scored_with_what_its_corpus_declares(harness, danish, tmp_path, rng):
+    arrays = {f"P00_{i}": rng.standard_normal((1500, 1)).astype(np.float32) for i in range(3)}  # 50 Hz
+    np.savez(tmp_path / "labels.npz", **arrays)
+    np.savez(tmp_path / "predictions.npz", **arrays)
+    _change(danish, features=["pitch"], parts={"test": {"subjects": ["P00"]}})
+    (tmp_path / "corpus.toml").write_text(
+        TOML.format(rate=125, n_channels=32, pitch_rate=50).replace("my-lab", "danish-lab")
+    )
+    assert _refused(harness, "--split", danish) == (
+        "error: --labels: P00_0 and 2 more segments: shape (1500, 1), expected (3750, 1) (n_frames, n_bands),"
+        " segments of 30 s at 125 Hz.\n"
+        "  Is the split of another sampling rate or segment length? If pitch has a rate of its own, --corpus"
+        " .../corpus.toml says it.\n"
+    )
+    code, out, _ = harness(*SCORE, "--split", danish, "--corpus", tmp_path / "corpus.toml", "--json")
+    assert (code, json.loads(out)["score"]) == (0, pytest.approx(1, abs=1e-12))
+
+
+def test_a_length_that_the_declaration_does_not_allow_is_not_put_down_to_it(harness, files, danish, tmp_path):
+    (tmp_path / "corpus.toml").write_text(
+        TOML.format(rate=125, n_channels=32, pitch_rate=50).replace("my-lab", "danish-lab")
+    )
+    _change(danish, segment_seconds=20)
+    assert _refused(harness, "--split", danish, "--corpus", tmp_path / "corpus.toml") == (
+        "error: --labels: P00_story_000 and 38 more segments: shape (3750, 1), expected (2500, 1) (n_frames,"
+        " n_bands), segments of 20 s at 125 Hz.\n"
         "  Is the split of another sampling rate or segment length?\n"
     )
 
@@ -467,5 +499,6 @@ def test_shapes_that_differ_are_counted_by_shape(references, tmp_path, danish):
     )
     assert _error(tmp_path / "labels.npz", split_name=danish)[1][0] == (
         "--labels: P00_story_001 and 1 more segment: shape (3749, 1), expected (3750, 1) (n_frames, n_bands),"
-        " segments of 30 s at 125 Hz.\n  Is the split of another sampling rate or segment length?"
+        " segments of 30 s at 125 Hz.\n  Is the split of another sampling rate or segment length? If envelope"
+        " has a rate of its own, --corpus .../corpus.toml says it."
     )

@@ -175,6 +175,7 @@ def test_line_noise_is_seen_at_its_frequency_and_not_beyond_half_the_rate():
     assert line_noise(eeg[:100], rate) == {}
 
 
+@pytest.mark.slow
 def test_describe_prints_writes_and_draws_it(lab, harness, tmp_path):
     eeg, envelope = heard()
     eeg[:, 3] *= 50

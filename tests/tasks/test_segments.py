@@ -121,7 +121,7 @@ def test_a_missing_subject_that_is_there_in_another_case_is_told(lab, make_split
     with pytest.raises(CorpusError) as caught:
         part_subjects(lab, split, "test")
     assert messages(caught, lab) == [
-        "lab: part test of split cased: 1 of 2 subjects are not in the corpus: p02, expected recordings of every"
+        "lab: part test of split cased: 1 of 2 subjects is not in the corpus: p02, expected recordings of every"
         " subject.\n  Did you mean 'P02'? Correct the split."
     ]
 
@@ -139,7 +139,7 @@ def test_a_part_without_any_subject_names_the_parts_that_have_some(lab, make_spl
     with pytest.raises(CorpusError) as caught:
         part_subjects(lab, make_split(parts=parts(train=["P01"], val=["P20"], test=["P21"])), "test")
     assert messages(caught, lab) == [
-        "lab: part test of split mine: 1 of 1 subjects are not in the corpus: P21, expected recordings of every"
+        "lab: part test of split mine: 1 of 1 subject is not in the corpus: P21, expected recordings of every"
         " subject.\n"
         "  No subject of another part that can be scored is there: choose another --split, or point --data at"
         " another corpus."
@@ -147,9 +147,9 @@ def test_a_part_without_any_subject_names_the_parts_that_have_some(lab, make_spl
     with pytest.raises(CorpusError) as caught:
         part_subjects(lab, make_split(parts=parts(train=["P20"], val=["P01"], test=["P02"])), "train")
     assert messages(caught, lab) == [
-        "lab: part train of split mine: 1 of 1 subjects are not in the corpus: P20, expected recordings of every"
+        "lab: part train of split mine: 1 of 1 subject is not in the corpus: P20, expected recordings of every"
         " subject.\n"
-        "  The parts with subjects here: val (1 of 1 subjects), test (1 of 1 subjects). Choose one with --part."
+        "  The parts with subjects here: val (1 of 1 subject), test (1 of 1 subject). Choose one with --part."
     ]
 
 
@@ -161,7 +161,7 @@ def test_a_part_of_all_subjects_is_among_the_parts_that_have_some(lab, make_spli
     with pytest.raises(CorpusError) as caught:
         part_subjects(lab, split, "test")
     assert messages(caught, lab) == [
-        "lab: part test of split mine: 1 of 1 subjects are not in the corpus: P99, expected recordings of every"
+        "lab: part test of split mine: 1 of 1 subject is not in the corpus: P99, expected recordings of every"
         " subject.\n  The parts with subjects here: val (12 of 12 subjects). Choose one with --part."
     ]
 

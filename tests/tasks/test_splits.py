@@ -75,7 +75,7 @@ def test_no_such_split_suggests_the_nearest():
     with pytest.raises(UsageError) as caught:
         load_split("heldout-subjects")
     assert str(caught.value) == (
-        "--split heldout-subjects: no such split, expected one of challenge-2024, dtu,"
+        "--split heldout-subjects: no such split, expected one of challenge-2024, dtu, dtu-unheard,"
         " held-out-subjects, known-subjects, music-blocks, music-listeners, music-listeners-blocks, music-random,"
         " music-songs, or the path of a split file (.json).\n"
         "  Did you mean 'held-out-subjects'?"
@@ -437,7 +437,7 @@ def test_a_split_is_looked_for_by_name_among_the_shipped_and_then_in_folders(sma
     assert find_split(small_split) == small_split
     assert load_split("mine", folders).folder == folders[0]
     shipped = (
-        "challenge-2024, dtu, held-out-subjects, known-subjects, music-blocks, music-listeners,"
+        "challenge-2024, dtu, dtu-unheard, held-out-subjects, known-subjects, music-blocks, music-listeners,"
         " music-listeners-blocks, music-random, music-songs"
     )
     for name, words, remedy in (

@@ -322,7 +322,7 @@ def test_a_training_part_that_is_not_there_is_refused_where_a_measure_needs_its_
     for path in (lab / "eeg").glob("P01_*"):
         path.unlink()
     opened({"measures": ["cosine"]}).check_labels()
-    with pytest.raises(CorpusError, match="1 of 7 subjects are not in the corpus: P01"):
+    with pytest.raises(CorpusError, match="1 of 7 subjects is not in the corpus: P01"):
         opened({"measures": ["cosine", "cosine_centred"]}).check_labels()
 
 

@@ -22,7 +22,7 @@ from harness.errors import CorpusError, ShapeError, TrainingError, UsageError
 from harness.files import alone_in
 from harness.submission.manifest import load_submission
 from harness.submission.own_code import imported
-from harness.training import train_submission
+from harness.training import Running, train_submission
 from harness.training.recipe import Recipe
 from harness.training.version import TRAINING_VERSION
 
@@ -128,6 +128,7 @@ def _harness(arguments, folder, **environment):
     )
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_gives_the_weights_of_one_that_was_not(
     tiny, train, official_split, small_split, tmp_path
 ):
@@ -462,11 +463,17 @@ def test_data_that_are_not_finite_stop_the_training(tiny, train, monkeypatch):
 
 def test_progress_says_epoch_loss_and_validation(tiny, corpus, split):
     shown = []
-    train_submission(tiny(), corpus, split, "mel", device="cpu", on_progress=lambda *a: shown.append(a))
-    assert [done for done, _, _ in shown] == list(range(1, 10))
+    running = Running(lambda *a: shown.append(a))
+    train_submission(tiny(), corpus, split, "mel", device="cpu", running=running)
+    steps = [done for done, _, note in shown if "validation" not in note]
+    assert steps == list(range(1, 10))
+    validations = [(done, note) for done, _, note in shown if "validation" in note]
+    assert validations == [
+        (3 * epoch, f"epoch {epoch} of 3, validation, subject 1 of 1") for epoch in (1, 2, 3)
+    ]
     assert {total for _, total, _ in shown} == {9}
     assert shown[0][2].startswith("epoch 1 of 3, loss ")
-    assert "best val r " in shown[-1][2]
+    assert "best val r " in shown[-2][2]
 
 
 def test_validation_part_without_labels(tiny, corpus, split, monkeypatch):

@@ -208,6 +208,7 @@ def _own_batch(name, crops, step, corpus, rng):
     return series["eeg"], targets, subjects
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RELEASES)
 def test_ten_steps_are_the_releases(name, package, audio_tree, two_subjects, make_setup):
     """Equal weights and crops; dropout is off, since two loops do not draw alike."""

@@ -59,6 +59,7 @@ def _data_parallel(tensors):
     return OrderedDict((f"module.{name}", tensor) for name, tensor in tensors.items())
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_ssm2mel_is_taken_as_its_training_writes_it(copied, golden, tmp_path):
     """No suffix, an optimiser beside the state, several GPUs, half precision, the table of positions."""
     submission = copied("submissions/ssm2mel")
@@ -77,6 +78,7 @@ def test_a_checkpoint_of_ssm2mel_is_taken_as_its_training_writes_it(copied, gold
     assert json.loads(path.with_suffix(".json").read_text())["imported"]["file"] == "checkpoint_40"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ssm2mel", "dmf2mel"])
 def test_one_output_is_not_ten_bands(name, copied, golden, tmp_path):
     submission = copied(f"submissions/{name}")
@@ -94,6 +96,7 @@ def test_one_output_is_not_ten_bands(name, copied, golden, tmp_path):
         assert json.loads(stored.metadata()["config"])["n_bands"] == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "fixture", "feature", "file"),
     [
@@ -146,6 +149,7 @@ def test_every_fault_of_a_state_is_named_at_once(package, golden):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ssm2mel", "dmf2mel"])
 def test_other_positions_are_refused(name, package, golden):
     convert, state = package(f"submissions/{name}").import_weights.convert, golden(name).state

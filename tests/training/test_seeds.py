@@ -70,6 +70,7 @@ def test_seeds_that_are_none_are_refused(harness, text):
     assert f"--seeds {text}: expected 3 (seeds 0 to 2), 2-5, or 1,4." in err
 
 
+@pytest.mark.slow
 def test_three_seeds_are_trained_scored_and_ranked(harness, folder, where, tmp_path):
     code, out, err = harness("train", folder, *where, "--seeds", "3")
     assert code == 0, err

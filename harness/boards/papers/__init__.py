@@ -1,6 +1,6 @@
 """The papers' tables as data, and the tables regenerated from records."""
 
-from harness.boards.papers.official import Team, official_teams, official_text
+from harness.boards.papers.official import Team, official_rows, official_teams, official_text
 from harness.boards.papers.tables import (
     PAPERS,
     Cell,
@@ -8,6 +8,7 @@ from harness.boards.papers.tables import (
     load_paper,
     paper_tables,
     paper_text,
+    table_rows,
     tables_text,
 )
 
@@ -17,9 +18,11 @@ __all__ = [
     "Team",
     "fill",
     "load_paper",
+    "official_rows",
     "official_teams",
     "official_text",
     "paper_tables",
     "paper_text",
+    "table_rows",
     "tables_text",
 ]

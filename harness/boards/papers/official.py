@@ -8,15 +8,19 @@ teams.
 
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from harness.boards.formats import STYLES
+from harness.boards.latex import PREAMBLE, Part, latex_table
 from harness.boards.papers.tables import check_form
+from harness.boards.sheet import csv_text
 from harness.scoring.intervals import mean_interval
 
 DATA = Path(__file__).with_name("official_2024.json")
@@ -79,8 +83,29 @@ def official_teams() -> tuple[Team, ...]:
     return tuple(sorted(teams, key=lambda team: -team.mean))
 
 
+def official_rows(*, bands: bool = False) -> list[dict[str, Any]]:
+    """Every team as plain values, by columns that the papers' tables have too where they mean the same."""
+    return [
+        {
+            "paper": "official-2024",
+            "table": "leaderboard",
+            "label": team.name,
+            "measure": "pearson_r",
+            "simulated": False,
+            "rank": rank,
+            "reported": team.mean,
+            "reported_ci95_low": team.ci95[0],
+            "reported_ci95_high": team.ci95[1],
+            "reported_std": team.std,
+            "other_submission": team.other,
+            **({f"band_{k}": r for k, r in enumerate(team.bands, start=1)} if bands else {}),
+        }
+        for rank, team in enumerate(official_teams(), start=1)
+    ]
+
+
 def official_text(form: str = "text", *, bands: bool = False) -> str:
-    """The leaderboard as text, md, latex, html or json.
+    """The leaderboard as text, md, csv, latex, html or json.
 
     Raises:
         UsageError: no such format.
@@ -91,6 +116,8 @@ def official_text(form: str = "text", *, bands: bool = False) -> str:
         rows = [{"rank": rank, **vars(team)} for rank, team in enumerate(teams, start=1)]
         document = {"board": "official-2024", "simulated": False, "note": WHY_UNPAIRED, "rows": rows}
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    if form == "csv":
+        return csv_text(official_rows(bands=bands))
     from tabulate import tabulate
 
     table = [
@@ -108,5 +135,13 @@ def official_text(form: str = "text", *, bands: bool = False) -> str:
     headers = ["rank", "team", "mean r", "95 % interval", "std", "other submission"]
     headers += [f"band {k}" for k in range(1, 11)] if bands else []
     title = "ICASSP 2024 Auditory EEG Challenge, Task 2: official test, mel, 49 teams, 20 subjects"
+    if form == "latex":
+        parts = [Part("", [dict(zip(headers, row, strict=True)) for row in table])]
+        caption = f"{title}. {WHY_UNPAIRED}"
+        text = latex_table(parts, caption=caption, label="official-2024", left=("team",))
+        return f"{PREAMBLE}\n{text}"
+    if form == "html":
+        text = tabulate(table, headers, STYLES[form], disable_numparse=True)
+        return f"<p>{html.escape(title)}</p>\n{text}\n<p>{html.escape(WHY_UNPAIRED)}</p>\n"
     text = tabulate(table, headers, STYLES[form], disable_numparse=True)
     return "\n\n".join([title, text, WHY_UNPAIRED]) + "\n"

@@ -11,6 +11,7 @@ row its feature; then several boards fill it. What a constant scores by the firs
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,18 +19,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.boards.board import Board, BoardName, BoardRecord, load_board
-from harness.boards.cells import without_eeg
-from harness.boards.formats import STYLES
+from harness.boards.cells import NOT_MEASURED, without_eeg
+from harness.boards.formats import FORMATS, STYLES
+from harness.boards.latex import PREAMBLE, Marks, Part, comments, latex_table
 from harness.boards.row import row_of
+from harness.boards.sheet import csv_text
 from harness.conventions import DEFAULT_VARIANT, SIMULATED_WORDS
 from harness.errors import UsageError, no_such
-from harness.records.record import Measured
+from harness.records.measured import Measured
 from harness.records.without_brain import TITLES
 from harness.scoring.measures import DEFAULT, measure
 
 FOLDER = Path(__file__).parent
 PAPERS = ("catwavenet", "ssm2mel", "dmf2mel", "music")
 CORPORA = ("sparrkulee", "simulated")
+NO_EEG = "needs no EEG"
 # A printed percentage is a whole number: the computed one rounds to it, or it is noted.
 _ROUNDING = 0.5 + 1e-9
 
@@ -155,7 +159,7 @@ def paper_text(name: str, results: Path, *, board: BoardName | None = None, form
         name: one of ``PAPERS``.
         results: the results folder.
         board: as in :func:`paper_tables`.
-        form: text, md, latex, html or json.
+        form: text, md, csv, latex, html or json.
 
     Raises:
         UsageError: no such paper or format.
@@ -174,19 +178,62 @@ def tables_text(paper: Mapping[str, Any], tables: Sequence[PaperTable], form: st
     if form == "json":
         document = {**paper, "tables": [_plain(table) for table in tables]}
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    if form == "csv":
+        return csv_text(table_rows(paper, tables))
+    if form == "latex":
+        head = comments([f"{paper['title']}. Source: {paper['source']}."])
+        return "\n".join([PREAMBLE, *head, *(_table_latex(paper, table) for table in tables)])
+    if form == "html":
+        above = [f"<p>{html.escape(paper['title'])}. Source: {html.escape(paper['source'])}.</p>"]
+        return "\n".join([*above, *(_table_html(table) for table in tables)]) + "\n"
     parts = [f"{paper['title']}. Source: {paper['source']}."]
     parts += [_table_text(table, form) for table in tables]
     return "\n\n".join(parts) + "\n"
+
+
+def table_rows(paper: Mapping[str, Any], tables: Sequence[PaperTable]) -> list[dict[str, Any]]:
+    """Every row of a paper's tables as plain values; ``table`` tells the tables apart.
+
+    Args:
+        paper: as its file has it.
+        tables: with the boards that fill them.
+    """
+    found = []
+    for filled in tables:
+        table = _plain(filled)
+        facts = {
+            "paper": paper["name"],
+            "table": table["id"],
+            "title": table["title"],
+            "board": "/".join(_words(table["board"])) if "board" in table else None,
+            "measure": table["measure"],
+            "measured_on": table["measured_on"],
+            "simulated": table["simulated"],
+        }
+        notes = {"table_notes": " ".join(table["notes"])}
+        for row in table["rows"]:
+            low, high = row.pop("ci95") or (None, None)
+            words = row.pop("without_eeg") or ""
+            value, _, flags = words.partition(" (")
+            ends = {"ci95_low": low, "ci95_high": high}
+            blind = {
+                "without_eeg": float(value) if value and value != NOT_MEASURED else None,
+                "without_eeg_flags": flags.removesuffix(")"),
+            }
+            found.append({**facts, **row, **ends, **blind, **notes})
+        for label, value in table.get("constants", {}).items():
+            found.append({**facts, "label": label, "measured": value, "note": NO_EEG, **notes})
+    return found
 
 
 def check_form(form: str) -> None:
     """Refuse a format that the papers' tables do not have.
 
     Raises:
-        UsageError: it is none of text, md, latex, html and json.
+        UsageError: it is none of text, md, csv, latex, html and json.
     """
-    if form not in (*STYLES, "json"):
-        raise UsageError(no_such("--format", form, (*STYLES, "json")))
+    if form not in FORMATS:
+        raise UsageError(no_such("--format", form, FORMATS))
 
 
 def _with_board(table: Mapping[str, Any], results: Path, board: BoardName | None) -> PaperTable:
@@ -217,6 +264,8 @@ def _records(board: Board | None) -> dict[tuple[str, str | None], BoardRecord]:
     found: dict[tuple[str, str | None], BoardRecord] = {}
     for one in board.records if board else ():
         system = one.record.submission
+        if system.transfer is not None or system.channels_excluded:  # papers trained and tested on one corpus
+            continue
         found[system.name, None if system.variant == DEFAULT_VARIANT else system.variant] = one
     return found
 
@@ -232,6 +281,48 @@ def _percent(value: float | None, base: float | None) -> float | None:
 def _table_text(filled: PaperTable, form: str) -> str:
     from tabulate import tabulate
 
+    header, rows = _cells(filled)
+    text = tabulate(rows, header, STYLES[form], disable_numparse=True)
+    return "\n\n".join([_title(filled), text, *(f"Note: {note}" for note in _notes(filled))])
+
+
+def _table_html(filled: PaperTable) -> str:
+    from tabulate import tabulate
+
+    header, rows = _cells(filled)
+    notes = [f"<p>Note: {html.escape(note)}</p>" for note in _notes(filled)]
+    text = tabulate(rows, header, STYLES["html"], disable_numparse=True)
+    return "\n".join([f"<p>{html.escape(_title(filled))}</p>", text, *notes])
+
+
+def _table_latex(paper: Mapping[str, Any], filled: PaperTable) -> str:
+    """A whole environment; what stands in the column of notes becomes notes below."""
+    header, rows = _cells(filled)
+    names = ["system", "reported", *header[2:-1]]
+    for place, name in enumerate(names):
+        if name == "over baseline":
+            names[place] = "reported gain" if place == 2 else "measured gain"
+        elif name.startswith("measured here"):
+            names[place] = "measured"
+    marks = Marks()
+    cells = []
+    for row in rows:
+        label = marks.mark(row[0], row[-1]) if row[-1] else row[0]
+        cells.append(dict(zip(names, [label, *map(marks.short, row[1:-1])], strict=True)))
+    words = filled.table["measure"].replace("pearson_r", "Pearson r")
+    caption = f"{paper['title']}. {_title(filled)}. Reported: {words}, from {paper['source']}."
+    if "board" in filled.table:
+        data = SIMULATED_WORDS if filled.simulated else filled.corpus
+        caption += f" Measured here: {f'on {data}' if data else 'no record yet'}."
+    if "reported gain" in names:
+        caption += f" Gain: over {filled.table['baseline']}."
+    label = f"{paper['name']} {filled.table['id']}"
+    text = latex_table([Part("", cells)], caption=caption, label=label, notes=marks.words)
+    return "\n".join([text.rstrip(), *comments([f"Note: {note}" for note in _notes(filled)])]) + "\n"
+
+
+def _cells(filled: PaperTable) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of a table, in words."""
     table = filled.table
     cells = fill(table, filled.boards)
     is_percent = table["measure"] == "accuracy (%)"
@@ -265,11 +356,19 @@ def _table_text(filled: PaperTable, form: str) -> str:
     for label, value in _constants(filled):
         blank = [""] * (len(header) - 3 - (1 if percents else 0))
         reported = ["", ""] if percents else [""]
-        rows.append([label, *reported, _number(value * factor, decimals), *blank, "needs no EEG"])
-    text = tabulate(rows, [*header, "note"], STYLES[form], disable_numparse=True)
-    title = table["title"] + (f" ({'/'.join(_words(table['board']))})" if measured else "")
-    notes = [f"Note: {note}" for note in [*table["notes"], *_flags(filled), *_inconsistencies(cells)]]
-    return "\n\n".join([title, text, *notes])
+        rows.append([label, *reported, _number(value * factor, decimals), *blank, NO_EEG])
+    return [*header, "note"], rows
+
+
+def _title(filled: PaperTable) -> str:
+    table = filled.table
+    title: str = table["title"]
+    return title + (f" ({'/'.join(_words(table['board']))})" if "board" in table else "")
+
+
+def _notes(filled: PaperTable) -> list[str]:
+    cells = fill(filled.table, filled.boards)
+    return [*filled.table["notes"], *_flags(filled), *_inconsistencies(cells)]
 
 
 def _measured_on(filled: PaperTable) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.conventions import Progress
+from harness.corpus.almost import almost_notes
 from harness.corpus.array_files import open_npy
 from harness.corpus.base import Corpus, Recording, Series, SubjectFault, cut_in_time
 from harness.corpus.declaration import Declaration
@@ -28,6 +29,7 @@ from harness.corpus.nmedt.songs import (
     file_name,
     stimulus,
 )
+from harness.corpus.walk import visible
 from harness.errors import CorpusError, Fault, raise_all, shorten
 from harness.features.music import N_BANDS, TARGETS
 
@@ -106,11 +108,16 @@ def open_nmedt(
         folder,
         tuple(recordings),
         tuple(SubjectFault(listener, fault) for fault in faults for listener in songs[0].listeners),
-        tuple(notes),
+        (*almost_notes(_others(folder)), *notes),
         {} if audio is not None else {name: _no_audio(folder) for name in TARGETS},
         stimuli_missing={stimulus(number): fault for number, fault in absent.items()},
         further_files=frozenset({cache_folder(), *([audio.folder] if audio is not None else [])}),
     )
+
+
+def _others(folder: Path) -> list[str]:
+    """Names of the folder's visible files that are of no song."""
+    return [one.name for one in visible(folder, "*") if FILE_NAME.fullmatch(one.name) is None]
 
 
 def _files(folder: Path, tree: Tree) -> tuple[dict[int, Path], list[Fault]]:

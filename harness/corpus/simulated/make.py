@@ -164,4 +164,4 @@ def _rng(*key: int) -> np.random.Generator:
 def _plain(recipe: Recipe) -> dict[str, Any]:
     """The recipe as the marker has it; a seed that no reader of JSON takes is written as text."""
     seed = recipe.seed if recipe.seed < _TEXT_SEED else f"{recipe.seed:#x}"
-    return {**asdict(recipe), "seed": seed}
+    return {key: value for key, value in {**asdict(recipe), "seed": seed}.items() if value is not None}

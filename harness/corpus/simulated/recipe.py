@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from harness.conventions import SIMULATED_PREFIX
@@ -42,6 +42,9 @@ class Recipe:
         recording_seconds: length of every stimulus, at least 5. By default four 30 s segments fit after
             cutting to the shortest feature, and one of 10 s into a tenth of a recording.
         n_train_stimuli, n_val_stimuli, n_test_stimuli: distinct stimuli of each part.
+        training_recordings: of each training subject, where it is another number than of all others. The
+            first ``recordings_per_subject`` stay what they were; each further set of as many hears
+            ``n_train_stimuli`` stimuli more.
 
     Raises:
         CorpusError: the values do not fit together; all faults at once.
@@ -54,14 +57,15 @@ class Recipe:
     n_train_stimuli: int = 10
     n_val_stimuli: int = 3
     n_test_stimuli: int = 4
+    training_recordings: int | None = None
 
     def __post_init__(self) -> None:
         raise_all(CorpusError, list(_faults(self)))
 
     @property
     def stimuli(self) -> tuple[str, ...]:
-        """Names of all stimuli: of training, then validation, then test."""
-        total = self.n_train_stimuli + self.n_val_stimuli + self.n_test_stimuli
+        """Names of all stimuli: of training, then validation, then test, then more of training."""
+        total = _n_stimuli(self) + (_sets(self) - 1) * self.n_train_stimuli
         return tuple(f"{SIMULATED_PREFIX}_{number:02d}" for number in range(1, total + 1))
 
 
@@ -114,22 +118,66 @@ def subject_number(subject: str) -> int:
 
 def planned_recordings(recipe: Recipe) -> list[PlannedRecording]:
     """Every recording of a recipe, by subject and run."""
-    runs = range(1, recipe.recordings_per_subject + 1)
     return [
         PlannedRecording(subject, run, _heard(recipe, subject_number(subject), run))
         for subject in recipe.subjects
-        for run in runs
+        for run in range(1, _n_recordings(recipe, subject_number(subject)) + 1)
     ]
+
+
+def training_hours(recipe: Recipe) -> float:
+    """Hours of EEG of the training subjects."""
+    n_recordings = sum(trains(subject_number(one.subject)) for one in planned_recordings(recipe))
+    return n_recordings * recipe.recording_seconds / 3600
+
+
+def recipe_of_hours(hours: float, seed: int | None = None) -> Recipe:
+    """The default recipe with about so much EEG in its training part; the other parts stay as they are.
+
+    Args:
+        hours: rounded to whole recordings, as many for every training subject.
+        seed: of everything random; None for the default recipe's.
+
+    Raises:
+        CorpusError: less than one recording of each training subject.
+    """
+    recipe = Recipe() if seed is None else Recipe(seed=seed)
+    one_each = training_hours(replace(recipe, training_recordings=1))
+    if not one_each * 0.99 <= hours < float("inf"):
+        remedy = "For less, let a split file name fewer training subjects of the default corpus."
+        expected = f"at least {one_each:.2f}, one recording of each training subject"
+        raise CorpusError(Fault("--hours", f"{hours:g}", expected, remedy))
+    return replace(recipe, training_recordings=round(hours / one_each))
 
 
 def expected_bytes(recipe: Recipe) -> int:
     """Size of the corpus without file headers and the marker, known before it is made."""
     n_times = round(recipe.recording_seconds * SAMPLE_RATE_HZ)
-    n_recordings = len(recipe.subjects) * recipe.recordings_per_subject
+    n_recordings = len(planned_recordings(recipe))
     float16_eeg = n_recordings * N_EEG_CHANNELS * n_times * 2
     float32_features = n_times * (N_MEL_BANDS + 1) * 4
     int16_audio = round(recipe.recording_seconds * AUDIO_RATE_HZ) * 2
     return float16_eeg + len(recipe.stimuli) * (float32_features + int16_audio)
+
+
+def trains(number: int) -> bool:
+    """Whether the subject of this number is of the training part."""
+    return number not in VALIDATION_NUMBERS and number not in TEST_NUMBERS
+
+
+def _n_recordings(recipe: Recipe, number: int) -> int:
+    own = recipe.training_recordings if trains(number) else None
+    return own or recipe.recordings_per_subject
+
+
+def _n_stimuli(recipe: Recipe) -> int:
+    """Stimuli of all parts, without those of further training recordings."""
+    return recipe.n_train_stimuli + recipe.n_val_stimuli + recipe.n_test_stimuli
+
+
+def _sets(recipe: Recipe) -> int:
+    """Into how many sets of stimuli the training recordings fall."""
+    return -(-(recipe.training_recordings or 1) // recipe.recordings_per_subject)
 
 
 def _heard(recipe: Recipe, number: int, run: int) -> str:
@@ -140,7 +188,9 @@ def _heard(recipe: Recipe, number: int, run: int) -> str:
     elif number in VALIDATION_NUMBERS and run > 1:
         place = n_train + (number + run - 2) % n_val
     else:
-        place = (number + run - 1) % n_train
+        further = (run - 1) // recipe.recordings_per_subject
+        first = _n_stimuli(recipe) + (further - 1) * n_train if further else 0
+        place = first + (number + run - 1) % n_train
     return recipe.stimuli[place]
 
 
@@ -160,6 +210,8 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
     runs = recipe.recordings_per_subject
     if runs < 1:
         yield Fault("recordings_per_subject", str(runs), "1 or more")
+    if recipe.training_recordings is not None and recipe.training_recordings < 1:
+        yield Fault("training_recordings", str(recipe.training_recordings), "1 or more")
     for part, least in (("train", max(runs, 1)), ("val", max(runs - 1, 1)), ("test", max(runs, 1))):
         n_stimuli = getattr(recipe, f"n_{part}_stimuli")
         if n_stimuli < least:

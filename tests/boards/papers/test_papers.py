@@ -1,11 +1,14 @@
 """The papers' tables: their values, percentages computed again, cells that records fill."""
 
+import csv
+import io
 import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 
 from harness.boards.board import BoardName
 from harness.boards.papers import PAPERS, fill, load_paper, official_teams, official_text, paper_text
@@ -166,7 +169,7 @@ def test_rows_of_two_features_are_filled_by_two_boards_and_a_constant_stands_bel
     assert tables[4]["measured_on"] is None
 
 
-@pytest.mark.parametrize("form", ["text", "md", "latex", "html", "json"])
+@pytest.mark.parametrize("form", ["text", "md", "csv", "latex", "html", "json"])
 def test_every_format_is_stable(ssm2mel, form):
     for name in PAPERS:
         assert paper_text(name, ssm2mel, form=form) == paper_text(name, ssm2mel, form=form)
@@ -218,3 +221,32 @@ def test_official_board_equals_the_published_files():
         assert team.mean == pytest.approx(published[team.name]["total"], abs=1e-15)
         row = next(r for r in means if (r["group_name"], r["submission"]) == (team.name, team.submission))
         assert team.std == pytest.approx(row["std"], abs=1e-15)
+
+
+def test_csv_of_a_paper_has_every_row_of_json(ssm2mel):
+    document = json.loads(paper_text("ssm2mel", ssm2mel, form="json"))
+    rows = list(csv.DictReader(io.StringIO(paper_text("ssm2mel", ssm2mel, form="csv"))))
+    expected = [(table["id"], row) for table in document["tables"] for row in table["rows"]]
+    assert [(row["table"], row["label"]) for row in rows] == [(name, row["label"]) for name, row in expected]
+    for row, (_, its) in zip(rows, expected, strict=True):
+        for key in ("reported", "measured", "measured_percent"):
+            assert row[key] == ("" if its[key] is None else str(its[key]))
+        assert (row["ci95_low"] == "") is (its["ci95"] is None)
+
+
+@pytest.mark.parametrize("form", ["text", "md", "csv", "latex", "html", "json"])
+def test_all_papers_at_once_in_every_format(harness, form):
+    code, out, err = harness("tables", "--format", form, "--results", REPOSITORY / "results")
+    assert (code, err) == (0, "")
+    for word in ("SSM2Mel", "bigbrain"):
+        assert word in out
+    if form == "csv":
+        rows = list(csv.DictReader(io.StringIO(out)))
+        assert {row["paper"] for row in rows} == {*PAPERS, "official-2024"}
+        assert len([row for row in rows if row["table"] == "leaderboard"]) == 49
+        assert (
+            float(next(row for row in rows if row["label"] == "PKU_SHRC")["reported"])
+            == official_teams()[0].mean
+        )
+    if form == "json":
+        assert len(json.loads(out)) == len(PAPERS) + 1

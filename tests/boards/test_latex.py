@@ -1,0 +1,189 @@
+"""LaTeX of boards, comparisons and papers: whole environments that compile, and fit a column or a page."""
+
+import re
+import shutil
+import subprocess
+import unicodedata
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+from documents import controls_document
+
+from harness.boards.board import BoardName, BoardRecord, board_names, load_board
+from harness.boards.compare import compare
+from harness.boards.compared import against_board_text, comparison_text
+from harness.boards.formats import board_text
+from harness.boards.latex import Marks, Part, escaped, label_of, latex_table, natural_points
+from harness.boards.papers import PAPERS, official_text, paper_text
+from harness.boards.ranking import rank
+
+BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
+RESULTS = REPOSITORY / "results"
+# Every character that LaTeX acts on or joins, accents, Greek, and what its usual fonts lack.
+HOSTILE = r"""\a{b}$c&d#e%f_g^h~i<j>k|l"m`n'o''p,,q--r---s[t]u*v?`w!`x@/:;=+(){}"""
+FOREIGN = "éèêëçåñßøłœœőčşİıàÀ αβγωΩς 中文 ± − × µ ≤ “q” ‘s’ – — … · § 𝔸 \u202e\n\t\x00"
+
+pdflatex = pytest.mark.skipif(
+    shutil.which("pdflatex") is None, reason="no pdflatex (apt-get install texlive-latex-base)"
+)
+
+
+def compiled(text, folder, options="10pt,twocolumn", margins=True):
+    """What pdflatex says of a text in a document; whatever is wrong with it fails the test."""
+    folder.mkdir(exist_ok=True)
+    geometry = "\\setlength{\\textwidth}{516pt}\\setlength{\\columnsep}{12pt}" if margins else ""
+    (folder / "t.tex").write_text(
+        f"\\documentclass[{options}]{{article}}\n\\usepackage{{booktabs}}\n\\usepackage{{graphicx}}\n{geometry}"
+        f"\\begin{{document}}\n{text}\nend\n\\end{{document}}\n",
+        encoding="utf-8",
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, timeout=120)
+    log = (folder / "t.log").read_text("latin-1")
+    assert ran.returncode == 0, log[-3000:]
+    assert "Overfull \\hbox" not in log
+    assert "Missing character" not in log
+    assert (folder / "t.pdf").is_file()
+    return log
+
+
+def everything():
+    """Every LaTeX text of the committed records and papers."""
+    texts = [
+        board_text(rank(load_board(RESULTS, name)), "latex", seeds=True) for name in board_names(RESULTS)
+    ]
+    board = load_board(RESULTS, BOARD)
+    texts.append(comparison_text(compare(*board.records[:2]), "latex"))
+    texts.append(against_board_text(board.records[0], board, "latex"))
+    texts += [paper_text(name, RESULTS, form="latex") for name in PAPERS]
+    texts += [official_text("latex"), "\\clearpage\n" + official_text("latex", bands=True)]
+    return texts
+
+
+@pytest.mark.slow
+@pdflatex
+@pytest.mark.parametrize("options", ["10pt,twocolumn", "11pt"])
+def test_every_table_compiles_and_none_is_too_wide(tmp_path, options):
+    text = "\n\\clearpage\n".join(everything())
+    log = compiled(text, tmp_path / "t", options, margins="two" in options)
+    assert "multiply defined" not in log.replace("official-2024", "")
+    assert text.isascii()
+
+
+def test_every_table_has_caption_label_and_says_what_it_needs():
+    for text in everything():
+        assert "% Needs \\usepackage{booktabs} and \\usepackage{graphicx} in the preamble.\n" in text
+        tables = re.findall(r"\\begin\{(table\*?)\}(.*?)\\end\{\1\}", text, re.S)
+        assert tables
+        for _, table in tables:
+            assert table.count("\\caption{") == table.count("\\label{tab:") == 1
+            assert table.count("\\toprule") == table.count("\\bottomrule") == 1
+            (align,) = re.findall(r"\\begin\{tabular\}\{@\{\}([lr]+)@\{\}\}", table)
+            for line in table.split("\\midrule\n", 1)[1].split("\\bottomrule")[0].splitlines():
+                cells = re.split(r" & ", line.split(r" \\")[0])
+                assert len(cells) == len(align) or line.startswith(("\\multicolumn", "\\midrule")), line
+
+
+def test_no_table_shrinks_much_on_a_page(tmp_path):
+    """About as wide as a page of two columns (516 pt) at most, where it was 843 pt: a board and every paper."""
+    for text in [*everything()[:-1]]:
+        for align, body in re.findall(
+            r"\\begin\{tabular\}\{@\{\}([lr]+)@\{\}\}(.*?)\\end\{tabular\}", text, re.S
+        ):
+            lines = [line.split(r" \\")[0].split(" & ") for line in body.splitlines() if " & " in line]
+            rows = [
+                {str(k): re.sub(r"\\[a-z]+|[{}$\\]", "", cell) for k, cell in enumerate(line)}
+                for line in lines[1:]
+                if len(line) == len(align)
+            ]
+            assert natural_points([Part("", rows)], list(map(str, range(len(align))))) < 620
+
+
+@pdflatex
+def test_whatever_text_is_escaped_and_compiles(tmp_path):
+    row = {"system": HOSTILE, "mean r": "-0.1", "[x]": "*", HOSTILE: FOREIGN}
+    rows = [row, {**row, "system": "[0pt] starts a row"}, {**row, "system": "* starts a row"}]
+    text = latex_table(
+        [Part(HOSTILE, rows, [HOSTILE + FOREIGN] * 3), Part(FOREIGN, rows)],
+        caption=HOSTILE + FOREIGN,
+        label=HOSTILE,
+        notes=[HOSTILE, FOREIGN],
+    )
+    assert text.replace("中文", "").isprintable() or all(
+        c == "\n" or c.isprintable() for c in text
+    )  # comments may hold other letters
+    compiled(text, tmp_path / "t")
+
+
+def test_every_special_character_has_its_way():
+    assert escaped(r"a_b % $x$ {y} #1 & ^ ~ \z") == (
+        r"a\_b \% \$x\$ \{y\} \#1 \& \textasciicircum{} \textasciitilde{} \textbackslash{}z"
+    )
+    assert escaped("a--b,,c''d-e") == "a-{}-b,{},c'{}'d-e"
+    assert escaped('[*]<|>"`') == r"{[}{*}{]}$<$$|$$>$" + r"{\char34}{\char96}"
+    assert escaped("é Å ł ı α ω") == r"\'{e} \r{A} \l{} \i{} $\alpha$ $\omega$"
+    assert escaped("中\u202e\n") == r"\texttt{U+4E2D}\textbackslash{}u202e\textbackslash{}n"
+    every = "".join(map(chr, range(0x20, 0x3000)))
+    assert escaped(every).isascii()
+    assert not {c for c in escaped(every) if unicodedata.category(c) == "Cc"}
+
+
+def test_labels_are_plain():
+    assert label_of("simulated/held-out subjects_é") == "simulated-held-out-subjects"
+    assert label_of("中") == "table"
+
+
+def test_notes_hold_what_is_too_long_for_a_cell():
+    marks = Marks()
+    cells = [
+        marks.short(text)
+        for text in ("0.1", "0.1 (why)", "-0.2 (why)", "0.1 to 0.2", "words " * 9, "yes (no)")
+    ]
+    assert cells == ["0.1", "0.1\0a", "-0.2\0a", "0.1 to 0.2", "\0b", "yes (no)"]
+    text = latex_table(
+        [Part("", [{"system": "x", "chance": cells[2]}])], caption="c", label="l", notes=marks.words
+    )
+    assert "x & $-$0.2\\textsuperscript{a} \\\\" in text
+    assert "\\textsuperscript{a} why; \\textsuperscript{b} words" in text
+
+
+def test_a_narrow_table_fits_a_column_and_a_wide_one_takes_the_page():
+    narrow = latex_table([Part("", [{"a": "1"}])], caption="c", label="l")
+    assert narrow.startswith("\\begin{table}\n")
+    wide = latex_table([Part("", [{"a": "1" * 40, "b": "1" * 40}])], caption="c", label="l")
+    assert wide.startswith("\\begin{table*}\n")
+    assert wide.endswith("\\end{table*}\n")
+
+
+def test_a_board_says_in_its_caption_what_is_simulated_significant_and_tied(make_record, rng, tmp_path):
+    base = rng.normal(0.05, 0.01, 12)
+    make_record("first", base, controls=controls_document(base, np.zeros(12)))
+    make_record("second", base - 0.02 + rng.normal(0, 0.001, 12))
+    make_record("replay", base + 0.5, controls=controls_document(base + 0.5, base + 0.5))
+    text = board_text(rank(load_board(tmp_path / "results", BOARD)), "latex")
+    (caption,) = re.findall(r"\\caption\{(.*)\}\n", text)
+    assert caption.startswith(
+        "On simulated data (no real EEG), split held-out-subjects, part test, feature mel, 12 subjects: first has"
+        " the highest mean r of 2 systems, "
+    )
+    assert (
+        "it is significantly better than 1 of the 1 others (paired sign-flip test over subjects, Holm over 3 pairs, 0.05)"
+        in caption
+    )
+    assert "Systems that share a letter cannot be told apart" in caption
+    assert "Unseen stimuli: 1 of 4 (declared)." in caption
+    assert "\n1 & a & first & " in text
+    assert "% date 2026-01-01, record " in text
+    assert "\\multicolumn{7}{@{}l@{}}{Below the line, since a control says" in text
+    assert "no evidence of using the EEG.}" in text
+    assert text.index("first & ") < text.index("Below the line") < text.index("replay & ")
+
+
+def test_a_comparison_has_its_sentence_as_caption(make_record, rng):
+    base = rng.normal(0.05, 0.01, 12)
+    one, other = make_record("one", base + 0.01), make_record("other", base)
+    text = comparison_text(compare(BoardRecord.read(one), BoardRecord.read(other)), "latex")
+    assert "\\caption{On simulated data (no real EEG), split" in text
+    assert "significant at 0.05 (paired sign-flip test over subjects, p = 0.000488)" in text
+    assert text.count(r" & +0.0100 \\") == 12
