@@ -297,7 +297,10 @@ def sentence(comparison: Comparison) -> str:
     """The comparison as a sentence for a paper: scores, difference, and whether it is significant."""
     record = comparison.first.record
     data = board_words(
-        comparison.first.board, simulated=record.simulated, n_subjects=len(comparison.ranked.subjects)
+        comparison.first.board,
+        simulated=record.simulated,
+        n_subjects=len(comparison.ranked.subjects),
+        flag=record.split.flag or "",
     )
     test = (
         "t over subjects and seeds" if comparison.of_architectures else "paired sign-flip test over subjects"

@@ -162,7 +162,7 @@ def comparison_values(comparison: Comparison) -> dict[str, Any]:
     ones = (comparison.first, comparison.second)
     return {
         "board": comparison.first.board._asdict(),
-        "flag": comparison.first.record.split.flag,
+        "flag": comparison.first.record.split.flag or None,
         "simulated": comparison.first.record.simulated,
         "constant_cosine": comparison.first.record.constant_cosine,
         "systems": [

@@ -148,14 +148,16 @@ def comparison_sentence(
 
 def data_words(board: Board) -> str:
     """A board's data in a sentence: which, split, part, feature, how many subjects."""
-    return board_words(board.name, simulated=board.simulated, n_subjects=len(board.subjects))
+    n_subjects = len(board.subjects)
+    return board_words(board.name, simulated=board.simulated, n_subjects=n_subjects, flag=board.flag)
 
 
-def board_words(name: Sequence[str], *, simulated: bool, n_subjects: int) -> str:
-    """The same of a board's name (corpus, split, part, feature)."""
+def board_words(name: Sequence[str], *, simulated: bool, n_subjects: int, flag: str = "") -> str:
+    """The same of a board's name (corpus, split, part, feature), with what is wrong with its split."""
     corpus, split, part, feature = map(on_one_line, name)
     data = SIMULATED_WORDS if simulated else corpus
-    return f"{data}, split {split}, part {part}, feature {feature}, {counted(n_subjects, 'subject')}"
+    wrong = f" ({on_one_line(flag)})" if flag else ""
+    return f"{data}, split {split}{wrong}, part {part}, feature {feature}, {counted(n_subjects, 'subject')}"
 
 
 def scored_words(row: Row) -> str:

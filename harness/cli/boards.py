@@ -256,12 +256,18 @@ def tables(paper: str | None, board: str | None, form: str, bands: bool, results
 
 @cli.command(epilog=examples("harness page site"))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--repository",
+    metavar="URL",
+    help="Where the repository is, https://...; every page links to it. Default: git's remote origin.",
+)
 @RESULTS_OPTION
-def page(out: Path, results: Path) -> None:
+def page(out: Path, repository: str | None, results: Path) -> None:
     """Write every board and system as static pages in the folder OUT; they work from the disk."""
     from harness.cli.output import answer
     from harness.page import build_page
+    from harness.page.about import repository_url
 
-    built = build_page(out, results)
+    built = build_page(out, results, repository=repository_url(repository, Path()))
     answer(f"{out / 'index.html'}: {counted(built.n_files, 'file')}, {built.n_bytes / 1000:.0f} kB")
     _name_left_out(built.boards)

@@ -100,9 +100,10 @@ def bands_drawing(ranking: Ranking, systems: Sequence[str] = ()) -> Drawing:
     ]
     name = board.name
     data = SIMULATED_WORDS if board.simulated else name.corpus
+    flag = f" ({board.flag})" if board.flag else ""
     title = (
-        f"{data}, split {name.split}, part {name.part}, feature {name.feature}: mean Pearson r of each band,"
-        f" 95 % intervals ({interval_words(len(board.subjects))})."
+        f"{data}, split {name.split}{flag}, part {name.part}, feature {name.feature}: mean Pearson r of each"
+        f" band, 95 % intervals ({interval_words(len(board.subjects))})."
     )
     if not controls:
         title += " No control is on this board; r of a constant is 0."

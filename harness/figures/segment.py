@@ -127,9 +127,10 @@ def segment_drawing(task: Task, pair: Pair, segment_id: str, name: str) -> Drawi
         if band is None
         else f"chance (the prediction turned in time) {band.low:.3f} to {band.high:.3f}"
     )
+    flag = f" ({task.split.flag})" if task.split.flag else ""
     title = (
-        f"{task.corpus.words}, split {task.split.name}, part {task.part}, feature {task.feature}: segment"
-        f" {segment_id}, {name}. Mean r {scores.mean():.3f}; {by_chance}."
+        f"{task.corpus.words}, split {task.split.name}{flag}, part {task.part}, feature {task.feature}:"
+        f" segment {segment_id}, {name}. Mean r {scores.mean():.3f}; {by_chance}."
     )
     height = 26.0 * n_bands + 14 if n_bands <= FEW_BANDS else 72.0
     return Drawing(title, rows, lambda _: height, draw)

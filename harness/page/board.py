@@ -22,9 +22,10 @@ from harness.boards.cells import (
 from harness.boards.papers.official import DATA, WHY_UNPAIRED, official_teams
 from harness.boards.ranking import LEVEL, Ranking, tie_groups
 from harness.boards.row import Row
+from harness.boards.sentences import board_sentence
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS
 from harness.errors import counted
-from harness.page.names import system_file
+from harness.page.names import board_data, system_file
 from harness.page.svg import Box, Dot, boxes, dots, runs, ties
 from harness.scoring.measures import DEFAULT, MEASURES
 
@@ -57,10 +58,14 @@ class Band(NamedTuple):
 def board_view(ranking: Ranking) -> dict[str, Any]:
     """What the template of a board's page shows."""
     board = ranking.board
+    sentence = board_sentence(ranking)
     names = [row.system for row in ranking.rows]
     some = (board.records or board.partial)[0].record
     stimuli = any(row.stimuli for row in ranking.rows)
-    rows = [{**row_cells(row, stimuli=stimuli), "link": system_file(row.name)} for row in ranking.rows]
+    rows = [
+        {**row_cells(row, stimuli=stimuli), "link": system_file(row.name), "letters": row.ties}
+        for row in ranking.rows
+    ]
     by, *others = board.measures
     further = [(one.heading, one.higher_is_better) for one in others]
     if any(CONSTANT in row for row in rows):
@@ -74,10 +79,22 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
         "n_systems": counted(len(rows), "system"),
         "n_subjects": counted(len(board.subjects or some.subjects), "subject"),
         "flag": board.flag,
-        "notes": board_notes(ranking),
+        "sentence": sentence,
+        "notes": [note for note in board_notes(ranking) if note != sentence],
         "segment_seconds": f"{some.split.segment_seconds:g}",
         "split_sha256": some.split.sha256[:HASH_DIGITS],
         "scorer_version": some.scorer_version,
+        "data_files": [
+            (words, board_data(board.name, suffix).rpartition("/")[2])
+            for words, suffix in (("CSV", ".csv"), ("JSON", ".json"))
+        ],
+        "heads": [
+            *("rank", "", "", by.heading, "95 % interval"),
+            *(["over seeds"] if any(row.seeds for row in ranking.rows) else []),
+            *("chance", "without the EEG", *(heading for heading, _ in further), "unseen stimuli"),
+            *(("on unseen", "on seen") if stimuli else ()),
+            *("date", "record"),
+        ],
         "by": by,
         "further": further,
         "stimuli": ("on unseen", "on seen") if stimuli else (),

@@ -7,6 +7,7 @@ its kind.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import tempfile
@@ -17,19 +18,26 @@ from typing import Any, NamedTuple
 
 from harness.boards.board import Board, board_names, load_board
 from harness.boards.cells import CONSTANT
+from harness.boards.formats import board_document, board_text
 from harness.boards.ranking import Ranking, rank
 from harness.boards.row import Row
 from harness.errors import Fault, UsageError, on_one_line, shorten
+from harness.page.about import about_view
 from harness.page.board import board_view, board_words, official_view
-from harness.page.names import board_file, system_file
+from harness.page.names import board_data, board_file, system_file
 from harness.page.system import submission_of, system_view, systems_of
+from harness.schemas.validate import SCHEMA_FOLDER
 from harness.scoring.measures import DEFAULT, Measure
 
 HERE = Path(__file__).parent
 MARK = '<meta name="generator" content="eeg-speech-harness page">'
 OFFICIAL = "official-2024.html"
 ASSETS = ("style.css", "script.js")
-_OWN = re.compile(r"(index\.html|official-2024\.html|style\.css|script\.js|(boards|systems)/[^/]+\.html)")
+SCHEMA = "board.schema.json"
+_OWN = re.compile(
+    r"index\.html|official-2024\.html|style\.css|script\.js|board\.schema\.json|systems/[^/]+\.html"
+    r"|boards/[^/]+\.(html|csv|json)"
+)
 
 
 class Built(NamedTuple):
@@ -48,7 +56,7 @@ class Built(NamedTuple):
     boards: tuple[Board, ...]
 
 
-def build_page(out: Path, results: Path, root: Path = Path()) -> Built:
+def build_page(out: Path, results: Path, root: Path = Path(), repository: str | None = None) -> Built:
     """Write the pages of a results folder.
 
     A record that is broken or does not belong to its board is left out, and the board's page says so.
@@ -57,6 +65,7 @@ def build_page(out: Path, results: Path, root: Path = Path()) -> Built:
         out: the folder; made, or put in place of an earlier one of pages.
         results: folder of score records.
         root: where ``baselines/`` and ``submissions/`` lie.
+        repository: address of the repository, linked from every page; None where it is not known.
 
     Raises:
         RecordError: no record.
@@ -65,34 +74,46 @@ def build_page(out: Path, results: Path, root: Path = Path()) -> Built:
     """
     _check_out(out)
     boards = tuple(load_board(results, name) for name in board_names(results))
-    files = pages([rank(board) for board in boards if not board.empty], root)
+    files = pages([rank(board) for board in boards if not board.empty], root, repository)
     _write(out, files)
     return Built(out, len(files), sum(map(len, files.values())), boards)
 
 
-def pages(rankings: Sequence[Ranking], root: Path = Path()) -> dict[str, bytes]:
-    """Every file of the site: path -> content."""
+def pages(
+    rankings: Sequence[Ranking], root: Path = Path(), repository: str | None = None
+) -> dict[str, bytes]:
+    """Every file of the site: path -> content. Arguments as in :func:`build_page`."""
     made: dict[str, str] = {}
 
     def show(path: str, template: str, view: Mapping[str, Any]) -> None:
         root = "../" * path.count("/")
-        made[path] = _compact(
-            templates.get_template(template).render(root=root, mark=MARK, by_others=by_others, **view)
-        )
+        mark = MARK if path == "index.html" else ""
+        shared = {"root": root, "mark": mark, "by_others": by_others, "repository": repository}
+        made[path] = _compact(templates.get_template(template).render(**shared, **view))
 
     templates = _templates()
     systems = systems_of(rankings)
     by_others = _by_others(rankings)
     known = list(systems)
-    show("index.html", "index.html", _index(rankings))
+    show("index.html", "index.html", _index(rankings) | about_view(repository))
     show(OFFICIAL, "official.html", official_view())
     for ranking in rankings:
         show(board_file(ranking.board.name), "board.html", board_view(ranking))
+        for suffix, text in board_data_texts(ranking).items():
+            made[board_data(ranking.board.name, suffix)] = text
     for name, places in systems.items():
         view = system_view(name, places, submission_of(name, places, root), known)
         show(system_file(name), "system.html", view)
     files = {path: text.encode() for path, text in made.items()}
+    files[SCHEMA] = (SCHEMA_FOLDER / "board.json").read_bytes()
     return files | {name: (HERE / name).read_bytes() for name in ASSETS}
+
+
+def board_data_texts(ranking: Ranking) -> dict[str, str]:
+    """A board's data by the suffix of their file: what ``harness rank`` gives as CSV and as JSON."""
+    document = board_document(ranking, ranking.rows)
+    compact = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return {".csv": board_text(ranking, "csv"), ".json": f"{compact}\n"}
 
 
 def _other(by: Measure) -> str:

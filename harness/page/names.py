@@ -27,6 +27,11 @@ def board_file(name: BoardName) -> str:
     return f"boards/{slug('-'.join(name))}.html"
 
 
+def board_data(name: BoardName, suffix: str) -> str:
+    """A board's data below the site's folder: ``.csv`` or ``.json``, beside its page."""
+    return board_file(name).removesuffix(".html") + suffix
+
+
 def system_file(name: str) -> str:
     """A system's page below the site's folder."""
     return f"systems/{slug(name)}.html"

@@ -15,13 +15,14 @@ import numpy as np
 from markupsafe import Markup, escape
 
 WIDTH = 600
-LABELS = 154  # names end here
-LEFT, RIGHT = 164, 588  # of the plot
+LABELS = 216  # names end here: letters are larger on a narrow screen
+LEFT, RIGHT = 226, 588  # of the plot
 TIES_LEFT = 190  # of the axis of ranks; as much is left on its right
 ROW = 18
 BAR_GAP = 8  # between bars of one lane, so that two never look like one
 MOST_TICKS = 6
-MOST_LETTERS = 22  # of a name that fit beside a plot
+MOST_LETTERS = 27  # of a name that fit beside a plot
+TIES_LETTERS = 22  # and on either side of the picture of ties
 
 
 class Dot(NamedTuple):
@@ -151,7 +152,7 @@ def ties(
         y, near = top + ROW * row, place < left
         elbows.append(f"M{_short(x(place))} 24V{y}H{TIES_LEFT if near else WIDTH - TIES_LEFT}")
         end = f"x={TIES_LEFT - 8} text-anchor=end" if near else f"x={WIDTH - TIES_LEFT + 8}"
-        texts.append(f"<text {end} y={y + 4}>{place + 1} {_label(name)}</text>")
+        texts.append(f"<text {end} y={y + 4}>{place + 1} {_label(name, TIES_LETTERS)}</text>")
     step = max(1, round(n_systems / 10))
     numbers = "".join(
         f"<text class=tick x={_short(x(place))} y=14 text-anchor=middle>{place + 1}</text>"
@@ -230,8 +231,8 @@ def _path(kind: str, parts: Sequence[str]) -> str:
     return f'<path class={kind} d="{"".join(parts)}"/>' if parts else ""
 
 
-def _label(name: str) -> str:
-    return str(escape(name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"))
+def _label(name: str, most: int = MOST_LETTERS) -> str:
+    return str(escape(name if len(name) <= most else f"{name[: most - 1]}…"))
 
 
 def _middle(row: int) -> int:

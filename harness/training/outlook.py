@@ -20,8 +20,9 @@ from harness.training.crops import Crops
 from harness.training.targets import series_of
 from harness.training.training_data import TrainingData
 
-# An epoch's seconds are told after so many seconds or steps, the first step apart: it is slower than others.
-_MEASURED_SECONDS, _MEASURED_STEPS = 5.0, 20
+# An epoch's seconds are told after so many seconds and steps, or after many steps; the first step, which is
+# slower than others, does not count.
+_MEASURED_SECONDS, _LEAST_STEPS, _MEASURED_STEPS = 5.0, 3, 20
 # From this share of waiting on, the line says what helps.
 _MUCH_WAITING = 0.5
 _UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
@@ -125,7 +126,8 @@ class Pace:
             return None
         self._done += 1
         began = now if self._began is None else self._began
-        if now - began < _MEASURED_SECONDS and self._done < min(_MEASURED_STEPS, self._n_steps - 1):
+        is_long = now - began >= _MEASURED_SECONDS and self._done >= _LEAST_STEPS
+        if not is_long and self._done < min(_MEASURED_STEPS, self._n_steps - 1):
             return None
         self._told = True
         return self._line((now - began) / self._done) if now > began else None

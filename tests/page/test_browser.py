@@ -176,8 +176,10 @@ def test_no_page_is_wider_than_the_window(visit, width, scheme):
 
 
 def test_what_scrolls_is_a_stop_of_the_keyboard_and_what_fits_is_none(visit):
-    narrow = visit(BOARD_PAGE, viewport={"width": 390, "height": 800})
+    narrow = visit(BOARD_PAGE, viewport={"width": 700, "height": 800})
     assert narrow.get_by_role("region", name="Ranking").get_attribute("tabindex") == "0"
+    stacked = visit(BOARD_PAGE, viewport={"width": 390, "height": 800})
+    assert stacked.get_by_role("region", name="Ranking").get_attribute("tabindex") is None
     wide = visit(BOARD_PAGE, viewport={"width": 1600, "height": 800})
     assert wide.get_by_role("region", name="Ranking").get_attribute("tabindex") is None
 
@@ -189,3 +191,46 @@ def test_without_scripts_the_table_stands_and_no_control_is_dead(visit):
     assert page.get_by_role("button").count() == 0
     ranks = [int(text.split()[0]) for text in _column(page, 1)]
     assert (np.diff(ranks) >= 0).all()
+
+
+# What is visible, outside of folded parts and of pictures, and lies beyond the window's edges.
+OUTSIDE = """() => [...document.querySelectorAll('main *, header *, footer *')].filter((one) => {
+  const box = one.getBoundingClientRect();
+  const shown = box.width && box.height && !one.closest('details:not([open])') && !one.closest('.skip');
+  return shown && (box.right > innerWidth + 1 || box.left < -1);
+}).map((one) => one.outerHTML.slice(0, 80))"""
+# Names of systems that are broken within a word: no line of theirs may end inside one.
+BROKEN = """() => [...document.querySelectorAll('tbody th[scope=row]')].filter((one) => {
+  if (one.closest('details:not([open])')) return false;
+  const text = document.createTreeWalker(one, NodeFilter.SHOW_TEXT).nextNode();
+  const range = document.createRange();
+  let top = null;
+  return [...text.data].some((letter, place) => {
+    range.setStart(text, place); range.setEnd(text, place + 1);
+    const box = range.getBoundingClientRect();
+    const broken = top !== null && box.height && box.top > top + 2 && /[a-z0-9]/i.test(letter) &&
+      /[a-z0-9]/i.test(text.data[place - 1] || ' ');
+    if (box.height) top = box.top;
+    return broken;
+  });
+}).map((one) => one.textContent)"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_narrow_screen_nothing_is_off_it_and_no_name_is_broken(visit, scheme):
+    for name in PAGES:
+        page = visit(name, viewport={"width": 390, "height": 800}, color_scheme=scheme)
+        assert page.evaluate(OUTSIDE) == [], name
+        assert page.evaluate(BROKEN) == [], name
+
+
+def test_a_stacked_row_names_its_values_and_can_still_be_sorted(visit):
+    page = visit(BOARD_PAGE, viewport={"width": 390, "height": 800})
+    label = "getComputedStyle(document.querySelector('#systems tbody td:nth-child({})'), '::before').content"
+    assert page.evaluate(label.format(4)) == '"mean r"'
+    assert page.evaluate(label.format(6)) == '"chance"'
+    page.get_by_role("button", name="system").click()
+    names = _column(page, 3)
+    assert names == sorted(names)
+    wide = visit(BOARD_PAGE, viewport={"width": 1280, "height": 800})
+    assert wide.evaluate(label.format(4)) == "none"

@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
-from page_fixtures import BOARD, BOARD_PAGE, N_SUBJECTS
+from page_fixtures import BOARD, BOARD_PAGE, N_SUBJECTS, Page, site_pages
 
+from harness.boards.board import board_names, load_board
+from harness.boards.formats import DOCUMENT_VERSION, board_text
+from harness.boards.ranking import rank
 from harness.errors import UsageError
 from harness.page import build_page
+from harness.page.about import AUTHORS, TITLE, repository_url
 from harness.page.names import board_file, paper_link, slug
+from harness.schemas.validate import SCHEMA_FOLDER, schema, schema_faults
 
 
 def test_the_same_records_give_the_same_bytes(site, page_results, tmp_path):
@@ -85,9 +90,15 @@ def test_size_of_50_systems_of_20_subjects_with_packages(make_record, rng, tmp_p
         )
     built = build_page(tmp_path / "site", tmp_path / "results", tmp_path)
     assert "recipe_29" in (tmp_path / f"site/systems/{name}.html").read_text()
-    assert built.n_files == 55
-    assert built.n_bytes == sum(path.stat().st_size for path in (tmp_path / "site").rglob("*.*"))
-    assert built.n_bytes < 300_000
+    assert built.n_files == 58
+    sizes = {path: path.stat().st_size for path in (tmp_path / "site").rglob("*.*")}
+    assert built.n_bytes == sum(sizes.values())
+    shown = [size for path, size in sizes.items() if path.suffix in (".html", ".css", ".js")]
+    assert len(shown) == 55
+    assert sum(shown) < 300_000
+    data = {path.suffix: size for path, size in sizes.items() if path.suffix in (".csv", ".json")}
+    assert data[".csv"] < 80_000  # what nobody loads who does not ask for it; of json's half is pairs
+    assert sum(size for path, size in sizes.items() if path.suffix == ".json") < 260_000
 
 
 def test_faults_of_all_boards_are_named_at_once_and_the_pages_do_without(
@@ -116,7 +127,7 @@ def test_only_an_earlier_page_is_put_out_of_the_way(site, page_results, make_rec
     make_record("fresh", [0.05] * N_SUBJECTS)
     code, out, err = harness("page", site, "--results", page_results)
     assert (code, err) == (0, "")
-    assert re.fullmatch(rf"{site}/index\.html: 12 files, \d+ kB\n", out)
+    assert re.fullmatch(rf"{site}/index\.html: 17 files, \d+ kB\n", out)
     assert not stale.exists()
     assert (site / "systems/fresh.html").is_file()
     (site / "notes.txt").write_text("mine")
@@ -161,3 +172,88 @@ def test_pages_are_readable_by_a_server(site):
 def test_the_page_is_not_imported_before_it_is_asked_for():
     code = "import sys, harness.cli.main; print([name for name in sys.modules if name.startswith(('jinja2', 'harness.page'))])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_the_data_of_a_board_lie_beside_its_page_and_follow_the_schema(site, page_results):
+    ranking = rank(load_board(page_results, BOARD))
+    beside = site / BOARD_PAGE
+    document = json.loads(beside.with_suffix(".json").read_text())
+    assert document == json.loads(board_text(ranking, "json"))
+    assert schema_faults(document, "board", "board.json") == []
+    assert beside.with_suffix(".csv").read_text() == board_text(ranking, "csv")
+    for row, its in zip(document["rows"], ranking.rows, strict=True):
+        assert dict(zip(document["subjects"], row["per_subject"], strict=True)) == its.score.subjects
+    assert (site / "board.schema.json").read_bytes() == (SCHEMA_FOLDER / "board.json").read_bytes()
+    page = Page(beside)
+    for name in ("simulated-held-out-subjects-test-mel.csv", "simulated-held-out-subjects-test-mel.json"):
+        assert name in page.links
+    assert "../board.schema.json" in page.links
+
+
+@pytest.mark.parametrize("name", board_names(REPOSITORY / "results"), ids=str)
+def test_documents_of_the_committed_boards_follow_the_schema_and_say_their_version(name):
+    document = json.loads(board_text(rank(load_board(REPOSITORY / "results", name)), "json"))
+    assert schema_faults(document, "board", "board.json") == []
+    assert document["version"] == DOCUMENT_VERSION == schema("board")["properties"]["version"]["const"]
+
+
+def test_what_is_no_board_is_refused_by_the_schema(page_results):
+    document = json.loads(board_text(rank(load_board(page_results, BOARD)), "json"))
+    del document["rows"][0]["per_subject"]
+    document["rows"][1]["rank"] = "first"
+    document["pairs"][0]["p_holm"] = 1.5
+    faults = [str(fault) for fault in schema_faults(document, "board", "b")]
+    assert faults == [
+        "b: pairs[0]: p_holm: 1.5, expected a number of at most 1.",
+        "b: rows[0]: the key 'per_subject' is missing.",
+        "b: rows[1]: rank: 'first' of type string, expected integer or null.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("remote", "address"),
+    [
+        ("https://github.com/lab/kit.git", "https://github.com/lab/kit"),
+        ("https://user:secret@github.com/lab/kit", "https://github.com/lab/kit"),
+        ("git@github.com:lab/kit.git", "https://github.com/lab/kit"),
+        ("ssh://git@host.org:2222/lab/kit.git/", "https://host.org/lab/kit"),
+        ("/home/someone/kit", None),
+        ("file:///home/someone/kit", None),
+        ("javascript:alert(1)", None),
+    ],
+)
+def test_the_repository_is_that_of_the_remote_without_a_users_name(tmp_path, remote, address):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    assert repository_url(None, tmp_path) is None
+    subprocess.run(["git", "-C", tmp_path, "remote", "add", "origin", remote], check=True)
+    assert repository_url(None, tmp_path) == address
+    assert repository_url("https://example.org/kit/", tmp_path) == "https://example.org/kit"
+
+
+def test_a_repository_that_is_no_address_is_refused(page_results, tmp_path, harness):
+    for given in ("javascript:alert(1)", "http://x.org", 'https://x.org/"onclick="'):
+        code, out, err = harness("page", "out", "--results", page_results, "--repository", given)
+        assert (code, out) == (2, "")
+        assert err == f"error: --repository: {given!r}, expected an address, https://....\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_page_links_to_the_repository_submitting_and_citing(page_results, tmp_path):
+    build_page(tmp_path / "known", page_results, tmp_path, "https://example.org/kit")
+    for name, page in site_pages(tmp_path / "known").items():
+        root = "../" if "/" in name else ""
+        assert page.faults == []
+        assert {"https://example.org/kit", f"{root}index.html#submitting"} <= set(page.links), name
+    index = Page(tmp_path / "known/index.html")
+    assert {"submitting", "citing"} <= set(index.ids)
+    assert "../index.html#citing" in Page(tmp_path / "known" / BOARD_PAGE).links
+    assert "https://example.org/kit/blob/HEAD/docs/challenge.md" in index.links
+    for words in (
+        "harness new submissions/my-model",
+        "@software{eeg_speech_harness, title = {",
+        "version 0.1.0",
+    ):
+        assert words in index.text
+    citation = (REPOSITORY / "CITATION.cff").read_text()
+    assert f'title: "{TITLE}"' in citation
+    assert f"- name: {AUTHORS}\n" in citation

@@ -12,6 +12,7 @@ from page_fixtures import BOARD, BOARD_PAGE, N_SUBJECTS, Page, site_pages
 from harness.boards.board import load_board
 from harness.boards.papers import official_teams
 from harness.boards.ranking import rank
+from harness.boards.sentences import board_sentence
 from harness.page import build_page
 from harness.page.board import board_view
 from harness.page.names import system_file
@@ -39,7 +40,10 @@ def test_every_page_is_well_formed_and_every_link_leads_somewhere(site):
             if link.startswith("#"):
                 assert link[1:] in page.ids, (name, link)
             elif link != "data:,":
-                assert (page.path.parent / link).resolve().is_file(), (name, link)
+                file, _, anchor = link.partition("#")
+                linked = (page.path.parent / file).resolve()
+                assert linked.is_file(), (name, link)
+                assert not anchor or anchor in Page(linked).ids, (name, link)
 
 
 def test_pages_load_nothing_from_elsewhere(site):
@@ -49,7 +53,15 @@ def test_pages_load_nothing_from_elsewhere(site):
             assert not re.search(r"(src|href|action)=[\"']?(https?:|//)|@import|url\((?!#)|fetch\(", text), (
                 path
             )
-    built = {"index.html", "official-2024.html", "style.css", "script.js", "boards", "systems"}
+    built = {
+        "index.html",
+        "official-2024.html",
+        "style.css",
+        "script.js",
+        "boards",
+        "systems",
+        "board.schema.json",
+    }
     assert {path.name for path in site.iterdir()} == built
 
 
@@ -234,3 +246,25 @@ def test_flagged_systems_stand_below_a_line_and_an_old_record_was_not_measured(m
     assert "without the EEG" in (tmp_path / "site/systems/honest.html").read_text()
     assert "SCORES WITHOUT THE EEG: 0." in (tmp_path / "site/systems/replay.html").read_text()
     assert "<td>honest<td>3<td>" in (tmp_path / "site/index.html").read_text()  # the best of the board
+
+
+def test_a_board_has_a_contents_list_of_its_parts_and_folds_ablations_and_pairs(site, tmp_path, make_record):
+    page = Page(site / BOARD_PAGE)
+    listed = [link for link in page.links if link.startswith("#") and link != "#main"]
+    assert listed == ["#ranking", "#means", "#tied", "#bands", "#subjects", "#pairs", "#data"]
+    base = np.linspace(0.04, 0.06, N_SUBJECTS)
+    make_record("net", base, variant="full")
+    make_record("net", base - 0.01, variant="less", submission={"ablation_of": "full"})
+    build_page(tmp_path / "folded", tmp_path / "results", tmp_path)
+    text = (tmp_path / "folded" / BOARD_PAGE).read_text()
+    assert '<a href="#ablations">Ablations</a>' in text
+    folded = text[text.index("<section id=ablations>") : text.index("<section id=means>")]
+    assert folded.index("<details><summary>Ablations, each beside") < folded.index("net (less)")
+    assert "<details open" not in text
+
+
+def test_a_board_begins_with_what_its_tests_say(site, page_results):
+    said = board_sentence(rank(load_board(page_results, BOARD)))
+    text = Page(site / BOARD_PAGE).text
+    assert text.count(said) == 1
+    assert text.index(said) < text.index("Ranking by mean Pearson r")

@@ -175,7 +175,7 @@ def test_the_command_ends_with_75_and_says_how_to_go_on(harness, tiny, where, mo
     assert (code, out) == (75, "")
     work = folder / "training/sparrkulee-small-split-mel-compact"
     assert re.fullmatch(
-        rf"--max-time 2h is over: 1 of 3 epochs are done and saved in {work}; epoch 2 was not begun: one takes"
+        rf"--max-time 2h is over: 1 of 3 epochs is done and saved in {work}; epoch 2 was not begun: one takes"
         r" up to [\d.]+ s\nThe same command with --resume goes on; exit code 75\.\n",
         "".join(err.splitlines(keepends=True)[-2:]),
     )
