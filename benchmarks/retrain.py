@@ -107,12 +107,20 @@ def differences(before: Committed, training: dict[str, Any]) -> list[Fault]:
     for key, words in (("recipe", "recipe"), ("corpus_fingerprint", "training data"), ("split", "split")):
         old, new = before.training.get(key), training.get(key)
         if isinstance(old, dict) and isinstance(new, dict):  # keys that a recipe has only since are left out
+            new = _of_keys(new, old)
             which = sorted(name for name in old if old[name] != new.get(name))
             old, new = ({name: one.get(name) for name in which} for one in (old, new))
         if old != new:
             where = f"{before.folder.name} ({before.variant}), seed {before.seed}: {words}"
             faults.append(Fault(where, f"{new}", f"{old}, that of the committed training"))
     return faults
+
+
+def _of_keys(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """What ``new`` has under the keys of ``old``, in tables within it too."""
+    kept = {name: new.get(name) for name in old}
+    tables = {name: old[name] for name in old if isinstance(old[name], dict) and isinstance(kept[name], dict)}
+    return kept | {name: _of_keys(kept[name], table) for name, table in tables.items()}
 
 
 def again(before: Committed, scratch: Path) -> tuple[dict[str, Any], float, str]:

@@ -73,7 +73,10 @@ def test_another_recipe_or_other_data_are_named_key_by_key():
     before = retrain.committed(NET, 2)
     assert retrain.differences(before, before.training) == []
     recipe = before.training["recipe"]
-    newer = {**before.training, "recipe": {**recipe, "a_key_since": 1}}
+    newer = {
+        **before.training,
+        "recipe": {**recipe, "a_key_since": 1, "config": {**recipe["config"], "another": 2}},
+    }
     assert retrain.differences(before, newer) == []
     other = {**newer, "recipe": {**recipe, "epochs": 3}, "corpus_fingerprint": "f" * 64}
     assert [str(fault) for fault in retrain.differences(before, other)] == [
