@@ -23,7 +23,7 @@ from harness.execution import Run
 from harness.files import write_atomically
 from harness.submission.manifest import load_submission
 from harness.tasks.task import open_task
-from harness.training import train_submission
+from harness.training import Running, train_submission
 
 REPOSITORY = Path(__file__).parent.parent
 FIGURES = Path(__file__).with_name("learning_curve.json")
@@ -82,8 +82,10 @@ def point(system: str, share: str, work: Path) -> dict[str, Any]:
         epochs=epochs,
         resume=epochs is not None,
         out=work / "training" / package.name if epochs is not None else None,
-        on_progress=lambda done, total, note="": print(
-            f"{system}, {share}: {done} of {total} {note}", file=sys.stderr
+        running=Running(
+            lambda done, total, note="": print(
+                f"{system}, {share}: {done} of {total} {note}", file=sys.stderr
+            )
         ),
     )
     seconds = time.monotonic() - started

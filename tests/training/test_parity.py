@@ -23,6 +23,7 @@ from harness.training.crops import make_crops, mixup, prepared
 from harness.training.distributed import Processes
 from harness.training.loop import _Loop
 from harness.training.recipe import Recipe
+from harness.training.running import Running
 from harness.training.targets import find_audio
 from harness.training.training_data import TrainingData
 
@@ -228,7 +229,7 @@ def test_ten_steps_are_the_releases(name, package, audio_tree, two_subjects, mak
     own.load_state_dict(net.state_dict())
     start = {key: value.clone() for key, value in net.named_parameters()}
 
-    loop = _Loop(net, data, crops, recipe, Processes(), torch.device("cpu"), lambda *_: None)
+    loop = _Loop(net, data, crops, recipe, Processes(), torch.device("cpu"), Running())
     optimiser = torch.optim.Adam(own.parameters(), lr=5e-4, betas=(0.9, 0.98), eps=1e-9)
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, step_size=2, gamma=0.9)
     own.train()
