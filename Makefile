@@ -10,6 +10,8 @@
 # make kill-test kill -9 every command at random moments, and give it again (docs/faults.md)
 # make mutants   change the code, one thing at a time, and see whether its tests fail: by hand, hours;
 #                one room: make mutants ROOMS=scoring; one module: ROOMS=records/key
+# make retrain   train nets again from their committed recipes and compare their scores: by hand, hours;
+#                some: make retrain NETS='linear vlaai'
 # make bench     measure every figure of docs/results.md again
 
 PYTHON ?= python3
@@ -20,7 +22,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: install score music lint check check-all format docs site lock fuzz kill-test mutants bench clean
+.PHONY: install score music lint check check-all format docs site lock fuzz kill-test mutants retrain bench clean
 
 install: $(STAMP)
 
@@ -66,8 +68,9 @@ SITE ?= site
 site: install
 	NO_MKDOCS_2_WARNING=1 EXECUTE_NOTEBOOKS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m mkdocs build --strict --site-dir $(SITE)
 
+# The versions of constraints.txt, but for pillow: the extra trackio takes none from 13 on.
 lock: install
-	$(BIN)/uv lock $$(sed -n 's/^[[:alnum:]].*/-P &/p' constraints.txt)
+	$(BIN)/uv lock $$(sed -n '/^pillow==/d; s/^[[:alnum:]].*/-P &/p' constraints.txt)
 
 # As many files a reader as you like: make fuzz FILES=20000
 FILES ?= 2000
@@ -80,6 +83,9 @@ kill-test: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+retrain: install
+	$(BIN)/python -m benchmarks.retrain $(NETS)
 
 mutants: install
 	$(BIN)/python tests/mutants/run.py $(ROOMS)

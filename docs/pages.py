@@ -39,7 +39,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         page = file.src_uri.removesuffix(".ipynb") + ".md"
         notebook = Path(str(file.abs_src_path))
         files.remove(file)
-        files.append(File.generated(config, page, content=notebook_page(notebook)))
+        content = notebook_page(notebook, f"docs/{file.src_uri}")
+        files.append(File.generated(config, page, content=content))
     return files
 
 
@@ -69,11 +70,15 @@ def _bent(text: str, folder: Path) -> str:
     return _LINK.sub(bent, text)
 
 
-def notebook_page(path: Path) -> str:
-    """A notebook as Markdown: text as it is, code in fences, and the text of outputs behind it."""
-    document = json.loads(path.read_text(encoding="utf-8"))
-    if os.environ.get("EXECUTE_NOTEBOOKS"):
-        document = _executed(document)
+def notebook_page(path: Path, name: str) -> str:
+    """A notebook as Markdown: text as it is, code in fences, and the text of outputs behind it.
+
+    Args:
+        path: its file.
+        name: the same, seen from the repository's root.
+    """
+    text = path.read_text(encoding="utf-8")
+    document = json.loads(_executed(text) if os.environ.get("EXECUTE_NOTEBOOKS") else text)
     parts = []
     for cell in document["cells"]:
         source = "".join(cell["source"]).rstrip()
@@ -82,24 +87,26 @@ def notebook_page(path: Path) -> str:
             continue
         parts.append(f"```python\n{source}\n```")
         parts += [f"```text\n{text}\n```" for text in map(_output, cell["outputs"]) if text]
-    name = path.relative_to(ROOT).as_posix()
     parts.append(f"This page is the notebook `{name}` of the repository; a test runs it.")
     return "\n\n".join(parts) + "\n"
 
 
-def _executed(document: dict[str, Any]) -> dict[str, Any]:
-    """The notebook after a run, in a folder that is thrown away."""
+def _executed(text: str) -> str:
+    """A notebook after a run, in a folder that is thrown away."""
     import nbformat
     from nbclient import NotebookClient
 
-    notebook = nbformat.from_dict(document)
+    notebook = nbformat.reads(text, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(notebook, timeout=_SECONDS, resources={"metadata": {"path": folder}})
-        executed: dict[str, Any] = json.loads(nbformat.writes(client.execute()))
+        place = {"metadata": {"path": folder}}
+        client = NotebookClient(notebook, timeout=_SECONDS, resources=place, coalesce_streams=True)
+        executed: str = nbformat.writes(client.execute())
     return executed
 
 
 def _output(output: dict[str, Any]) -> str:
-    """The text of an output; empty for what has none."""
+    """The text of an output; empty for what has none, and for remarks."""
+    if output.get("name") == "stderr":
+        return ""
     text = output.get("text") or output.get("data", {}).get("text/plain") or ""
     return "".join(text).rstrip()

@@ -1,6 +1,8 @@
 """The documentation as a site: built strictly, without a network, and read without one."""
 
 import html
+import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -89,6 +91,21 @@ def test_a_notebook_is_shown_with_its_code(site):
     said = text_of(site / "notebooks/your_own_data.html")
     assert "corpus = api.open_corpus(lab)" in said
     assert "This page is the notebook docs/notebooks/your_own_data.ipynb of the repository" in said
+
+
+def test_a_notebook_that_is_run_shows_what_it_gave(tmp_path, monkeypatch):
+    monkeypatch.setenv("EXECUTE_NOTEBOOKS", "1")
+    code = "import sys\nprint(1)\nprint('a remark', file=sys.stderr)\nprint(2)\n6 * 7"
+    cell = {"cell_type": "code", "id": "one", "source": code, "outputs": [], "execution_count": None}
+    document = {"cells": [{**cell, "metadata": {}}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "one.ipynb").write_text(json.dumps(document))
+    spec = importlib.util.spec_from_file_location("pages", REPOSITORY / "docs/pages.py")
+    pages = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pages)
+    assert pages.notebook_page(tmp_path / "one.ipynb", "docs/one.ipynb") == (
+        f"```python\n{code}\n```\n\n```text\n1\n2\n```\n\n```text\n42\n```\n\n"
+        "This page is the notebook `docs/one.ipynb` of the repository; a test runs it.\n"
+    )
 
 
 def test_links_between_the_roots_documents_and_docs_lead_to_pages(site):

@@ -73,10 +73,9 @@ class Log:
                 csv.writer(file).writerow([epoch, *numbers, f"{rate:.6g}", f"{seconds:.2f}", self.corpus])
         except OSError as error:
             raise cannot_write(self.path, error, epoch) from None
-
         if self.tracker is not None:
             values = [*loss.values(), score, rate, seconds]
-            self.tracker.add(epoch, dict(zip(self.names[1:], values, strict=True)))
+            self.tracker.add(epoch, dict(zip(self.names[1:-1], values, strict=True)))
 
     def kept(self) -> None:
         """What was added is in a checkpoint."""

@@ -20,8 +20,9 @@ from harness.training.crops import Crops
 from harness.training.targets import series_of
 from harness.training.training_data import TrainingData
 
-# An epoch's seconds are told after so many seconds or steps, the first step apart: it is slower than others.
-_MEASURED_SECONDS, _MEASURED_STEPS = 5.0, 20
+# An epoch's seconds are told after so many seconds and steps, or after many steps; the first step, which is
+# slower than others, does not count.
+_MEASURED_SECONDS, _LEAST_STEPS, _MEASURED_STEPS = 5.0, 3, 20
 # From this share of waiting on, the line says what helps.
 _MUCH_WAITING = 0.5
 _UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
@@ -125,7 +126,8 @@ class Pace:
             return None
         self._done += 1
         began = now if self._began is None else self._began
-        if now - began < _MEASURED_SECONDS and self._done < min(_MEASURED_STEPS, self._n_steps - 1):
+        is_long = now - began >= _MEASURED_SECONDS and self._done >= _LEAST_STEPS
+        if not is_long and self._done < min(_MEASURED_STEPS, self._n_steps - 1):
             return None
         self._told = True
         return self._line((now - began) / self._done) if now > began else None
@@ -138,9 +140,12 @@ class Pace:
             f" {counted(self._epochs, 'epoch')} {duration_words(epoch * self._epochs)}, without validation"
             f" ({counted(self._done, 'step')} of {each:.3g} s, {waiting:.0%} of it waiting for data)"
         )
-        if waiting >= _MUCH_WAITING and not self._cached:
-            line += "; --cache DIR copies the data to a local disk first"
-        return line
+        if waiting < _MUCH_WAITING:
+            return line
+        remedy = (
+            "is the cache on a local disk?" if self._cached else "--cache DIR copies the data to a local disk"
+        )
+        return f"{line}; {remedy}"
 
 
 def _bytes_read(stretches: Sequence[tuple[Recording, int, int]], names: Sequence[str]) -> tuple[float, float]:

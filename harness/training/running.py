@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.conventions import Progress
+from harness.errors import some_of
 
 
 @dataclass(frozen=True)
@@ -88,4 +89,5 @@ class Unfinished(NamedTuple):
         """Where it stands."""
         if not self.epochs:
             return self.where
-        return f"{self.saved} of {self.epochs} epochs are done and saved in {self.folder}; {self.where}"
+        done = some_of(self.saved, self.epochs, "epoch", "is", "are")
+        return f"{done} done and saved in {self.folder}; {self.where}"

@@ -8,7 +8,8 @@ from safetensors.numpy import load_file
 
 from harness import api
 from harness.errors import PredictionsError, PredictorError, RecordError, UsageError
-from harness.records.record import VOLATILE, plain
+from harness.records.document import plain
+from harness.records.record import VOLATILE
 from harness.shipped import shipped_folder
 from harness.submission.manifest import load_submission
 

@@ -236,5 +236,5 @@ def test_the_command_fetches_from_the_archive(served, harness, monkeypatch):
         "--url",
         fetch.keywords["url"],
     )
-    assert (code, answer) == (0, f"6 files fetched, 0 were there already, in {out}\n")
+    assert (code, answer) == (0, f"6 files fetched, 0 there already, in {out}\n")
     assert "`harness data prepare` makes them of what was fetched" in error

@@ -14,6 +14,9 @@ from scipy.io import loadmat, savemat
 from harness.corpus import open_corpus
 from harness.corpus.nmedt import cache
 from harness.corpus.nmedt import open as nmedt_open
+from harness.corpus.nmedt.matfile import open_song
+from harness.corpus.nmedt.matlab5 import check_elements
+from harness.corpus.nmedt.songs import Tree
 from harness.errors import CorpusError
 from harness.tasks.describe import describe, description_text
 from harness.tasks.task import open_task
@@ -414,8 +417,6 @@ def test_nothing_of_the_tree_and_of_its_cache_is_open_to_a_predictor(music, musi
 
 
 def test_expected_sizes_of_the_dataset_itself():
-    from harness.corpus.nmedt.songs import Tree
-
     assert (len(Tree().songs), Tree().n_listeners, Tree().n_times) == (10, 20, 33750)
     assert TREE.n_times == 1500
 
@@ -429,3 +430,51 @@ def test_a_marker_says_what_a_simulated_tree_should_hold(music):
         "audio/21.wav", "audio/22.wav", "audio/23.wav",
         "song21_Imputed.mat", "song22_Imputed.mat", "song23_Imputed.mat",
     ]  # fmt: skip
+
+
+def test_a_damaged_file_that_is_not_compressed_is_refused_and_ends_no_process(tmp_path):
+    """scipy takes tags at their word: of these files, some end the process that reads them."""
+    rng = np.random.default_rng(8)
+    path, tree = tmp_path / "song21_Imputed.mat", Tree((21,), 3, 0)
+    data = rng.integers(-9, 9, (125, 4, 3)).astype(np.int8)
+    savemat(path, {"data21": data, "fs": [[125.0]], "subs21": matlab_cell(SIX[:3])})
+    whole = path.read_bytes()
+    refused = []
+    for _ in range(300):
+        content = bytearray(whole)
+        for place in rng.integers(128, len(content), 4):
+            content[place] = rng.integers(256)
+        for place in (145, 193, 1780, 1900)[: rng.integers(5)]:
+            content[place] = rng.integers(256)
+        path.write_bytes(content)
+        try:
+            with open_song(path, 21, tree) as song:
+                assert all(song.eeg(number).shape == (4, 125) for number in range(3))
+        except CorpusError as error:
+            refused.append(str(error))
+    assert 30 < len(refused) < 300
+    assert all(one.startswith(f"{path}: ") for one in refused)
+
+
+def test_files_of_version_5_that_scipy_reads_pass_the_look_at_their_elements(tmp_path):
+    from scipy.sparse import csc_array
+
+    path = tmp_path / "x.mat"
+    values = {
+        "text": "abc",
+        "lines": np.array(["ab", "cd"]),
+        "none": np.zeros((0, 3)),
+        "both": np.ones((2, 2)) * 1j,
+        "cells": np.array([np.ones(3), "x", np.array([], object)], object),
+        "record": {"a": 1, "b": {"c": "d"}},
+        "few": csc_array(np.eye(3)),
+        "yes": np.array([True]),
+        "large": np.arange(2**17, dtype=np.int64),
+    }
+    for compressed in (False, True):
+        savemat(path, values, do_compression=compressed)
+        check_elements(path)
+        assert "record" in loadmat(path)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(ValueError, match=r"^an element of \d+ bytes at byte \d+, where \d+ end it$"):
+        check_elements(path)

@@ -20,7 +20,8 @@ from harness.evaluation.evaluate import evaluate
 from harness.evaluation.prepare import prepare, runs_of
 from harness.execution import Run
 from harness.records.consistency import inconsistencies
-from harness.records.record import Transfer, parse_record, record_bytes
+from harness.records.document import parse_record, record_bytes
+from harness.records.record import Transfer
 from harness.records.store import record_path, write_record
 from harness.records.text import record_text
 from harness.records.verify import verify

@@ -68,7 +68,9 @@ COMMANDS = {
     "score": Command(harness("score", "submissions/beta", *WHERE, "--out", "scored"), ("scored",)),
     "predict": Command(harness("predict", "submissions/beta", *WHERE, "--out", "beta.zip"), ("beta.zip",)),
     "train": Command(
-        harness("train", "submissions/net", *WHERE, "--feature", "mel", "--out", "work", "--resume"),
+        harness(
+            "train", "submissions/net", *WHERE, "--feature", "mel", "--out", "work", "--resume", "--cache", "copies"
+        ),
         ("submissions/net/weights", "submissions/net/submission.toml"),
     ),
     "import-weights": Command(

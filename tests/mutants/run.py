@@ -256,6 +256,10 @@ class Share(NamedTuple):
                 whole[module] = count
             else:
                 print(f"{module}: {made - count['tried']} of {made} were not tried")
+        for module in self.modules:  # of properties and constants alone, which mutmut leaves as they are
+            name = f"{self.room}.{module.replace('/', '.')}"
+            if self.has_mutants(module) and not any(f"harness.{name}.x" in mutant for mutant in codes):
+                whole[name] = dict.fromkeys(COUNTED, 0)
         if whole:
             write_figures(whole)
         return len(strange)

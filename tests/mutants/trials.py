@@ -9,10 +9,10 @@ fails: those that killed most mutants of the same function come first, then the 
                                                                     [--also NAME ...] [--jobs N]
 
 ``run.py`` prepares that folder and calls this. Which tests reach a function is found first, by running all of
-them without any mutant; what a shared fixture reaches counts for every test that asks for it. Those that reach any
-are run once more in the order of their times, since a mutant's tests come in no fixed order. A mutant that no test is known to
-reach is tried on all tests: another process may reach it. No fixture is made before the fork, so a mutant sees
-nothing that the code made without it.
+them without any mutant; what a shared fixture reaches counts for every test that asks for it. Those that reach
+any are run once more in the order of their times, since a mutant's tests come in no fixed order. A mutant that
+no test is known to reach is tried on all tests: another process may reach it. No fixture is made before the
+fork, so a mutant sees nothing that the code made without it.
 """
 
 from __future__ import annotations

@@ -7,19 +7,24 @@ import msgspec
 import numpy as np
 import pytest
 from conftest import REPOSITORY
-from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM, with_measures
+from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM, controls_document, with_measures
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from harness.errors import RecordError
 from harness.records.bands import ChanceBand, ChanceBands
 from harness.records.build import build_record
+from harness.records.controls import Controls
 from harness.records.document import parse_record, plain, record_bytes
 from harness.records.key import record_key
-from harness.records.record import Record
+from harness.records.record import Flags, GitCommit, Overlap, Record
+from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.records.text import chance_lines, flag_lines
+from harness.records.without_brain import WithoutBrain
 from harness.scoring.chance import Band, Chance, chance
 from harness.scoring.measures import MEASURES
-from harness.scoring.score import combine, score_subject, score_with_chance
+from harness.scoring.score import SCORER_VERSION, combine, score_subject, score_with_chance
+from harness.scoring.statistics import STATISTICS_VERSION
 
 COMMITTED = sorted((REPOSITORY / "results").rglob("*.json"))
 
@@ -55,6 +60,68 @@ def test_a_committed_record_read_and_written_has_its_bytes(path):
     record = parse_record(content, str(path))
     assert record_bytes(record) == content
     assert plain(record) == json.loads(content)
+
+
+def test_all_that_a_record_is_built_of_stands_in_it(rng):
+    references = {s: {f"{s}_{i}": rng.standard_normal((64, 2)) for i in range(2)} for s in ("a", "b")}
+    score = combine({subject: score_subject(own, own) for subject, own in references.items()})
+    group = StimulusGroup(value=1.0, ci95=(1.0, 1.0), subjects={"a": 1.0, "b": 1.0}, segments=2)
+    constant = WithoutBrain(value=0.0, ci95=None, subjects={"a": 0.0}, measures={"pearson_r": 0.0})
+    given = {
+        "overlap": Overlap(subjects_seen=0, subjects=2, stimuli_seen=1, stimuli=2),
+        "stimuli": SeenAndUnseen(seen=group, unseen=group),
+        "controls": msgspec.convert(controls_document([0.5, 0.6], [0.0, 0.1]), Controls),
+        "without_brain": {"constant": constant},
+        "weights_notes": ("chosen on the test part",),
+        "git": GitCommit(commit="3" * 40, dirty=True),
+        "environment": {"harness": "0", "numpy": "2"},
+        "feature": "envelope",
+        "seed": 7,
+    }
+    record = build_record(
+        score,
+        chance=Chance(Band(-0.01, 0.0, 0.01, 33), None),
+        submission=SYSTEM,
+        split=SPLIT_PART,
+        corpus=CORPUS_DATA,
+        stimuli_missing=("story-b",),
+        **{**RUN, **given, "subjects_missing": ("c",)},
+    )
+    assert {name: getattr(record, name) for name in given} == given
+    assert (record.submission, record.split, record.corpus, record.run) == (
+        SYSTEM,
+        SPLIT_PART,
+        CORPUS_DATA,
+        RUN["run"],
+    )
+    assert (record.record_version, record.scorer_version) == (1, SCORER_VERSION)
+    assert record.statistics_version == STATISTICS_VERSION
+    assert (record.score, record.bands) == (score.pearson_r, score.bands)
+    assert record.ci95 == pytest.approx((1, 1), abs=1e-12)
+    assert record.chance == ChanceBands(
+        circular_shifts=ChanceBand(low=-0.01, mean=0.0, high=0.01, scores=33), mismatched_segments=None
+    )
+    assert record.flags == Flags(
+        partial=True,
+        subjects_missing=("c",),
+        segments_missing=0,
+        segments_constant=0,
+        references_constant=(),
+        stimuli_missing=("story-b",),
+    )
+    for key in ("subjects_missing", "stimuli_missing"):
+        alone = build_record(
+            score,
+            chance=Chance(Band(-0.01, 0.0, 0.01, 33), None),
+            submission=SYSTEM,
+            split=SPLIT_PART,
+            corpus=CORPUS_DATA,
+            **{**RUN, key: ("c",)},
+        )
+        assert alone.flags.partial
+        assert (alone.measures, alone.stimuli, alone.controls, alone.without_brain, alone.weights_notes) == (
+            UNSET,
+        ) * 5
 
 
 def test_a_record_read_from_its_bytes_is_the_same_value(record):

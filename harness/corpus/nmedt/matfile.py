@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.corpus.nmedt.matlab5 import check_elements
 from harness.corpus.nmedt.songs import ELECTRODES, N_ELECTRODES, SAMPLE_RATE_HZ, Tree, file_name
 from harness.errors import CorpusError, Fault, counted, raise_all, shorten
 
@@ -126,7 +127,16 @@ def _damaged() -> tuple[type[Exception], ...]:
     from scipy.io.matlab import MatReadError
 
     of_python = (OSError, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError)
-    return (*of_python, RuntimeError, TypeError, ValueError, MatReadError, struct.error, zlib.error)
+    return (
+        *of_python,
+        NameError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        MatReadError,
+        struct.error,
+        zlib.error,
+    )
 
 
 @contextmanager
@@ -160,6 +170,7 @@ def _unknown(path: Path, head: bytes) -> Fault:
 def _of_5(path: Path) -> _Variables:
     from scipy.io import loadmat
 
+    check_elements(path)
     values = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
 
     def texts(name: str) -> tuple[str, ...]:
