@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -74,7 +75,7 @@ class Part:
         return len(self.task.segments)
 
     def __getitem__(self, index: int) -> Sample:
-        segment = self.task.segments[index]
+        segment = self.task.segments[operator.index(index)]
         reference = self._reference(segment) if self.has_references else None
         return Sample(segment.id, segment.subject, np.ascontiguousarray(segment.eeg()), reference)
 

@@ -13,7 +13,7 @@ from harness.boards.row import Row
 from harness.boards.sentences import board_sentence
 from harness.conventions import HASH_DIGITS, SIMULATED_WORDS, labels_words
 from harness.corpus.declaration import declared
-from harness.errors import Fault, counted, on_one_line
+from harness.errors import Fault, counted, on_one_line, shorten
 from harness.records.measured import Measured
 from harness.records.record import COMMON, TAMPERED, channels_words
 from harness.records.without_brain import TITLES
@@ -95,7 +95,7 @@ def board_notes(ranking: Ranking, *, bars: bool = True) -> list[str]:
         if not row.stimuli_missing
     ]
     notes += [
-        f"Not ranked, scored without {', '.join(row.stimuli_missing)}: {row.system} {row.score.value:.4f}."
+        f"Not ranked, scored without {shorten(row.stimuli_missing, 8)}: {row.system} {row.score.value:.4f}."
         for row in ranking.partial
         if row.stimuli_missing
     ]

@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 @click.option(
     "--log",
     type=click.Choice(["tensorboard", "trackio"]),
-    help="What log.csv has, for this viewer too; each is an extra of that name.",
+    help="What log.csv has, for this viewer too, where it is installed.",
 )
 @click.option(
     "--max-time",

@@ -39,6 +39,9 @@ DRAWS = 2000
 SEED = 20240419  # fixed: the same predictions always give the same findings
 LEAST_GAIN = 0.10  # share of the repaired score
 LEAST_BAND = 0.25  # |r| of a flipped band, as a share of the mean over bands
+# Shorter segments are not turned in time. A second of music has 44 frames, its ends zero-padded in every
+# segment: that alone scores, and not after a turn, so that honest systems looked late and exchanged.
+LEAST_FRAMES = 64
 MOST_LAG_SECONDS = 1.0  # shorter where segments are shorter than 8 s
 COPY_R = 0.99999
 MOST_CLIPPED = 0.05  # share of the frames at the very lowest or highest value
@@ -144,7 +147,7 @@ def find_bugs(
     true = [np.stack([references[subject][i] for i in ids]) for subject, ids in subjects.items()]
     made = [np.stack([predictions[subject][i] for i in ids]) for subject, ids in subjects.items()]
     found = [_constant(made), _clipped(true, made), _copied(made, one_series=one_series), _scale(true, made)]
-    if true[0].shape[1] >= 32:
+    if true[0].shape[1] >= LEAST_FRAMES:
         found += _looks(true, made, frame_rate_hz)
     return [finding for finding in found if finding is not None]
 

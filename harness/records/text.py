@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.conventions import SIMULATED_WORDS, labels_words
-from harness.errors import counted, some_of
+from harness.errors import counted, shorten, some_of
 from harness.records.measured import Measured
 from harness.records.record import (
     DECLARED,
@@ -188,7 +188,7 @@ def flag_lines(record: Record) -> list[str]:
     for one, many, names in kinds:
         if names:
             said = f"1 {one} of the part is" if len(names) == 1 else f"{len(names)} {many} of the part are"
-            lines.append(f"PARTIAL: {said} not in the corpus: {', '.join(names)}")
+            lines.append(f"PARTIAL: {said} not in the corpus: {shorten(names, 8)}")
     if record.isolation in NOT_ISOLATED:
         lines.append(NOT_ISOLATED[record.isolation])
     mismatched = record.ranked.chances.mismatched_segments

@@ -250,6 +250,7 @@ def _fingerprint(data: TrainingData, keys: Mapping[ArrayFile, str], cache: Cache
     stretches = [
         [recording.id, start, stop, *(keys[piece] for piece in recording.eeg_series.pieces)]
         + [keys[piece] for piece in recording.feature_series[data.feature].pieces]
+        + [f"without channel {number}" for number in recording.channels_excluded]
         for recording, start, stop in data.stretches()
     ]
     key = hashlib.sha256(json.dumps([VERSION, data.feature, stretches]).encode()).hexdigest()

@@ -140,9 +140,12 @@ class Pace:
             f" {counted(self._epochs, 'epoch')} {duration_words(epoch * self._epochs)}, without validation"
             f" ({counted(self._done, 'step')} of {each:.3g} s, {waiting:.0%} of it waiting for data)"
         )
-        if waiting >= _MUCH_WAITING and not self._cached:
-            line += "; --cache DIR copies the data to a local disk first"
-        return line
+        if waiting < _MUCH_WAITING:
+            return line
+        remedy = (
+            "is the cache on a local disk?" if self._cached else "--cache DIR copies the data to a local disk"
+        )
+        return f"{line}; {remedy}"
 
 
 def _bytes_read(stretches: Sequence[tuple[Recording, int, int]], names: Sequence[str]) -> tuple[float, float]:

@@ -22,6 +22,8 @@ from harness.errors import Fault, TrainingError
 TRACKERS = ("tensorboard", "trackio")
 FOLDER = "tensorboard"
 PROJECT = "eeg-speech-harness"
+# trackio is no extra: it wants an older Pillow than the kit is tested and locked with.
+_INSTALLS = {"tensorboard": "eeg-speech-harness[tensorboard]", "trackio": "trackio>=0.43"}
 
 
 def check_tracker(name: str) -> None:
@@ -35,8 +37,8 @@ def check_tracker(name: str) -> None:
             Fault(
                 f"--log {name}",
                 f"the package {name} is not installed",
-                f"the extra {name}",
-                f"pip install 'eeg-speech-harness[{name}]'; without it, log.csv has the same numbers.",
+                "one that is",
+                f"pip install '{_INSTALLS[name]}'; without it, log.csv has the same numbers.",
             )
         )
 

@@ -41,6 +41,15 @@ def test_stacked_predictions_of_another_shape_are_refused(val):
     )
 
 
+def test_a_sample_is_asked_for_by_a_whole_number(val):
+    assert val[np.int64(2)].id == val.ids[2]
+    assert val[-1].id == val.ids[-1]
+    with pytest.raises(TypeError, match="'slice' object cannot be interpreted as an integer"):
+        val[:2]
+    with pytest.raises(IndexError):
+        val[8]
+
+
 def test_the_table_says_where_segments_begin(val):
     table = val.table()
     assert list(table["id"]) == list(val.ids)

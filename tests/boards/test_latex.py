@@ -71,6 +71,7 @@ def test_every_table_compiles_and_none_is_too_wide(tmp_path, options):
     assert text.isascii()
 
 
+@pytest.mark.slow
 def test_every_table_has_caption_label_and_says_what_it_needs():
     for text in everything():
         assert "% Needs \\usepackage{booktabs} and \\usepackage{graphicx} in the preamble.\n" in text
@@ -85,6 +86,7 @@ def test_every_table_has_caption_label_and_says_what_it_needs():
                 assert len(cells) == len(align) or line.startswith(("\\multicolumn", "\\midrule")), line
 
 
+@pytest.mark.slow
 def test_no_table_shrinks_much_on_a_page(tmp_path):
     """About as wide as a page of two columns (516 pt) at most, where it was 843 pt: a board and every paper."""
     for text in [*everything()[:-1]]:
@@ -100,6 +102,7 @@ def test_no_table_shrinks_much_on_a_page(tmp_path):
             assert natural_points([Part("", rows)], list(map(str, range(len(align))))) < 620
 
 
+@pytest.mark.slow
 @pdflatex
 def test_whatever_text_is_escaped_and_compiles(tmp_path):
     row = {"system": HOSTILE, "mean r": "-0.1", "[x]": "*", HOSTILE: FOREIGN}

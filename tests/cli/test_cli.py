@@ -449,9 +449,9 @@ def test_describe_says_what_is_broken_and_exits_1(harness, official_split, tmp_p
         (["predict", "nowhere"], 2, "Missing option '--out'"),
         (["data", "describe", "nowhere"], 1, "nowhere: no such folder"),
         (
-            ["data", "fetch", "sparrkulee", "x"],
+            ["data", "fetch", "nmed-t", "x"],
             2,
-            "CORPUS: 'sparrkulee', which nobody may fetch, expected one of dtu",
+            "CORPUS: 'nmed-t', which nobody may fetch, expected one of dtu, sparrkulee",
         ),
         (["data", "fetch", "dtuu", "x"], 2, "Did you mean 'dtu'?"),
         (["sore"], 2, "No such command 'sore'"),

@@ -206,3 +206,11 @@ def test_one_series_for_every_band_is_no_finding_where_the_manifest_says_so(syst
         "copied-bands"
     ]
     assert find_bugs(system.references, system.with_bug(lambda one: one), FRAME_RATE_HZ, **declared) == []
+
+
+def test_seconds_of_music_are_not_turned_in_time(rng):
+    """The ends of every segment alone score; after a turn they do not, which looked like bugs of others."""
+    ends = np.abs(np.linspace(-1, 1, 44))[:, None] ** 8
+    true = {"S01": {str(i): rng.standard_normal((44, 5)) - 9 * ends for i in range(60)}}
+    made = {"S01": {name: np.roll(one, 1, axis=0) for name, one in true["S01"].items()}}
+    assert find_bugs(true, made, 44.0) == []

@@ -92,6 +92,7 @@ def table(path):
     return list(csv.DictReader(io.StringIO(path.read_text())))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("width", [88.0, 180.0])
 def test_nothing_is_drawn_outside_and_no_text_over_text(drawings, kind, width, monkeypatch):
@@ -121,6 +122,7 @@ def test_nothing_is_drawn_outside_and_no_text_over_text(drawings, kind, width, m
             assert not box.overlaps(other.padded(-2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("segment", "envelope")])
 def test_figures_of_simulated_data_say_so(drawings, kind):
     assert SIMULATED_WORDS in drawings[kind].title
@@ -137,6 +139,7 @@ def test_a_figure_of_real_data_does_not_say_that_they_are_simulated(results, ask
     )
 
 
+@pytest.mark.slow
 def test_fonts_are_embedded_and_no_date_is_written(drawings):
     for kind in ("board", "training"):
         pdf = picture(drawings[kind], ".pdf", 88.0)
@@ -154,6 +157,7 @@ def test_widths_are_those_of_journals(drawings):
     assert (width_mm("page"), width_mm("120"), width_mm("85.5mm")) == (180.0, 120.0, 85.5)
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes(results, tmp_path):
     code = "from harness.__main__ import main; main()"
     contents = []
@@ -341,6 +345,7 @@ def test_one_system_of_one_subject_can_be_drawn(make_record, tmp_path):
         assert picture(drawing, ".png", 88.0).startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_many_subjects_and_systems_can_be_drawn(make_record, rng, tmp_path):
     for number in range(60):
         make_record(f"system-{number:02d}", rng.normal(0.05, 0.01, 110))
@@ -360,6 +365,7 @@ def test_without_matplotlib_every_figure_is_refused_at_once(harness, monkeypatch
         )
 
 
+@pytest.mark.slow
 def test_matplotlib_is_not_imported_before_a_figure_is_asked_for():
     code = "import sys, harness.cli.main, harness.figures.drawing; print([m for m in sys.modules if m.startswith('matplotlib')])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)

@@ -190,6 +190,7 @@ def test_the_data_of_a_board_lie_beside_its_page_and_follow_the_schema(site, pag
     assert "../board.schema.json" in page.links
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", board_names(REPOSITORY / "results"), ids=str)
 def test_documents_of_the_committed_boards_follow_the_schema_and_say_their_version(name):
     document = json.loads(board_text(rank(load_board(REPOSITORY / "results", name)), "json"))

@@ -66,6 +66,15 @@ def test_hidden_files_are_passed_over_and_odd_names_are_said(root):
     )
 
 
+def test_subjects_in_another_case_are_said_to_be_left_out(root):
+    make(root, "sub-1/eeg/sub-1_eeg.edf")
+    make(root, "Sub-2/eeg/Sub-2_eeg.edf")
+    assert found(root) == (
+        ["sub-1/eeg/sub-1_eeg.edf"],
+        ["Sub-2: left out, its name is not sub-2, as BIDS has it"],
+    )
+
+
 def test_the_same_recording_plain_and_gzipped_is_one(root):
     make(root, "sub-1/eeg/sub-1_eeg.bdf")
     make(root, "sub-1/eeg/sub-1_eeg.bdf.gz")

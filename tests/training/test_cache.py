@@ -14,6 +14,7 @@ import pytest
 from harness.corpus import open_corpus
 from harness.corpus.array_files import open_npy, open_npz, release_maps
 from harness.corpus.base import Series
+from harness.corpus.channels import corpus_without_channels
 from harness.errors import CorpusError, TrainingError, UsageError
 from harness.tasks.segments import cut_segments
 from harness.training import Cache, Deadline, Running, Unfinished
@@ -82,6 +83,22 @@ def test_float32_gives_the_same_numbers_in_the_same_order_of_memory(data, tmp_pa
     again, lines = cached(data, cache)
     assert lines == [f"cache {cache.folder}: 1.39 MB in 6 files, all there (float32)"]
     assert (kept(cache.folder), files_of(again)) == (before, files_of(copied))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_excluded_channels_share_the_copies_and_not_the_fingerprint(data, tmp_path, dtype):
+    cache = Cache(tmp_path / "cache", dtype)
+    whole, _ = cached(data, cache)
+    corpus = corpus_without_channels(data.corpus, ("1", "64"))
+    validation = cut_segments(corpus, data.split, "val", feature="mel")
+    before = kept(cache.folder)
+    less, _ = cached(replace(data, corpus=corpus, validation=validation), cache)
+    assert before.items() <= kept(cache.folder).items()  # nothing is copied again
+    for (eeg, mel), (zeroed, same) in zip(everything(whole), everything(less), strict=True):
+        assert not zeroed[:, [0, 63]].any()
+        np.testing.assert_array_equal(zeroed[:, 1:63], eeg[:, 1:63])
+        np.testing.assert_array_equal(mel, same)
+    assert less.fingerprint != whole.fingerprint
 
 
 def test_the_same_corpus_gives_the_same_copies(data, tmp_path):

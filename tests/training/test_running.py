@@ -1,6 +1,10 @@
 """What a training says before, during and after its epochs; and how it stops when its time is over."""
 
+import contextlib
+import os
+import pty
 import re
+import subprocess
 import sys
 
 import pytest
@@ -217,10 +221,14 @@ def test_seeds_side_by_side_that_stop_are_left_and_their_lines_are_told(tmp_path
     assert lines == []
 
 
-def test_pace_tells_once_what_an_epoch_takes(monkeypatch):
+@pytest.mark.parametrize(
+    ("cached", "remedy"),
+    [(False, "--cache DIR copies the data to a local disk"), (True, "is the cache on a local disk?")],
+)
+def test_pace_tells_once_what_an_epoch_takes(monkeypatch, cached, remedy):
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    pace, told = Pace(n_steps=50, epochs=4, cached=False), []
+    pace, told = Pace(n_steps=50, epochs=4, cached=cached), []
 
     def slow():
         for number in range(50):
@@ -232,7 +240,7 @@ def test_pace_tells_once_what_an_epoch_takes(monkeypatch):
         told.append(pace.step())
     assert [line for line in told if line] == [
         "an epoch takes about 50 s, 4 epochs 3 min, without validation (5 steps of 1 s, 90% of it waiting for"
-        " data); --cache DIR copies the data to a local disk first"
+        f" data); {remedy}"
     ]
     assert told[5] is not None
 
@@ -242,3 +250,28 @@ def test_words_for_sizes_and_times():
     assert sizes == ["0 bytes", "1 byte", "999 bytes", "1 kB", "281 MB", "9.04 GB", "2.5 TB"]
     times = [duration_words(s) for s in (0.25, 42, 200, 6000)]
     assert times == ["0.2 s", "42 s", "3 min", "1.7 h"]
+
+
+def test_lines_stay_above_the_bar_on_a_terminal():
+    code = (
+        "from harness.cli.output import progress, remark\n"
+        "with progress('training') as show:\n"
+        "    show(3, 6, 'epoch 1')\n"
+        "    remark('epoch 1 of 2: loss 0.1')\n"
+        "    show(6, 6, 'epoch 2')\n"
+        "    remark('epoch 2 of 2: loss 0.0')\n"
+    )
+    terminal, other = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", code], stderr=other, env={**os.environ, "TERM": "xterm"}):
+        os.close(other)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux says that nobody writes any more
+            while part := os.read(terminal, 4096):
+                shown += part
+    os.close(terminal)
+    lines = [re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", line).strip() for line in shown.split(b"\n")]
+    kept = [line for line in lines if line.rpartition(b"\r")[2].startswith(b"epoch ")]
+    assert [line.rpartition(b"\r")[2] for line in kept] == [
+        b"epoch 1 of 2: loss 0.1",
+        b"epoch 2 of 2: loss 0.0",
+    ]

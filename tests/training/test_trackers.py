@@ -47,17 +47,20 @@ def viewer(monkeypatch):
     return put
 
 
-@pytest.mark.parametrize("name", ["tensorboard", "trackio"])
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("tensorboard", "eeg-speech-harness[tensorboard]"), ("trackio", "trackio>=0.43")],
+)
 def test_a_viewer_that_is_not_installed_is_refused_before_anything_is_read(
-    tiny, harness, where, monkeypatch, name
+    tiny, harness, where, monkeypatch, name, wanted
 ):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     folder = tiny().folder
     code, out, err = harness("train", folder, *where, "--log", name)
     assert (code, out) == (1, "")
     assert err.endswith(
-        f"error: --log {name}: the package {name} is not installed, expected the extra {name}.\n"
-        f"  pip install 'eeg-speech-harness[{name}]'; without it, log.csv has the same numbers.\n"
+        f"error: --log {name}: the package {name} is not installed, expected one that is.\n"
+        f"  pip install '{wanted}'; without it, log.csv has the same numbers.\n"
     )
     assert not (folder / "training").exists()
     with pytest.raises(TrainingError):

@@ -234,6 +234,7 @@ def test_csv_of_a_paper_has_every_row_of_json(ssm2mel):
         assert (row["ci95_low"] == "") is (its["ci95"] is None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["text", "md", "csv", "latex", "html", "json"])
 def test_all_papers_at_once_in_every_format(harness, form):
     code, out, err = harness("tables", "--format", form, "--results", REPOSITORY / "results")
