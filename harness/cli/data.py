@@ -30,7 +30,6 @@ def data() -> None:
     epilog=examples(
         "harness data simulate contest --secret FILE",
         "harness data simulate twice --hours 9.4",
-        "harness data simulate my-music --corpus nmed-t",
     ),
 )
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)

@@ -258,3 +258,13 @@ def test_every_page_links_to_the_repository_submitting_and_citing(page_results, 
     citation = (REPOSITORY / "CITATION.cff").read_text()
     assert f'title: "{TITLE}"' in citation
     assert f"- name: {AUTHORS}\n" in citation
+
+
+def test_the_schema_knows_what_only_some_rows_have(page_results):
+    document = json.loads(board_text(rank(load_board(page_results, BOARD)), "json"))
+    document["rows"][0] |= {"transfer": "dtu/dtu", "channels_excluded": "1 2", "constant_cosine": 0.5}
+    assert schema_faults(document, "board", "b") == []
+    document["rows"][0]["transfer"] = 1
+    assert [str(fault) for fault in schema_faults(document, "board", "b")] == [
+        "b: rows[0]: transfer: 1 of type number, expected string."
+    ]
