@@ -121,7 +121,9 @@ def test_committed_weights_are_means_of_segments_of_their_splits():
         n_frames, n_bands = shapes[entry["corpus"]]
         assert mean.shape == (n_frames, n_bands or mean.shape[1])
         if "validation_pearson_r" in report:
-            assert report["validation_pearson_r"] > 0
+            # On dtu-unheard the stretch of the trial that is asked for was in no training.
+            heard = entry["split"] != "dtu-unheard"
+            assert (report["validation_pearson_r"] > 0) is heard
             assert np.abs(mean.mean(axis=0)).max() < 1e-6
         else:  # the plain mean, where a cosine ranks
             assert report["validation_cosine"] > 0.3

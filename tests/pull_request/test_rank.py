@@ -121,10 +121,13 @@ def test_a_forged_record_behind_a_link_is_found(ranked, fork):
     fork.record("gamma").write_text(json.dumps({**record, "score": 0.9}))
     code, document, _, _ = ranked()
     assert code == 1
-    (stop,) = texts(document, True)
-    assert stop.startswith(
+    forged, *gone = texts(document, True)
+    assert forged.startswith(
         f"record edited by hand, or not of this code: results/{BOARD}/gamma.json: score 0.900000"
     )
+    assert [text.split(" and leaves ")[0] for text in gone] == [
+        f"removes the record results/{BOARD}/{name}.json" for name in ("alpha", "beta")
+    ]
     assert rows(document)["gamma"]["pearson_r"] == record["score"]
 
 
