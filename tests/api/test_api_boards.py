@@ -64,6 +64,7 @@ def test_a_comparison_is_the_commands(harness, results):
     assert comparison.p < 0.01
 
 
+@pytest.mark.slow
 def test_records_of_two_parts_are_not_compared(val, small):
     def still(eeg, subjects):
         return np.zeros((len(eeg), 1920, 10), np.float32)

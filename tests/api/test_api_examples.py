@@ -26,6 +26,7 @@ def test_every_public_name_but_values_has_an_example_or_is_on_the_page():
     assert sorted(dir(api)) == sorted(api.__all__)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_of_a_module(module, small_folder, monkeypatch):
     monkeypatch.chdir(small_folder)

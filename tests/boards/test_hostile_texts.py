@@ -154,6 +154,7 @@ def test_no_text_of_a_record_acts_on_who_reads_it(document, make_record, tmp_pat
     assert assert_all_harmless(results, tmp_path / "page") > len(FORMATS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_text_that_acts_on_who_reads_it_is_refused_wherever_it_stands(document, text):
     parse_record(json.dumps(document).encode(), "whole")

@@ -81,6 +81,7 @@ def test_jobs_do_not_change_the_record(harness, make_submission, where):
     assert "record unchanged" in harness("score", folder, *where, "--jobs", 2)[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["p.zip", "p.npz", "folder"])
 def test_predictions_score_like_their_submission(harness, make_submission, where, name, tmp_path):
     folder = make_submission()
@@ -92,6 +93,7 @@ def test_predictions_score_like_their_submission(harness, make_submission, where
     assert again["submission"]["kind"] == "predictions"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
@@ -584,6 +586,7 @@ def sleeping(make_submission, where, tmp_path):
     return process, scratch
 
 
+@pytest.mark.slow
 def test_interrupt_ends_the_predictor_and_leaves_nothing(sleeping, tmp_path):
     process, scratch = sleeping
     time.sleep(1)

@@ -190,6 +190,7 @@ def test_too_little_room_is_said_before_anything_is_fetched(served, monkeypatch)
     assert fetched(out) == set()
 
 
+@pytest.mark.slow
 def test_no_archive_is_said(tmp_path, certificate):
     small = replace(declared("sparrkulee"), fetch={"nemar": "nm000999"})
     with pytest.raises(

@@ -352,6 +352,7 @@ def dead(data):
     return data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_broken_file_is_refused_by_name_and_described(real_copy, music_split, what):
     breaking, message = BROKEN[what]

@@ -90,6 +90,7 @@ def test_evidence_says_what_was_changed_and_by_how_much(make_submission, task):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

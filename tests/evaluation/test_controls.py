@@ -117,6 +117,7 @@ def test_a_memory_that_must_guess_which_segment_is_asked_uses_no_eeg_and_is_flag
     assert record.controls.blind.difference.value == 0.0
 
 
+@pytest.mark.slow
 def test_the_control_changes_no_other_number(submitted, ask):
     for subject_ids in ("told", "hidden"):
         task = ask(subject_ids=subject_ids)

@@ -47,6 +47,7 @@ def test_an_unknown_segment_is_refused(asked):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feature", TARGETS)
 def test_a_tone_is_heard_again_from_every_target(feature):
     tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
@@ -58,6 +59,7 @@ def test_a_tone_is_heard_again_from_every_target(feature):
     assert 420 <= spectrum.argmax() <= 460  # 1 Hz a bin; mel bands are 20 Hz wide there
 
 
+@pytest.mark.slow
 def test_same_power_same_sound_and_silence_stays_silence():
     power = mel_power(np.random.default_rng(1).standard_normal((1, 22050)) * 0.1)[0]
     np.testing.assert_array_equal(sound(power), sound(power))
@@ -83,6 +85,7 @@ def test_the_command_writes_both_sounds_and_a_picture(harness, asked, music, mus
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_folders_are_made_and_what_cannot_be_one_is_named(harness, asked, music, music_split, tmp_path):
     _, path = asked
     asks = ("--data", str(music), "--split", str(music_split), "--segment", "S07_song22_010")
@@ -107,6 +110,7 @@ def test_predictions_of_speech_are_refused_by_the_four_targets(asked, tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feature", TARGETS)
 def test_the_sound_is_librosas_of_the_same_power(monkeypatch, music, feature):
     """librosa's own way from mel power to sound, up to the level, with the phases of our seed."""

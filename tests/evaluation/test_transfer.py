@@ -154,6 +154,7 @@ def test_a_transfer_is_verified_with_the_weights_that_it_names(linear, tmp_path)
     ]
 
 
+@pytest.mark.slow
 def test_the_command_scores_a_transfer_and_verifies_its_record(linear, tmp_path, harness):
     away = lab(tmp_path / "away", "away", seed=2)
     code, text, _ = harness("score", linear, "--data", away, "--weights-of", "home")
@@ -332,6 +333,7 @@ def test_weights_that_are_given_channels_that_their_training_was_not_have_a_note
     assert not same.weights_notes
 
 
+@pytest.mark.slow
 def test_the_command_excludes_channels_in_every_step(linear, tmp_path, harness):
     home = tmp_path / "home"
     excluded = ("--data", home, "--exclude-channels", "2,4")

@@ -352,6 +352,7 @@ def test_memory_that_no_limit_counts_is_allowed_only_beside_a_graphics_processor
     assert (f"predictors are handed {len(handed)} device files" in said) == bool(handed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("means", [isolation.bubblewrap, isolation.landlocked])
 @pytest.mark.parametrize("environment", [{}, {"CUDA_VISIBLE_DEVICES": ""}])
 def test_a_run_says_whether_it_was_handed_a_graphics_processor(run, machine_with, means, environment):

@@ -182,6 +182,7 @@ def test_no_segments_start_no_process(predict, monkeypatch):
     assert (copies, run.seconds, run.wall_seconds, run.output) == ({}, 0.0, 0.0, "")
 
 
+@pytest.mark.slow
 def test_two_workers_give_what_one_gives_even_with_random_numbers(predict):
     code = body("return np.random.standard_normal((len(eeg), 64, 10)).astype(np.float32)")
     one, _ = predict(code, n=11, run=Run(jobs=1))
@@ -620,6 +621,7 @@ HOARDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOARDS)
 def test_memory_of_all_processes_is_limited(predict, name):
     with pytest.raises(PredictorError) as caught:
@@ -658,6 +660,7 @@ def test_endless_output_is_ended(predict):
 # What is left afterwards (and see the fixture ``scratch``, which looks after every test)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("session", [False, True], ids=["same session", "own session"])
 def test_process_left_behind_is_ended_and_reported(predict, session, monkeypatch):
     monkeypatch.setattr(child, "GRACE_SECONDS", 0.3)

@@ -216,6 +216,7 @@ BROKEN = """() => [...document.querySelectorAll('tbody th[scope=row]')].filter((
 }).map((one) => one.textContent)"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_narrow_screen_nothing_is_off_it_and_no_name_is_broken(visit, scheme):
     for name in PAGES:

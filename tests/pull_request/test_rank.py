@@ -639,6 +639,7 @@ def test_records_of_a_corpus_that_is_not_here_are_called_stale_where_they_are(ra
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "cause"),
     [
@@ -703,6 +704,7 @@ def add_learnt(fork):
     manifest.write_text(f"{manifest.read_text()}[[weights]]\n{lines}\n")
 
 
+@pytest.mark.slow
 def test_records_of_other_weights_and_of_fewer_channels_are_made_again_as_such(ranked, fork):
     add_learnt(fork)
     options = ("--data", OFFICIAL, "--split", "splits/small-split.json")
@@ -728,6 +730,7 @@ def test_records_of_other_weights_and_of_fewer_channels_are_made_again_as_such(r
     assert rows(document)[systems[0]]["pearson_r"] == pytest.approx(-honest[0], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_records_of_other_weights_are_made_in_two_jobs_too(
     fork, pulled, upstream, tmp_path, harness, monkeypatch
 ):

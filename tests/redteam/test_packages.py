@@ -169,6 +169,7 @@ def test_a_link_that_appears_after_the_hash_is_refused(package, task, means, wor
     assert list((world.folder / "scratch").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_five_at_once_lose_nothing_and_see_nothing_of_each_other(package, score, world, worth):
     attack = Attack(
         "time.sleep(0.3)\n"
@@ -184,6 +185,7 @@ def test_five_at_once_lose_nothing_and_see_nothing_of_each_other(package, score,
     assert list((world.folder / "scratch").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_organiser_who_is_killed_leaves_nothing_that_the_next_run_does_not_remove(
     package, score, task, means, world, worth, tmp_path
 ):

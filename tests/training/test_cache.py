@@ -110,6 +110,7 @@ def test_the_same_corpus_gives_the_same_copies(data, tmp_path):
     assert one == two
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("time_axis", [0, 1])
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("kind", ["<f8", ">f4", "<f4", "<f2", "<i2", "<i4", "compressed", "stored"])

@@ -134,6 +134,7 @@ def test_s4_begins_with_a_clipped_b(d_state):
     _spread(S4(4000, 4).D.detach(), 1.0, close=0.05)
 
 
+@pytest.mark.slow
 def test_external_attention_begins_small(built):
     external = built("ssm2mel").external
     _spread(external.keys.weight, 0.001)
