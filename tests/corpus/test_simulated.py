@@ -502,11 +502,11 @@ def test_hours_are_whole_recordings_of_every_training_subject(hours, recordings,
     assert {one.stimulus for one in planned} == set(recipe.stimuli)
 
 
-@pytest.mark.parametrize("hours", [0.5, 2.2, float("inf"), float("nan")])
-def test_less_than_a_recording_each_is_refused(hours):
+@pytest.mark.parametrize("hours", [0.5, 2.2, 1001.0, 1e12, float("inf"), float("nan")])
+def test_less_than_a_recording_each_and_more_than_a_disk_are_refused(hours):
     with pytest.raises(CorpusError) as error:
         recipe_of_hours(hours)
     assert str(error.value) == (
-        f"--hours: {hours:g}, expected at least 2.34, one recording of each training subject.\n  For less, let a"
+        f"--hours: {hours:g}, expected 2.34, one recording of each training subject, to 1000.\n  For less, let a"
         " split file name fewer training subjects of the default corpus."
     )

@@ -29,6 +29,7 @@ TEST_NUMBERS: Final = range(86, 105)
 # Shorter stimuli may hold no unvoiced consonant, and have no 26 lags to learn from.
 SHORTEST_SECONDS: Final = 5.0
 LEAST_SECRET_BYTES: Final = 16
+MOST_HOURS: Final = 1000.0  # of training EEG: 30 GB
 
 
 @dataclass(frozen=True)
@@ -139,13 +140,13 @@ def recipe_of_hours(hours: float, seed: int | None = None) -> Recipe:
         seed: of everything random; None for the default recipe's.
 
     Raises:
-        CorpusError: less than one recording of each training subject.
+        CorpusError: less than one recording of each training subject, or more than ``MOST_HOURS``.
     """
     recipe = Recipe() if seed is None else Recipe(seed=seed)
     one_each = training_hours(replace(recipe, training_recordings=1))
-    if not one_each * 0.99 <= hours < float("inf"):
+    if not one_each * 0.99 <= hours <= MOST_HOURS:
         remedy = "For less, let a split file name fewer training subjects of the default corpus."
-        expected = f"at least {one_each:.2f}, one recording of each training subject"
+        expected = f"{one_each:.2f}, one recording of each training subject, to {MOST_HOURS:g}"
         raise CorpusError(Fault("--hours", f"{hours:g}", expected, remedy))
     return replace(recipe, training_recordings=round(hours / one_each))
 
