@@ -8,7 +8,7 @@ that can be trusted (see ``harness.pull_request.board``). The result is a docume
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +103,7 @@ def rank_changes(
     for place in places:
         boards.append(place.ranked())
         remarks += place.remarks
-    remarks += _beside(changes, [place.name for place in places])
+    remarks += _beside(changes, submissions, [place.name for place in places])
     if board is None:
         remarks += stale_elsewhere(changes, submissions, corpus, RESULTS, by_base=by_base)
     word = None
@@ -246,9 +246,7 @@ def _split(changes: Changes, name: str, *, by_base: bool) -> Iterator[str]:
 
 def _orphans(changes: Changes) -> list[Remark]:
     """Records of submissions that the range removes, which would stand on boards without them."""
-    removed = {
-        folder.rpartition("/")[2] for folder, kind in changes.submissions().items() if kind == "removed"
-    }
+    removed = _removed_submissions(changes)
     if not removed:
         return []
     remarks = []
@@ -264,27 +262,37 @@ def _orphans(changes: Changes) -> list[Remark]:
     return remarks
 
 
-def _beside(changes: Changes, ranked: list[BoardName]) -> list[Remark]:
+def _removed_submissions(changes: Changes) -> set[str]:
+    return {folder.rpartition("/")[2] for folder, kind in changes.submissions().items() if kind == "removed"}
+
+
+def _beside(changes: Changes, submissions: Submissions, ranked: list[BoardName]) -> list[Remark]:
     """Remarks on records that the range removes, and on those that it changes outside the ranked boards."""
     remarks = []
+    own = submissions.touched | _removed_submissions(changes)
     for path, kind in changes.below(RESULTS).items():
         if kind == "removed":
-            remarks.append(_removed(changes, path))
+            remarks.append(_removed(changes, path, own))
         elif tuple(path.split("/")[1:-1]) not in ranked:
             text = f"NOT VERIFIED, of no board that is ranked here: {path} ({kind})"
             remarks.append(Remark(False, "record", text))
     return remarks
 
 
-def _removed(changes: Changes, path: str) -> Remark:
-    """A removed record; it stops where the range leaves its system as it was: mostly somebody else's."""
+def _removed(changes: Changes, path: str, own: Set[str]) -> Remark:
+    """A removed record; it stops where the range leaves its system as it was: mostly somebody else's.
+
+    Args:
+        changes: of the range.
+        path: of the record.
+        own: names of submissions that the range removes, or changes in more than documents.
+    """
     text = f"removes the record {path}"
     try:
         record = parse_record(changes.at_base(path) or b"", path)
     except RecordError:
         return Remark(False, "withdrawn", text)
     system = record.submission
-    own = {folder.rpartition("/")[2] for folder in changes.submissions()}
     if Path(path) != record_path(Path(RESULTS), record) or system.name in own:
         return Remark(False, "withdrawn", text)
     if system.kind == "predictions":

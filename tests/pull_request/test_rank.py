@@ -321,19 +321,23 @@ def test_a_withdrawn_system_is_named_as_gone(ranked, fork):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["removed", "results is a file"])
+@pytest.mark.parametrize("how", ["removed", "removed, and a document edited", "results is a file"])
 def test_nobody_takes_away_the_record_of_another_system(ranked, fork, how):
-    fork.git("rm", "-r", "--quiet", "results" if how != "removed" else str(fork.record("beta")))
-    if how != "removed":
+    whole = how == "results is a file"
+    fork.git("rm", "-r", "--quiet", "results" if whole else str(fork.record("beta")))
+    if whole:
         fork.write("results", "nothing\n")
+    if "document" in how:
+        fork.write("submissions/beta/README.md", "A better word.\n")
     code, document, _, _ = ranked()
     assert code == 1
-    gone = ["beta"] if how == "removed" else ["alpha", "beta"]
+    gone = ["alpha", "beta"] if whole else ["beta"]
     assert texts(document, True) == [
         f"removes the record results/{BOARD}/{name}.json and leaves {name} as it was: restore it, or withdraw both"
         for name in gone
     ]
-    assert document["boards"][0]["gone"] == gone
+    # A submission of which anything changed is scored again, and stays on the board.
+    assert document["boards"][0]["gone"] == ([] if "document" in how else gone)
 
 
 def test_a_record_without_a_submission_is_not_ranked(ranked, fork):
