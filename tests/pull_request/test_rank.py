@@ -340,6 +340,21 @@ def test_nobody_takes_away_the_record_of_another_system(ranked, fork, how):
     assert document["boards"][0]["gone"] == ([] if "document" in how else gone)
 
 
+def test_nobody_takes_away_predictions_that_were_handed_in(ranked, fork, upstream):
+    record = json.loads(upstream.record("beta").read_text())
+    record["submission"] |= {"name": "handed-in", "kind": "predictions", "predictions_sha256": "9" * 64}
+    record["submission"] |= {"variant": None, "code_sha256": None, "version": None}
+    upstream.record("handed-in").write_text(json.dumps(record))
+    upstream.commit("Hand in")
+    fork.git("pull", "--quiet", "--rebase", "origin", "main")
+    fork.git("rm", "--quiet", str(fork.record("handed-in")))
+    code, document, _, _ = ranked()
+    assert code == 1
+    assert texts(document, True) == [
+        f"removes the record results/{BOARD}/handed-in.json of predictions: whoever runs the challenge withdraws these"
+    ]
+
+
 def test_a_record_without_a_submission_is_not_ranked(ranked, fork):
     fork.git("rm", "-r", "--quiet", "submissions/beta")
     record = json.loads(fork.record("alpha").read_text())
