@@ -231,12 +231,15 @@ def test_of_several_splits_the_corpus_alone_does_not_say_which(linear, tmp_path)
     assert scored(linear, tmp_path / "home", Run(weights_of="home/more")).submission.transfer.corpus == "home"
 
 
-def test_weights_whose_training_does_not_say_what_it_had_are_refused(linear, tmp_path):
+@pytest.mark.parametrize(
+    "change", [{"trained_on": None}, {"weights_sha256": "0" * 64}], ids=["silent", "of others"]
+)
+def test_weights_whose_training_does_not_say_what_it_had_are_refused(linear, tmp_path, change):
     path = linear / "weights/home-home-envelope.json"
     path = path if path.exists() else next((linear / "weights").glob("*.json"))
-    record = json.loads(path.read_text())
-    del record["trained_on"]
-    path.write_text(json.dumps(record))
+    record = json.loads(path.read_text()) | change
+    kept = {key: value for key, value in record.items() if value is not None}
+    path.write_text(json.dumps(kept))
     assert refused(linear, lab(tmp_path / "away", "away"), "home") == (
         "linear: --weights-of home: no record of channels and rates of the corpus home, expected what the weights"
         " were trained on.\n  Train them again with this version: the record of training then says it."
