@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.corpus.simulated.corpora import SPEECH, default_folder, make
+from harness.corpus.simulated.corpora import SPEECH, cached, make
 from harness.evaluation.evaluate import evaluate
 from harness.execution import Run
 from harness.files import write_atomically
@@ -54,10 +54,10 @@ def point(system: str, share: str, work: Path) -> dict[str, Any]:
     variant, recipe_epochs = SYSTEMS[system]
     n_subjects, n_recordings = SHARES[share]
     hours = n_subjects * n_recordings * SECONDS / 3600
-    folder = default_folder(SPEECH) if n_recordings == 2 else work / f"{n_recordings}-recordings"
     if n_recordings == 2:
-        make(SPEECH, folder)
+        folder = cached(SPEECH)
     else:
+        folder = work / f"{n_recordings}-recordings"
         make(SPEECH, folder, hours=hours)
     document = json.loads((REPOSITORY / "splits" / f"{SPLIT}.json").read_text("utf-8"))
     document["name"] = f"{n_subjects}-subjects-{n_recordings}-recordings"

@@ -179,6 +179,7 @@ def train(
                 device,
                 *_words("--cache", cache),
                 *_words("--cache-dtype", cache_dtype),
+                *_words("--log", log),
                 *_words("--exclude-channels", exclude_channels),
             ]
             left = []

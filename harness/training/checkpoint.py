@@ -138,6 +138,8 @@ def keep(folder: Path, epoch: int, weights: Weights, metadata: Mapping[str, str]
 def set_aside(folder: Path) -> None:
     """Move what an earlier training left in a work folder into ``before/``, in place of what is there.
 
+    A training that ended before its first checkpoint cannot be gone on with: it takes no other's place there.
+
     Raises:
         TrainingError: it cannot be moved.
     """
@@ -146,6 +148,10 @@ def set_aside(folder: Path) -> None:
         return
     before = folder / BEFORE
     try:
+        if (before / FILE).exists() and not (folder / FILE).exists():
+            for path in left:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            return
         if before.exists():
             shutil.rmtree(before)
         before.mkdir()

@@ -14,6 +14,7 @@ from harness.cli.options import duration
 from harness.errors import TrainingError, UsageError
 from harness.submission.manifest import load_submission
 from harness.training import Deadline, Running, Unfinished, train_submission
+from harness.training.checkpoint import set_aside
 from harness.training.outlook import Pace, duration_words, size_words
 from harness.training.seeds import train_side_by_side
 
@@ -130,6 +131,17 @@ def test_an_earlier_training_is_moved_aside_when_the_first_epoch_is_done(tiny, t
     assert {path.name: path.read_bytes() for path in before.iterdir()} == kept
     now = sorted(path.name for path in first.folder.iterdir())
     assert now == ["before", "checkpoint.pt", "epoch-0001.safetensors", "log.csv"]
+
+
+def test_one_that_ended_before_its_first_checkpoint_takes_no_ones_place(tiny, train):
+    first, _ = train(tiny(), epochs=2)
+    kept = (first.folder / "checkpoint.pt").read_bytes()
+    for _ in range(2):
+        set_aside(first.folder)
+        (first.folder / "log.csv").write_text("epoch\n")  # all that an interrupted first epoch leaves
+    assert (first.folder / "before/checkpoint.pt").read_bytes() == kept
+    set_aside(first.folder)
+    assert [path.name for path in first.folder.iterdir()] == ["before"]
 
 
 def test_resume_says_where_there_is_no_checkpoint(tiny, train):

@@ -175,6 +175,21 @@ def test_side_by_side_gives_the_same_weights(harness, folder, where):
     assert sorted(re.findall(r"^seed (\d): tiny, seed \1, trained", out, re.M)) == ["0", "1", "2"]
 
 
+def test_side_by_side_takes_every_option_along(harness, folder, where, monkeypatch, tmp_path):
+    told = []
+    monkeypatch.setattr(
+        "harness.training.seeds.train_side_by_side", lambda arguments, *_: told.extend(arguments) or []
+    )
+    options = {
+        "--epochs": "2", "--device": "cpu", "--cache": str(tmp_path / "cache"), "--cache-dtype": "float16",
+        "--log": "trackio", "--exclude-channels": "1,3", "--preset": "compact",
+    }  # fmt: skip
+    given = [word for option in options.items() for word in option]
+    harness("train", folder, *where, *given, "--partial", "--resume", "--seeds", "3", "--jobs", "2")
+    assert {name: told[told.index(name) + 1] for name in options} == options
+    assert {"--partial", "--resume"} <= set(told)
+
+
 def test_a_training_that_fails_beside_others_is_named_and_they_are_kept(harness, folder, where):
     (folder / "fail-1.md").write_text("told to")
     code, _, err = harness("train", folder, *where, "--seeds", "3", "--jobs", "2")
