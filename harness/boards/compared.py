@@ -120,6 +120,8 @@ def against_board_text(one: BoardRecord, board: Board, form: str = "text") -> st
     title = f"{one.system} on {one.board}{flag}{by}"
     title += f": rank {its.rank if its else 'none'} of {len(ranking.rows)}"
     title += f"; without the EEG: {without_eeg(ranking.rows[own])}"
+    if board.by_unseen:
+        title += "; rank and p are on unseen stimuli, differences on all"
     if one.record.constant_cosine is not None:
         title += f"; {CONSTANT}: {one.record.constant_cosine:.4f}"
     if one.record.ranked.chance_words or one.record.ranked.is_common:
@@ -285,12 +287,11 @@ def _lines(comparison: Comparison, names: list[str]) -> list[str]:
 
 
 def _against_cells(ranking: Ranking, own: int, place: int, found: Comparison) -> list[str]:
-    low, high = found.ranked.ci95 or (float("nan"), float("nan"))
-    other = found.second
+    ends, other = found.ranked.ci95, found.second
     return [
         other.system,
         f"{found.ranked.mean:+.4f}",
-        f"{low:+.4f} to {high:+.4f}",
+        "" if ends is None else f"{ends[0]:+.4f} to {ends[1]:+.4f}",
         f"{ranking.p[own, place]:.4g}",
         "" if found.detectable is None else f"{found.detectable:.4f}",
         without_eeg(row_of(other)),

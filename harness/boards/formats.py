@@ -270,7 +270,7 @@ def _row_document(ranking: Ranking, row: Row) -> dict[str, Any]:
 
 def _sentence(ranking: Ranking, row: Row) -> str:
     if row.beside is not None:
-        return ablation_sentence(row)
+        return ablation_sentence(row, unseen=ranking.board.by_unseen)
     return row_sentence(ranking, ranking.rows.index(row))
 
 

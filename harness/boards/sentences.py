@@ -53,9 +53,9 @@ def row_sentence(ranking: Ranking, place: int, *, where: bool = False) -> str:
     """
     row = ranking.rows[place]
     words = f"On {data_words(ranking.board)}: " if where else ""
-    words += f"{_name(row.system)} has {scored_words(row)}"
+    words += f"{_name(row.system)} has {scored_words(row, unseen=ranking.board.by_unseen)}"
     if not [one for one in ranking.rows if one is not row and not one.is_flagged]:
-        return f"{words}."
+        return f"{words}{_flagged(row)}."
     better, worse, level = against(ranking, place)
     said = [
         f"significantly better than {_named(better)}" if better else "",
@@ -66,12 +66,18 @@ def row_sentence(ranking: Ranking, place: int, *, where: bool = False) -> str:
     return f"{words}, {', '.join(filter(None, said))}{tests}{_flagged(row)}."
 
 
-def ablation_sentence(row: Row) -> str:
-    """What a board says of an ablation beside its own full net; empty for another row."""
+def ablation_sentence(row: Row, *, unseen: bool) -> str:
+    """What a board says of an ablation beside its own full net; empty for another row.
+
+    Args:
+        row: of the board.
+        unseen: whether unseen stimuli rank there.
+    """
     beside = row.beside
     if beside is None:
         return ""
-    words = f"{_name(row.system)} has {scored_words(row)}, {difference_words(beside.difference, beside.ci95)}"
+    words = f"{_name(row.system)} has {scored_words(row, unseen=unseen)},"
+    words += f" {difference_words(beside.difference, beside.ci95)}"
     words += f" from {_name(beside.full)}, {'' if beside.p <= LEVEL else 'not '}significant at {LEVEL:g}"
     words += f" (p = {beside.p:.3g}, Holm over that net's ablations)"
     return words + ("." if beside.of_architectures else ", for these weights.")
@@ -92,13 +98,17 @@ def board_sentence(ranking: Ranking) -> str:
     by = first.score.measure
     best = "highest" if by.higher_is_better else "lowest"
     words = f"{where}: {_name(first.system)} has the {best} {by.heading} of {counted(n_above, 'system')}"
-    words += f", {_value(first)}"
+    words += " that no control flags" if n_above < len(rows) else ""
+    words += f", {_value(first, unseen=board.by_unseen)}"
     if n_above == 1:
         return f"{words}; no other system is there to test it against."
     better, worse, level = against(ranking, 0)
     said = []
     if better:
-        said.append(f"it is significantly better than {len(better)} of the {n_above - 1} others")
+        others = f"{len(better)} of the {n_above - 1} others"
+        if len(better) == n_above - 1:
+            others = "the other" if n_above == 2 else f"all {n_above - 1} others"
+        said.append(f"it is significantly better than {others}")
     if worse:  # means over seen stimuli, or over seeds, need not agree with a test
         said.append(f"it is significantly worse than {_named(worse)}")
     if level:
@@ -149,7 +159,8 @@ def comparison_sentence(
 def data_words(board: Board) -> str:
     """A board's data in a sentence: which, split, part, feature, how many subjects."""
     n_subjects = len(board.subjects)
-    return board_words(board.name, simulated=board.simulated, n_subjects=n_subjects, flag=board.flag)
+    words = board_words(board.name, simulated=board.simulated, n_subjects=n_subjects, flag=board.flag)
+    return words + (", on unseen stimuli" if board.by_unseen else "")
 
 
 def board_words(name: Sequence[str], *, simulated: bool, n_subjects: int, flag: str = "") -> str:
@@ -160,9 +171,10 @@ def board_words(name: Sequence[str], *, simulated: bool, n_subjects: int, flag: 
     return f"{data}, split {split}{wrong}, part {part}, feature {feature}, {counted(n_subjects, 'subject')}"
 
 
-def scored_words(row: Row) -> str:
-    """A row's score with its measure and interval."""
-    return f"a {row.score.measure.heading} of {_value(row)}"
+def scored_words(row: Row, *, unseen: bool) -> str:
+    """A row's score with its measure and interval; ``unseen``: on unseen stimuli, where these rank."""
+    on = " on unseen stimuli" if unseen else ""
+    return f"a {row.score.measure.heading}{on} of {_value(row, unseen=unseen)}"
 
 
 def interval_text(ends: tuple[float, float] | None, *, signed: bool = False) -> str:
@@ -177,9 +189,10 @@ def difference_words(mean: float, ci95: tuple[float, float] | None) -> str:
     return f"a difference of {mean:+.4f}" + (f" ({inside})" if inside else "")
 
 
-def _value(row: Row) -> str:
-    inside = interval_text(row.score.ci95)
-    return f"{row.score.value:.4f}" + (f" ({inside})" if inside else "")
+def _value(row: Row, *, unseen: bool) -> str:
+    score = row.stimuli.unseen if unseen and row.stimuli else row.score
+    inside = interval_text(score.ci95)
+    return f"{score.value:.4f}" + (f" ({inside})" if inside else "")
 
 
 def _flagged(row: Row) -> str:

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 from documents import controls_document, with_measures
-from msgspec import UNSET
+from msgspec import UNSET, convert
 from msgspec.structs import replace
 
 from harness.boards.board import (
@@ -22,9 +22,12 @@ from harness.boards.board import (
     parse_board,
     strangers,
 )
+from harness.boards.compared import against_board_text
 from harness.boards.ranking import LEVEL, rank, tie_letters
 from harness.boards.row import row_of
+from harness.boards.sentences import board_sentence, row_sentence
 from harness.errors import HarnessError
+from harness.records.controls import Controls
 from harness.records.document import plain, record_bytes
 from harness.records.record import Member, Overlap
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
@@ -173,10 +176,6 @@ def test_partial_records_alone_are_a_board(results, make_record, tmp_path):
 
 def test_flagged_records_stand_behind_all_others(records):
     controls = controls_document([0.3, 0.4, 0.5], [0.3, 0.4, 0.5])
-    from msgspec import convert
-
-    from harness.records.controls import Controls
-
     flagged = changed(records["beta"], controls=convert(controls, Controls))
     assert flagged.record.is_flagged
     board = board_of(BOARD, [records["gamma"], flagged, records["alpha"]])
@@ -420,3 +419,31 @@ def test_letters_after_z_are_two_and_stand_apart():
     assert letters[0] == "a"
     assert letters[25:] == ["z", "z aa", "aa"]
     assert tie_letters(np.eye(26 * 27 + 1, dtype=bool))[-2:] == ["zz", "aaa"]
+
+
+def test_sentences_are_of_unseen_stimuli_where_these_rank(records):
+    unseen = {"alpha": [0.4, 0.4, 0.4], "beta": [0.1, 0.1, 0.1], "gamma": [0.2, 0.2, 0.2]}
+    told = [changed(records[name], stimuli=stimuli(values)) for name, values in unseen.items()]
+    ranking = rank(board_of(BOARD, told))
+    said = board_sentence(ranking)
+    assert (
+        "feature mel, 3 subjects, on unseen stimuli: alpha has the highest mean r of 3 systems, 0.4000"
+        in said
+    )
+    assert row_sentence(ranking, 2).startswith("beta has a mean r on unseen stimuli of 0.1000, ")
+
+
+def test_a_system_alone_on_its_board_has_its_controls_words_too(records):
+    controls = controls_document([0.1, 0.2, 0.3], [0.1, 0.2, 0.3])
+    blind = changed(records["alpha"], controls=convert(controls, Controls))
+    ranking = rank(board_of(BOARD, [blind]))
+    assert row_sentence(ranking, 0).endswith("; a control says: scores without the EEG.")
+
+
+def test_one_subject_has_no_interval_and_no_nan(make_record, tmp_path):
+    for name, score in (("one", 0.2), ("two", 0.1)):
+        make_record(name, [score])
+    board = load_board(tmp_path / "results", BOARD)
+    text = against_board_text(board.records[0], board)
+    assert "+0.1000" in text
+    assert "nan" not in text

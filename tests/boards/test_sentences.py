@@ -38,7 +38,7 @@ def test_the_leader_is_better_than_some_and_tied_with_others(ranking):
     first = ranking.rows[0]
     low, high = first.score.ci95
     assert board_sentence(ranking) == (
-        f"{DATA}first has the highest mean r of 3 systems, {first.score.value:.4f} (95 % interval {low:.4f} to"
+        f"{DATA}first has the highest mean r of 3 systems that no control flags, {first.score.value:.4f} (95 % interval {low:.4f} to"
         f" {high:.4f}); it is significantly better than 1 of the 2 others and cannot be told apart from close"
         f" ({TEST}, Holm over 6 pairs, 0.05)."
     )
