@@ -263,7 +263,10 @@ def _runs_unasked(path: PurePosixPath) -> bool:
         path.suffix.lower() in _MODULE_SUFFIXES  # hides a module of that name
         or path.name == "makefile"  # which make takes before Makefile
     )
-    package_at_root = len(path.parts) == 2 and path.name == "__init__.py" and path.parts[0] != "harness"
+    is_package = len(path.parts) == 2 and path.name.split(".")[0] == "__init__"
+    package_at_root = is_package and (
+        path.suffix.lower() in _MODULE_SUFFIXES and path.parts != ("harness", "__init__.py")
+    )
     return (
         path.name.lower() in RUN_UNASKED
         or path.suffix.lower() in _RUN_UNASKED_SUFFIXES
