@@ -13,8 +13,9 @@ from harness.git import try_git
 TITLE = "eeg-speech-harness: a challenge kit for decoding what people hear from EEG"
 AUTHORS = "The eeg-speech-harness maintainers"
 # As people write a remote: https://host/path, ssh://git@host/path, git@host:path; a user's name is left out.
-_REMOTE = re.compile(
-    r"(?:https?://(?:[^/@\s]*@)?|ssh://(?:[^/@\s]*@)?|[^/@:\s]+@)([\w.-]+)(?::\d+)?[/:]([\w./~-]+?)(?:\.git)?/?"
+_WEB = re.compile(r"(https?)://(?:[^/@\s]*@)?([\w-]+\.[\w.-]+)(:\d+)?/([\w./~-]+?)(?:\.git)?/?")
+_SSH = re.compile(
+    r"(?:ssh://(?:[^/@\s]*@)?|[^/@:\s]+@)([\w-]+\.[\w.-]+)(?::\d+)?[/:]([\w./~-]+?)(?:\.git)?/?"
 )
 _URL = re.compile(r"https://[\w.-]+(:\d+)?(/[\w.~%/-]*)?")
 
@@ -40,8 +41,13 @@ def repository_url(given: str | None, root: Path) -> str | None:
         remote = try_git(root, "config", "--get", "remote.origin.url")
     except RepositoryError:  # no git here
         return None
-    found = _REMOTE.fullmatch((remote or b"").decode("utf-8", "replace").strip())
-    return f"https://{found[1]}/{found[2].strip('/')}" if found else None
+    text = (remote or b"").decode("utf-8", "replace").strip()
+    if web := _WEB.fullmatch(text):
+        scheme, host, port, path = web.groups()
+        # A port is of one scheme: pages of http on a port of its own are nowhere under https.
+        return None if port and scheme == "http" else f"https://{host}{port or ''}/{path.strip('/')}"
+    ssh = _SSH.fullmatch(text)
+    return f"https://{ssh[1]}/{ssh[2].strip('/')}" if ssh else None
 
 
 def about_view(repository: str | None) -> dict[str, Any]:
