@@ -165,11 +165,10 @@ def _choose(
     files: Mapping[str, Any], subjects: Sequence[str] | None, sessions: Sequence[str] | None
 ) -> _Chosen:
     """The recordings that are asked for, and the files at the root."""
-    wanted_subjects = _known("--subjects", "sub-", subjects, _subjects(files))
+    everyone = _subjects(files)
+    wanted_subjects = set(_known("--subjects", "sub-", subjects, everyone) or everyone)
     of_subjects = {
-        path: file
-        for path, file in files.items()
-        if PurePosixPath(path).parts[0] in (wanted_subjects or _subjects(files))
+        path: file for path, file in files.items() if PurePosixPath(path).parts[0] in wanted_subjects
     }
     there = sorted({part for path in of_subjects for part in _sessions(path)}, key=natural_key)
     wanted_sessions = _known("--sessions", "ses-", sessions, there)
