@@ -6,7 +6,6 @@ What is fitted is a copy of the submission: its folder, its weights and its reco
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from harness.corpus import open_corpus
 from harness.corpus.declaration import DECLARATION
 from harness.errors import Fault, ShapeError, UsageError, counted
 from harness.execution import PredictorSpec, Run, SegmentInput, predict_segments
+from harness.execution.code import code_files, copy_code
 from harness.scoring.score import combine, score_subject
 from harness.submission.find import named_submission
 from harness.submission.manifest import MANIFEST, Submission, load_submission
@@ -191,9 +191,8 @@ class SystemEstimator(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         """A copy of the submission, without weights."""
         original = load_submission(named_submission(str(self.system)))
         folder = place / original.name
-        left_out = shutil.ignore_patterns("weights", "training", "__pycache__")
-        shutil.copytree(original.folder, folder, ignore=left_out)
-        manifest = tomlkit.parse((folder / MANIFEST).read_text(encoding="utf-8"))
+        copy_code(code_files(original.folder, original.listed), folder)
+        manifest = tomlkit.parse((original.folder / MANIFEST).read_text(encoding="utf-8"))
         manifest.pop("weights", None)
         (folder / MANIFEST).write_text(tomlkit.dumps(manifest), encoding="utf-8")
         return load_submission(folder)

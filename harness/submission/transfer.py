@@ -202,7 +202,8 @@ def _recorded(weights: Weights | None) -> TrainedOn | None:
         record = parse_json(read_regular(weights.training, MOST_RECORD_BYTES))
         if not isinstance(record, dict) or record.get("weights_sha256") != weights.sha256:
             return None
-        return msgspec.convert(record["trained_on"], TrainedOn)
+        said = msgspec.convert(record["trained_on"], TrainedOn)
+        return said if len(said.channel_names) in (0, said.n_channels) else None
     except (OSError, ValueError, KeyError, msgspec.ValidationError):
         return None
 

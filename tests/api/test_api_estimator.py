@@ -1,6 +1,7 @@
 """A system behind scikit-learn's interface."""
 
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold, cross_val_score
 
 from harness import api
-from harness.errors import PredictorError, ShapeError, TrainingError, UsageError
+from harness.errors import PredictorError, ShapeError, SubmissionError, TrainingError, UsageError
 from harness.scoring.pearson import pearson_r
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
@@ -120,3 +121,14 @@ def test_a_predictor_that_fails_says_so_in_the_houses_words(fitted, answering):
     broken.weights_ = b"not weights"
     with pytest.raises(PredictorError, match="^linear"):
         broken.predict(answering[0])
+
+
+def test_a_package_with_a_link_out_of_its_folder_is_refused_before_it_is_copied(answering, tmp_path):
+    from harness.shipped import shipped_folder
+
+    (tmp_path / "secret").write_text("nobody's business")
+    shutil.copytree(shipped_folder("baselines") / "linear", tmp_path / "linear")
+    (tmp_path / "linear/notes.txt").symlink_to(tmp_path / "secret")
+    eeg, feature = answering
+    with pytest.raises(SubmissionError, match=r"notes\.txt: a link that leaves the folder"):
+        api.SystemEstimator(str(tmp_path / "linear"), feature="pulse").fit(eeg, feature)

@@ -232,7 +232,13 @@ def test_of_several_splits_the_corpus_alone_does_not_say_which(linear, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "change", [{"trained_on": None}, {"weights_sha256": "0" * 64}], ids=["silent", "of others"]
+    "change",
+    [
+        {"trained_on": None},
+        {"weights_sha256": "0" * 64},
+        {"trained_on": {"n_channels": 4, "sample_rate_hz": 50.0, "n_bands": 1, "channel_names": ["Cz"]}},
+    ],
+    ids=["silent", "of others", "names of one channel"],
 )
 def test_weights_whose_training_does_not_say_what_it_had_are_refused(linear, tmp_path, change):
     path = linear / "weights/home-home-envelope.json"
