@@ -80,6 +80,7 @@ fuzz: install
 KILLS ?= 102
 kill-test: install
 	$(BIN)/python tests/kills/long.py $(KILLS)
+	$(BIN)/python tests/kills/queue_kills.py $(KILLS)
 
 bench: install
 	$(BIN)/python -m benchmarks

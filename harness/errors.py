@@ -9,6 +9,7 @@
     ├── ShapeError               two arrays that must agree do not
     ├── TrainingError            a training that cannot start or go on
     ├── RecordError              a score record that cannot be read, verified or written
+    ├── QueueError               a queue's folder: its settings, what was handed in, its jobs
     ├── RepositoryError          no git, no repository, or one that cannot be read
     └── UsageError               options that contradict each other, or a name that is none of its choices;
                                  the command exits 2
@@ -92,6 +93,10 @@ class TrainingError(HarnessError):
 
 class RecordError(HarnessError):
     """A score record cannot be read, verified or written."""
+
+
+class QueueError(HarnessError):
+    """A queue's folder cannot be used: its settings, what was handed in, or its jobs."""
 
 
 class RepositoryError(HarnessError):

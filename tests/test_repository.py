@@ -35,7 +35,7 @@ LAYERS = [
     ["tasks", "records", "preprocessing"],
     ["submission"],
     ["evaluation", "boards", "training"],
-    ["page", "figures", "pull_request", "api"],
+    ["page", "figures", "pull_request", "api", "queue"],
     ["cli"],
     ["__main__"],
 ]

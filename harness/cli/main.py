@@ -24,6 +24,7 @@ from harness.cli import (  # noqa: F401 - each adds its commands
     listen,
     prepare,
     pull_request,
+    queue,
     score,
     train,
 )
