@@ -59,7 +59,7 @@ def init(
 ) -> None:
     """Make the queue FOLDER, with the settings queue.toml; the task is opened once, to see that it can be."""
     from harness.cli.output import answer
-    from harness.errors import Fault, QueueError
+    from harness.errors import Fault, QueueError, counted
     from harness.files import write_atomically
     from harness.queue.child import open_phase
     from harness.queue.settings import SETTINGS, parse_settings
@@ -92,12 +92,9 @@ def init(
     for below in ("inbox", "jobs", "reports"):
         (folder / below).mkdir(parents=True, exist_ok=True)
     write_atomically(path, (text + "\n").encode())
-    answer(
-        f"{path}: {len(opened.segments)} segments of {opened.part}, {opened.feature}, {opened.corpus.words}\n"
-        f"Teams drop files into {folder / 'inbox'}/TEAM. A worker: harness queue work {folder}"
-        if len(opened.segments) != 1
-        else f"{path}: 1 segment of {opened.part}, {opened.feature}, {opened.corpus.words}"
-    )
+    asked = counted(len(opened.segments), "segment")
+    answer(f"{path}: {asked} of {opened.part}, {opened.feature}, {opened.corpus.words}")
+    answer(f"Teams drop files into {folder / 'inbox'}/TEAM. A worker: harness queue work {folder}")
 
 
 def _lines(values: dict[str, Any]) -> list[str]:
@@ -168,7 +165,7 @@ def status(folder: Path, as_json: bool) -> None:
 
     settings = load_settings(folder.resolve())
     opened = Queue(settings)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for job in opened.jobs():
         turn = job.turn()
         outcome = job.outcome(turn) or {}
@@ -186,7 +183,8 @@ def status(folder: Path, as_json: bool) -> None:
         answer(json.dumps({"version": 1, "jobs": rows}, indent=1, ensure_ascii=True))
         return
     table = [
-        [row["job"], row["state"], row["name"], on_one_line(" ".join(row["reasons"]))[:100]] for row in rows
+        [row["job"], row["state"], row["name"], on_one_line(" ".join(map(str, row["reasons"])))[:100]]
+        for row in rows
     ]
     if table:
         answer(tabulate(table, ["job", "state", "handed in as", "why"], disable_numparse=True) + "\n")

@@ -17,7 +17,7 @@ from documents import SMALL_SPLIT
 from repository_fixtures import OFFICIAL
 
 SOURCE = Path(__file__).parents[2]
-TEAMS, ITEMS = ("alpha", "beta"), 4
+TEAMS = ("alpha", "beta")
 SETTINGS = """
 [task]
 data = "{data}"
@@ -48,7 +48,7 @@ def start(stage, *arguments):
     )
 
 
-def make_queue(stage, settings=SETTINGS, total=ITEMS):
+def make_queue(stage, n_items):
     """A queue, and predictions of several contents in ``items/``; gives the queue's folder."""
     import numpy as np
 
@@ -59,10 +59,10 @@ def make_queue(stage, settings=SETTINGS, total=ITEMS):
     folder = stage / "queue"
     folder.mkdir()
     (folder / "small-split.json").write_text(json.dumps(SMALL_SPLIT))
-    (folder / "queue.toml").write_text(settings.format(data=OFFICIAL, total=total))
+    (folder / "queue.toml").write_text(SETTINGS.format(data=OFFICIAL, total=n_items))
     task = open_task(OFFICIAL, split_name=str(folder / "small-split.json"), feature="mel")
     rng = np.random.default_rng(0)
-    for number in range(ITEMS):
+    for number in range(n_items):
         made = (
             (subject, {one.id: rng.standard_normal((task.n_frames, 10)).astype("f4") for one in own})
             for subject, own in task.by_subject.items()
@@ -80,14 +80,14 @@ def drop(stage, number, again=False):
         shutil.copy(stage / "items" / f"model-{number}.npz", stage / "queue" / "inbox" / team / name)
 
 
-def kill_workers(stage, kills, chance):
+def kill_workers(stage, kills, n_items, chance):
     """Kill pairs of workers at random moments, while items are dropped; gives how many were running."""
     met = 0
     for round_ in range((kills + 1) // 2):
-        if round_ < ITEMS:
-            drop(stage, round_)
+        if round_ % 2 == 0 and round_ // 2 < n_items:
+            drop(stage, round_ // 2)
         elif round_ % 5 == 0:
-            drop(stage, round_ % ITEMS, again=True)
+            drop(stage, 0, again=True)
         workers = [start(stage, "queue", "work", "queue", "--workers", 1 + round_ % 2) for _ in range(2)]
         for worker in workers:
             time.sleep(chance.uniform(0.0, 1.6))
@@ -96,7 +96,7 @@ def kill_workers(stage, kills, chance):
                 (os.killpg if chance.random() < 0.5 else os.kill)(worker.pid, signal.SIGKILL)
         for worker in workers:
             worker.communicate(timeout=60)
-    for number in range(ITEMS):
+    for number in range(n_items):
         drop(stage, number, again=True)
     last = start(stage, "queue", "work", "queue", "--once")
     _, error = last.communicate(timeout=240)
@@ -104,17 +104,16 @@ def kill_workers(stage, kills, chance):
     return met
 
 
-def check(queue, total=ITEMS):
+def check(queue, n_items):
     """Each content of each team is one job with one outcome, counted once, and has its record and report."""
     for team in TEAMS:
         assert list((queue / "inbox" / team).iterdir()) == []
         jobs = sorted((queue / "jobs/open" / team).iterdir())
-        assert len(jobs) == ITEMS
+        assert len(jobs) == n_items
         counted = [
             json.loads(path.read_text())["job"] for path in sorted((queue / "ledger/open" / team).iterdir())
         ]
-        assert sorted(counted) == [f"open/{team}/{job.name}" for job in jobs][: len(counted)]
-        assert len(counted) == total
+        assert sorted(counted) == [f"open/{team}/{job.name}" for job in jobs]
         for job in jobs:
             assert [path.name for path in job.glob("*.outcome.json")] == ["1.outcome.json"]
             outcome = json.loads((job / "1.outcome.json").read_text())
@@ -124,7 +123,7 @@ def check(queue, total=ITEMS):
             assert (queue / "results" / record["path"]).read_bytes() == made
             assert (queue / "reports" / team / f"open-{job.name}.txt").is_file()
     names = [path.name for path in queue.glob("results/*/*/*/*/*.json")]
-    assert len(names) == len(TEAMS) * ITEMS
+    assert len(names) == len(TEAMS) * n_items
     assert list(itertools.chain(queue.glob("results/**/.*"), queue.glob("reports/**/.*"))) == []
 
 
@@ -135,10 +134,13 @@ def main():
     kills = int(sys.argv[1])
     with tempfile.TemporaryDirectory(prefix="kills-") as scratch:
         stage = Path(scratch)
-        queue = make_queue(stage)
-        met = kill_workers(stage, kills, random.Random(0))
-        check(queue)
-    print(f"queue: {kills} moments, {met} met a running worker, {len(TEAMS) * ITEMS} jobs, each counted once")
+        n_items = max(1, kills // 4)
+        queue = make_queue(stage, n_items)
+        met = kill_workers(stage, kills, n_items, random.Random(0))
+        check(queue, n_items)
+    print(
+        f"queue: {kills} moments, {met} met a running worker, {len(TEAMS) * n_items} jobs, each counted once"
+    )
 
 
 if __name__ == "__main__":
