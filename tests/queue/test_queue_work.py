@@ -346,6 +346,8 @@ def test_the_command_says_what_is_wrong(harness, tmp_path, queue):
     assert (code, "PHASE/TEAM/HASH" in error) == (1, True)
     code, text, _ = harness("queue", "status", folder, "--json")
     assert (code, json.loads(text)) == (0, {"version": 1, "jobs": []})
+    code, _, error = harness("queue", "add", folder, "gone.zip", "--team", "alpha")
+    assert (code, "gone.zip: no such file or folder" in error) == (1, True)
     code, _, error = harness("queue", "init", folder)
     assert (code, "is there already" in error) == (1, True)
 
@@ -363,3 +365,18 @@ def test_ten_kills_lose_nothing_and_count_nothing_twice(tmp_path):
     folder = queue_kills.make_queue(stage, 3)
     assert queue_kills.kill_workers(stage, 10, 3, random.Random(1)) > 3
     queue_kills.check(folder, 3)
+
+
+def test_init_opens_the_task_and_add_hands_in_at_once(harness, tmp_path, where, predictions):
+    folder = tmp_path / "made"
+    code, text, error = harness("queue", "init", folder, *where, "--per-day", "1")
+    assert (code, "19 segments of test, mel" in text) == (0, True), error
+    code, text, _ = harness("queue", "add", folder, predictions(1), "--team", "alpha")
+    assert (code, text.endswith(": waiting\n")) == (0, True)
+    code, text, _ = harness("queue", "add", folder, predictions(2), "--team", "alpha")
+    assert (code, "is used up: 1 of 1" in text) == (0, True)
+    code, _, error = harness("queue", "add", folder, predictions(1), "--team", "../x")
+    assert (code, "lower-case words" in error) == (1, True)
+    code, _, error = harness("queue", "init", tmp_path / "other", "--data", tmp_path / "none")
+    assert code == 1
+    assert not (tmp_path / "other/queue.toml").exists()

@@ -11,6 +11,7 @@ from harness.schemas.validate import SCHEMA_FOLDER, schema, schema_faults
 LOOKED_UP = {
     "corpus": ["default_split", "default_splits", "member", "subjects", "unverified", "files", "recipe"],
     "pull-request": ["text", "system"],
+    "queue": [],
     "score-record": ["ablation_of"],
     "split": ["subjects", "recordings", "stimuli", "training_split"],
     "submission": ["variant", "ablation_of", "split"],
