@@ -7,6 +7,7 @@ import os
 import stat
 import zipfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from harness.files import open_regular
 _CHUNK = 1 << 20
 _UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload", ".swp")
 _MOST_DEPTH = 32
+_MOST_LISTED = 100_001  # names of one folder: more are refused, and none is read
 
 
 class Look(NamedTuple):
@@ -124,7 +126,9 @@ def _below(path: Path) -> Iterator[Path]:
         one = waiting.pop()
         yield one
         if stat.S_ISDIR(one.lstat().st_mode):
-            waiting += sorted((Path(entry.path) for entry in os.scandir(one)), reverse=True)
+            waiting += sorted(
+                (Path(entry.path) for entry in islice(os.scandir(one), _MOST_LISTED)), reverse=True
+            )
 
 
 def is_package_zip(path: Path) -> bool:

@@ -66,6 +66,7 @@ class Worker:
     _seen: dict[Path, tuple[str, float]] = field(default_factory=dict)
     _beats: dict[Path, tuple[int, float, bool]] = field(default_factory=dict)
     _over: set[str] = field(default_factory=set)
+    _kept: dict[Path, tuple[str, str]] = field(default_factory=dict)
     _woken: int = 0
 
     def __post_init__(self) -> None:
@@ -140,13 +141,23 @@ class Worker:
             for path in sorted(team.iterdir()):
                 if intake.is_unfinished(path.name):
                     continue
-                with contextlib.suppress(FileNotFoundError):  # taken by another worker
+                try:
                     soon |= self._take_still(path, team.name, late)
+                except FileNotFoundError:  # taken by another worker
+                    continue
+                except OSError as error:  # what one team drops stops nobody else's
+                    if not str(error.filename or "").startswith(str(self.queue.inbox)):
+                        raise
+                    late.append(f"{show(path.name)}: cannot be read: {(error.strerror or '').lower()}")
             self._say_late(team.name, late)
         return soon
 
     def _take_still(self, path: Path, team: str, late: list[str]) -> bool:
         seen = intake.look(path, self.limits.files)
+        kept, known = self._kept.get(path, ("", ""))
+        if kept == seen.signature:
+            late.append(f"{show(path.name)}: it is {known} already, and cannot be removed from here")
+            return False
         phase = self.settings.phase_at(seen.arrived)
         if phase is None:
             late.append(f"{show(path.name)}: no phase was open when it arrived, {day_of(seen.arrived)} (UTC)")
@@ -162,9 +173,8 @@ class Worker:
         self._seen.pop(path, None)
         remove_tree(path)
         if os.path.lexists(path):
-            raise QueueError(
-                Fault(str(path), "cannot be removed from the inbox", "an inbox that can be written")
-            )
+            self._kept[path] = (seen.signature, job.id)
+            self.say(f"{job.id}: {path} was taken, and cannot be removed from the inbox")
         self.say(f"{job.id}: {show(path.name)} taken")
         return True
 

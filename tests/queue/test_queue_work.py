@@ -380,3 +380,56 @@ def test_init_opens_the_task_and_add_hands_in_at_once(harness, tmp_path, where, 
     code, _, error = harness("queue", "init", tmp_path / "other", "--data", tmp_path / "none")
     assert code == 1
     assert not (tmp_path / "other/queue.toml").exists()
+
+
+def test_a_job_whose_process_dies_has_failed_after_its_attempts_and_can_be_retried(
+    harness, queue, predictions
+):
+    folder = queue()
+    (job,) = admitted(folder, predictions(1))
+    for number in (1, 2):
+        create(job.folder / f"1.claim-{number}.json", me())
+        create(job.folder / f"1.died-{number}.json", {"code": -9, "stderr": ""})
+        create(job.folder / f"1.released-{number}.json", {})
+    work(folder, once=True)
+    assert states(folder) == {"model-1.npz": "failed"}
+    assert "The organiser has the details." in report(folder, "model-1.npz")
+    assert harness("queue", "retry", folder, job.id)[0] == 0
+    assert states(folder) == {"model-1.npz": "waiting"}
+    work(folder, once=True)
+    assert states(folder) == {"model-1.npz": "scored"}
+    assert len(list((folder / "ledger/open/alpha").iterdir())) == 1
+
+
+def test_an_item_that_cannot_be_read_stops_nobody(queue, predictions, monkeypatch):
+    folder = queue()
+    locked = drop(folder, predictions(1))
+    drop(folder, predictions(2), team="beta")
+    real = intake.take
+
+    def take(path, *others):
+        if path == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *others)
+
+    monkeypatch.setattr(intake, "take", take)
+    worker = Worker(load_settings(folder))
+    worker.take_in()
+    worker.take_in()
+    assert states(folder) == {"model-2.npz": "waiting"}
+    assert "permission denied" in (folder / "reports/alpha/not-taken.txt").read_text()
+
+
+def test_a_full_disk_is_said_and_loses_nothing(queue, predictions, monkeypatch):
+    folder = queue()
+    place = drop(folder, predictions(1))
+
+    def take(*_):
+        raise OSError(28, "No space left on device", str(folder / "jobs/.new/x"))
+
+    monkeypatch.setattr(intake, "take", take)
+    with pytest.raises(QueueError, match="no space left on device"):
+        work(folder, once=True)
+    assert place.exists()
+    assert states(folder) == {}
+    assert list((folder / "jobs/.new").iterdir()) == []
