@@ -35,7 +35,7 @@ LAYERS = [
     ["tasks", "records", "preprocessing"],
     ["submission"],
     ["evaluation", "boards", "training"],
-    ["page", "figures", "pull_request", "api", "queue"],
+    ["page", "figures", "pull_request", "api", "queue", "rescoring"],
     ["cli"],
     ["__main__"],
 ]

@@ -25,6 +25,7 @@ from harness.cli import (  # noqa: F401 - each adds its commands
     prepare,
     pull_request,
     queue,
+    rescore,
     score,
     train,
 )

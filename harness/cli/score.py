@@ -50,6 +50,11 @@ if TYPE_CHECKING:
     "Keep the predictions: .zip (official format) or .npz.",
 )
 @click.option(
+    "--keep-predictions",
+    is_flag=True,
+    help="Keep the predictions beside the records too, by their hash, for `harness rescore`.",
+)
+@click.option(
     "--replace",
     is_flag=True,
     help="Write the record even where another system's, or another file, has its place.",
@@ -61,6 +66,7 @@ def score(
     as_json: bool,
     out: Path,
     save_predictions: Path | None,
+    keep_predictions: bool,
     replace: bool,
 ) -> None:
     """Score SYSTEM: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json).
@@ -69,8 +75,10 @@ def score(
     submission of several trainings gets a record for each (--weights-seed: for one).
     """
     from harness.cli.output import answer, remark
+    from harness.files import file_sha256
     from harness.predictions import is_predictions
     from harness.records.document import record_bytes
+    from harness.records.kept import note_predictions
     from harness.records.store import write_record
     from harness.records.text import record_text, seeds_text
 
@@ -89,10 +97,20 @@ def score(
         runs = _trainings(system, opened, run, save_predictions)
     made = []
     for number, one in enumerate(runs):
-        record = _evaluated(system, opened, one, save_predictions, None if replace else out)
+        kept: list[str] = []
+        record = _evaluated(
+            system,
+            opened,
+            one,
+            save_predictions,
+            None if replace else out,
+            (out, kept) if keep_predictions else None,
+        )
         made.append(record)
         try:
             path, written = write_record(out, record, replace=replace)
+            if kept:
+                note_predictions(out, file_sha256(path), kept[0])
         finally:  # a folder that cannot be written must not cost the score
             if as_json and len(runs) == 1:
                 click.echo(record_bytes(record), nl=False)
@@ -369,21 +387,33 @@ def _evaluated(
     run: Run,
     save_predictions: Path | None = None,
     results: Path | None = None,
+    kept: tuple[Path, list[str]] | None = None,
 ) -> Record:
     """The record of a submission folder or of predictions; what a submission prints is passed on.
 
-    Where ``results`` names a folder, a submission that has no place there is refused before it runs.
+    Where ``results`` names a folder, a submission that has no place there is refused before it runs. ``kept``
+    names the folder to keep predictions in, and takes their hash.
     """
     from harness.cli.output import progress, remark
     from harness.evaluation.controls import no_surrogates
     from harness.evaluation.evaluate import evaluate, evaluate_predictions
     from harness.evaluation.place import check_place
     from harness.evaluation.predict import grouped
-    from harness.predictions import check_destination, check_subjects, is_predictions, write_predictions
+    from harness.predictions import (
+        check_destination,
+        check_subjects,
+        is_predictions,
+        read_predictions,
+        write_predictions,
+    )
+    from harness.records.kept import keep_predictions
     from harness.submission.manifest import load_submission
 
     if is_predictions(system):
-        return evaluate_predictions(system, open_task(), seed=run.seed)
+        record = evaluate_predictions(system, open_task(), seed=run.seed)
+        if kept is not None:
+            kept[1].append(keep_predictions(kept[0], read_predictions(system, open_task().expected)))
+        return record
     if save_predictions is not None:
         check_destination(save_predictions)
     submission = load_submission(system)
@@ -401,6 +431,8 @@ def _evaluated(
         if save_predictions is not None:
             write_predictions(save_predictions, grouped(task, made.predictions))
             remark(f"predictions written to {save_predictions}")
+        if kept is not None:
+            kept[1].append(keep_predictions(kept[0], grouped(task, made.predictions)))
 
     with progress(f"predicting with {submission.name}") as show:
         return evaluate(submission, task, run, keep, show)

@@ -6,6 +6,7 @@ queue but names that are taken. It ends when whoever started it ends, which clos
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -32,7 +33,7 @@ from harness.queue.jobs import REFUSED, SCORED, SEALED, Job
 from harness.queue.settings import Phase, Settings, load_settings
 
 if TYPE_CHECKING:
-    from harness.execution import Run
+    from harness.execution import PredictorRun, Run
     from harness.records.record import Record
     from harness.tasks.task import Task
 
@@ -102,6 +103,7 @@ def _done(settings: Settings, phase: Phase, job: Job, scratch: Path, *, only_che
     from harness.evaluation.check import check_predictions, check_submission
     from harness.execution import Run
     from harness.records.document import record_bytes
+    from harness.records.kept import note_predictions
     from harness.records.store import record_path
     from harness.records.text import record_text
 
@@ -122,12 +124,13 @@ def _done(settings: Settings, phase: Phase, job: Job, scratch: Path, *, only_che
             raise PredictionsError(*faults)
         return {"state": SEALED}
     results = settings.folder / phase.results
-    records = _records(system, task, run, results, is_predictions, settings, phase, job)
+    made_of = _records(system, task, run, results, is_predictions, settings, phase, job)
     made = []
-    for record in records:
-        path = record_path(results, record)
-        made.append({"path": str(path.relative_to(results)), "record": record_bytes(record).decode("utf-8")})
-    words = "\n\n".join(record_text(record) for record in records)
+    for record, predictions in made_of:
+        path, content = record_path(results, record), record_bytes(record)
+        note_predictions(results, hashlib.sha256(content).hexdigest(), predictions)
+        made.append({"path": str(path.relative_to(results)), "record": content.decode("utf-8")})
+    words = "\n\n".join(record_text(record) for record, _ in made_of)
     return {"state": SCORED, "records": made, "text": plain(words, settings, phase, scratch)}
 
 
@@ -183,17 +186,30 @@ def _records(
     settings: Settings,
     phase: Phase,
     job: Job,
-) -> list[Record]:
+) -> list[tuple[Record, str]]:
+    """Each record, and the hash of its predictions, which are kept."""
     from harness.evaluation.evaluate import evaluate, evaluate_predictions
+    from harness.evaluation.predict import grouped
     from harness.evaluation.prepare import runs_of
+    from harness.predictions import read_predictions
+    from harness.records.kept import keep_predictions
     from harness.submission.manifest import load_submission
 
     if is_predictions:
         _take_name(system.stem if system.is_file() else system.name, results, settings, phase, job)
-        return [evaluate_predictions(system, task)]
+        record = evaluate_predictions(system, task)
+        return [(record, keep_predictions(results, read_predictions(system, task.expected)))]
     submission = load_submission(system)
     _take_name(submission.name, results, settings, phase, job)
-    return [evaluate(submission, task, one) for one in runs_of(submission, task, run)]
+    made = []
+    for one in runs_of(submission, task, run):
+        kept: list[str] = []
+
+        def keep(run: PredictorRun, kept: list[str] = kept) -> None:
+            kept.append(keep_predictions(results, grouped(task, run.predictions)))
+
+        made.append((evaluate(submission, task, one, keep), kept[0]))
+    return made
 
 
 def _take_name(name: str, results: Path, settings: Settings, phase: Phase, job: Job) -> None:

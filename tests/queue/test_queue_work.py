@@ -105,6 +105,11 @@ def test_predictions_and_a_package_are_scored_as_score_does(
     assert "alpha-model-1" in text
     assert "tiny" in text
     assert "mean r" in report(folder, "model-1.npz")
+    code, text, error = harness(
+        "rescore", *where, "--results", folder / "results", "--measure", "cosine", "--format", "json"
+    )
+    assert code == 0, error
+    assert {row["system"] for row in json.loads(text)["rows"]} == {"alpha-model-1", "tiny"}
 
 
 @pytest.mark.slow
