@@ -3,7 +3,8 @@
 python -m benchmarks.queue
 
 The worker's resident memory is read while the first 20 jobs are done and while the last 20 are. Each job is a
-process of its own; its memory is read five times a second. The task is the small tree of the tests: 19 segments.
+process of its own; its memory is read five times a second. The task is a small tree:
+19 segments.
 """
 
 import json
