@@ -122,7 +122,7 @@ def selective_scan(u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Te
         (b, t, d), of A's dtype.
     """
     u, dt, B, C = (series.to(A.dtype) for series in (u, dt, B, C))
-    if u.is_cuda and (fused := _mamba_ssm()) is not None:
+    if u.is_cuda and A.dtype == torch.float32 and (fused := _mamba_ssm()) is not None:
         inputs = [series.transpose(1, 2).contiguous() for series in (u, dt, B, C)]
         return fused(inputs[0], inputs[1], A, *inputs[2:]).transpose(1, 2)
     y: Tensor
