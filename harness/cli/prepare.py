@@ -49,6 +49,7 @@ def data_prepare(folder: Path, out: Path, recipe_name: str, mels: tuple[str, ...
     A second call goes on where the first one stopped. Needs the extra raw.
     """
     from harness.cli.output import answer, progress, remark
+    from harness.errors import shorten
     from harness.preprocessing.prepare import prepare
     from harness.preprocessing.recipe import load_recipe
     from harness.preprocessing.report import NAME, summary
@@ -62,5 +63,9 @@ def data_prepare(folder: Path, out: Path, recipe_name: str, mels: tuple[str, ...
             remark(f"error: {entry.label}: {reason}")
     answer(summary(report))
     answer(f"corpus in {out}; every recording in {out / NAME}.txt")
+    if report.recordings and report.count("skipped") == len(report.recordings):
+        reasons = list(dict.fromkeys(reason for entry in report.recordings for reason in entry.reasons))
+        remark(f"error: no recording has a stimulus: {shorten(reasons, 3)}")
+        sys.exit(1)
     if report.failed:
         sys.exit(1)

@@ -9,7 +9,7 @@ from typing import Final
 
 from harness.corpus.array_files import open_npy
 from harness.errors import CorpusError, HarnessError
-from harness.preprocessing.bids import SEPARATOR, Event, RawRecording, read_events, sidecar
+from harness.preprocessing.bids import SEPARATOR, Event, RawRecording, nothing_heard, read_events, sidecar
 from harness.preprocessing.output import FEATURE_FOLDER, Source
 from harness.preprocessing.read import COMPANIONS
 from harness.preprocessing.report import RecordingEntry
@@ -42,7 +42,7 @@ def planned_recordings(
         if events:
             planned.append(Planned(one, tuple(events)))
         else:
-            reason = ("events.tsv names no stimulus.",)
+            reason = (nothing_heard(root, one),)
             entries[one.name] = RecordingEntry(recording=one.name, outcome="skipped", reasons=reason)
     return planned, entries
 

@@ -31,12 +31,13 @@ from harness.conventions import Progress
 from harness.corpus.array_files import open_npy
 from harness.corpus.base import natural_key
 from harness.corpus.declaration import DECLARATION
+from harness.corpus.tables import STIMULI
 from harness.errors import HarnessError
 from harness.preprocessing import report as reports
 from harness.preprocessing.bids import (
     SEPARATOR,
-    STIMULI,
     Event,
+    almost_audio,
     find_recordings,
     read_channels,
 )
@@ -182,12 +183,14 @@ class _Work:
                 todo[name] = (event.audio, given, features, key, sources)
             else:
                 missing = [feature for feature in features if feature not in given]
+                near = almost_audio(self.root, name)
                 entries[name] = StimulusEntry(
                     stimulus=name,
                     outcome="failed",
                     reasons=(
                         f"no audio below {STIMULI}/, and no {' or '.join(missing)} in"
-                        f" {' or '.join(GIVEN_FEATURES)}.",
+                        f" {' or '.join(GIVEN_FEATURES)}."
+                        + (f" There is {near}: is it meant?" if near else ""),
                     ),
                 )
         self._say(len(entries), "")
