@@ -212,9 +212,7 @@ def _sessions(path: str) -> list[str]:
     return [part for part in PurePosixPath(path).parts[:-1] if part.startswith("ses-")]
 
 
-def _stimuli(
-    files: Mapping[str, Any], events: Sequence[Path]
-) -> tuple[dict[str, Any], list[str], list[str]]:
+def _stimuli(files: Mapping[str, Any], events: Sequence[Path]) -> tuple[dict[str, Any], list[str], list[str]]:
     """The stimuli that tables of events name, by path, those that the archive does not hold, and remarks."""
     found: dict[str, Any] = {}
     absent: list[str] = []
@@ -232,7 +230,7 @@ def _stimuli(
 
 
 def _named(events: Iterable[Path]) -> tuple[list[str], list[str]]:
-    """What tables of events name below stimuli/, each once, and a remark on each table that cannot be read."""
+    """What tables of events name below stimuli/, each once, and remarks on tables that are broken."""
     names: dict[str, None] = {}
     unread = []
     for table in events:

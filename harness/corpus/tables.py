@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from harness.errors import CorpusError, Fault, did_you_mean, shorten
+from harness.files import read_regular
 
 Row = Mapping[str, str]
 STIMULI: Final = "stimuli"
 _NOTHING: Final = ("", "n/a", "nan", "none")
+_MOST_BYTES: Final = 64 << 20
 _EXPECTED: Final = "a table in UTF-8, separated by tabs"
 
 
@@ -25,11 +28,11 @@ def read_table(path: Path) -> tuple[list[str], list[tuple[int, Row]]]:
             columns of one name; or a cell is open to the end of the file, or longer than 131,072 characters.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, delimiter="\t", strict=True)
-            columns = [name.strip() for name in next(lines, [])]
-            _check_columns(path, columns)
-            return columns, [(lines.line_num, dict(zip(columns, row, strict=False))) for row in lines if row]
+        text = read_regular(path, _MOST_BYTES).decode("utf-8-sig")
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
+        columns = [name.strip() for name in next(lines, [])]
+        _check_columns(path, columns)
+        return columns, [(lines.line_num, dict(zip(columns, row, strict=False))) for row in lines if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(Fault(str(path), f"cannot be read ({error})", _EXPECTED)) from None
 
@@ -48,7 +51,8 @@ def almost_column(columns: list[str], wanted: str) -> str | None:
 def below_stimuli(named: str) -> str:
     """A file that a table names, as a path below ``stimuli/``.
 
-    BIDS has it begin there; tables in use begin it at the data set's root too, with a slash, or have Windows'.
+    BIDS has it begin there; tables in use begin it at the data set's root too, or with a slash, or have
+    Windows' slashes.
     """
     return named.replace("\\", "/").lstrip("/").removeprefix(f"{STIMULI}/")
 
@@ -74,4 +78,6 @@ def _check_columns(path: Path, columns: list[str]) -> None:
     if twice:
         raise CorpusError(Fault(str(path), f"two columns named {shorten(twice)}", "each name once"))
     if len(columns) == 1 and any(other in columns[0] for other in ",;"):
-        raise CorpusError(Fault(str(path), f"one column, {columns[0][:80]!r}", _EXPECTED, "Separate by tabs."))
+        raise CorpusError(
+            Fault(str(path), f"one column, {columns[0][:80]!r}", _EXPECTED, "Separate by tabs.")
+        )

@@ -18,7 +18,7 @@ from typing import Final
 from harness.corpus.base import natural_key
 from harness.corpus.tables import STIMULI, Row, almost_column, below_stimuli, read_table, text_of
 from harness.errors import CorpusError, Fault, raise_all, shorten
-from harness.preprocessing.read import SUFFIXES
+from harness.preprocessing.read import SUFFIXES, Listed, ListedChannel
 
 AUDIO_SUFFIXES: Final = (".npz", ".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 # Stands between the stimulus and the feature in names of the output.
@@ -91,6 +91,7 @@ def find_recordings(root: Path) -> tuple[list[RawRecording], list[str]]:
     if not root.is_dir():
         raise CorpusError(Fault(str(root), "no such folder", "the root of a BIDS data set"))
     found: dict[tuple[Path, str], RawRecording] = {}
+    named: dict[str, Path] = {}
     files, remarks = _files_of_subjects(root)
     for path in files:
         plain = path.with_suffix("") if path.suffix == ".gz" else path
@@ -113,6 +114,11 @@ def find_recordings(root: Path) -> tuple[list[RawRecording], list[str]]:
                 f"{path.relative_to(root)}: left out, {found[key].path.name} is the same recording"
             )
             continue
+        odd = _odd_place(path.relative_to(root), entities["sub"], named.get(path.name))
+        if odd:
+            remarks.append(f"{path.relative_to(root)}: left out, {odd}")
+            continue
+        named[path.name] = path.relative_to(root)
         found[key] = RawRecording(
             path, entities["sub"], *(entities.get(one, "") for one in ("ses", "task", "run"))
         )
@@ -126,6 +132,26 @@ def find_recordings(root: Path) -> tuple[list[RawRecording], list[str]]:
             )
         )
     return sorted(found.values(), key=lambda recording: natural_key(str(recording.path))), remarks
+
+
+def check_there(recording: RawRecording) -> None:
+    """Refuse a recording that is no file: a link to nothing, a folder, a pipe.
+
+    Raises:
+        CorpusError: it is none.
+    """
+    if recording.path.is_file():
+        return
+    if recording.path.is_symlink() and not recording.path.exists():
+        raise CorpusError(
+            Fault(
+                recording.path.name,
+                "a link to a file that is not there",
+                "the recording",
+                "Fetch it first; where git-annex or DataLad keeps the data set, `datalad get` does.",
+            )
+        )
+    raise CorpusError(Fault(recording.path.name, "not a regular file", "a recording"))
 
 
 def read_events(root: Path, recording: RawRecording) -> list[Event]:
@@ -178,14 +204,23 @@ def nothing_heard(root: Path, recording: RawRecording) -> str:
     return f"events.tsv has no column {STIM_FILE}, but {shorten(columns, 8)}."
 
 
-def read_channels(root: Path, recording: RawRecording) -> dict[str, tuple[str, bool]] | None:
-    """Name -> type and whether it is good, as channels.tsv says; None where there is none."""
+def read_channels(root: Path, recording: RawRecording) -> Listed | None:
+    """What channels.tsv says of each channel; None where there is none.
+
+    Raises:
+        CorpusError: it cannot be read, or has no column name.
+    """
     path = sidecar(root, recording, "channels")
     if path is None:
         return None
+    columns, rows = read_table(path)
+    if "name" not in columns:
+        raise CorpusError(Fault(path.name, f"columns {shorten(columns, 8)}", "a column 'name'"))
     return {
-        name: (text_of(row, "type") or "EEG", text_of(row, "status").lower() != "bad")
-        for _, row in read_table(path)[1]
+        name: ListedChannel(
+            text_of(row, "type") or "EEG", text_of(row, "status").lower() != "bad", text_of(row, "units")
+        )
+        for _, row in rows
         if (name := row.get("name", "").strip())
     }
 
@@ -214,6 +249,13 @@ def stimulus_name(file: str) -> str:
     return next((name[: -len(suffix)] for suffix in AUDIO_SUFFIXES if lower.endswith(suffix)), name)
 
 
+def _odd_place(path: Path, subject: str, namesake: Path | None) -> str:
+    """What is odd about where a recording lies; empty where nothing is."""
+    if namesake is not None:
+        return f"{namesake} has the same name"
+    return "" if path.parts[0] == subject else f"it names {subject} and lies in the folder of {path.parts[0]}"
+
+
 def _event(root: Path, row: Row, file: str, where: str) -> Event:
     stimulus = stimulus_name(file)
     if not stimulus or SEPARATOR in stimulus or stimulus.startswith("."):
@@ -240,7 +282,9 @@ def _stimulus_file(root: Path, file: str, where: str) -> Path | None:
     try:
         return next((path for path in candidates if path.is_file()), None)
     except OSError as error:  # a name too long for the disk
-        raise CorpusError(Fault(where, f"a file of {len(file)} characters ({error.strerror})", "a name")) from None
+        raise CorpusError(
+            Fault(where, f"a file of {len(file)} characters ({error.strerror})", "a name")
+        ) from None
 
 
 def almost_audio(root: Path, stimulus: str) -> str | None:

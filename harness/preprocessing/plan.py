@@ -9,7 +9,15 @@ from typing import Final
 
 from harness.corpus.array_files import open_npy
 from harness.errors import CorpusError, HarnessError
-from harness.preprocessing.bids import SEPARATOR, Event, RawRecording, nothing_heard, read_events, sidecar
+from harness.preprocessing.bids import (
+    SEPARATOR,
+    Event,
+    RawRecording,
+    check_there,
+    nothing_heard,
+    read_events,
+    sidecar,
+)
 from harness.preprocessing.output import FEATURE_FOLDER, Source
 from harness.preprocessing.read import COMPANIONS
 from harness.preprocessing.report import RecordingEntry
@@ -34,6 +42,7 @@ def planned_recordings(
     planned, entries = [], {}
     for one in recordings:
         try:
+            check_there(one)
             events = read_events(root, one)
         except HarnessError as error:
             reasons = tuple(str(fault) for fault in error.faults)

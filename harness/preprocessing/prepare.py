@@ -69,7 +69,7 @@ from harness.preprocessing.stimuli import DEFINITIONS, MadeFeatures, make_featur
 from harness.preprocessing.workers import Failed, Workers, attempt
 
 # Goes up with every change that changes a byte of what a recipe makes.
-VERSION: Final = 1
+VERSION: Final = 2
 _T = TypeVar("_T")
 
 

@@ -125,7 +125,7 @@ class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     Attributes:
         names: these, in this order; none for all EEG channels that the first recording has.
         other_names: what the same channels are called by others, in the same order.
-        by_position: where neither names are in the file, take as many from the first.
+        by_position: where none of either names is in the file, take as many from the first.
     """
 
     names: tuple[str, ...] = ()
