@@ -271,3 +271,15 @@ def test_room_is_asked_for_the_stimuli_too_once_events_name_them(served, monkeyp
         fetch()
     assert STIMULUS not in fetched(out)
     assert not any(path.endswith(".bdf.gz") for path in fetched(out))
+
+
+@pytest.mark.parametrize("path", ["../sub-009/x_events.tsv", "sub-001/../../out-of-it", "/tmp/absolute.tsv"])
+def test_a_listed_file_that_leads_out_of_the_folder_is_refused(served, path):
+    dataset, out, _, fetch = served
+    manifest = dataset / "manifest.json"
+    files = json.loads(manifest.read_text())["files"]
+    files.append({**files[0], "path": path})
+    manifest.write_text(json.dumps({"files": files}))
+    with pytest.raises(CorpusError, match="Unsafe manifest path"):
+        fetch()
+    assert not (out.parent / "out-of-it").exists()
