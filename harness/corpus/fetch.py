@@ -162,7 +162,7 @@ def _download(url: str, known: str | None, folder: Path, name: str) -> None:
         with _scratch(folder) as scratch:  # pooch writes a temporary file there, and checks the hash
             known_hash = f"sha256:{known}" if known else None
             fetched = pooch.retrieve(url, known_hash=known_hash, fname="file", path=scratch)
-            os.replace(fetched, folder / name)
+            Path(fetched).replace(folder / name)
     except requests.exceptions.RequestException as error:
         reason = f"HTTP {error.response.status_code}" if error.response is not None else "no answer"
         raise CorpusError(

@@ -8,6 +8,7 @@ are passed over.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -18,9 +19,12 @@ from typing import Final
 from harness.corpus.base import natural_key
 from harness.corpus.tables import STIMULI, Row, almost_column, below_stimuli, read_table, text_of
 from harness.errors import CorpusError, Fault, raise_all, shorten
+from harness.files import read_regular
 from harness.preprocessing.read import SUFFIXES, Listed, ListedChannel
 
 AUDIO_SUFFIXES: Final = (".npz", ".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
+_MOST_JSON_BYTES: Final = 1 << 20
+_MOST_SECONDS: Final = 1e7
 # Stands between the stimulus and the feature in names of the output.
 SEPARATOR: Final = "_-_"
 STIM_FILE: Final = "stim_file"
@@ -223,6 +227,23 @@ def read_channels(root: Path, recording: RawRecording) -> Listed | None:
         for _, row in rows
         if (name := row.get("name", "").strip())
     }
+
+
+def listed_seconds(recording: RawRecording) -> float | None:
+    """How long a recording is by the ``RecordingDuration`` of the ``_eeg.json`` beside it; None if unsaid."""
+    try:
+        document = json.loads(read_regular(json_beside(recording), _MOST_JSON_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return None
+    said = document.get("RecordingDuration") if isinstance(document, dict) else None
+    if not isinstance(said, int | float) or isinstance(said, bool):
+        return None
+    return float(said) if 0 < said < _MOST_SECONDS else None
+
+
+def json_beside(recording: RawRecording) -> Path:
+    """Where BIDS has what is said of a recording."""
+    return recording.path.with_name(f"{recording.name}_eeg.json")
 
 
 def sidecar(root: Path, recording: RawRecording, suffix: str) -> Path | None:

@@ -14,6 +14,7 @@ from harness.preprocessing.bids import (
     Event,
     RawRecording,
     check_there,
+    json_beside,
     nothing_heard,
     read_events,
     sidecar,
@@ -106,6 +107,7 @@ def recording_sources(root: Path, planned: Planned) -> tuple[Source, ...]:
         paths += [plain.with_suffix(suffix), plain.with_suffix(f"{suffix}.gz")]
     sidecars = [sidecar(root, recording, kind) for kind in ("events", "channels")]
     paths += [path for path in sidecars if path is not None]
+    paths.append(json_beside(recording))
     paths += [event.track for event in planned.events if event.track is not None]
     return file_sources(root, [path for path in paths if path.exists()])
 

@@ -39,6 +39,7 @@ from harness.preprocessing.bids import (
     Event,
     almost_audio,
     find_recordings,
+    listed_seconds,
     read_channels,
 )
 from harness.preprocessing.declare import declaration_toml
@@ -336,6 +337,7 @@ def _recording(
         channels=read_channels(root, planned.recording),
         expected_channels=expected_channels,
         audio_seconds=audio_seconds,
+        listed_seconds=listed_seconds(planned.recording),
     )
 
 

@@ -96,6 +96,7 @@ def process(
     channels: Listed | None = None,
     expected_channels: Sequence[str] = (),
     audio_seconds: Mapping[str, float] | None = None,
+    listed_seconds: float | None = None,
 ) -> RecordingResult:
     """Run a recipe on a recording.
 
@@ -107,12 +108,14 @@ def process(
         channels: what channels.tsv says; None where there is none.
         expected_channels: where the recipe names none, these; none to take all.
         audio_seconds: stimulus -> how long its audio is, as far as it is known.
+        listed_seconds: how long the recording is by what is said of it; None if nothing is.
 
     Raises:
         HarnessError: why the recording cannot be used.
         OSError: the scratch folder cannot be written.
     """
     with opened(path, scratch, channels) as raw:
+        _check_duration(raw, listed_seconds)
         taken, called, remark = choose_channels(raw, recipe, expected_channels)
         status = None
         cut = _cut_step(recipe)
@@ -151,6 +154,18 @@ def process(
         tuple(stimuli),
         (*remarks, *run.remarks),
     )
+
+
+def _check_duration(raw: RawEeg, listed_seconds: float | None) -> None:
+    if listed_seconds is not None and raw.seconds < listed_seconds - LENGTH_TOLERANCE_SECONDS:
+        raise CorpusError(
+            Fault(
+                raw.name,
+                f"{raw.seconds:.1f} s",
+                f"{listed_seconds:.1f} s, the RecordingDuration of its _eeg.json",
+                "It is truncated: copy it again.",
+            )
+        )
 
 
 def choose_channels(

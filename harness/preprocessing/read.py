@@ -34,6 +34,9 @@ EXTRA: Final = "raw"
 # Channels of BioSemi's amplifier that are no EEG, where no channels.tsv says so.
 _NO_EEG: Final = re.compile(r"(EXG\d+|GSR\d+|Erg\d+|Resp|Plet|Temp|Status)", re.IGNORECASE)
 _TRUNCATED: Final = "Number of records from the header does not match the file size"
+# What a header of BrainVision says of its data file; how many times there are is optional.
+_SAID: Final = ("DataFormat", "BinaryFormat", "NumberOfChannels", "DataPoints")
+_SAMPLE_BYTES: Final = {"INT_16": 2, "UINT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}
 # mne wants names of FIF files to end in raw.fif, where BIDS wants eeg.fif.
 _NAMING: Final = "does not conform to MNE naming conventions"
 
@@ -147,9 +150,43 @@ def opened(path: Path, scratch: Path, channels: Listed | None = None) -> Iterato
                 )
         remarks = tuple(dict.fromkeys(text for text in said if _NAMING not in text))
         try:
+            _check_whole(path.name, plain, raw)
             yield _described(path.name, plain, raw, channels, remarks)
         finally:
             raw.close()
+
+
+def _check_whole(name: str, path: Path, raw: Any) -> None:
+    """Refuse an empty recording, and BrainVision's data file where it is another size than its header says.
+
+    mne reads such a file as far as it goes, and says nothing.
+
+    Raises:
+        CorpusError: it is one.
+    """
+    if not raw.n_times:
+        raise CorpusError(Fault(name, "no samples", "a recording", "Copy it again."))
+    if path.suffix != ".vhdr":
+        return
+    header = path.read_text("latin-1")
+    said = {key: (found[1] if (found := re.search(rf"(?im)^{key}=(\S+)", header)) else "") for key in _SAID}
+    data = Path(raw.filenames[0])
+    n_bytes = _SAMPLE_BYTES.get(said["BinaryFormat"].upper(), 0) * int(said["NumberOfChannels"][:9] or 0)
+    size = data.stat().st_size
+    if not n_bytes or said["DataFormat"].upper() == "ASCII":
+        return
+    counts = re.fullmatch(r"[0-9]{1,18}", said["DataPoints"])
+    wanted = int(counts[0]) * n_bytes if counts else size - size % n_bytes
+    if size != wanted:
+        more = f", {wanted} by the DataPoints of its header" if counts else ""
+        raise CorpusError(
+            Fault(
+                name,
+                f"a data file of {size} bytes",
+                f"{n_bytes} for each time{more}",
+                "It is truncated, or another recording's: copy it again.",
+            )
+        )
 
 
 def read_eeg(raw: RawEeg, names: Sequence[str]) -> NDArray[np.float32]:

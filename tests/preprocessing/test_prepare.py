@@ -456,6 +456,17 @@ def test_eeg_that_cannot_be_microvolts_is_a_failure(tmp_path, scale, said):
     assert reason.endswith("Is its unit what the file says, and did anybody wear the cap?")
 
 
+def test_a_recording_shorter_than_is_said_of_it_is_a_failure(small, tmp_path):
+    root, path = small
+    said = path.with_name(path.name.replace("_eeg.bdf.gz", "_eeg.json"))
+    said.write_text('{"RecordingDuration": 60}')
+    reason = failed(root, tmp_path / "corpus")
+    assert ": 19.0 s, expected 60.0 s, the RecordingDuration of its _eeg.json." in reason
+    for other in ('{"RecordingDuration": 19.9}', '{"RecordingDuration": "n/a"}', "[1]", "{", ""):
+        said.write_text(other)
+        assert prepare(root, tmp_path / "corpus", load_recipe("sparrkulee")).failed == []
+
+
 def test_audio_of_another_length_than_its_track_is_a_failure(small, tmp_path):
     root, _ = small
     write_stimulus(root, "tale", speech(9, 5), track_of(12.4))

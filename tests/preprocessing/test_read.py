@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import gzip
 import os
+import shutil
 from pathlib import Path
 
 import edfio
@@ -167,6 +168,28 @@ def test_a_truncated_bdf_is_refused_and_not_read_as_far_as_it_goes(written, tmp_
         pytest.raises(CorpusError, match=r"b_eeg\.bdf: cannot be read \(.*\), expected a recording"),
         opened(path, tmp_path),
     ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("left", "points", "said"),
+    [
+        (0, False, "no samples"),
+        (49151, False, "a data file of 49151 bytes, expected 16 for each time."),
+        (24576, True, "a data file of 24576 bytes, expected 16 for each time, 49152 by the DataPoints"),
+    ],
+)
+def test_a_truncated_data_file_of_brainvision_is_refused(written, tmp_path, left, points, said):
+    for source in written[".vhdr"].parent.glob("a_eeg.[ev][eh]*"):
+        shutil.copy(source, tmp_path)
+    data, header = tmp_path / "a_eeg.eeg", tmp_path / "a_eeg.vhdr"
+    if points:
+        text = header.read_text("utf-8").replace("[Common Infos]", "[Common Infos]\nDataPoints=3072")
+        header.write_text(text, "utf-8")
+    with opened(header, tmp_path) as raw:
+        assert raw.n_times == 3072
+    os.truncate(data, left)
+    with pytest.raises(CorpusError, match=said), opened(header, tmp_path):
         pass
 
 
