@@ -79,7 +79,12 @@ if TYPE_CHECKING:
     help="Stop after so long, such as 90m or 2h: with a checkpoint, and exit code 75 where epochs are left."
     " The same command with --resume goes on, and gives the same weights. With --seeds: of all together.",
 )
-@click.option("--max-time-shared", is_flag=True, hidden=True)  # by --jobs: earlier seeds took of the time
+@click.option(
+    "--max-time-shared",
+    is_flag=True,
+    hidden=True,
+    help="Given by --jobs: earlier seeds took of the time, so that too little for an epoch is no error.",
+)
 @click.option(
     "--partial",
     is_flag=True,
