@@ -125,6 +125,7 @@ def open_part(
     partial: bool = False,
     audio: str | Path | None = None,
     offsets: Mapping[int, float] | None = None,
+    exclude_channels: Sequence[str | int] = (),
     on_progress: Progress | None = None,
 ) -> Part:
     """Open a part of a split: fixed segments of EEG, and the feature that is asked for.
@@ -143,10 +144,12 @@ def open_part(
         partial: go on although subjects or stimuli of the part are not in the corpus; records say so.
         audio: for music, the folder of the songs.
         offsets: for music, song -> seconds of its file before it begins.
+        exclude_channels: EEG channels that every system is given as zeros, by name or number from 1, beside
+            those of the split; records of submissions say so, and nothing else is scored there.
         on_progress: called with what is done and its total, where files must be read first.
 
     Raises:
-        UsageError: no such split, part or feature.
+        UsageError: no such split, part, feature or EEG channel.
         SplitError: a split that is not valid, or not for this corpus or feature.
         CorpusError: no corpus, or subjects missing or broken.
         PredictionsError: labels of no known format.
@@ -162,9 +165,16 @@ def open_part(
         labels=None if labels is None else Path(labels),
         partial=partial,
         audio=None if audio is None else AudioChoice(Path(audio), dict(offsets or {})),
+        exclude_channels=_channels(exclude_channels),
         on_progress=on_progress,
     )
     return Part(task)
+
+
+def _channels(given: Sequence[str | int]) -> list[str]:
+    """EEG channels as the command line has them; a text may hold several, joined by commas."""
+    words = given.split(",") if isinstance(given, str) else given
+    return [str(word).strip() for word in words if str(word).strip()]
 
 
 def data_folder(data: str | Path | None, names: Sequence[str] = ()) -> Path:

@@ -10,7 +10,7 @@ from harness.api.part import Part
 from harness.boards.compare import Comparison
 from harness.boards.compared import comparison_text
 from harness.conventions import Progress
-from harness.errors import Fault, UsageError, no_such
+from harness.errors import Fault, UsageError, no_such, shorten
 from harness.evaluation.evaluate import evaluate, evaluate_predictions
 from harness.evaluation.in_process import Predict, by_subject, evaluate_arrays, evaluate_function
 from harness.evaluation.place import check_place
@@ -72,8 +72,8 @@ def score(
             many segments of each subject they are asked, None for all, 0 for none.
 
     Raises:
-        UsageError: the training part, an option that the system does not take, or a function on a part whose
-            labels are held back.
+        UsageError: the training part, an option that the system does not take, a function on a part whose
+            labels are held back, or anything but a submission on a part without some EEG channels.
         CorpusError: EEG or references are missing or cannot be read.
         SubmissionError, PredictorError: the submission does not fit, or failed.
         PredictionsError: predictions are refused.
@@ -90,6 +90,7 @@ def score(
         if name is not None:
             raise UsageError(Fault("name", repr(name), "none: a folder or file has its own"))
         if is_predictions(path):
+            _check_all_channels(part)
             _check_options(options, ())
             record = evaluate_predictions(path, task)
         else:
@@ -100,9 +101,11 @@ def score(
                 check_place(folder, submission, task, run)
             record = evaluate(submission, task, run, None, on_progress)
     elif isinstance(system, Mapping):
+        _check_all_channels(part)
         _check_options(options, ())
         record = evaluate_arrays(system, task, name or DEFAULT_NAME)
     elif callable(system):
+        _check_all_channels(part)
         _check_options(options, ("surrogates",))
         record = evaluate_function(system, task, name or DEFAULT_NAME, _run(options), on_progress)
     else:
@@ -117,6 +120,24 @@ def score(
     if folder is not None:
         write_record(folder, record, replace=replace)
     return record
+
+
+def _check_all_channels(part: Part) -> None:
+    """Refuse what no record could say: predictions that were made without some EEG channels.
+
+    Raises:
+        UsageError: the part excludes some that its split does not.
+    """
+    excluded = part.task.channels_excluded
+    if excluded:
+        raise UsageError(
+            Fault(
+                "exclude_channels",
+                f"{shorten(excluded)}, and predictions or a function, whose record says nothing of it",
+                "a submission, which is run here",
+                "Name the channels in the split (exclude_channels): then every record says so.",
+            )
+        )
 
 
 def save_predictions(path: str | Path, predictions: Mapping[str, Array], part: Part) -> None:

@@ -10,6 +10,8 @@ import click
 from harness.cli.data import data
 from harness.cli.group import examples
 
+MOST_NOTES = 10
+
 
 @data.command(
     "prepare",
@@ -49,6 +51,7 @@ def data_prepare(folder: Path, out: Path, recipe_name: str, mels: tuple[str, ...
     A second call goes on where the first one stopped. Needs the extra raw.
     """
     from harness.cli.output import answer, progress, remark
+    from harness.errors import counted, shorten
     from harness.preprocessing.prepare import prepare
     from harness.preprocessing.recipe import load_recipe
     from harness.preprocessing.report import NAME, summary
@@ -57,10 +60,18 @@ def data_prepare(folder: Path, out: Path, recipe_name: str, mels: tuple[str, ...
     features = (*dict.fromkeys(mels), "envelope")
     with progress("preparing") as show:
         report = prepare(folder, out, recipe, features=features, jobs=jobs, on_progress=show)
+    for line in report.remarks[:MOST_NOTES]:
+        remark(f"note: {line}")
+    if (more := len(report.remarks) - MOST_NOTES) > 0:
+        remark(f"note: {counted(more, 'more note')} in {out / NAME}.txt")
     for entry in report.failed:
         for reason in entry.reasons:
             remark(f"error: {entry.label}: {reason}")
     answer(summary(report))
     answer(f"corpus in {out}; every recording in {out / NAME}.txt")
+    if report.recordings and report.count("skipped") == len(report.recordings):
+        reasons = list(dict.fromkeys(reason for entry in report.recordings for reason in entry.reasons))
+        remark(f"error: no recording has a stimulus: {shorten(reasons, 3)}")
+        sys.exit(1)
     if report.failed:
         sys.exit(1)

@@ -80,6 +80,12 @@ if TYPE_CHECKING:
     " The same command with --resume goes on, and gives the same weights. With --seeds: of all together.",
 )
 @click.option(
+    "--max-time-shared",
+    is_flag=True,
+    hidden=True,
+    help="Given by --jobs: earlier seeds took of the time, so that too little for an epoch is no error.",
+)
+@click.option(
     "--partial",
     is_flag=True,
     help="Go on although subjects of the training or validation part are not in the corpus.",
@@ -120,6 +126,7 @@ def train(
     cache_dtype: str | None,
     log: str | None,
     max_time: tuple[float, str] | None,
+    max_time_shared: bool,
     partial: bool,
     exclude_channels: str | None,
     seed: int,
@@ -142,7 +149,7 @@ def train(
     from harness.training import Cache, Deadline, Running, Unfinished, train_submission
     from harness.training.distributed import this_process
 
-    deadline = Deadline.after(*max_time) if max_time else Deadline()
+    deadline = replace(Deadline.after(*max_time) if max_time else Deadline(), is_used=max_time_shared)
     several = parse_seeds(seeds) if seeds is not None else ()
     if several and context.get_parameter_source("seed") is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("--seed and --seeds are both given: choose one.")

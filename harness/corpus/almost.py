@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from harness.corpus.walk import walk
@@ -19,6 +20,9 @@ _COMPRESSED = (".gz", ".zip", ".xz", ".bz2", ".zst", ".tar", ".7z")
 _RAW = (".bdf", ".edf", ".vhdr", ".set", ".fif", ".bdf.gz", ".edf.gz", ".fif.gz")
 # Names of each layout, whatever their case, without what may lack.
 _PREPROCESSED = re.compile(r"(?P<subject>sub-[^_/]+)(_.*)?_eeg\.npy", re.I)
+_OF_A_SUBJECT = re.compile(
+    r"(?:(?P<place>.+)/)?sub-[^/]+/(?:[^/]+/)*sub-[^/]*_desc-preproc-audio-[^/]+_eeg\.npy"
+)
 _SPLIT_PART = re.compile(r"(train|val|test)(?P<separator>[_\- ]+)sub-", re.I)
 _TRIAL = re.compile(r"DTU[_\- ]?S\d+[_\- ]?\d+\.np[yz]", re.I)
 _MAPPING = re.compile(r"sub-[^/]*[_\- ]mapping\.json", re.I)
@@ -105,8 +109,26 @@ def left_out(names: Sequence[str], words: str) -> str:
     return f"{counted(len(names), 'file')}: {words}: {shorten(names, 3)}"
 
 
+def preprocessed_places(folder: Path) -> list[str]:
+    """Folders with subjects' folders of preprocessed EEG, wherever they lie, relative to a folder, sorted.
+
+    A folder in itself is none: where the features lie is then a guess.
+    """
+    places = set()
+    for path in walk(folder).files[:_MOST_LOOKED_AT]:
+        found = _OF_A_SUBJECT.fullmatch(path)
+        if found is not None:
+            parts = [folder.name, *PurePosixPath(found["place"] or ".").parts]
+            if all(outer.casefold() != inner.casefold() for outer, inner in pairwise(parts)):
+                places.add(found["place"] or ".")
+    return sorted(places)
+
+
 def why_nothing(folder: Path) -> str:
     """What may be the cause where a folder holds no corpus, as a remedy; empty where nothing is seen."""
+    places = preprocessed_places(folder)
+    if len(places) > 1:
+        return f"Preprocessed EEG lies in {shorten(places)}: name one of these."
     below = walk(folder).files[:_MOST_LOOKED_AT]
     notes = almost_notes(below)
     if notes:

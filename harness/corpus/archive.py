@@ -8,11 +8,9 @@ second call goes on where the first stopped. What the archive does not hold is s
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from harness.conventions import Progress
 from harness.corpus.base import natural_key
 from harness.corpus.declaration import Declaration
+from harness.corpus.tables import STIMULI, named_files
 from harness.errors import CorpusError, Fault, HarnessError, UsageError, counted, did_you_mean, shorten
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 # Columns of events.tsv that name files below stimuli/.
 _NAMING = ("stim_file", "trigger_file", "noise_file", "video_file")
-_STIMULI = "stimuli/"
-_NOTHING = ("", "n/a", "nan", "none")
 _AGAIN = "Check the connection and call again: files that are there are kept."
 _CHUNK_BYTES = 1 << 20
 _GIB = 2.0**30
@@ -92,15 +89,17 @@ def fetch_archive(
     with _errors_of_archive(url or "https://data.nemar.org"):
         files = _manifest(listed, url)
         chosen = _choose(files, subjects, sessions)
-        _check_room(folder, [*chosen.recordings.values(), *chosen.root.values()])
+        _check_room(folder, [*chosen.recordings.values(), *chosen.root.values()])  # stimuli are not known yet
         first = {path: chosen.recordings[path] for path in chosen.events}
         later = {path: one for path, one in chosen.recordings.items() if path not in first}
         total = len(chosen.recordings) + len(chosen.root)
         get = _Getter(folder, done, total, on_progress)
         get.all({**chosen.root, **first})
-        stimuli, absent = _stimuli(files, [folder / path for path in first])
+        stimuli, absent, unread = _stimuli(files, [folder / path for path in first])
+        _check_room(folder, [*stimuli.values(), *later.values()])
         get.total += len(stimuli)
         get.all({**stimuli, **later})
+    done.remarks += unread
     done.remarks += _lacking(declaration, files, absent, narrowed=bool(subjects or sessions))
     return done
 
@@ -213,30 +212,33 @@ def _sessions(path: str) -> list[str]:
     return [part for part in PurePosixPath(path).parts[:-1] if part.startswith("ses-")]
 
 
-def _stimuli(files: Mapping[str, Any], events: Sequence[Path]) -> tuple[dict[str, Any], list[str]]:
-    """The stimuli that tables of events name, by path, and those that the archive does not hold."""
+def _stimuli(files: Mapping[str, Any], events: Sequence[Path]) -> tuple[dict[str, Any], list[str], list[str]]:
+    """The stimuli that tables of events name, by path, those that the archive does not hold, and remarks."""
     found: dict[str, Any] = {}
     absent: list[str] = []
-    for name in dict.fromkeys(name for table in events for name in _named(table)):
+    names, unread = _named(events)
+    for name in names:
         # the data set's own name for the trigger track beside a stimulus, where no column names it
         track = PurePosixPath(name).with_name(f"t_{PurePosixPath(name).name}").as_posix()
         for wanted, needed in ((name, True), (track, False)):
-            path = next((one for one in (f"{_STIMULI}{wanted}", wanted) if one in files), None)
-            if path is not None:
+            path = f"{STIMULI}/{wanted}"
+            if path in files:
                 found[path] = files[path]
             elif needed:
                 absent.append(name)
-    return found, sorted(set(absent), key=natural_key)
+    return found, sorted(set(absent), key=natural_key), unread
 
 
-def _named(table: Path) -> Iterator[str]:
-    """What a table of events names in its columns of files, as it is written there."""
-    text = table.read_text("utf-8-sig", errors="replace")
-    for row in csv.DictReader(io.StringIO(text), delimiter="\t"):
-        for column in _NAMING:
-            name = (row.get(column) or "").strip()
-            if name.casefold() not in _NOTHING:
-                yield name.lstrip("/")
+def _named(events: Iterable[Path]) -> tuple[list[str], list[str]]:
+    """What tables of events name below stimuli/, each once, and remarks on tables that are broken."""
+    names: dict[str, None] = {}
+    unread = []
+    for table in events:
+        try:
+            names |= dict.fromkeys(named_files(table, _NAMING))
+        except CorpusError as error:
+            unread += [f"stimuli that it names are not fetched: {fault}" for fault in error.faults]
+    return [name for name in names if PurePosixPath(name).name], unread
 
 
 def _lacking(

@@ -6,10 +6,14 @@ when the list was made. These are fetched only on request, and their hashes are 
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 from urllib.parse import quote
 
@@ -130,6 +134,24 @@ def _chosen(
     return [name for subject in chosen for name in owners if owners[name] == subject]
 
 
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A hidden folder for half a file; those of fetches that were killed on this machine are removed."""
+    import psutil
+
+    here = re.sub(r"[^A-Za-z0-9.]", "", gethostname())
+    for left in folder.glob(f".fetch-{here}-[0-9]*"):
+        number = left.name.rpartition("-")[2]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
+    scratch = folder / f".fetch-{here}-{os.getpid()}"
+    scratch.mkdir(exist_ok=True)
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 def _download(url: str, known: str | None, folder: Path, name: str) -> None:
     import pooch
     import requests
@@ -137,8 +159,10 @@ def _download(url: str, known: str | None, folder: Path, name: str) -> None:
     pooch.get_logger().setLevel("ERROR")
     try:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        # pooch writes a temporary file beside, checks the hash, and renames.
-        pooch.retrieve(url, known_hash=f"sha256:{known}" if known else None, fname=name, path=folder)
+        with _scratch(folder) as scratch:  # pooch writes a temporary file there, and checks the hash
+            known_hash = f"sha256:{known}" if known else None
+            fetched = pooch.retrieve(url, known_hash=known_hash, fname="file", path=scratch)
+            Path(fetched).replace(folder / name)
     except requests.exceptions.RequestException as error:
         reason = f"HTTP {error.response.status_code}" if error.response is not None else "no answer"
         raise CorpusError(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.conventions import MUSIC_MARKER, SIMULATED_MARKER, SIMULATED_PREFIX, Progress
 from harness.corpus import dtu, nmedt, plain, sparrkulee
-from harness.corpus.almost import why_nothing
+from harness.corpus.almost import preprocessed_places, why_nothing
 from harness.corpus.base import Corpus
 from harness.corpus.declaration import DECLARATION, Declaration, declared, declared_names, load_declaration
 from harness.corpus.nmedt import AudioChoice
@@ -133,6 +133,14 @@ def _nothing(folder: Path, layout: str | None, declaration: Declaration | None) 
 
 
 def _layouts(folder: Path) -> Iterator[tuple[str, Path]]:
+    """What a folder holds and where, by usual names; else preprocessed EEG wherever it lies."""
+    usual = list(_usual_layouts(folder))
+    yield from usual
+    if not usual and len(places := preprocessed_places(folder)) == 1:
+        yield "preprocessed", folder / places[0]
+
+
+def _usual_layouts(folder: Path) -> Iterator[tuple[str, Path]]:
     if (place := _preprocessed_place(folder)) is not None:
         yield "preprocessed", place
     for base in (folder, folder / "split_data", folder / "derivatives" / "split_data"):

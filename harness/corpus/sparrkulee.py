@@ -55,6 +55,7 @@ _SPLIT_NAME = re.compile(
     r"(?P<part>train|val|test)_-_(?P<subject>.+?)_-_(?P<stimulus>.+)_-_(?P<what>[a-z0-9-]+)\.npy"
 )
 _MAPPING_SUFFIX = "_mapping.json"
+_MOST_REASONS = 5
 _TWICE = "stands, as in the dataset's split_data"
 # The public pipeline keeps EEG up to a whole second, at least two seconds past the last trigger.
 TAIL_SECONDS = 3
@@ -373,7 +374,12 @@ def _corpus(
 ) -> Corpus:
     if not recordings:
         reasons = [entry.fault for entry in faults] or [
-            Fault(str(folder), "no recording", f"SparrKULee files of the layout {layout}")
+            Fault(
+                str(folder),
+                "no recording",
+                f"SparrKULee files of the layout {layout}",
+                "\n".join(f"{note}." for note in notes[:_MOST_REASONS]),
+            )
         ]
         raise CorpusError(*reasons)
     ordered = sorted(recordings, key=lambda key: (natural_key(key[0]), natural_key(key[1])))

@@ -8,24 +8,28 @@ are passed over.
 
 from __future__ import annotations
 
-import csv
+import json
 import math
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from harness.corpus.base import natural_key
-from harness.errors import CorpusError, Fault, raise_all
-from harness.preprocessing.read import SUFFIXES
+from harness.corpus.tables import STIMULI, Row, almost_column, below_stimuli, read_table, text_of
+from harness.errors import CorpusError, Fault, raise_all, shorten
+from harness.files import read_regular
+from harness.preprocessing.read import SUFFIXES, Listed, ListedChannel
 
-STIMULI: Final = "stimuli"
 AUDIO_SUFFIXES: Final = (".npz", ".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
+_MOST_JSON_BYTES: Final = 1 << 20
+_MOST_SECONDS: Final = 1e7
 # Stands between the stimulus and the feature in names of the output.
 SEPARATOR: Final = "_-_"
-_NOTHING: Final = ("", "n/a", "nan")
+STIM_FILE: Final = "stim_file"
+# A recording's name in any case; only small letters are read.
+_RECORDING: Final = rf".*_eeg({'|'.join(re.escape(suffix) for suffix in SUFFIXES)})(\.gz)?"
 _ENTITY: Final = re.compile(r"(sub|ses|task|run|split)-([A-Za-z0-9]+)")
 
 
@@ -91,10 +95,13 @@ def find_recordings(root: Path) -> tuple[list[RawRecording], list[str]]:
     if not root.is_dir():
         raise CorpusError(Fault(str(root), "no such folder", "the root of a BIDS data set"))
     found: dict[tuple[Path, str], RawRecording] = {}
+    named: dict[str, Path] = {}
     files, remarks = _files_of_subjects(root)
     for path in files:
         plain = path.with_suffix("") if path.suffix == ".gz" else path
         if plain.suffix not in SUFFIXES:
+            if re.fullmatch(_RECORDING, path.name, re.IGNORECASE):
+                remarks.append(f"{path.relative_to(root)}: left out, its name does not end in small letters")
             continue
         entities = {key: f"{key}-{value}" for key, value in _ENTITY.findall(plain.name)}
         if not plain.stem.endswith("_eeg") or "sub" not in entities:
@@ -111,6 +118,11 @@ def find_recordings(root: Path) -> tuple[list[RawRecording], list[str]]:
                 f"{path.relative_to(root)}: left out, {found[key].path.name} is the same recording"
             )
             continue
+        odd = _odd_place(path.relative_to(root), entities["sub"], named.get(path.name))
+        if odd:
+            remarks.append(f"{path.relative_to(root)}: left out, {odd}")
+            continue
+        named[path.name] = path.relative_to(root)
         found[key] = RawRecording(
             path, entities["sub"], *(entities.get(one, "") for one in ("ses", "task", "run"))
         )
@@ -124,6 +136,26 @@ def find_recordings(root: Path) -> tuple[list[RawRecording], list[str]]:
             )
         )
     return sorted(found.values(), key=lambda recording: natural_key(str(recording.path))), remarks
+
+
+def check_there(recording: RawRecording) -> None:
+    """Refuse a recording that is no file: a link to nothing, a folder, a pipe.
+
+    Raises:
+        CorpusError: it is none.
+    """
+    if recording.path.is_file():
+        return
+    if recording.path.is_symlink() and not recording.path.exists():
+        raise CorpusError(
+            Fault(
+                recording.path.name,
+                "a link to a file that is not there",
+                "the recording",
+                "Fetch it first; where git-annex or DataLad keeps the data set, `datalad get` does.",
+            )
+        )
+    raise CorpusError(Fault(recording.path.name, "not a regular file", "a recording"))
 
 
 def read_events(root: Path, recording: RawRecording) -> list[Event]:
@@ -144,8 +176,14 @@ def read_events(root: Path, recording: RawRecording) -> list[Event]:
         )
     events: list[Event] = []
     faults: list[Fault] = []
-    for number, row in enumerate(_rows(path), start=2):
-        file = _text(row, "stim_file")
+    columns, rows = read_table(path)
+    if STIM_FILE not in columns:
+        near = almost_column(columns, STIM_FILE)
+        if near is not None:
+            raise CorpusError(Fault(path.name, f"a column {near!r}", f"{STIM_FILE!r}", "Rename it."))
+        return []
+    for number, row in rows:
+        file = below_stimuli(text_of(row, STIM_FILE))
         if not file:
             continue
         try:
@@ -161,16 +199,51 @@ def read_events(root: Path, recording: RawRecording) -> list[Event]:
     return events
 
 
-def read_channels(root: Path, recording: RawRecording) -> dict[str, tuple[str, bool]] | None:
-    """Name -> type and whether it is good, as channels.tsv says; None where there is none."""
+def nothing_heard(root: Path, recording: RawRecording) -> str:
+    """Why `read_events` gave nothing, in words."""
+    path = sidecar(root, recording, "events")
+    columns = read_table(path)[0] if path is not None else []
+    if STIM_FILE in columns:
+        return "events.tsv names no stimulus."
+    return f"events.tsv has no column {STIM_FILE}, but {shorten(columns, 8)}."
+
+
+def read_channels(root: Path, recording: RawRecording) -> Listed | None:
+    """What channels.tsv says of each channel; None where there is none.
+
+    Raises:
+        CorpusError: it cannot be read, or has no column name.
+    """
     path = sidecar(root, recording, "channels")
     if path is None:
         return None
+    columns, rows = read_table(path)
+    if "name" not in columns:
+        raise CorpusError(Fault(path.name, f"columns {shorten(columns, 8)}", "a column 'name'"))
     return {
-        row["name"]: (_text(row, "type") or "EEG", _text(row, "status").lower() != "bad")
-        for row in _rows(path)
-        if row.get("name")
+        name: ListedChannel(
+            text_of(row, "type") or "EEG", text_of(row, "status").lower() != "bad", text_of(row, "units")
+        )
+        for _, row in rows
+        if (name := row.get("name", "").strip())
     }
+
+
+def listed_seconds(recording: RawRecording) -> float | None:
+    """How long a recording is by the ``RecordingDuration`` of the ``_eeg.json`` beside it; None if unsaid."""
+    try:
+        document = json.loads(read_regular(json_beside(recording), _MOST_JSON_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return None
+    said = document.get("RecordingDuration") if isinstance(document, dict) else None
+    if not isinstance(said, int | float) or isinstance(said, bool):
+        return None
+    return float(said) if 0 < said < _MOST_SECONDS else None
+
+
+def json_beside(recording: RawRecording) -> Path:
+    """Where BIDS has what is said of a recording."""
+    return recording.path.with_name(f"{recording.name}_eeg.json")
 
 
 def sidecar(root: Path, recording: RawRecording, suffix: str) -> Path | None:
@@ -190,15 +263,25 @@ def sidecar(root: Path, recording: RawRecording, suffix: str) -> Path | None:
 
 def stimulus_name(file: str) -> str:
     """The name of a stimulus: its file's name without suffixes of audio and compression."""
-    name = Path(file).name.removesuffix(".gz")
-    return next((name.removesuffix(suffix) for suffix in AUDIO_SUFFIXES if name.endswith(suffix)), name)
+    name = Path(file).name
+    if name.casefold().endswith(".gz"):
+        name = name[: -len(".gz")]
+    lower = name.casefold()
+    return next((name[: -len(suffix)] for suffix in AUDIO_SUFFIXES if lower.endswith(suffix)), name)
 
 
-def _event(root: Path, row: dict[str, str], file: str, where: str) -> Event:
+def _odd_place(path: Path, subject: str, namesake: Path | None) -> str:
+    """What is odd about where a recording lies; empty where nothing is."""
+    if namesake is not None:
+        return f"{namesake} has the same name"
+    return "" if path.parts[0] == subject else f"it names {subject} and lies in the folder of {path.parts[0]}"
+
+
+def _event(root: Path, row: Row, file: str, where: str) -> Event:
     stimulus = stimulus_name(file)
     if not stimulus or SEPARATOR in stimulus or stimulus.startswith("."):
         raise CorpusError(Fault(where, f"stim_file {file!r}", f"a name without {SEPARATOR!r}, not hidden"))
-    track = _text(row, "trigger_file")
+    track = below_stimuli(text_of(row, "trigger_file"))
     if not track:  # the data set's own name for the track beside a stimulus
         track = str(Path(file).with_name(f"t_{Path(file).name}"))
     return Event(
@@ -217,11 +300,25 @@ def _stimulus_file(root: Path, file: str, where: str) -> Path | None:
         raise CorpusError(Fault(where, f"{file!r}", f"a path below {STIMULI}/"))
     plain = file.removesuffix(".gz")
     candidates = (folder / file, folder / plain, folder / f"{plain}.gz")
-    return next((path for path in candidates if path.is_file()), None)
+    try:
+        return next((path for path in candidates if path.is_file()), None)
+    except OSError as error:  # a name too long for the disk
+        raise CorpusError(
+            Fault(where, f"a file of {len(file)} characters ({error.strerror})", "a name")
+        ) from None
 
 
-def _seconds(row: dict[str, str], key: str, where: str) -> float | None:
-    text = _text(row, key)
+def almost_audio(root: Path, stimulus: str) -> str | None:
+    """A file below stimuli/ whose name differs from a stimulus's by case only, relative to the root."""
+    for folder, _, files in os.walk(root / STIMULI, followlinks=False):
+        for file in sorted(files):
+            if stimulus_name(file).casefold() == stimulus.casefold():
+                return Path(folder, file).relative_to(root).as_posix()
+    return None
+
+
+def _seconds(row: Row, key: str, where: str) -> float | None:
+    text = text_of(row, key)
     if not text:
         return None
     try:
@@ -231,21 +328,6 @@ def _seconds(row: dict[str, str], key: str, where: str) -> float | None:
     if not math.isfinite(value) or value < 0:
         raise CorpusError(Fault(f"{where}: {key}", repr(text), "seconds, or n/a"))
     return value
-
-
-def _text(row: dict[str, str], key: str) -> str:
-    text = (row.get(key) or "").strip()
-    return "" if text.lower() in _NOTHING else text
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from csv.DictReader(file, delimiter="\t")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CorpusError(
-            Fault(str(path), f"cannot be read ({error})", "a table, separated by tabs")
-        ) from None
 
 
 def _files_of_subjects(root: Path) -> tuple[list[Path], list[str]]:

@@ -16,8 +16,10 @@ from harness.conventions import SIMULATED_MARKER, SIMULATED_PREFIX
 from harness.corpus.declaration import declared
 from harness.preprocessing.recipe import FOLDER, Recipe
 from harness.preprocessing.stimuli import DEFINITIONS
+from harness.schemas.validate import is_text
 
 SPARRKULEE: Final = "sparrkulee"
+_MOST_TEXT: Final = 500
 _UNKNOWN: Final = "not known: ask whoever recorded it"
 
 
@@ -44,12 +46,13 @@ def declaration_toml(
     import tomlkit
 
     description = _description(root)
-    title = str(description.get("Name") or root.resolve().name)
+    title = _shown(description.get("Name")) or _shown(root.resolve().name) or "corpus"
     name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60].strip("-") or "corpus"
     if declared(name) is not None:
         if name == SPARRKULEE and recipe.content == (FOLDER / f"{SPARRKULEE}.toml").read_bytes():
             return None
-        name = f"{name}-{re.sub(r'[^a-z0-9]+', '-', recipe.name.lower()).strip('-')}"
+        made_by = re.sub(r"[^a-z0-9]+", "-", recipe.name.lower())[:30].strip("-") or "own-recipe"
+        name = f"{name}-{made_by}"
     simulated = (root / SIMULATED_MARKER).is_file() or any(
         one.startswith(SIMULATED_PREFIX) for one in stimuli
     )
@@ -57,7 +60,7 @@ def declaration_toml(
     for key, value in (
         ("name", name),
         ("title", title),
-        ("licence", str(description.get("License") or _UNKNOWN)),
+        ("licence", _shown(description.get("License")) or _UNKNOWN),
         ("citation", _citation(description)),
         ("kind", "simulated" if simulated else "real"),
     ):
@@ -66,7 +69,9 @@ def declaration_toml(
     document["sample_rate_hz"] = int(recipe.rate_hz) if recipe.rate_hz.is_integer() else recipe.rate_hz
     document["layouts"] = ["preprocessed"]
     document["preprocessing"] = {"recipe": recipe.name, "sha256": recipe.sha256, "version": version}
-    document["channels"] = {"count": len(channels), "names": list(channels)}
+    document["channels"] = {"count": len(channels)}
+    if all(map(is_text, channels)) and len(set(channels)) == len(channels):
+        document["channels"]["names"] = list(channels)
     there = document.setdefault("features", tomlkit.table())
     for feature in features:
         if feature not in there:
@@ -86,7 +91,16 @@ def _description(root: Path) -> Mapping[str, Any]:
 
 def _citation(description: Mapping[str, Any]) -> str:
     for key in ("HowToAcknowledge", "DatasetDOI"):
-        if description.get(key):
-            return str(description[key])
+        if said := _shown(description.get(key)):
+            return said
     authors = description.get("Authors")
-    return ", ".join(map(str, authors)) if isinstance(authors, list) and authors else _UNKNOWN
+    return (_shown(", ".join(map(str, authors))) if isinstance(authors, list) else "") or _UNKNOWN
+
+
+def _shown(value: object) -> str:
+    """A text of dataset_description.json as corpus.toml may have it; empty where there is none."""
+    if not isinstance(value, str):
+        return ""
+    plain = " ".join("".join(c if c.isprintable() else " " for c in value).split()).lstrip("=+-@ ")
+    plain = plain if len(plain) <= _MOST_TEXT else f"{plain[: _MOST_TEXT - 3]}..."
+    return plain if is_text(plain) else ""

@@ -9,7 +9,16 @@ from typing import Final
 
 from harness.corpus.array_files import open_npy
 from harness.errors import CorpusError, HarnessError
-from harness.preprocessing.bids import SEPARATOR, Event, RawRecording, read_events, sidecar
+from harness.preprocessing.bids import (
+    SEPARATOR,
+    Event,
+    RawRecording,
+    check_there,
+    json_beside,
+    nothing_heard,
+    read_events,
+    sidecar,
+)
 from harness.preprocessing.output import FEATURE_FOLDER, Source
 from harness.preprocessing.read import COMPANIONS
 from harness.preprocessing.report import RecordingEntry
@@ -34,6 +43,7 @@ def planned_recordings(
     planned, entries = [], {}
     for one in recordings:
         try:
+            check_there(one)
             events = read_events(root, one)
         except HarnessError as error:
             reasons = tuple(str(fault) for fault in error.faults)
@@ -42,7 +52,7 @@ def planned_recordings(
         if events:
             planned.append(Planned(one, tuple(events)))
         else:
-            reason = ("events.tsv names no stimulus.",)
+            reason = (nothing_heard(root, one),)
             entries[one.name] = RecordingEntry(recording=one.name, outcome="skipped", reasons=reason)
     return planned, entries
 
@@ -97,6 +107,7 @@ def recording_sources(root: Path, planned: Planned) -> tuple[Source, ...]:
         paths += [plain.with_suffix(suffix), plain.with_suffix(f"{suffix}.gz")]
     sidecars = [sidecar(root, recording, kind) for kind in ("events", "channels")]
     paths += [path for path in sidecars if path is not None]
+    paths.append(json_beside(recording))
     paths += [event.track for event in planned.events if event.track is not None]
     return file_sources(root, [path for path in paths if path.exists()])
 

@@ -31,13 +31,15 @@ from harness.conventions import Progress
 from harness.corpus.array_files import open_npy
 from harness.corpus.base import natural_key
 from harness.corpus.declaration import DECLARATION
+from harness.corpus.tables import STIMULI
 from harness.errors import HarnessError
 from harness.preprocessing import report as reports
 from harness.preprocessing.bids import (
     SEPARATOR,
-    STIMULI,
     Event,
+    almost_audio,
     find_recordings,
+    listed_seconds,
     read_channels,
 )
 from harness.preprocessing.declare import declaration_toml
@@ -68,7 +70,7 @@ from harness.preprocessing.stimuli import DEFINITIONS, MadeFeatures, make_featur
 from harness.preprocessing.workers import Failed, Workers, attempt
 
 # Goes up with every change that changes a byte of what a recipe makes.
-VERSION: Final = 1
+VERSION: Final = 2
 _T = TypeVar("_T")
 
 
@@ -182,12 +184,14 @@ class _Work:
                 todo[name] = (event.audio, given, features, key, sources)
             else:
                 missing = [feature for feature in features if feature not in given]
+                near = almost_audio(self.root, name)
                 entries[name] = StimulusEntry(
                     stimulus=name,
                     outcome="failed",
                     reasons=(
                         f"no audio below {STIMULI}/, and no {' or '.join(missing)} in"
-                        f" {' or '.join(GIVEN_FEATURES)}.",
+                        f" {' or '.join(GIVEN_FEATURES)}."
+                        + (f" There is {near}: is it meant?" if near else ""),
                     ),
                 )
         self._say(len(entries), "")
@@ -333,6 +337,7 @@ def _recording(
         channels=read_channels(root, planned.recording),
         expected_channels=expected_channels,
         audio_seconds=audio_seconds,
+        listed_seconds=listed_seconds(planned.recording),
     )
 
 

@@ -15,7 +15,7 @@ from harness.errors import CorpusError, Fault, HarnessError, shorten
 from harness.preprocessing import recipe as recipes
 from harness.preprocessing import steps, triggers
 from harness.preprocessing.bids import Event
-from harness.preprocessing.read import RawEeg, opened, read_eeg, read_status
+from harness.preprocessing.read import Listed, RawEeg, opened, read_eeg, read_status
 from harness.preprocessing.recipe import Recipe
 from harness.preprocessing.stimuli import read_audio
 
@@ -25,6 +25,9 @@ LENGTH_TOLERANCE_SECONDS: Final = 1.0
 # An EEG channel is called flat below this standard deviation, and wild above this multiple of the median one.
 FLAT_MICROVOLT: Final = 0.05
 WILD_RATIO: Final = 10.0
+# No EEG has more of its samples beyond the limit of peaks, or a median channel that deviates by more.
+MOST_PEAKS: Final = 0.5
+MOST_MICROVOLT: Final = 5000.0
 
 
 class StimulusFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,9 +93,10 @@ def process(
     events: Sequence[Event],
     scratch: Path,
     *,
-    channels: dict[str, tuple[str, bool]] | None = None,
+    channels: Listed | None = None,
     expected_channels: Sequence[str] = (),
     audio_seconds: Mapping[str, float] | None = None,
+    listed_seconds: float | None = None,
 ) -> RecordingResult:
     """Run a recipe on a recording.
 
@@ -104,12 +108,14 @@ def process(
         channels: what channels.tsv says; None where there is none.
         expected_channels: where the recipe names none, these; none to take all.
         audio_seconds: stimulus -> how long its audio is, as far as it is known.
+        listed_seconds: how long the recording is by what is said of it; None if nothing is.
 
     Raises:
         HarnessError: why the recording cannot be used.
         OSError: the scratch folder cannot be written.
     """
     with opened(path, scratch, channels) as raw:
+        _check_duration(raw, listed_seconds)
         taken, called, remark = choose_channels(raw, recipe, expected_channels)
         status = None
         cut = _cut_step(recipe)
@@ -124,7 +130,10 @@ def process(
     for step in before:
         eeg = run.apply(step, eeg)
     why_bad = {called[taken.index(name)]: "channels.tsv says so" for name in bad if name in taken}
-    why_bad |= bad_channels(eeg, called)
+    looks_bad = bad_channels(eeg, called)
+    if any(isinstance(step, recipes.HighPass | recipes.BandPass) for step in before):
+        _check_plausible(path.name, eeg, looks_bad, run.peak_share)
+    why_bad |= looks_bad
     cuts = _cuts(cut, eeg, status, run.rate_hz, events, audio_seconds or {})
     del eeg, status
     stimuli = []
@@ -147,6 +156,18 @@ def process(
     )
 
 
+def _check_duration(raw: RawEeg, listed_seconds: float | None) -> None:
+    if listed_seconds is not None and raw.seconds < listed_seconds - LENGTH_TOLERANCE_SECONDS:
+        raise CorpusError(
+            Fault(
+                raw.name,
+                f"{raw.seconds:.1f} s",
+                f"{listed_seconds:.1f} s, the RecordingDuration of its _eeg.json",
+                "It is truncated: copy it again.",
+            )
+        )
+
+
 def choose_channels(
     raw: RawEeg, recipe: Recipe, expected: Sequence[str] = ()
 ) -> tuple[list[str], list[str], str]:
@@ -157,11 +178,13 @@ def choose_channels(
     """
     wanted = list(recipe.channels.names) or list(expected) or list(raw.eeg_names)
     by_lower = {name.lower(): name for name in raw.eeg_names}
+    some_named = False
     for names in (wanted, list(recipe.channels.other_names)):
         found = [by_lower.get(name.lower(), "") for name in names]
         if found and all(found):
             return found, wanted, ""
-    if recipe.channels.by_position and len(raw.eeg_names) >= len(wanted):
+        some_named = some_named or any(found)
+    if recipe.channels.by_position and not some_named and len(raw.eeg_names) >= len(wanted):
         remark = f"channels by position: the first {len(wanted)}, called {shorten(raw.eeg_names, 3)}"
         return list(raw.eeg_names[: len(wanted)]), wanted, remark
     lacking = [name for name in wanted if name.lower() not in by_lower]
@@ -197,6 +220,31 @@ def bad_channels(eeg: Eeg, names: Sequence[str]) -> dict[str, str]:
         elif value > WILD_RATIO * usual:
             bad[name] = f"{value:.0f} uV beside a median of {usual:.0f}"
     return bad
+
+
+def _check_plausible(name: str, eeg: Eeg, bad: Mapping[str, str], peak_share: float) -> None:
+    """Refuse what cannot be EEG in microvolts: a wrong unit, or electrodes that nobody wears.
+
+    Raises:
+        CorpusError: most of it is beyond the limit of peaks, or no EEG channel has a signal.
+    """
+    spread = float(np.median([np.std(row, dtype=np.float64) for row in eeg]))
+    if peak_share > MOST_PEAKS:
+        arrived = f"{peak_share:.0%} of all samples beyond the limit of peaks"
+    elif spread < FLAT_MICROVOLT:
+        arrived = f"{len([why for why in bad.values() if 'flat' in why])} of {len(eeg)} EEG channels flat"
+    elif spread > MOST_MICROVOLT:
+        arrived = f"a median deviation of {spread:,.0f} uV"
+    else:
+        return
+    raise CorpusError(
+        Fault(
+            name,
+            f"{arrived}, after the filter",
+            "EEG in microvolts",
+            "Is its unit what the file says, and did anybody wear the cap?",
+        )
+    )
 
 
 class _Run:

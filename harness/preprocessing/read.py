@@ -14,15 +14,16 @@ import re
 import shutil
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import CorpusError, Fault, shorten
+from harness.preprocessing.units import unit_factors
 
 SUFFIXES: Final = (".bdf", ".edf", ".vhdr", ".set", ".fif")
 # What a recording's header file needs beside it: BrainVision has three files, EEGLAB may have two.
@@ -33,8 +34,28 @@ EXTRA: Final = "raw"
 # Channels of BioSemi's amplifier that are no EEG, where no channels.tsv says so.
 _NO_EEG: Final = re.compile(r"(EXG\d+|GSR\d+|Erg\d+|Resp|Plet|Temp|Status)", re.IGNORECASE)
 _TRUNCATED: Final = "Number of records from the header does not match the file size"
+# What a header of BrainVision says of its data file; how many times there are is optional.
+_SAID: Final = ("DataFormat", "BinaryFormat", "NumberOfChannels", "DataPoints")
+_SAMPLE_BYTES: Final = {"INT_16": 2, "UINT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}
 # mne wants names of FIF files to end in raw.fif, where BIDS wants eeg.fif.
 _NAMING: Final = "does not conform to MNE naming conventions"
+
+
+class ListedChannel(NamedTuple):
+    """A channel as channels.tsv has it.
+
+    Attributes:
+        kind: in BIDS' words, such as EEG.
+        is_good: whether its status is anything but bad.
+        unit: empty where none is said.
+    """
+
+    kind: str
+    is_good: bool
+    unit: str = ""
+
+
+Listed = Mapping[str, ListedChannel]
 
 
 @dataclass(frozen=True)
@@ -46,7 +67,8 @@ class RawEeg:
         mne_raw: mne's object; samples are read when they are asked for.
         eeg_names: names of the EEG channels in the file's order.
         bad_names: EEG channels that channels.tsv or the file itself calls bad.
-        remarks: what mne warned of.
+        remarks: what mne warned of, and what channels.tsv and the file do not agree on.
+        factors: EEG channel -> what its numbers are multiplied by to be volts; 1 for all others.
     """
 
     name: str
@@ -54,6 +76,7 @@ class RawEeg:
     eeg_names: tuple[str, ...]
     bad_names: tuple[str, ...]
     remarks: tuple[str, ...]
+    factors: Mapping[str, float]
 
     @property
     def rate_hz(self) -> float:
@@ -93,16 +116,13 @@ def import_mne() -> Any:
 
 
 @contextlib.contextmanager
-def opened(
-    path: Path, scratch: Path, channels: dict[str, tuple[str, bool]] | None = None
-) -> Iterator[RawEeg]:
+def opened(path: Path, scratch: Path, channels: Listed | None = None) -> Iterator[RawEeg]:
     """Open a recording; what had to be unpacked is removed at the end.
 
     Args:
         path: the recording, one of `SUFFIXES`, with or without ``.gz``.
         scratch: an existing folder for unpacked files, with room for them.
-        channels: name -> type in BIDS' words and whether it is good, as channels.tsv says; None where there
-            is none.
+        channels: by name, as channels.tsv says; None where there is none.
 
     Raises:
         CorpusError: not readable, truncated, or of another format than its name says.
@@ -130,9 +150,43 @@ def opened(
                 )
         remarks = tuple(dict.fromkeys(text for text in said if _NAMING not in text))
         try:
-            yield _described(path.name, raw, channels, remarks)
+            _check_whole(path.name, plain, raw)
+            yield _described(path.name, plain, raw, channels, remarks)
         finally:
             raw.close()
+
+
+def _check_whole(name: str, path: Path, raw: Any) -> None:
+    """Refuse an empty recording, and BrainVision's data file where it is another size than its header says.
+
+    mne reads such a file as far as it goes, and says nothing.
+
+    Raises:
+        CorpusError: it is one.
+    """
+    if not raw.n_times:
+        raise CorpusError(Fault(name, "no samples", "a recording", "Copy it again."))
+    if path.suffix != ".vhdr":
+        return
+    header = path.read_text("latin-1")
+    said = {key: (found[1] if (found := re.search(rf"(?im)^{key}=(\S+)", header)) else "") for key in _SAID}
+    data = Path(raw.filenames[0])
+    n_bytes = _SAMPLE_BYTES.get(said["BinaryFormat"].upper(), 0) * int(said["NumberOfChannels"][:9] or 0)
+    size = data.stat().st_size
+    if not n_bytes or said["DataFormat"].upper() == "ASCII":
+        return
+    counts = re.fullmatch(r"[0-9]{1,18}", said["DataPoints"])
+    wanted = int(counts[0]) * n_bytes if counts else size - size % n_bytes
+    if size != wanted:
+        more = f", {wanted} by the DataPoints of its header" if counts else ""
+        raise CorpusError(
+            Fault(
+                name,
+                f"a data file of {size} bytes",
+                f"{n_bytes} for each time{more}",
+                "It is truncated, or another recording's: copy it again.",
+            )
+        )
 
 
 def read_eeg(raw: RawEeg, names: Sequence[str]) -> NDArray[np.float32]:
@@ -141,9 +195,10 @@ def read_eeg(raw: RawEeg, names: Sequence[str]) -> NDArray[np.float32]:
     Raises:
         CorpusError: the file cannot be read to its end, or a number is not finite.
     """
+    scale = MICROVOLT * np.array([[raw.factors.get(name, 1.0)] for name in names])
     eeg = np.empty((len(names), raw.n_times), np.float32)
     for start, stop, block in _blocks(raw, list(names)):
-        eeg[:, start:stop] = block * MICROVOLT
+        eeg[:, start:stop] = block * scale
     broken = np.flatnonzero(~np.isfinite(eeg).all(axis=1))
     if broken.size:
         raise CorpusError(
@@ -188,13 +243,14 @@ def _blocks(raw: RawEeg, names: list[str]) -> Iterator[tuple[int, int, NDArray[n
         yield start, stop, block
 
 
-def _described(
-    name: str, raw: Any, channels: dict[str, tuple[str, bool]] | None, remarks: tuple[str, ...]
-) -> RawEeg:
+def _described(name: str, path: Path, raw: Any, channels: Listed | None, remarks: tuple[str, ...]) -> RawEeg:
     kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
+    listed: dict[str, ListedChannel] = {}
+    odd: list[str] = []
     if channels:
-        eeg = [one for one in raw.ch_names if one in channels and channels[one][0].upper() == "EEG"]
-        bad = [one for one in eeg if not channels[one][1]]
+        listed, odd = _matched(name, raw.ch_names, channels)
+        eeg = [one for one in raw.ch_names if one in listed and listed[one].kind.upper() == "EEG"]
+        bad = [one for one in eeg if not listed[one].is_good]
     else:
         eeg = [one for one in raw.ch_names if kinds[one] == "eeg" and not _NO_EEG.fullmatch(one)]
         bad = [one for one in eeg if one in raw.info["bads"]]
@@ -202,7 +258,33 @@ def _described(
         raise CorpusError(
             Fault(name, f"no EEG channel among {shorten(raw.ch_names, 8)}", "some, by file or channels.tsv")
         )
-    return RawEeg(name, raw, tuple(eeg), tuple(bad), remarks)
+    units = {one: listed[one].unit for one in eeg if one in listed}
+    factors, said = unit_factors(path, name, eeg, units)
+    return RawEeg(name, raw, tuple(eeg), tuple(bad), (*remarks, *odd, *said), factors)
+
+
+def _matched(name: str, there: Sequence[str], channels: Listed) -> tuple[dict[str, ListedChannel], list[str]]:
+    """The file's channels with what channels.tsv says of each, whatever the case; and what is in one only.
+
+    Raises:
+        CorpusError: channels.tsv names none of the file's.
+    """
+    by_name = {one.casefold(): said for one, said in channels.items()}
+    listed = {one: by_name[one.casefold()] for one in there if one.casefold() in by_name}
+    if not listed:
+        raise CorpusError(
+            Fault(
+                name,
+                f"channels {shorten(there, 8)}",
+                f"those of channels.tsv, {shorten(list(channels), 8)}",
+                "It is another recording's, or its names are not the file's.",
+            )
+        )
+    known = {one.casefold() for one in listed}
+    unlisted = [one for one in there if one not in listed and not _NO_EEG.fullmatch(one)]
+    absent = [one for one in channels if one.casefold() not in known]
+    odd = [f"not in channels.tsv, and so left out: {shorten(unlisted)}"] if unlisted else []
+    return listed, [*odd, *([f"in channels.tsv and not in the file: {shorten(absent)}"] if absent else [])]
 
 
 @contextlib.contextmanager
@@ -248,7 +330,7 @@ def _unpack(source: Path, target: Path) -> None:
     with target.open("wb") as file:
         try:
             with gzip.open(source) as packed:
-                while block := packed.read(1 << 22):
+                while block := packed.read(1 << 16):  # what a broken block held is lost
                     file.write(block)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise CorpusError(

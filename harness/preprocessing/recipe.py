@@ -15,16 +15,17 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
-from harness.errors import CorpusError, Fault, UsageError, counted, did_you_mean, raise_all
+from harness.errors import CorpusError, Fault, UsageError, counted, did_you_mean, raise_all, shorten, show
 from harness.files import read_regular
 from harness.schemas.documents import parse_toml
+from harness.schemas.validate import is_text
 
 MOST_RECIPE_BYTES: Final = 1 << 20
 FOLDER: Final = Path(__file__).parent / "recipes"
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 Order = Annotated[int, msgspec.Meta(ge=1, le=20)]
 TriggerValue = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=msgspec.Struct)
 
 
 class _Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="step", kw_only=True):
@@ -92,7 +93,7 @@ class AverageReference(_Step, frozen=True, tag="average_reference"):
 class Resample(_Step, frozen=True, tag="resample"):
     """`harness.preprocessing.steps.resample`."""
 
-    to_hz: Positive
+    to_hz: Annotated[float, msgspec.Meta(ge=1, le=1e6)]
 
 
 Step = (
@@ -125,7 +126,7 @@ class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     Attributes:
         names: these, in this order; none for all EEG channels that the first recording has.
         other_names: what the same channels are called by others, in the same order.
-        by_position: where neither names are in the file, take as many from the first.
+        by_position: where none of either names is in the file, take as many from the first.
     """
 
     names: tuple[str, ...] = ()
@@ -203,14 +204,14 @@ def _checked(path: Path, document: dict[str, Any], content: bytes) -> Recipe:
         if key not in keys
     ]
     faults += [
-        Fault(f"{where}: {key}", f"{document.get(key)!r}", "a text")
+        Fault(f"{where}: {key}", show(repr(document.get(key))), "a text on one line, 500 characters at most")
         for key in ("name", "title")
-        if not isinstance(document.get(key), str) or not document[key]
+        if not isinstance(document.get(key), str) or not is_text(document[key])
     ]
     channels, wrong_channels = _channels(document.get("channels", {}), f"{where}: channels")
     steps, wrong_steps = _steps(document.get("steps"), where)
     raise_all(CorpusError, [*faults, *wrong_channels, *wrong_steps])
-    raise_all(CorpusError, _order_faults(where, steps))
+    raise_all(CorpusError, [*_order_faults(where, steps), *_value_faults(where, steps, channels)])
     return Recipe(document["name"], document["title"], channels, steps, content)
 
 
@@ -219,11 +220,24 @@ def _channels(table: object, where: str) -> tuple[Channels, list[Fault]]:
     channels = _converted(table, Channels, where)
     if isinstance(channels, Fault):
         return Channels(), [channels]
+    faults = []
+    for key in ("names", "other_names"):
+        names = getattr(channels, key)
+        again = sorted({name for name in names if [one.lower() for one in names].count(name.lower()) > 1})
+        if again:
+            faults.append(Fault(f"{where}: {key}", f"{shorten(again)} more than once", "each channel once"))
+        odd = [name for name in names if not is_text(name)]
+        if odd:
+            faults.append(Fault(f"{where}: {key}", shorten([repr(name) for name in odd]), "names"))
+    if channels.by_position and not channels.names:
+        faults.append(
+            Fault(f"{where}: by_position", "true without names", "names, to say how many are taken")
+        )
     if channels.other_names and len(channels.other_names) != len(channels.names):
         arrived = counted(len(channels.other_names), "name")
         expected = f"{len(channels.names)}, as many as names"
-        return channels, [Fault(f"{where}: other_names", arrived, expected)]
-    return channels, []
+        faults.append(Fault(f"{where}: other_names", arrived, expected))
+    return channels, faults
 
 
 def _steps(tables: object, where: str) -> tuple[tuple[Step, ...], list[Fault]]:
@@ -235,7 +249,7 @@ def _steps(tables: object, where: str) -> tuple[tuple[Step, ...], list[Fault]]:
     for index, table in enumerate(tables):
         place = f"{where}: steps[{index}]"
         kind = table.get("step") if isinstance(table, dict) else None
-        if kind not in _KINDS:
+        if not isinstance(kind, str) or kind not in _KINDS:
             remedy = did_you_mean(str(kind), list(_KINDS))
             faults.append(Fault(f"{place}: step", f"{kind!r}", f"one of {', '.join(_KINDS)}", remedy))
             continue
@@ -249,6 +263,11 @@ def _steps(tables: object, where: str) -> tuple[tuple[Step, ...], list[Fault]]:
 
 def _converted(table: object, kind: type[_T], where: str) -> _T | Fault:
     """A table as a struct; a fault where it does not fit."""
+    known = list(kind.__struct_fields__)
+    for key in table if isinstance(table, dict) else ():
+        if key not in (*known, "step"):
+            remedy = did_you_mean(key, known) or f"Known: {', '.join(known) or 'none but step'}."
+            return Fault(where, f"unknown key {show(repr(key))}", remedy=remedy)
     try:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
@@ -280,3 +299,34 @@ def _order_faults(where: str, steps: tuple[Step, ...]) -> list[Fault]:
             )
         )
     return faults
+
+
+def _value_faults(where: str, steps: tuple[Step, ...], channels: Channels) -> list[Fault]:
+    """Values that each are right, and not together."""
+    faults = []
+    for index, step in enumerate(steps):
+        place = f"{where}: steps[{index}]"
+        match step:
+            case BandPass() if step.low_hz >= step.high_hz:
+                arrived = f"low_hz {step.low_hz:g} and high_hz {step.high_hz:g}"
+                faults.append(Fault(place, arrived, "low_hz below high_hz"))
+            case AlignToTriggers() if step.rest_values[0] > step.rest_values[1]:
+                faults.append(Fault(f"{place}: rest_values", f"{list(step.rest_values)}", "[least, most]"))
+            case WienerFilter():
+                faults += _reference_faults(f"{place}: reference_channels", step, channels)
+            case _:
+                pass
+    return faults
+
+
+def _reference_faults(place: str, step: WienerFilter, channels: Channels) -> list[Fault]:
+    """What is wrong with the channels that tell eye artefacts."""
+    names = step.reference_channels
+    if not names or len(set(names)) < len(names):
+        return [Fault(place, f"{shorten(names, 8) or 'none'}", "at least one channel, and each once")]
+    unknown = [name for name in names if channels.names and name not in channels.names]
+    if unknown:
+        return [
+            Fault(place, shorten(unknown), "some of channels.names", did_you_mean(unknown[0], channels.names))
+        ]
+    return []

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from harness.errors import CorpusError, Fault, counted
 from harness.features.audio import LoadedAudio, load_audio
 from harness.features.catalogue import N_MEL_BANDS, SAMPLE_RATE_HZ
+from harness.files import open_regular
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def read_audio(path: Path) -> tuple[LoadedAudio, str]:
     import soundfile
 
     try:
-        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+        with open_regular(path) as file:
+            samples, rate_hz = soundfile.read(file, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError, RuntimeError) as error:
         raise CorpusError(
             Fault(str(path), f"cannot be read ({error})", "an audio file", "Copy it again.")

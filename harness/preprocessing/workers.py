@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from harness.errors import CorpusError, Fault, HarnessError
 from harness.preprocessing.output import FULL
 
+_WATCH_SECONDS: Final = 0.5
 _T = TypeVar("_T")
 
 
@@ -49,7 +53,7 @@ class Workers:
             return
         if self._executor is None:
             self._executor = get_reusable_executor(
-                max_workers=self.jobs, initializer=_leave_interrupts_to_the_parent
+                max_workers=self.jobs, initializer=_belong_to, initargs=(os.getpid(),)
             )
         futures = {self._executor.submit(attempt, *task): name for name, task in tasks.items()}
         try:
@@ -93,5 +97,13 @@ def attempt(function: Callable[..., _T], arguments: tuple[Any, ...]) -> _T | Fai
         return Failed((f"{type(error).__name__}: {error}. This is a fault of the harness: report it.",))
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _belong_to(parent: int) -> None:
+    """Leave interrupts to the parent, and end with it: after a kill, loky's processes would wait for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -55,6 +55,12 @@ def schema_faults(document: Any, name: str, where: str) -> list[Fault]:
     return list(islice((fault for error in errors for fault in _faults(error, where)), MOST_FAULTS))
 
 
+def is_text(text: str) -> bool:
+    """Whether a text is what the schemas call one: it can be seen as it is, and is not long."""
+    rule = schema("corpus")["$defs"]["text"]
+    return len(text) <= rule["maxLength"] and bool(re.search(rule["pattern"].replace("$", r"\Z"), text))
+
+
 @lru_cache(maxsize=8)
 def _validator(name: str) -> Validator:
     """A validator that is fast on any document; jsonschema itself compares all pairs of a list's items."""

@@ -28,6 +28,21 @@ WILD_FACTOR = 10.0
 Of the 640 channels of ten DTU subjects none is beyond 7; the broken one of S11 is at 50 to 90.
 """
 
+WEAK_SHARE = 0.02
+"""A channel is wildly scaled, too, whose deviation is this share of the median channel's, or less.
+
+Of DTU's and SparrKULee's channels none is below 0.49.
+"""
+
+STILL_SECONDS = 0.5
+"""A stretch stands still where a channel keeps one value for so long: an electrode or a link that was off."""
+
+APART_FACTOR = 100.0
+"""A recording is scaled apart whose median channel is so many times the corpus's, or this share of it.
+
+Units are a thousand apart; the median channels of DTU's recordings are within 2.8 times.
+"""
+
 CLIPPED_RUN = 4
 """A stretch is clipped where a channel stays at its own highest or lowest value for so many samples."""
 
@@ -46,9 +61,13 @@ class Quality:
         flat: channels without a signal, by name.
         wild: channel -> how many times the median channel's deviation it has.
         clipped: channel -> share of its samples that are in clipped stretches.
+        still: channel -> share of its samples that are in stretches of one value, where it is not flat.
         not_finite: channel -> numbers that are NaN or infinite.
         line_db: mains frequency -> power there over that beside it, the highest of all channels, dB; without
             those at or beyond half the sampling rate.
+        scale: the median channel's deviation, in the files' unit.
+        scaled_by: how many times the corpus's median that is, where it is far from it.
+        odd_features: feature -> what is odd about it.
         longer_by: feature -> seconds that the EEG is longer (negative: shorter).
         alignment: None where there is no feature, too little EEG, or numbers that are not finite.
         stretches: what it was found from, for the alignment of the whole subject.
@@ -59,8 +78,12 @@ class Quality:
     flat: tuple[str, ...] = ()
     wild: Mapping[str, float] = field(default_factory=dict)
     clipped: Mapping[str, float] = field(default_factory=dict)
+    still: Mapping[str, float] = field(default_factory=dict)
     not_finite: Mapping[str, int] = field(default_factory=dict)
     line_db: Mapping[str, float] = field(default_factory=dict)
+    scale: float = 0.0
+    scaled_by: float | None = None
+    odd_features: Mapping[str, str] = field(default_factory=dict)
     longer_by: Mapping[str, float] = field(default_factory=dict)
     alignment: Alignment | None = None
     stretches: tuple[Moments, ...] = field(default=(), repr=False, compare=False)
@@ -75,11 +98,17 @@ class Quality:
         if self.flat:
             said.append(f"flat: {shorten(list(self.flat))}")
         if self.wild:
-            worst = [f"{name} ({factor:.0f} times the median)" for name, factor in self.wild.items()]
+            worst = [f"{name} ({_factor(factor)} times the median)" for name, factor in self.wild.items()]
             said.append(f"wildly scaled: {shorten(worst)}")
+        if self.scaled_by is not None:
+            said.append(f"all of it scaled {_factor(self.scaled_by)} times as the corpus's other recordings")
+        if self.still:
+            worst = [f"{name} ({100 * share:.1f} %)" for name, share in self.still.items()]
+            said.append(f"standing still: {shorten(worst)}")
         if self.clipped:
             worst = [f"{name} ({100 * share:.1f} %)" for name, share in self.clipped.items()]
             said.append(f"clipped: {shorten(worst)}")
+        said += [f"{name}: {what}" for name, what in self.odd_features.items()]
         noisy = {hertz: power for hertz, power in self.line_db.items() if power > _LINE_DB}
         said += [f"{power:.0f} dB of line noise at {hertz} Hz" for hertz, power in noisy.items()]
         if self.alignment is not None and self.alignment.shifted:
@@ -106,10 +135,13 @@ def quality(recording: Recording, corpus: Corpus, *, feature: str | None = None)
     name = feature or _best_feature(recording)
     target = None if bad.any() else _at_rate_of_eeg(recording, name, len(eeg))
     stretches = [] if target is None else moments(clean[: len(target)], target, rate)
+    seen = channel_quality(clean, names, rate)
+    seen["still"] = {name: share for name, share in seen["still"].items() if not bad[names.index(name)]}
     return Quality(
         recording=recording.id,
         seconds=len(eeg) / rate,
-        **channel_quality(clean, names),
+        **seen,
+        odd_features=dict(_odd_features(recording)),
         not_finite={names[k]: int(bad[k]) for k in range(len(bad)) if bad[k]},
         line_db=line_noise(clean, rate),
         longer_by=dict(_differences(recording, len(eeg), rate)),
@@ -118,26 +150,31 @@ def quality(recording: Recording, corpus: Corpus, *, feature: str | None = None)
     )
 
 
-def channel_quality(eeg: Array, names: Sequence[str]) -> dict[str, Any]:
-    """Flat, wildly scaled and clipped channels.
+def channel_quality(eeg: Array, names: Sequence[str], sample_rate_hz: float) -> dict[str, Any]:
+    """Flat, wildly scaled, clipped and still channels.
 
     Args:
         eeg: (n_times, n_channels), finite.
         names: of the channels.
+        sample_rate_hz: samples a second.
 
     Returns:
-        ``flat``, ``wild`` and ``clipped``, as in :class:`Quality`.
+        ``flat``, ``wild``, ``clipped``, ``still`` and ``scale``, as in :class:`Quality`.
     """
     deviation = eeg.std(axis=0)
     working = deviation[deviation > 0]
     median = float(np.median(working)) if len(working) else 0.0
     flat = deviation <= FLAT_SHARE * median
-    wild = ~flat & (deviation >= WILD_FACTOR * median)
+    wild = ~flat & ((deviation >= WILD_FACTOR * median) | (deviation <= WEAK_SHARE * median))
+    n_still = max(CLIPPED_RUN, round(STILL_SECONDS * sample_rate_hz))
+    held = {name: still_share(eeg[:, k], n_still) for k, name in enumerate(names) if not flat[k]}
     shares = {name: clipped_share(eeg[:, k]) for k, name in enumerate(names) if not flat[k]}
     return {
         "flat": tuple(name for name, is_flat in zip(names, flat, strict=True) if is_flat),
         "wild": {names[k]: float(deviation[k] / median) for k in range(len(names)) if wild[k]},
         "clipped": {name: share for name, share in shares.items() if share},
+        "still": {name: share for name, share in held.items() if share},
+        "scale": median,
     }
 
 
@@ -154,6 +191,20 @@ def clipped_share(channel: Array) -> float:
         runs = edges[1::2] - edges[::2]
         clipped += int(runs[runs >= CLIPPED_RUN].sum())
     return clipped / len(channel)
+
+
+def still_share(channel: Array, n_least: int) -> float:
+    """The share of samples in stretches of one value that are neither the highest nor the lowest of all.
+
+    Args:
+        channel: (n_times,), finite.
+        n_least: samples of a stretch.
+    """
+    edges = np.flatnonzero(np.diff(channel)) + 1
+    starts = np.concatenate([[0], edges])
+    lengths = np.diff(np.concatenate([starts, [len(channel)]]))
+    inner = (channel[starts] != channel.max()) & (channel[starts] != channel.min())
+    return float(lengths[inner & (lengths >= n_least)].sum()) / len(channel)
 
 
 def line_noise(eeg: Array, sample_rate_hz: float) -> dict[str, float]:
@@ -204,6 +255,17 @@ def _at_rate_of_eeg(recording: Recording, name: str, n_times: int) -> Array | No
     mean = ((values - values.mean(axis=0)) / np.where(scale > 0, scale, 1)).mean(axis=1)
     shorter = min(n_times, int(len(mean) / ratio))
     return np.asarray(np.interp(np.arange(shorter) * ratio, np.arange(len(mean)), mean))
+
+
+def _odd_features(recording: Recording) -> Iterator[tuple[str, str]]:
+    """Features with numbers that are not finite, or with one value only."""
+    for name, series in recording.feature_series.items():
+        values = series.read(0, series.n_times)
+        n_broken = int((~np.isfinite(values)).sum())
+        if n_broken:
+            yield name, f"{counted(n_broken, 'number')} not finite"
+        elif len(values) and (values == values[:1]).all():
+            yield name, "the same at all times"
 
 
 def _differences(recording: Recording, n_times: int, sample_rate_hz: float) -> Iterator[tuple[str, float]]:
@@ -262,7 +324,21 @@ def corpus_quality(
             stretches = []
         if on_progress:
             on_progress(done, len(recordings))
-    return CorpusQuality(tuple(seen), subjects)
+    return CorpusQuality(_scaled_apart(seen), subjects)
+
+
+def _scaled_apart(seen: Sequence[Quality]) -> tuple[Quality, ...]:
+    """Recordings, those whose scale is far from the others' marked; two cannot say which is right."""
+    scales = [one.scale for one in seen if one.scale > 0]
+    if len(scales) < 3:
+        return tuple(seen)
+    usual = float(np.median(scales))
+    return tuple(
+        replace(one, scaled_by=one.scale / usual)
+        if one.scale > 0 and not 1 / APART_FACTOR < one.scale / usual < APART_FACTOR
+        else one
+        for one in seen
+    )
 
 
 def quality_json(found: CorpusQuality) -> dict[str, Any]:
@@ -280,7 +356,17 @@ def quality_text(found: CorpusQuality) -> str:
     from tabulate import tabulate
 
     rows = [_row(one) for one in found.recordings]
-    headers = ["recording", "seconds", "flat", "wild", "clipped", "not finite", "line noise", "EEG longer by"]
+    headers = [
+        "recording",
+        "seconds",
+        "flat",
+        "wild",
+        "clipped",
+        "still",
+        "not finite",
+        "line noise",
+        "EEG longer by",
+    ]
     parts = [tabulate(rows, [*headers, "fits at"], disable_numparse=True)]
     if found.subjects:
         fits = [[subject, f"{one.r:.3f}", _fit(one)] for subject, one in found.subjects.items()]
@@ -288,6 +374,10 @@ def quality_text(found: CorpusQuality) -> str:
     remarks = found.remarks
     parts.append("\n".join(f"look at {line}" for line in remarks) if remarks else "nothing to look at")
     return "\n\n".join(parts)
+
+
+def _factor(number: float) -> str:
+    return f"{number:.0f}" if number >= 1 else f"{number:.2g}"
 
 
 def shift_words(found: Alignment) -> str:
@@ -304,7 +394,7 @@ def _plain(found: Quality | Alignment) -> dict[str, Any]:
 def _row(one: Quality) -> list[str]:
     noise = ", ".join(f"{power:.0f} dB at {hertz} Hz" for hertz, power in one.line_db.items())
     longer = ", ".join(f"{name} {seconds:+.2f} s" for name, seconds in one.longer_by.items())
-    counts = (one.flat, one.wild, one.clipped)
+    counts = (one.flat, one.wild, one.clipped, one.still)
     return [
         one.recording,
         f"{one.seconds:.1f}",

@@ -28,6 +28,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.conventions import Progress
 from harness.corpus.array_files import ArrayFile
 from harness.corpus.base import Recording, Series
 from harness.errors import Fault, TrainingError, UsageError, counted
@@ -102,7 +103,7 @@ def from_cache(
         running.say(
             f"cache {cache.folder}: {size} in {counted(len(wanted), 'file')}, all there ({cache.dtype})"
         )
-    return _exchanged(data, names, wanted, cache), is_missing
+    return _exchanged(data, names, wanted, cache, running.show), is_missing
 
 
 def _used_recordings(data: TrainingData) -> tuple[Recording, ...]:
@@ -213,7 +214,7 @@ def _check_room(cache: Cache, sizes: Sequence[int], there: str) -> None:
 
 
 def _exchanged(
-    data: TrainingData, names: Sequence[str], wanted: Sequence[_Wanted], cache: Cache
+    data: TrainingData, names: Sequence[str], wanted: Sequence[_Wanted], cache: Cache, show: Progress
 ) -> TrainingData:
     """The data with the copies in the place of the corpus's arrays."""
     copies = {one.array: one.copied for one in wanted if one.copied is not None}
@@ -235,13 +236,12 @@ def _exchanged(
         recordings.append(recording)
     corpus = replace(data.corpus, recordings=tuple(recordings))
     validation = cut_segments(corpus, data.split, "val", partial=data.partial, feature=data.feature)
-    known = (
-        _fingerprint(data, {one.array: one.key for one in wanted}, cache) if cache.dtype == "float16" else ""
-    )
+    keys = {one.array: one.key for one in wanted}
+    known = _fingerprint(data, keys, cache, show) if cache.dtype == "float16" else ""
     return replace(data, corpus=corpus, validation=validation, cache=cache.dtype, known_fingerprint=known)
 
 
-def _fingerprint(data: TrainingData, keys: Mapping[ArrayFile, str], cache: Cache) -> str:
+def _fingerprint(data: TrainingData, keys: Mapping[ArrayFile, str], cache: Cache, show: Progress) -> str:
     """The fingerprint of the corpus's own numbers, kept beside copies that are rounded.
 
     Raises:
@@ -261,6 +261,7 @@ def _fingerprint(data: TrainingData, keys: Mapping[ArrayFile, str], cache: Cache
         kept = ""
     if len(kept) == 64:
         return kept
+    data.take_fingerprint(show)
     try:
         write_atomically(place, f"{data.fingerprint}\n".encode())
     except OSError as error:

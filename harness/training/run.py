@@ -225,13 +225,15 @@ def _ready(
     submission: Submission,
     running: Running,
 ) -> tuple[TrainingData, Running] | Unfinished:
-    """The data to train on, from a cache where there is one; and the time that is left."""
+    """The data to train on, from a cache where there is one, identified; and the time that is left."""
     if cache is None:
+        data.take_fingerprint(running.show)
         return data, running
     made = from_cache(data, names, cache, running, avoid=(submission.folder,))
     if isinstance(made, Unfinished):
         return made
     cached, is_used = made
+    cached.take_fingerprint(running.show)
     deadline = replace(running.deadline, is_used=running.deadline.is_used or is_used)
     return cached, replace(running, deadline=deadline)
 

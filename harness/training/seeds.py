@@ -92,7 +92,7 @@ def train_side_by_side(
     environment = {"OMP_NUM_THREADS": threads, **os.environ}
     deadline = running.deadline
     waiting, faults = list(seeds), []
-    first = seeds[:jobs]  # a later one may have had no time for one epoch, which is its error and not ours
+    first = seeds[:jobs]
     at_work: dict[int, subprocess.Popen[bytes]] = {}
     told: dict[int, int] = {}
     with tempfile.TemporaryDirectory(prefix="harness-seeds-") as folder:
@@ -106,6 +106,8 @@ def train_side_by_side(
                     own = [*arguments, "--seeds", f"{seed}-{seed}", *(["--out", str(out)] if out else [])]
                     if deadline.is_set:
                         own += ["--max-time", f"{max(1.0, deadline.at - time.monotonic()):.3f}s"]
+                        # A later one may have no time for one epoch, which is no error of its own.
+                        own += [] if seed in first else ["--max-time-shared"]
                     command = [sys.executable, "-m", "harness", "train", *own]
                     said, remarked = Path(folder, f"{seed}.out"), Path(folder, f"{seed}.err")
                     with said.open("wb") as out_file, remarked.open("wb") as err_file:
@@ -122,7 +124,7 @@ def train_side_by_side(
                 for seed in [seed for seed, process in at_work.items() if process.poll() is not None]:
                     code = at_work.pop(seed).returncode
                     _relay(Path(folder, f"{seed}.err"), seed, told, running)
-                    if code == STOPPED or (code and seed not in first and deadline.comes_within()):
+                    if code == STOPPED:
                         yield seed, None
                         continue
                     done = code == 0
@@ -132,7 +134,9 @@ def train_side_by_side(
                     else:
                         lines = "\n".join(text.strip().splitlines()[-_LAST_LINES:])
                         faults.append(
-                            Fault(f"seed {seed}", f"its training failed:\n{lines}", "", "Then use --resume.")
+                            Fault(
+                                f"seed {seed}", "its training failed", remedy=f"{lines}\nThen use --resume."
+                            )
                         )
         finally:
             for process in at_work.values():

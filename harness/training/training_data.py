@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from harness.conventions import Progress
 from harness.corpus import Corpus, Recording
 from harness.corpus.simulated.check import recipe_fingerprint
 from harness.errors import Fault, TrainingError
@@ -125,6 +126,18 @@ class TrainingData:
         Raises:
             CorpusError: samples that cannot be read.
         """
+        return self._fingerprint(lambda *_: None)
+
+    def take_fingerprint(self, show: Progress) -> None:
+        """Take `fingerprint` now, and show how far it is: on a network, many small reads take minutes.
+
+        Raises:
+            CorpusError: samples that cannot be read.
+        """
+        if "fingerprint" not in self.__dict__:  # where cached_property keeps it
+            self.__dict__["fingerprint"] = self._fingerprint(show)
+
+    def _fingerprint(self, show: Progress) -> str:
         if self.known_fingerprint:
             return self.known_fingerprint
         recipe = recipe_fingerprint(self.corpus) if self.corpus.simulated else None
@@ -132,11 +145,18 @@ class TrainingData:
             excluded = self.stretches()[0][0].channels_excluded
             without = f"{recipe} without {excluded}"
             return hashlib.sha256(without.encode()).hexdigest() if excluded else recipe
+        parts = self.stretches()
         whole = hashlib.sha256()
-        for recording, start, stop in self.stretches():
-            ends = [(start, min(start + _END_SAMPLES, stop)), (max(stop - _END_SAMPLES, start), stop)]
-            samples = [recording.eeg(*end) for end in ends]
-            samples += [recording.feature(self.feature, *end) for end in ends]
-            checksums = [zlib.crc32(np.ascontiguousarray(values, dtype="<f4").data) for values in samples]
-            whole.update(f"{recording.id}\0{start}\0{stop}\0{checksums}\n".encode())
+        for number, part in enumerate(parts):
+            show(number, len(parts), f"recordings looked at, {part[0].id}")
+            whole.update(self._ends(part))
         return whole.hexdigest()
+
+    def _ends(self, stretch: tuple[Recording, int, int]) -> bytes:
+        """What a recording adds to the fingerprint."""
+        recording, start, stop = stretch
+        ends = [(start, min(start + _END_SAMPLES, stop)), (max(stop - _END_SAMPLES, start), stop)]
+        samples = [recording.eeg(*end) for end in ends]
+        samples += [recording.feature(self.feature, *end) for end in ends]
+        checksums = [zlib.crc32(np.ascontiguousarray(values, dtype="<f4").data) for values in samples]
+        return f"{recording.id}\0{start}\0{stop}\0{checksums}\n".encode()

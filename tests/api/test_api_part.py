@@ -33,6 +33,24 @@ def test_arrays_are_the_samples_stacked_in_the_order_of_the_ids(val):
     assert list(val.by_id(references)) == list(val.ids)
 
 
+@pytest.mark.parametrize("given", [(3, "64"), "3, 64"])
+def test_excluded_channels_are_zero_and_on_the_record_of_a_submission(small, val, given):
+    part = api.open_part(small.data, split=small.split, part="val", exclude_channels=given)
+    eeg, _ = part.arrays()
+    assert not eeg[:, :, [2, 63]].any()
+    np.testing.assert_array_equal(
+        np.delete(eeg, [2, 63], axis=2), np.delete(val.arrays()[0], [2, 63], axis=2)
+    )
+    record = api.score("linear", part, surrogates=0)
+    assert record.submission.channels_excluded == ("3", "64")
+    predictions = part.by_id(np.random.default_rng(0).standard_normal((8, 1920, 10)))
+    for system in (predictions, lambda eeg, subjects: np.zeros((len(eeg), 1920, 10))):
+        with pytest.raises(UsageError, match="exclude_channels: 3, 64, and predictions or a function"):
+            api.score(system, part)
+    with pytest.raises(UsageError, match="Cx"):
+        api.open_part(small.data, split=small.split, part="val", exclude_channels=["Cx"])
+
+
 def test_stacked_predictions_of_another_shape_are_refused(val):
     with pytest.raises(ShapeError) as error:
         val.by_id(np.zeros((8, 10, 1920)))

@@ -8,6 +8,7 @@ import shutil
 import ssl
 import subprocess
 import threading
+from collections import namedtuple
 from dataclasses import replace
 
 import pytest
@@ -239,3 +240,46 @@ def test_the_command_fetches_from_the_archive(served, harness, monkeypatch):
     )
     assert (code, answer) == (0, f"6 files fetched, 0 there already, in {out}\n")
     assert "`harness data prepare` makes them of what was fetched" in error
+
+
+def rewritten(dataset, path, content):
+    """Serve another content under a path, with its right size and hash."""
+    (dataset / "v1.0.0" / path).write_bytes(content)
+    manifest = dataset / "manifest.json"
+    files = json.loads(manifest.read_text())["files"]
+    for entry in files:
+        if entry["path"] == path:
+            entry |= {"size": len(content), "checksum": hashlib.sha256(content).hexdigest()}
+    manifest.write_text(json.dumps({"files": files}))
+
+
+def test_a_broken_table_of_events_is_said_and_stops_nothing(served):
+    dataset, out, _, fetch = served
+    path = f"{recording('sub-002', 'ses-a')}_events.tsv"
+    rewritten(dataset, path, EVENTS.encode() + b"0\t9\teeg/tale.npz.gz\t" + b"x" * 140_000 + b"\n")
+    done = fetch()
+    assert fetched(out) == set(FILES) - {"stimuli/eeg/other.npz.gz"}
+    assert done.remarks[0].startswith(f"stimuli that it names are not fetched: {out / path}: cannot be read")
+
+
+def test_room_is_asked_for_the_stimuli_too_once_events_name_them(served, monkeypatch):
+    dataset, out, _, fetch = served
+    rewritten(dataset, STIMULUS, b"a" * 50_000)
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(archive.shutil, "disk_usage", lambda _: usage(60_000))
+    with pytest.raises(CorpusError, match="GiB free, expected .* for what is asked and not there yet"):
+        fetch()
+    assert STIMULUS not in fetched(out)
+    assert not any(path.endswith(".bdf.gz") for path in fetched(out))
+
+
+@pytest.mark.parametrize("path", ["../sub-009/x_events.tsv", "sub-001/../../out-of-it", "/tmp/absolute.tsv"])
+def test_a_listed_file_that_leads_out_of_the_folder_is_refused(served, path):
+    dataset, out, _, fetch = served
+    manifest = dataset / "manifest.json"
+    files = json.loads(manifest.read_text())["files"]
+    files.append({**files[0], "path": path})
+    manifest.write_text(json.dumps({"files": files}))
+    with pytest.raises(CorpusError, match="Unsafe manifest path"):
+        fetch()
+    assert not (out.parent / "out-of-it").exists()

@@ -3,6 +3,10 @@
 import functools
 import hashlib
 import http.server
+import os
+import re
+import socket
+import subprocess
 import threading
 from dataclasses import replace
 
@@ -83,6 +87,20 @@ def test_wrong_hash_is_not_kept(served):
     with pytest.raises(CorpusError, match="a file with another sha256"):
         fetch.fetch_corpus(dtu, out)
     assert _names(out) == ["DTU_S1_000.npz"]
+
+
+def test_what_a_killed_fetch_left_is_removed_by_the_next(served):
+    _, out, _, dtu = served
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    here = re.sub(r"[^A-Za-z0-9.]", "", socket.gethostname())
+    (out / f".fetch-{here}-{ended.pid}").mkdir(parents=True)
+    (out / f".fetch-{here}-{ended.pid}/tmpabc").write_bytes(b"half")
+    (out / ".fetch-elsewhere-1").mkdir()  # of another machine, which may be at work
+    (out / f".fetch-{here}-{os.getppid()}").mkdir()  # of a fetch that runs
+    fetch.fetch_corpus(dtu, out)
+    hidden = {name for name in _names(out) if name.startswith(".")}
+    assert hidden == {".fetch-elsewhere-1", f".fetch-{here}-{os.getppid()}"}
 
 
 def test_missing_file_on_the_server(served):

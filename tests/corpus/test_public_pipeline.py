@@ -11,6 +11,7 @@ import pytest
 
 from harness.corpus import open_corpus
 from harness.corpus.locate import layouts
+from harness.errors import CorpusError
 
 NAME = "sub-027_ses-a_task-listeningActive_run-08_desc-preproc-audio-tale_eeg.npy"
 
@@ -41,6 +42,30 @@ def test_the_folders_may_have_any_name_that_the_configuration_gives(tmp_path, ee
     assert (corpus.name, corpus.layout, corpus.faults) == ("sparrkulee", "preprocessed", ())
     assert [recording.id for recording in corpus.recordings] == ["sub-027_tale"]
     assert set(corpus.recordings[0].feature_series) == {"mel-28", "envelope"}
+
+
+@pytest.mark.parametrize("eeg", ["out/my_eeg", "a/b/c/eeg", "derivatives/deeper/eeg"])
+def test_the_folder_above_may_have_any_name_too(tmp_path, eeg):
+    root = tree(tmp_path / "root", eeg, str(Path(eeg).with_name("my_features")))
+    for place in (root, root / eeg, (root / eeg).parent):
+        corpus = open_corpus(place)
+        assert corpus.folder == root / eeg
+        assert set(corpus.recordings[0].feature_series) == {"mel-28", "envelope"}
+
+
+def test_of_two_trees_in_folders_of_other_names_none_is_guessed(tmp_path):
+    tree(tmp_path, "a/eeg", "a/stimuli")
+    tree(tmp_path, "b/eeg", "b/stimuli")
+    with pytest.raises(CorpusError, match="Preprocessed EEG lies in a/eeg, b/eeg: name one of these"):
+        open_corpus(tmp_path)
+
+
+def test_a_recording_without_a_run_is_named_where_there_is_no_other(tmp_path):
+    root = tree(tmp_path)
+    path = root / "derivatives/eeg/sub-027/ses-a" / NAME
+    path.rename(path.with_name(NAME.replace("_run-08", "")))
+    with pytest.raises(CorpusError, match=r"no recording, .*\n.*left out \(no 'run-' in the name\)"):
+        open_corpus(root)
 
 
 def test_the_challenges_folder_goes_before_the_pipelines(tmp_path):

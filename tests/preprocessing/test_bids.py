@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from harness.errors import CorpusError
 from harness.preprocessing.bids import (
     Event,
+    almost_audio,
+    check_there,
     find_recordings,
+    nothing_heard,
     read_channels,
     read_events,
     stimulus_name,
@@ -189,13 +194,16 @@ def test_channels_have_a_type_and_are_good_or_bad(root):
     make(
         root,
         "sub-1/eeg/sub-1_channels.tsv",
-        "name\ttype\tstatus\nCz\tEEG\tgood\nPz\tEEG\tBad\nEXG1\tEOG\tn/a\n",
+        "status\tunits\tname\ttype\ngood\tuV\tCz\tEEG\nBad\tmV\tPz\tEEG\nn/a\tn/a\tEXG1\tEOG\n",
     )
     assert read_channels(root, recording) == {
-        "Cz": ("EEG", True),
-        "Pz": ("EEG", False),
-        "EXG1": ("EOG", True),
+        "Cz": ("EEG", True, "uV"),
+        "Pz": ("EEG", False, "mV"),
+        "EXG1": ("EOG", True, ""),
     }
+    make(root, "sub-1/eeg/sub-1_channels.tsv", "channel\ttype\nCz\tEEG\n")
+    with pytest.raises(CorpusError, match="columns channel, type, expected a column 'name'"):
+        read_channels(root, recording)
 
 
 @pytest.mark.parametrize(
@@ -209,3 +217,63 @@ def test_channels_have_a_type_and_are_good_or_bad(root):
 )
 def test_stimulus_names_lose_the_suffixes_of_audio(file, name):
     assert stimulus_name(file) == name
+
+
+def test_a_column_that_is_almost_stim_file_is_named_and_none_at_all_is_said(root):
+    with pytest.raises(CorpusError, match="a column 'Stim_File', expected 'stim_file'"):
+        events_of(root, "Onset\tStim_File\n1\tx.wav\n")
+    assert events_of(root, "onset\ttrial_type\n1\tspeech\n") == []
+    recording = find_recordings(root)[0][0]
+    assert nothing_heard(root, recording) == "events.tsv has no column stim_file, but onset, trial_type."
+    assert events_of(root, "onset\tstim_file\n1\tn/a\n") == []
+    assert nothing_heard(root, recording) == "events.tsv names no stimulus."
+
+
+@pytest.mark.parametrize(
+    "written", ["eeg/a.npz", "stimuli/eeg/a.npz", "/eeg/a.npz", "eeg\\a.npz", " eeg/a.npz "]
+)
+def test_a_stimulus_is_found_however_its_path_is_written(root, written):
+    make(root, "stimuli/eeg/a.npz.gz")
+    (event,) = events_of(root, f"onset\tstim_file\n1\t{written}\n2\tNone\n")
+    assert (event.stimulus, event.audio) == ("a", root / "stimuli/eeg/a.npz.gz")
+
+
+def test_a_file_that_differs_by_case_is_found_to_be_named(root):
+    make(root, "stimuli/eeg/Tale.WAV")
+    assert stimulus_name("Tale.WAV.GZ") == "Tale"
+    assert almost_audio(root, "tale") == "stimuli/eeg/Tale.WAV"
+    assert almost_audio(root, "other") is None
+
+
+def test_a_name_too_long_for_the_disk_is_a_fault_of_its_line(root):
+    with pytest.raises(CorpusError, match=r"line 2: a file of 50004 characters \(File name too long\)"):
+        events_of(root, f"onset\tstim_file\n1\t{'x' * 50000}.wav\n")
+
+
+def test_recordings_in_capitals_of_other_subjects_and_of_one_name_are_said_to_be_left_out(root):
+    make(root, "sub-1/eeg/sub-1_task-a_eeg.bdf")
+    make(root, "sub-1/eeg/sub-1_task-b_eeg.BDF")
+    make(root, "sub-1/eeg/sub-1_task-c_eeg.bdf.GZ")
+    make(root, "sub-1/eeg/sub-2_task-a_eeg.bdf")
+    make(root, "sub-1/eeg/old/sub-1_task-a_eeg.bdf")
+    recordings, remarks = find_recordings(root)
+    assert [one.path.name for one in recordings] == ["sub-1_task-a_eeg.bdf"]
+    assert set(remarks) == {
+        "sub-1/eeg/sub-1_task-b_eeg.BDF: left out, its name does not end in small letters",
+        "sub-1/eeg/sub-1_task-c_eeg.bdf.GZ: left out, its name does not end in small letters",
+        "sub-1/eeg/sub-2_task-a_eeg.bdf: left out, it names sub-2 and lies in the folder of sub-1",
+        "sub-1/eeg/old/sub-1_task-a_eeg.bdf: left out, sub-1/eeg/sub-1_task-a_eeg.bdf has the same name",
+    }
+
+
+def test_a_link_to_nothing_and_a_pipe_are_no_recordings(root):
+    make(root, "sub-1/eeg/sub-1_task-a_eeg.bdf").unlink()
+    link = root / "sub-1/eeg/sub-1_task-a_eeg.bdf"
+    link.symlink_to("../../.git/annex/objects/x")
+    (recording,), _ = find_recordings(root)
+    with pytest.raises(CorpusError, match="a link to a file that is not there"):
+        check_there(recording)
+    link.unlink()
+    os.mkfifo(link)
+    with pytest.raises(CorpusError, match="not a regular file"):
+        check_there(recording)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -329,6 +330,30 @@ def test_one_recording_that_fails_is_named_and_does_not_stop_the_others(small, t
     assert harness("data", "prepare", root, out)[0] == 0
 
 
+def test_a_folder_none_of_whose_events_name_a_stimulus_is_an_error(small, tmp_path, harness):
+    root, path = small
+    events = path.with_name(path.name.replace("_eeg.bdf.gz", "_events.tsv"))
+    events.write_text("onset\ttrial_type\n3\tspeech\n")
+    (path.parent / "sub-002_task-x_eeg.bdf").write_bytes(b"")
+    code, _, said = harness("data", "prepare", root, tmp_path / "corpus")
+    assert code == 1
+    assert (
+        "error: no recording has a stimulus: events.tsv has no column stim_file, but onset, trial_type."
+        in said
+    )
+    assert "it names sub-002 and lies in the folder of sub-001" in said
+
+
+def test_texts_of_the_data_set_that_corpus_toml_could_not_have_are_made_fit(small, tmp_path):
+    root, _ = small
+    description = {"Name": "=Two\nlines \u202e", "License": ["CC0"], "Authors": ["x" * 600]}
+    (root / "dataset_description.json").write_text(json.dumps(description))
+    prepare(root, tmp_path / "corpus", load_recipe("sparrkulee"))
+    declaration = open_corpus(tmp_path / "corpus").declaration
+    assert (declaration.title, declaration.name) == ("Two lines", "two-lines")
+    assert tomllib.loads((tmp_path / "corpus/corpus.toml").read_text())["citation"].endswith("xxx...")
+
+
 def test_a_recording_without_a_stimulus_is_skipped_and_no_failure(small, tmp_path):
     root, _ = small
     silent = bdf(brain(speech(5, 5), 1), None)
@@ -395,6 +420,51 @@ def test_32_channels_for_a_recipe_of_64_are_a_failure_that_names_the_other_recip
         " more, expected the 64 of the recipe sparrkulee.\n"
         "  `--recipe simple` takes whatever EEG channels there are, or write a recipe of your own."
     )
+
+
+def test_channels_are_not_taken_by_position_where_the_file_names_some_of_them(small, tmp_path):
+    root, path = small
+    eeg = brain(speech(12.4, 5), 50)[::-1]
+    status = status_of(eeg.shape[1], LEAD_SECONDS + pulses(12.4))
+    names = [*CHANNELS[:0:-1], "FP_1"]
+    path.write_bytes(gzip.compress(bdf(eeg, status, names=names)))
+    assert "64 EEG channels, without Fp1, expected the 64 of the recipe" in failed(root, tmp_path / "corpus")
+    path.write_bytes(gzip.compress(bdf(eeg, status, names=[f"e{number}" for number in range(64)])))
+    (entry,) = prepare(root, tmp_path / "corpus", load_recipe("sparrkulee")).recordings
+    assert entry.remarks == ("channels by position: the first 64, called e0, e1, e2 and 61 more",)
+
+
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [
+        (1e-4, "31 of 32 EEG channels flat"),
+        (0.0, "32 of 32 EEG channels flat"),
+        (1e3, "% of all samples beyond the limit of peaks"),
+    ],
+)
+def test_eeg_that_cannot_be_microvolts_is_a_failure(tmp_path, scale, said):
+    path = simple_tree(tmp_path / "bids")
+    eeg = brain(speech(12.4, 5), 50, n_channels=32)
+    eeg -= eeg.mean(axis=1, keepdims=True)
+    eeg *= scale
+    eeg[0] += 3 * np.sin(np.arange(eeg.shape[1]) / 9)
+    if not scale:
+        eeg[:] = 0
+    path.write_bytes(bdf(eeg, None, names=[f"E{number}" for number in range(32)]))
+    reason = failed(tmp_path / "bids", tmp_path / "corpus", "simple")
+    assert said in reason
+    assert reason.endswith("Is its unit what the file says, and did anybody wear the cap?")
+
+
+def test_a_recording_shorter_than_is_said_of_it_is_a_failure(small, tmp_path):
+    root, path = small
+    said = path.with_name(path.name.replace("_eeg.bdf.gz", "_eeg.json"))
+    said.write_text('{"RecordingDuration": 60}')
+    reason = failed(root, tmp_path / "corpus")
+    assert ": 19.0 s, expected 60.0 s, the RecordingDuration of its _eeg.json." in reason
+    for other in ('{"RecordingDuration": 19.9}', '{"RecordingDuration": "n/a"}', "[1]", "{", ""):
+        said.write_text(other)
+        assert prepare(root, tmp_path / "corpus", load_recipe("sparrkulee")).failed == []
 
 
 def test_audio_of_another_length_than_its_track_is_a_failure(small, tmp_path):
@@ -664,6 +734,21 @@ def test_an_interrupted_call_leaves_nothing_half_and_the_next_one_goes_on(tree, 
     assert not (out / ".prepare" / "scratch").exists()
     prepare(tree, out, load_recipe("sparrkulee"), features=("mel", "mel-28", "envelope"), jobs=jobs)
     assert contents(out) == whole
+
+
+@pytest.mark.slow
+def test_processes_end_with_a_call_that_is_killed(tree, made, tmp_path):
+    out = tmp_path / "corpus"
+    command = [sys.executable, "-m", "harness", "data", "prepare", tree, out, "--jobs", "2"]
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not list(out.glob(".prepare/recordings/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate(timeout=30)  # the others hold the pipes as long as they live
+    features = ("mel", "mel-28", "envelope")
+    prepare(tree, out, load_recipe("sparrkulee"), features=features, jobs=2)
+    assert contents(out) == contents(made)
 
 
 def test_progress_counts_stimuli_and_recordings_and_begins_with_what_is_finished(small, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import gzip
 import os
+import shutil
 from pathlib import Path
 
 import edfio
@@ -14,7 +15,7 @@ import pytest
 from bids_tree import RATE_HZ, bdf, status_of
 
 from harness.errors import CorpusError
-from harness.preprocessing.read import import_mne, opened, read_eeg, read_status
+from harness.preprocessing.read import ListedChannel, import_mne, opened, read_eeg, read_status
 
 NAMES = ("Fp1", "Cz", "Pz", "Oz")
 
@@ -81,10 +82,69 @@ def test_a_file_without_status_says_what_there_is(eeg, tmp_path):
 
 
 def test_channels_tsv_says_which_are_eeg_and_which_are_bad(written, tmp_path):
-    said = {"Fp1": ("EOG", True), "Cz": ("EEG", False), "Pz": ("EEG", True), "Status": ("TRIG", True)}
+    kinds = {"Fp1": ("EOG", True), "cz": ("EEG", False), "Pz": ("EEG", True), "Status": ("TRIG", True)}
+    said = {name: ListedChannel(*kind) for name, kind in kinds.items()}
     with opened(written[".bdf"], tmp_path, said) as raw:
         assert raw.eeg_names == ("Cz", "Pz")
         assert raw.bad_names == ("Cz",)
+        assert raw.remarks == ("not in channels.tsv, and so left out: Oz",)
+    said["T7"] = ListedChannel("EEG", True)
+    with opened(written[".bdf"], tmp_path, said) as raw:
+        assert raw.remarks[-1] == "in channels.tsv and not in the file: T7"
+
+
+def test_channels_tsv_of_another_recording_is_refused(written, tmp_path):
+    said = {"E1": ListedChannel("EEG", True)}
+    with (
+        pytest.raises(CorpusError, match="Fp1, Cz, Pz, Oz, Status, expected those of channels.tsv, E1"),
+        opened(written[".bdf"], tmp_path, said),
+    ):
+        pass
+
+
+def edf_in(path, unit, eeg, scale):
+    signals = [
+        edfio.EdfSignal(
+            row * scale,
+            RATE_HZ,
+            label=name,
+            physical_dimension=unit,
+            physical_range=(-200 * scale, 200 * scale),
+        )
+        for name, row in zip(NAMES, eeg, strict=True)
+    ]
+    edfio.Edf(signals).write(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale", "listed"),
+    [
+        ("V", 1e-6, ""),
+        ("mV", 1e-3, ""),
+        ("UV", 1, ""),
+        ("microV", 1, ""),
+        ("nV", 1e3, "uV"),  # the file is right
+        ("", 1, "µV"),
+        ("AU", 1e-3, "mV"),
+    ],
+)
+def test_every_unit_gives_microvolts(eeg, tmp_path, unit, scale, listed):
+    path = edf_in(tmp_path / "a_eeg.edf", unit, eeg, scale)
+    said = {name: ListedChannel("EEG", True, listed) for name in NAMES}
+    with opened(path, tmp_path, said) as raw:
+        np.testing.assert_allclose(read_eeg(raw, NAMES), eeg, atol=0.006)
+        assert [text.partition(":")[0] for text in raw.remarks] == ["units as the file says"] * (unit == "nV")
+
+
+def test_a_unit_that_nobody_says_is_refused(eeg, tmp_path):
+    path = edf_in(tmp_path / "a_eeg.edf", "", eeg, 1)
+    with pytest.raises(CorpusError) as caught, opened(path, tmp_path):
+        pass
+    assert str(caught.value) == (
+        "a_eeg.edf: EEG channels in a unit that is not known: Fp1 (''), Cz (''), Pz (''), Oz (''), expected V,"
+        " mV, uV or nV.\n  Say it in a column units of channels.tsv."
+    )
 
 
 def test_external_channels_of_biosemi_are_no_eeg(eeg, tmp_path):
@@ -108,6 +168,28 @@ def test_a_truncated_bdf_is_refused_and_not_read_as_far_as_it_goes(written, tmp_
         pytest.raises(CorpusError, match=r"b_eeg\.bdf: cannot be read \(.*\), expected a recording"),
         opened(path, tmp_path),
     ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("left", "points", "said"),
+    [
+        (0, False, "no samples"),
+        (49151, False, "a data file of 49151 bytes, expected 16 for each time."),
+        (24576, True, "a data file of 24576 bytes, expected 16 for each time, 49152 by the DataPoints"),
+    ],
+)
+def test_a_truncated_data_file_of_brainvision_is_refused(written, tmp_path, left, points, said):
+    for source in written[".vhdr"].parent.glob("a_eeg.[ev][eh]*"):
+        shutil.copy(source, tmp_path)
+    data, header = tmp_path / "a_eeg.eeg", tmp_path / "a_eeg.vhdr"
+    if points:
+        text = header.read_text("utf-8").replace("[Common Infos]", "[Common Infos]\nDataPoints=3072")
+        header.write_text(text, "utf-8")
+    with opened(header, tmp_path) as raw:
+        assert raw.n_times == 3072
+    os.truncate(data, left)
+    with pytest.raises(CorpusError, match=said), opened(header, tmp_path):
         pass
 
 

@@ -104,14 +104,15 @@ to_hz = -64
     assert refused(text).splitlines() == [
         "mine.toml: unknown key 'nam'.",
         "  Did you mean 'name'?",
-        "mine.toml: name: None, expected a text.",
-        "mine.toml: title: '', expected a text.",
+        "mine.toml: name: None, expected a text on one line, 500 characters at most.",
+        "mine.toml: title: '', expected a text on one line, 500 characters at most.",
         "mine.toml: channels: other_names: 2 names, expected 1, as many as names.",
         "mine.toml: steps[0]: step: 'highpass', expected one of high_pass, band_pass, flatten_peaks, bridge_peaks,"
         " align_to_triggers, cut_at_events, wiener_filter, average_reference, resample.",
         "  Did you mean 'high_pass'?",
-        "mine.toml: steps[1]: Object contains unknown field `cutof_hz`.",
-        "mine.toml: steps[2]: Expected `float` > 0.0 (`to_hz`).",
+        "mine.toml: steps[1]: unknown key 'cutof_hz'.",
+        "  Did you mean 'cutoff_hz'?",
+        "mine.toml: steps[2]: Expected `float` >= 1.0 (`to_hz`).",
     ]
 
 
@@ -134,4 +135,49 @@ def test_no_toml_and_no_file_are_refused(refused, tmp_path):
     assert "not readable as TOML" in refused("name = ")
     with pytest.raises(CorpusError, match="none.toml: No such file or directory, expected a recipe"):
         load_recipe(str(tmp_path / "none.toml"))
-    assert refused("").startswith("mine.toml: name: None, expected a text.")
+    assert refused("").startswith("mine.toml: name: None, expected a text on one line")
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "fault"),
+    [
+        ('name = "mine"', 'name = "two\\nlines"', "name: 'two\\nlines', expected a text on one line"),
+        ('name = "mine"', f'name = "{"x" * 501}"', "expected a text on one line, 500 characters at most"),
+        ("to_hz = 64", "to_hz = 1e-9", "Expected `float` >= 1.0 (`to_hz`)"),
+        ('step = "cut_at_events"', "step = [1]", "steps[0]: step: [1], expected one of high_pass"),
+        (
+            'step = "cut_at_events"',
+            'step = "align_to_triggers"\nrest_values = [5, 1]',
+            "steps[0]: rest_values: [5, 1], expected [least, most].",
+        ),
+        (
+            "[[steps]]",
+            '[[steps]]\nstep = "band_pass"\nlow_hz = 30\nhigh_hz = 1\n[[steps]]',
+            "steps[0]: low_hz 30 and high_hz 1, expected low_hz below high_hz.",
+        ),
+        (
+            "[[steps]]",
+            '[channels]\nnames = ["Cz", "Pz", "cz", " "]\n[[steps]]',
+            "channels: names: Cz, cz more than once, expected each channel once.\n"
+            "mine.toml: channels: names: ' ', expected names.",
+        ),
+        (
+            "[[steps]]",
+            "[channels]\nby_position = true\n[[steps]]",
+            "channels: by_position: true without names",
+        ),
+        (
+            "[[steps]]",
+            '[[steps]]\nstep = "wiener_filter"\nreference_channels = ["Cz", "Cz"]\n[[steps]]',
+            "steps[0]: reference_channels: Cz, Cz, expected at least one channel, and each once.",
+        ),
+        (
+            "[[steps]]",
+            '[channels]\nnames = ["Fp1"]\n[[steps]]\nstep = "wiener_filter"\nreference_channels = ["Fp2"]\n[[steps]]',
+            "steps[0]: reference_channels: Fp2, expected some of channels.names.\n  Did you mean 'Fp1'?",
+        ),
+    ],
+)
+def test_values_that_no_recording_could_be_made_by_are_refused(refused, written, instead, fault):
+    assert written in MINIMAL
+    assert fault in refused(MINIMAL.replace(written, instead, 1))

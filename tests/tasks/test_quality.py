@@ -89,6 +89,41 @@ def test_flat_wild_and_clipped_channels_are_named(lab):
     assert one.remarks[2].startswith("clipped: T8 (")
 
 
+def test_weak_channels_and_stretches_that_stand_still_are_named(lab):
+    eeg, envelope = heard()
+    eeg[:, 0] *= 0.01
+    eeg[10 * RATE : 28 * RATE, 2] = 0.0  # a link that was off
+    eeg[RATE : RATE + RATE // 2, 5] = 0.25  # half a second, the shortest that counts
+    eeg[30 * RATE : 30 * RATE + RATE // 2 - 1, 4] = 0.25
+    (one,) = corpus_quality(lab({("P1", "a"): (eeg, envelope)})).recordings
+    assert list(one.wild) == ["Fz"]
+    assert one.still == pytest.approx({"Pz": 0.2, "Oz": 0.5 / SECONDS})
+    assert one.remarks == (
+        f"wildly scaled: Fz ({one.wild['Fz']:.2g} times the median)",
+        "standing still: Pz (20.0 %), Oz (0.6 %)",
+    )
+
+
+def test_a_recording_in_another_unit_than_the_others_is_named(lab):
+    recordings = {("P1", f"s{number}"): heard(seed=number) for number in range(4)}
+    recordings["P1", "s1"] = (1e-6 * recordings["P1", "s1"][0], recordings["P1", "s1"][1])
+    recordings["P1", "s2"] = (1000 * recordings["P1", "s2"][0], recordings["P1", "s2"][1])
+    remarks = corpus_quality(lab(recordings)).remarks
+    assert [line.partition(" scaled ")[0] for line in remarks] == ["P1_s1: all of it", "P1_s2: all of it"]
+    assert remarks[0].endswith("e-06 times as the corpus's other recordings")
+
+
+def test_features_that_are_no_feature_are_named(lab):
+    eeg, envelope = heard()
+    broken = envelope.copy()
+    broken[5:9] = np.nan
+    found = corpus_quality(lab({("P1", "a"): (eeg, broken), ("P1", "b"): (eeg, 0 * envelope + 2)}))
+    assert found.remarks == (
+        "P1_a: envelope: 4 numbers not finite",
+        "P1_b: envelope: the same at all times",
+    )
+
+
 def test_numbers_that_are_not_finite_are_counted_and_alignment_is_not_looked_for(lab):
     eeg, envelope = heard()
     eeg[5:8, 2] = np.nan
@@ -159,8 +194,8 @@ def test_a_stretch_is_clipped_from_four_samples_on(values, share):
 
 
 def test_a_recording_of_which_every_channel_is_flat():
-    seen = channel_quality(np.ones((100, 2)), ["a", "b"])
-    assert seen == {"flat": ("a", "b"), "wild": {}, "clipped": {}}
+    seen = channel_quality(np.ones((100, 2)), ["a", "b"], RATE)
+    assert seen == {"flat": ("a", "b"), "wild": {}, "clipped": {}, "still": {}, "scale": 0.0}
 
 
 def test_line_noise_is_seen_at_its_frequency_and_not_beyond_half_the_rate():

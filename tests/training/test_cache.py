@@ -85,6 +85,19 @@ def test_float32_gives_the_same_numbers_in_the_same_order_of_memory(data, tmp_pa
     assert (kept(cache.folder), files_of(again)) == (before, files_of(copied))
 
 
+def test_taking_the_fingerprint_shows_how_far_it_is_and_happens_once(data, tmp_path):
+    shown = []
+    fresh = replace(data)
+    fresh.take_fingerprint(lambda *step: shown.append(step))
+    assert fresh.fingerprint == data.fingerprint
+    names = [recording.id for recording, _, _ in data.stretches()]
+    assert shown == [
+        (number, len(names), f"recordings looked at, {name}") for number, name in enumerate(names)
+    ]
+    fresh.take_fingerprint(lambda *step: shown.append(step))
+    assert len(shown) == len(names)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_excluded_channels_share_the_copies_and_not_the_fingerprint(data, tmp_path, dtype):
     cache = Cache(tmp_path / "cache", dtype)

@@ -465,6 +465,10 @@ def test_progress_says_epoch_loss_and_validation(tiny, corpus, split):
     shown = []
     running = Running(lambda *a: shown.append(a))
     train_submission(tiny(), corpus, split, "mel", device="cpu", running=running)
+    looked_at = [note for _, _, note in shown if note.startswith("recordings looked at, ")]
+    assert len(looked_at) == 2  # each recording of the training part once, before the first step
+    assert [note for _, _, note in shown[:2]] == looked_at
+    del shown[:2]
     steps = [done for done, _, note in shown if "validation" not in note]
     assert steps == list(range(1, 10))
     validations = [(done, note) for done, _, note in shown if "validation" in note]

@@ -233,6 +233,29 @@ def test_seeds_side_by_side_that_stop_are_left_and_their_lines_are_told(tmp_path
     assert lines == []
 
 
+def test_a_seed_that_fails_after_the_time_is_over_is_a_failure_and_one_without_time_is_none(
+    tmp_path, monkeypatch
+):
+    child = tmp_path / "child"
+    child.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in\n'
+        "*0-0*|*1-1*) exit 0;;\n"
+        '*2-2*--max-time-shared*) sleep 1.5; echo "disk on fire" >&2; exit 1;;\n'
+        "*3-3*--max-time-shared*) exit 75;;\n"
+        "esac\nexit 9\n"
+    )
+    child.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(child))
+    trained = train_side_by_side(["x"], (0, 1, 2, 3), 2, None, Running(deadline=Deadline.after(1.2, "1s")))
+    seen = {}
+    with pytest.raises(
+        TrainingError, match="seed 2: its training failed\\.\n  disk on fire\nThen use --resume"
+    ):
+        seen.update(trained)  # keeps what came before the error
+    assert 2 not in seen
+
+
 @pytest.mark.parametrize(
     ("cached", "remedy"),
     [(False, "--cache DIR copies the data to a local disk"), (True, "is the cache on a local disk?")],
