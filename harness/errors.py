@@ -99,6 +99,10 @@ class QueueError(HarnessError):
     """A queue's folder cannot be used: its settings, what was handed in, or its jobs."""
 
 
+class HostingError(HarnessError):
+    """A challenge cannot be put into what a platform takes."""
+
+
 class RepositoryError(HarnessError):
     """There is no git repository, or git cannot read it."""
 

@@ -35,7 +35,7 @@ LAYERS = [
     ["tasks", "records", "preprocessing"],
     ["submission"],
     ["evaluation", "boards", "training"],
-    ["page", "figures", "pull_request", "api", "queue", "rescoring"],
+    ["page", "figures", "pull_request", "api", "queue", "rescoring", "hosting"],
     ["cli"],
     ["__main__"],
 ]

@@ -20,6 +20,7 @@ from harness.cli import (  # noqa: F401 - each adds its commands
     data,
     doctor,
     figure,
+    host,
     inventory,
     listen,
     prepare,
