@@ -117,10 +117,19 @@ def check_challenge(challenge: Challenge, most_title: int) -> None:
 
 
 def reference_files(task: Task) -> bytes:
-    """The references of the part, and of no other, as a zip of a JSON file for each subject."""
+    """The references of the part, and of no other, as a zip of a JSON file for each subject.
+
+    As float64: the shortest decimals of a float32 are another float64, and change the tenth digit of a score.
+    """
+    import numpy as np
+
+    exact = (
+        (subject, {name: np.asarray(one, np.float64) for name, one in task.references(subject).items()})
+        for subject in task.by_subject
+    )
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "references.zip"
-        write_predictions(path, ((subject, task.references(subject)) for subject in task.by_subject))
+        write_predictions(path, exact)
         return path.read_bytes()
 
 

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from harness.tasks.task import Task
 
 
+MOST_TITLE = 36
+"""Characters of a column's title, and of its key, that Codabench takes."""
+_FROM, _TO = ", 95 % from", ", 95 % to"
+
+
 class Column(NamedTuple):
     """One column.
 
@@ -35,10 +40,12 @@ def columns(measures: tuple[str, ...], *, interval: bool) -> list[Column]:
     made = []
     for name in measures:
         by, key = measure(name), key_of(name)
-        made.append(Column(key, by.heading, by.higher_is_better))
+        title = by.heading if len(by.heading) <= MOST_TITLE else by.short
+        made.append(Column(key, title, by.higher_is_better))
         if interval:
-            made.append(Column(f"{key}_low", f"{by.short}: 95 % from", by.higher_is_better))
-            made.append(Column(f"{key}_high", f"{by.short}: 95 % to", by.higher_is_better))
+            room = MOST_TITLE - len(_FROM)
+            made.append(Column(f"{key}_low", by.short[:room] + _FROM, by.higher_is_better))
+            made.append(Column(f"{key}_high", by.short[:room] + _TO, by.higher_is_better))
     return made
 
 
