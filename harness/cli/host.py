@@ -105,6 +105,20 @@ def codabench(out: Path, make_challenge: Callable[[], Challenge], replace: bool)
     _tell(out, challenge, write_codabench(out, challenge, replace=replace))
 
 
+@host.command(
+    epilog=examples("harness host evalai challenge.zip --labels LABELS --split held-out-subjects --per-day 2")
+)
+@_challenge_options
+def evalai(out: Path, make_challenge: Callable[[], Challenge], replace: bool) -> None:
+    """Write OUT, a challenge's configuration that is uploaded to EvalAI as it is."""
+    from harness.hosting.challenge import check_place
+    from harness.hosting.evalai import write_evalai
+
+    check_place(out, replace=replace)
+    challenge = make_challenge()
+    _tell(out, challenge, write_evalai(out, challenge, replace=replace))
+
+
 def _tell(out: Path, challenge: Challenge, size: int) -> None:
     from harness.cli.output import answer
     from harness.errors import counted

@@ -478,7 +478,7 @@ def test_every_command_has_help_and_stands_in_the_readme():
     for path, command in commands():
         name = " ".join(path)
         assert command.help, name
-        assert f"harness {path[0] if path[0] in ('figure', 'queue') else name}" in readme, name
+        assert f"harness {path[0] if path[0] in ('figure', 'host', 'queue') else name}" in readme, name
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, f"{name} {parameter.name}"

@@ -68,7 +68,8 @@ def challenge(task):
 def light(monkeypatch):
     """Without wheels, and without the trial that needs them: the rest in a moment."""
     monkeypatch.setattr("harness.hosting.challenge.wheels", lambda folder: {"none.whl": b""})
-    monkeypatch.setattr("harness.hosting.codabench.try_program", lambda files, references: {})
+    for platform in ("codabench", "evalai"):
+        monkeypatch.setattr(f"harness.hosting.{platform}.try_program", lambda files, references: {})
 
 
 @pytest.fixture(scope="session")
