@@ -8,6 +8,7 @@ from datetime import datetime
 
 import numpy as np
 import pytest
+from own_corpus import make_own_corpus, write_split
 from ruamel.yaml import YAML
 
 from harness.errors import HostingError
@@ -16,7 +17,7 @@ from harness.files import file_sha256
 from harness.hosting.challenge import Challenge
 from harness.hosting.codabench import write_codabench
 from harness.hosting.columns import columns, columns_of
-from harness.hosting.program import run
+from harness.hosting.program import open_hosted, run
 from harness.predictions import read_predictions, write_predictions
 from harness.scoring.measures import MEASURES
 from harness.tasks.task import open_task
@@ -43,14 +44,14 @@ def laid_out(bundle, root, submission):
 
 @pytest.mark.slow
 def test_scoring_program_gives_the_records_number_without_the_kit_and_without_a_network(
-    bundle, task, handed_in, tmp_path, contained
+    bundle, hosted_task, handed_in, tmp_path, contained
 ):
     command = laid_out(bundle, tmp_path, handed_in / "predictions.zip")
     assert command[0] == "python3"
     ran = contained(command, tmp_path, "program")
     assert (ran.returncode, ran.stderr) == (0, "")
     scores = json.loads((tmp_path / "output/scores.json").read_text())
-    record = evaluate_predictions(handed_in / "predictions.zip", task)
+    record = evaluate_predictions(handed_in / "predictions.zip", hosted_task)
     assert scores == pytest.approx(
         {"r": record.score, "r_low": record.ci95[0], "r_high": record.ci95[1]}, abs=1e-12, rel=0
     )
@@ -62,9 +63,9 @@ def test_scoring_program_gives_the_records_number_without_the_kit_and_without_a_
 
 @pytest.mark.slow
 def test_broken_submission_is_told_what_is_wrong_and_nothing_of_the_references(
-    bundle, handed_in, tmp_path, contained, task
+    bundle, handed_in, tmp_path, contained, hosted_task
 ):
-    predictions = dict(read_predictions(handed_in / "predictions.zip", task.expected))
+    predictions = dict(read_predictions(handed_in / "predictions.zip", hosted_task.expected))
     del predictions["sub-011"]
     predictions["sub-002"] = {name: one[:-1] for name, one in predictions["sub-002"].items()}
     write_predictions(tmp_path / "broken.zip", predictions.items())
@@ -107,7 +108,7 @@ def test_program_holds_only_wheels_of_what_scores(bundle):
     assert bundle.stat().st_size < 80e6
 
 
-def test_same_challenge_gives_the_same_bytes(light, challenge, tmp_path):
+def test_same_challenge_gives_the_same_bytes(without_wheels, challenge, tmp_path):
     for name in ("one.zip", "two.zip"):
         write_codabench(tmp_path / name, challenge)
     assert file_sha256(tmp_path / "one.zip") == file_sha256(tmp_path / "two.zip")
@@ -115,7 +116,7 @@ def test_same_challenge_gives_the_same_bytes(light, challenge, tmp_path):
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
-def test_yaml_holds_what_the_unpacker_reads_and_every_file_that_it_names(light, challenge, tmp_path):
+def test_yaml_holds_what_the_unpacker_reads_and_every_file_that_it_names(without_wheels, challenge, tmp_path):
     write_codabench(tmp_path / "challenge.zip", challenge)
     with zipfile.ZipFile(tmp_path / "challenge.zip") as archive:
         said = YAML(typ="safe").load(archive.read("competition.yaml"))
@@ -150,7 +151,9 @@ def test_columns_of_every_measure_fit_the_platform_and_sort_its_way():
         assert own.higher_is_better == by.higher_is_better
 
 
-def test_references_are_those_of_the_part_only(light, official_split, small_split, tmp_path, challenge):
+def test_references_are_those_of_the_part_only(
+    without_wheels, official_split, small_split, tmp_path, challenge
+):
     task = open_task(official_split, split_name=small_split, part="test")
     write_codabench(tmp_path / "c.zip", replace(challenge, task=task, split_file=small_split))
     with zipfile.ZipFile(tmp_path / "c.zip") as outer:
@@ -183,7 +186,7 @@ def test_references_are_those_of_the_part_only(light, official_split, small_spli
     }
 
 
-def test_what_is_there_is_not_written_over_without_saying_so(light, challenge, tmp_path):
+def test_what_is_there_is_not_written_over_without_saying_so(without_wheels, challenge, tmp_path):
     path = tmp_path / "challenge.zip"
     path.write_bytes(b"mine")
     with pytest.raises(HostingError, match=r"(?s)is there already, expected a new file.*--replace"):
@@ -193,7 +196,7 @@ def test_what_is_there_is_not_written_over_without_saying_so(light, challenge, t
     assert zipfile.is_zipfile(path)
 
 
-def test_every_fault_of_a_challenge_is_named_at_once(light, challenge: Challenge, tmp_path):
+def test_every_fault_of_a_challenge_is_named_at_once(without_wheels, challenge: Challenge, tmp_path):
     phase = replace(challenge.phase, closes=datetime(2026, 1, 1), per_day=200, name="")
     with pytest.raises(HostingError) as error:
         write_codabench(tmp_path / "c.zip", replace(challenge, title="x" * 257, phase=phase))
@@ -203,14 +206,41 @@ def test_every_fault_of_a_challenge_is_named_at_once(light, challenge: Challenge
     assert not (tmp_path / "c.zip").exists()
 
 
-def test_bundle_that_is_too_large_for_the_platform_is_refused(light, challenge, tmp_path, monkeypatch):
+def test_measure_that_needs_the_training_part_is_refused(without_wheels, challenge, tmp_path):
+    task = challenge.task
+    trained = replace(task, split=replace(task.split, measures=("pearson_r", "cosine_centred")))
+    with pytest.raises(HostingError, match=r"(?s)scored by centred cosine.*no training part"):
+        write_codabench(tmp_path / "c.zip", replace(challenge, task=trained))
+
+
+def test_corpus_and_split_of_ones_own_go_along(without_wheels, challenge, tmp_path):
+    make_own_corpus(tmp_path / "lab")
+    write_split(tmp_path / "lab/my-lab.json")
+    task = open_task(tmp_path / "lab", split_name="my-lab", feature="pitch")
+    write_codabench(tmp_path / "c.zip", replace(challenge, task=task))
+    with zipfile.ZipFile(tmp_path / "c.zip") as outer:
+        zipfile.ZipFile(io.BytesIO(outer.read("scoring_program.zip"))).extractall(tmp_path / "program")
+        (tmp_path / "references.zip").write_bytes(outer.read("reference_data.zip"))
+    hosted = open_hosted(tmp_path / "program", tmp_path / "references.zip")
+    assert hosted.split.sha256 == task.split.sha256
+    assert hosted.corpus.declaration.sha256 == task.corpus.declaration.sha256
+    assert [one.id for one in hosted.segments] == [one.id for one in task.segments]
+    for subject in task.by_subject:
+        references = hosted.references(subject)
+        for segment, one in task.references(subject).items():
+            np.testing.assert_array_equal(references[segment], one)
+
+
+def test_bundle_that_is_too_large_for_the_platform_is_refused(
+    without_wheels, challenge, tmp_path, monkeypatch
+):
     monkeypatch.setattr("harness.hosting.codabench.MOST_BYTES", 1000)
     with pytest.raises(HostingError, match=r"(?s)at most 0 MiB.*fewer subjects"):
         write_codabench(tmp_path / "c.zip", challenge)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_command_writes_a_bundle_and_says_the_image(light, harness, handed_in):
+def test_command_writes_a_bundle_and_says_the_image(without_wheels, harness, handed_in):
     code, out, err = harness(
         "host", "codabench", "c.zip", "--labels", handed_in / "labels.zip", "--opens", "2026-09-01T00:00:00Z"
     )

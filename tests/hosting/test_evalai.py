@@ -35,7 +35,7 @@ def bundle(tmp_path_factory, challenge):
 
 @pytest.mark.slow
 def test_evaluate_gives_the_records_number_without_the_kit_and_without_a_network(
-    bundle, task, handed_in, tmp_path, contained
+    bundle, hosted_task, handed_in, tmp_path, contained
 ):
     with zipfile.ZipFile(bundle) as outer:
         inner = zipfile.ZipFile(io.BytesIO(outer.read("evaluation_script.zip")))
@@ -53,7 +53,7 @@ def test_evaluate_gives_the_records_number_without_the_kit_and_without_a_network
     ran = contained(command, tmp_path, "annotations")
     assert (ran.returncode, ran.stderr) == (0, "")
     given = json.loads(ran.stdout)
-    record = evaluate_predictions(handed_in / "predictions.zip", task)
+    record = evaluate_predictions(handed_in / "predictions.zip", hosted_task)
     expected = {"r": record.score, "r_low": record.ci95[0], "r_high": record.ci95[1]}
     assert given["result"] == [{"test": pytest.approx(expected, abs=1e-12, rel=0)}]
     assert json.loads(given["submission_result"]) == given["result"][0]["test"]
@@ -65,7 +65,7 @@ def test_evaluate_gives_the_records_number_without_the_kit_and_without_a_network
     assert ran.stderr == "RuntimeError: phase 'final', expected 'open': tell the organisers\n"
 
 
-def test_configuration_names_files_that_are_there_and_ids_that_fit(light, challenge, tmp_path):
+def test_configuration_names_files_that_are_there_and_ids_that_fit(without_wheels, challenge, tmp_path):
     for name in ("one.zip", "two.zip"):
         write_evalai(tmp_path / name, challenge)
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
@@ -97,7 +97,7 @@ def test_configuration_names_files_that_are_there_and_ids_that_fit(light, challe
     assert {"__init__.py", "main.py", "start.py"} <= set(inner.namelist())
 
 
-def test_title_that_evalai_has_no_room_for_is_refused(light, challenge, tmp_path):
+def test_title_that_evalai_has_no_room_for_is_refused(without_wheels, challenge, tmp_path):
     with pytest.raises(HostingError, match="--title: 101 characters"):
         write_evalai(tmp_path / "c.zip", replace(challenge, title="x" * 101))
 
@@ -115,7 +115,7 @@ def test_codename_of_a_phase(name, short):
     assert codename(name) == short
 
 
-def test_command_writes_a_challenge(light, harness, handed_in, tmp_path):
+def test_command_writes_a_challenge(without_wheels, harness, handed_in, tmp_path):
     (tmp_path / "terms.md").write_text("Be kind.\n\nBe <exact>.\n")
     code, out, err = harness(
         "host", "evalai", "c.zip", "--labels", handed_in / "labels.zip", "--terms", "terms.md", "--title", "T"

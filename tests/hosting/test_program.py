@@ -12,7 +12,7 @@ from harness.hosting.results import refused_html
 
 
 @pytest.fixture
-def place(light, challenge, tmp_path):
+def place(without_wheels, challenge, tmp_path):
     """The program without wheels, and the references, unpacked."""
     for name, data in program_files(challenge).items():
         path = tmp_path / "program" / name

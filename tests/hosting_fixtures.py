@@ -1,4 +1,4 @@
-"""References and predictions of four subjects, and a platform's container."""
+"""Fixtures of hosted challenges: references and predictions of four subjects, a platform's container."""
 
 import shutil
 import subprocess
@@ -55,17 +55,17 @@ def handed_in(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def task(handed_in):
+def hosted_task(handed_in):
     return open_labels_task(handed_in / "labels.zip", corpus="my-lab").task
 
 
 @pytest.fixture(scope="session")
-def challenge(task):
-    return Challenge(task, "A challenge: one & two", PHASE)
+def challenge(hosted_task):
+    return Challenge(hosted_task, "A challenge: one & two", PHASE)
 
 
 @pytest.fixture
-def light(monkeypatch):
+def without_wheels(monkeypatch):
     """Without wheels, and without the trial that needs them: the rest in a moment."""
     monkeypatch.setattr("harness.hosting.challenge.wheels", lambda folder: {"none.whl": b""})
     for platform in ("codabench", "evalai"):
