@@ -27,8 +27,9 @@ def hand_in_page(challenge: Challenge) -> list[Block]:
         f"Predict the {task.feature} of {counted(len(task.segments), 'segment')} of"
         f" {counted(len(task.by_subject), 'subject')}, from the EEG.",
         f"Hand in one zip of {counted(len(task.by_subject), 'file')} `<subject>.json`, such as"
-        f" `{first}.json`. Each holds an object, segment id to an array of {task.n_frames} frames with"
-        f' {counted(task.n_bands, "number")} each: `{{"{example}": [[...], ...]}}`.',
+        f" `{first}.json`. Each holds an object, segment id to an array of"
+        f" {counted(task.n_frames, 'frame')} with {counted(task.n_bands, 'number')} each:"
+        f' `{{"{example}": [[...], ...]}}`.',
         f"With the kit (eeg-speech-harness {harness.__version__}) the command"
         f" `harness predict SUBMISSION {_options(challenge)} --out predictions.zip` writes that zip.",
         f"At most {challenge.phase.per_day} a day and {challenge.phase.total} in all are taken, from"
@@ -42,12 +43,13 @@ def data_page(challenge: Challenge) -> list[Block]:
     """The data."""
     task = challenge.task
     said = task.corpus.declaration
+    frames = counted(task.n_frames, "frame")
     items = [
         f"Corpus: {said.title} ({task.corpus.words}), licence {said.licence}",
         f"Split: {task.split.title} (`{task.split.name}`), part {task.part}",
         f"Segments: {len(task.segments)} of {counted(len(task.by_subject), 'subject')}, each"
         f" {task.split.segment_seconds:g} s",
-        f"Asked: {task.feature}, {task.n_frames} frames of {counted(task.n_bands, 'band')} a segment",
+        f"Asked: {task.feature}, {frames} of {counted(task.n_bands, 'band')} a segment",
     ]
     if said.citation != "unknown":
         items.append(f"Cite: {said.citation}")

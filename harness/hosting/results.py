@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from harness.errors import counted
 from harness.scoring.measures import DEFAULT
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def results_html(record: Record) -> str:
         by = record.by(name)
         words = f"<p>{escape(by.measure.heading)} <b>{by.value:.4f}</b>"
         if by.ci95 is not None:
-            words += f", 95 % interval {by.ci95[0]:.4f} to {by.ci95[1]:.4f} over {len(by.subjects)} subjects"
+            over = counted(len(by.subjects), "subject")
+            words += f", 95 % interval {by.ci95[0]:.4f} to {by.ci95[1]:.4f} over {over}"
         if by.chance is not None:
             words += f"; by chance {by.chance[0]:.4f} to {by.chance[1]:.4f}"
         body.append(words + ".</p>")

@@ -6,7 +6,8 @@ import zipfile
 
 import pytest
 
-from harness.hosting.challenge import program_files, reference_files
+from harness.errors import HostingError
+from harness.hosting.challenge import program_files, reference_files, try_program
 from harness.hosting.program import run
 from harness.hosting.results import refused_html
 
@@ -86,3 +87,9 @@ def test_task_says_what_it_is_for(place):
     assert said["corpus"] == "my-lab"
     assert said["part"] == "test"
     assert said["image"] == f"python:{said['python']}-slim"
+
+
+def test_program_that_cannot_score_is_not_hosted(without_wheels, challenge):
+    references = reference_files(challenge.task)
+    with pytest.raises(HostingError, match=r"the scoring program: ended with 1 on the references themselves"):
+        try_program(program_files(challenge), references)  # its only wheel is empty
