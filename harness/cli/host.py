@@ -29,7 +29,11 @@ _ALWAYS = ("2000-01-01T00:00:00Z", "2099-12-31T00:00:00Z")
 _OUT = click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 
 
-@cli.group(epilog=examples("harness host codabench challenge.zip --labels LABELS --split held-out-subjects"))
+@cli.group(
+    epilog=examples(
+        "harness host codabench challenge.zip --labels LABELS --split held-out-subjects --corpus sparrkulee"
+    )
+)
 def host() -> None:
     """Make what a platform takes to host a challenge: predictions are handed in, and this kit scores them.
 
@@ -90,7 +94,7 @@ def _challenge_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @host.command(
     epilog=examples(
-        "harness host codabench challenge.zip --labels LABELS --split held-out-subjects",
+        "harness host codabench challenge.zip --labels LABELS --split held-out-subjects --corpus sparrkulee",
         "harness host codabench challenge.zip --opens 2026-09-01T00:00:00Z --closes 2026-12-01T00:00:00Z",
     )
 )
@@ -106,7 +110,7 @@ def codabench(out: Path, make_challenge: Callable[[], Challenge], replace: bool)
 
 
 @host.command(
-    epilog=examples("harness host evalai challenge.zip --labels LABELS --split held-out-subjects --per-day 2")
+    epilog=examples("harness host evalai challenge.zip --labels LABELS --corpus my-lab --per-day 2")
 )
 @_challenge_options
 def evalai(out: Path, make_challenge: Callable[[], Challenge], replace: bool) -> None:
