@@ -68,7 +68,8 @@ def data_prepare(folder: Path, out: Path, recipe_name: str, mels: tuple[str, ...
         for reason in entry.reasons:
             remark(f"error: {entry.label}: {reason}")
     answer(summary(report))
-    answer(f"corpus in {out}; every recording in {out / NAME}.txt")
+    made = f"corpus in {out}" if report.count("prepared") else "no corpus"
+    answer(f"{made}; every recording in {out / NAME}.txt")
     if report.recordings and report.count("skipped") == len(report.recordings):
         reasons = list(dict.fromkeys(reason for entry in report.recordings for reason in entry.reasons))
         remark(f"error: no recording has a stimulus: {shorten(reasons, 3)}")

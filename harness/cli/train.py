@@ -238,7 +238,7 @@ def train(
         return
     if several:
         check_seeds(load_submission(submission), wanted)
-    remark(f"next: {_score_command(submission, data, split, task.feature, variant)}")
+    remark(f"next: {_score_command(submission, data, split, task.feature, variant, exclude_channels)}")
 
 
 def _stop(context: click.Context, resume: bool, *, speaks: bool = True) -> NoReturn:
@@ -378,10 +378,20 @@ def new(folder: Path) -> None:
 
 
 def _score_command(
-    submission: Path, data: Path | None, split: str | None, feature: str, variant: str | None
+    submission: Path,
+    data: Path | None,
+    split: str | None,
+    feature: str,
+    variant: str | None,
+    exclude_channels: str | None = None,
 ) -> str:
     """The command that scores the weights just written."""
-    options = {"--data": data, "--split": split, "--variant": variant}
+    options = {
+        "--data": data,
+        "--split": split,
+        "--variant": variant,
+        "--exclude-channels": exclude_channels,
+    }
     words = [word for name, value in options.items() if value for word in (name, str(value))]
     given = shlex.join(["harness", "score", str(submission), *words, *audio_words()])
     return f"{given} --part val --feature {feature}"

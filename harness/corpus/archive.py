@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from harness.conventions import Progress
 from harness.corpus.base import natural_key
 from harness.corpus.declaration import Declaration
+from harness.corpus.fetch import check_url
 from harness.corpus.tables import STIMULI, named_files
 from harness.errors import CorpusError, Fault, HarnessError, UsageError, counted, did_you_mean, shorten
 
@@ -80,11 +81,14 @@ def fetch_archive(
         on_progress: called with the number of files done and of all, and the file's name.
 
     Raises:
-        UsageError: the package is not installed, or a subject or session that the archive does not hold.
+        UsageError: the package is not installed, a subject or session that the archive does not hold, or an
+            address that is not https.
         CorpusError: the archive does not answer, a file's hash is wrong, or there is too little room; what
             was fetched before stays.
     """
     listed = declaration.fetch or {}
+    if url is not None:
+        check_url(url, ("https",))
     done = ArchiveFetched()
     with _errors_of_archive(url or "https://data.nemar.org"):
         files = _manifest(listed, url)

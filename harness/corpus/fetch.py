@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from harness.conventions import Progress
 from harness.corpus.base import natural_key
 from harness.corpus.declaration import Declaration
-from harness.errors import CorpusError, Fault, UsageError, did_you_mean, shorten
+from harness.errors import CorpusError, Fault, UsageError, did_you_mean, shorten, show
 from harness.files import file_sha256
 
 
@@ -59,8 +59,10 @@ def fetch_corpus(
         on_progress: called with the number of files done and of all.
 
     Raises:
-        UsageError: no table ``fetch``, a subject that does not exist, or that needs ``unverified``.
-        CorpusError: a download failed, or a file's hash is wrong; what was fetched before stays.
+        UsageError: no table ``fetch``, a subject that does not exist, or that needs ``unverified``, or an
+            address of another kind than http and https.
+        CorpusError: a download failed, a file's hash is wrong, or something else lies where the files go;
+            what was fetched before stays.
     """
     if declaration.fetch is None:
         raise UsageError(Fault(f"corpus {declaration.name}", "no table 'fetch' in its declaration"))
@@ -68,7 +70,11 @@ def fetch_corpus(
     owners = _owners(declaration, listed)
     everyone = sorted(set(owners.values()), key=natural_key)
     names = _chosen(listed, owners, everyone, subjects, unverified)
+    if url is not None:
+        check_url(url, ("https", "http"))
     base = (url or listed["url"]).rstrip("/") + "/"
+    if folder.exists() and not folder.is_dir():
+        raise CorpusError(Fault(str(folder), "a file", "a folder for the corpus"))
     downloaded = present = 0
     remarks = []
     for done, name in enumerate(names, start=1):
@@ -77,7 +83,7 @@ def fetch_corpus(
         if path.is_file() and known in (None, file_sha256(path)):
             present += 1
         else:
-            path.unlink(missing_ok=True)
+            _make_way(path)
             _download(base + quote(name), known, folder, name)
             downloaded += 1
             if known is None:
@@ -88,6 +94,32 @@ def fetch_corpus(
     if absent and subjects is None:
         remarks.append(f"not fetched, no sha256 on record: {shorten(absent, 8)}; --unverified fetches them")
     return Fetched(downloaded, present, tuple(remarks))
+
+
+def check_url(url: str, schemes: Sequence[str]) -> None:
+    """Refuse an address that files are not fetched from.
+
+    Raises:
+        UsageError: it is no address, or of another kind.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not parts.netloc:
+        kinds = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise UsageError(Fault("--url", show(repr(url)), f"an address that begins with {kinds}"))
+
+
+def _make_way(path: Path) -> None:
+    """Remove a file that is not the one that is listed.
+
+    Raises:
+        CorpusError: it cannot be removed, as a folder cannot.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise CorpusError(
+            Fault(str(path), (error.strerror or str(error)).lower(), "a file or nothing", "Move it away.")
+        ) from None
 
 
 def _owners(declaration: Declaration, listed: Mapping[str, Any]) -> dict[str, str]:
@@ -117,7 +149,7 @@ def _chosen(
         raise UsageError(
             Fault(
                 "--subjects",
-                shorten(unknown),
+                shorten([one or "''" for one in unknown]),
                 f"some of {everyone[0]}..{everyone[-1]}",
                 did_you_mean(unknown[0], everyone),
             )

@@ -78,7 +78,8 @@ def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None, declaration
     below = walk(eeg_folder)
     notes = below.notes
     said: dict[str, list[str]] = defaultdict(list)
-    cuts: list[tuple[int, str]] = []
+    twice: dict[tuple[str, str], list[str]] = defaultdict(list)
+    cuts: dict[str, int] = {}
     names = [name for name in below.files if name.startswith("sub-") and "/" in name]
     eeg_names = [name for name in names if name.endswith("_eeg.npy")]
     notes += almost_notes(below.files, eeg_names)
@@ -118,18 +119,16 @@ def open_preprocessed(eeg_folder: Path, stimuli_folder: Path | None, declaration
             continue
         recording = _recording(subject, stimulus, eeg, features)
         if (subject, stimulus) in recordings:
-            said[_TWICE].append(f"{subject} heard {stimulus} twice: {path.name}")
+            twice[subject, stimulus].append(path.name)
         recordings[subject, stimulus] = recording
         lengths = [eeg.n_times, *(series.n_times for series in features.values())]
         if len(set(lengths)) > 1:
-            cuts.append((max(lengths) - min(lengths), recording.id))
-    twice = said.pop(_TWICE, [])
+            cuts[recording.id] = max(lengths) - min(lengths)
+        else:
+            cuts.pop(recording.id, None)
     notes += [left_out(files, words) for words, files in said.items()]
-    if len(twice) == 1:
-        notes.append(f"{twice[0]} {_TWICE}")
-    elif twice:
-        notes.append(f"{counted(len(twice), 'recording')} {_TWICE}: {shorten(twice, 3)}")
-    notes += cut_notes(cuts)
+    notes += _twice_notes(twice)
+    notes += cut_notes([(most, one) for one, most in cuts.items()])
     return _corpus("preprocessed", eeg_folder, declaration, recordings, faults, notes)
 
 
@@ -226,6 +225,23 @@ def _mapping(path: Path) -> dict[str, str]:
         raise CorpusError(
             Fault(str(path), f"unreadable ({error})", '{segment_id: {"eeg": eeg_id}}')
         ) from None
+
+
+def _twice_notes(twice: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:
+    """A note on recordings that are left out, since the same subject heard the same stimulus once more.
+
+    Args:
+        twice: subject and stimulus -> names of the second recording and those after it, in order.
+    """
+    cases = [
+        f"{subject} heard {stimulus} {'twice' if len(names) == 1 else f'{len(names) + 1} times'}: {names[-1]}"
+        for (subject, stimulus), names in twice.items()
+    ]
+    if len(cases) == 1:
+        return [f"{cases[0]} {_TWICE}"]
+    n_left_out = sum(map(len, twice.values()))
+    left_out = f"{counted(n_left_out, 'recording')} left out, of one stimulus heard again the last {_TWICE}"
+    return [f"{left_out}: {shorten(cases, 3)}"] if cases else []
 
 
 def _stimulus_features(

@@ -48,6 +48,13 @@ def almost_column(columns: list[str], wanted: str) -> str | None:
     return next((name for name in columns if did_you_mean(_plain(wanted), [_plain(name)])), None)
 
 
+def same_column(columns: list[str], wanted: str) -> str | None:
+    """The column whose name differs from a wanted one by case and marks only; None if that is there."""
+    if wanted in columns:
+        return None
+    return next((name for name in columns if _plain(name) == _plain(wanted)), None)
+
+
 def below_stimuli(named: str) -> str:
     """A file that a table names, as a path below ``stimuli/``.
 

@@ -51,7 +51,7 @@ def load_audio(path: Path) -> LoadedAudio:
     try:
         with open_regular(path) as file:
             # An archive is read from its end, so a compressed stream must be unpacked whole first.
-            content = _unzipped(file) if path.suffix == ".gz" else file
+            content = unzipped(file) if path.suffix == ".gz" else file
             arrays = npy.read_npz(content, MOST_AUDIO_BYTES)
         missing = [key for key in ("audio", "fs") if key not in arrays]
         if missing:
@@ -74,7 +74,13 @@ def load_audio(path: Path) -> LoadedAudio:
     return LoadedAudio(samples.astype(np.float32) * scale, int(rate.item()))
 
 
-def _unzipped(file: IO[bytes]) -> io.BytesIO:
+def unzipped(file: IO[bytes]) -> io.BytesIO:
+    """What a file holds that was compressed as a whole.
+
+    Raises:
+        OSError, EOFError, zlib.error: it is broken, or ends early.
+        ValueError: it holds more than audio does.
+    """
     with gzip.open(file) as stream:
         data = stream.read(MOST_AUDIO_BYTES + 1)
     if len(data) > MOST_AUDIO_BYTES:

@@ -17,8 +17,16 @@ from pathlib import Path
 from typing import Final
 
 from harness.corpus.base import natural_key
-from harness.corpus.tables import STIMULI, Row, almost_column, below_stimuli, read_table, text_of
-from harness.errors import CorpusError, Fault, raise_all, shorten
+from harness.corpus.tables import (
+    STIMULI,
+    Row,
+    almost_column,
+    below_stimuli,
+    read_table,
+    same_column,
+    text_of,
+)
+from harness.errors import CorpusError, Fault, raise_all, shorten, show
 from harness.files import read_regular
 from harness.preprocessing.read import SUFFIXES, Listed, ListedChannel
 
@@ -28,6 +36,7 @@ _MOST_SECONDS: Final = 1e7
 # Stands between the stimulus and the feature in names of the output.
 SEPARATOR: Final = "_-_"
 STIM_FILE: Final = "stim_file"
+_OTHER_COLUMNS: Final = ("onset", "duration", "trigger_file")
 # A recording's name in any case; only small letters are read.
 _RECORDING: Final = rf".*_eeg({'|'.join(re.escape(suffix) for suffix in SUFFIXES)})(\.gz)?"
 _ENTITY: Final = re.compile(r"(sub|ses|task|run|split)-([A-Za-z0-9]+)")
@@ -118,14 +127,15 @@ def find_recordings(root: Path) -> tuple[list[RawRecording], list[str]]:
                 f"{path.relative_to(root)}: left out, {found[key].path.name} is the same recording"
             )
             continue
-        odd = _odd_place(path.relative_to(root), entities["sub"], named.get(path.name))
+        recording = RawRecording(
+            path, entities["sub"], *(entities.get(one, "") for one in ("ses", "task", "run"))
+        )
+        odd = _odd_place(path.relative_to(root), entities["sub"], named.get(recording.name))
         if odd:
             remarks.append(f"{path.relative_to(root)}: left out, {odd}")
             continue
-        named[path.name] = path.relative_to(root)
-        found[key] = RawRecording(
-            path, entities["sub"], *(entities.get(one, "") for one in ("ses", "task", "run"))
-        )
+        named[recording.name] = path.relative_to(root)
+        found[key] = recording
     if not found:
         raise CorpusError(
             Fault(
@@ -182,6 +192,10 @@ def read_events(root: Path, recording: RawRecording) -> list[Event]:
         if near is not None:
             raise CorpusError(Fault(path.name, f"a column {near!r}", f"{STIM_FILE!r}", "Rename it."))
         return []
+    for column in _OTHER_COLUMNS:
+        other = same_column(columns, column)
+        if other is not None:
+            faults.append(Fault(path.name, f"a column {other!r}", f"{column!r}", "Rename it."))
     for number, row in rows:
         file = below_stimuli(text_of(row, STIM_FILE))
         if not file:
@@ -222,7 +236,7 @@ def read_channels(root: Path, recording: RawRecording) -> Listed | None:
         raise CorpusError(Fault(path.name, f"columns {shorten(columns, 8)}", "a column 'name'"))
     return {
         name: ListedChannel(
-            text_of(row, "type") or "EEG", text_of(row, "status").lower() != "bad", text_of(row, "units")
+            text_of(row, "type"), text_of(row, "status").lower() != "bad", text_of(row, "units")
         )
         for _, row in rows
         if (name := row.get("name", "").strip())
@@ -279,8 +293,9 @@ def _odd_place(path: Path, subject: str, namesake: Path | None) -> str:
 
 def _event(root: Path, row: Row, file: str, where: str) -> Event:
     stimulus = stimulus_name(file)
-    if not stimulus or SEPARATOR in stimulus or stimulus.startswith("."):
-        raise CorpusError(Fault(where, f"stim_file {file!r}", f"a name without {SEPARATOR!r}, not hidden"))
+    if not stimulus.isprintable() or not stimulus or SEPARATOR in stimulus or stimulus.startswith("."):
+        arrived = f"stim_file {show(repr(file))}"
+        raise CorpusError(Fault(where, arrived, f"a name on one line, without {SEPARATOR!r}, not hidden"))
     track = below_stimuli(text_of(row, "trigger_file"))
     if not track:  # the data set's own name for the track beside a stimulus
         track = str(Path(file).with_name(f"t_{Path(file).name}"))
@@ -325,8 +340,8 @@ def _seconds(row: Row, key: str, where: str) -> float | None:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or value < 0:
-        raise CorpusError(Fault(f"{where}: {key}", repr(text), "seconds, or n/a"))
+    if not 0 <= value <= _MOST_SECONDS:
+        raise CorpusError(Fault(f"{where}: {key}", show(repr(text)), "seconds, or n/a"))
     return value
 
 

@@ -70,7 +70,7 @@ from harness.preprocessing.stimuli import DEFINITIONS, MadeFeatures, make_featur
 from harness.preprocessing.workers import Failed, Workers, attempt
 
 # Goes up with every change that changes a byte of what a recipe makes.
-VERSION: Final = 2
+VERSION: Final = 3
 _T = TypeVar("_T")
 
 
@@ -123,6 +123,7 @@ def prepare(
             stimuli=tuple(stimuli[name] for name in sorted(stimuli, key=natural_key)),
             remarks=tuple(remarks),
         )
+        report = reports.relative(report, root, output.scratch)
         _declare(root, output, recipe, report)
         output.write(f"{reports.NAME}.json", reports.report_json(report))
         output.write(f"{reports.NAME}.txt", reports.report_text(report).encode())

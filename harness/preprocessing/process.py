@@ -360,7 +360,7 @@ def _aligned(
         )
     (sound, track_rate_hz), _ = read_audio(event.track)
     track_seconds = sound.size / track_rate_hz
-    _check_lengths("the trigger track", track_seconds, audio_seconds.get(event.stimulus))
+    _check_lengths("stimulus", "the trigger track", track_seconds, audio_seconds.get(event.stimulus))
     track = triggers.track_triggers(sound)
     if n_events > 1:
         places = _near(places, event, track, track_rate_hz, rate_hz)
@@ -413,7 +413,7 @@ def _cut_at(event: Event, eeg: Eeg, rate_hz: float, audio_seconds: float | None)
     if event.onset_seconds is None or duration is None:
         missing = "onset" if event.onset_seconds is None else "duration"
         raise CorpusError(Fault(where, f"{missing} n/a", "seconds, to cut by"))
-    _check_lengths("the event", duration, audio_seconds)
+    _check_lengths(where, "the event", duration, audio_seconds)
     start, n_wanted = round(event.onset_seconds * rate_hz), round(duration * rate_hz)
     made = eeg[:, start : start + n_wanted].copy()
     remarks: tuple[str, ...] = ()
@@ -431,11 +431,11 @@ def _cut_at(event: Event, eeg: Eeg, rate_hz: float, audio_seconds: float | None)
     return StimulusResult(stimulus=event.stimulus, eeg=made, remarks=remarks)
 
 
-def _check_lengths(what: str, seconds: float, audio_seconds: float | None) -> None:
+def _check_lengths(where: str, what: str, seconds: float, audio_seconds: float | None) -> None:
     if audio_seconds is not None and abs(seconds - audio_seconds) > LENGTH_TOLERANCE_SECONDS:
         raise CorpusError(
             Fault(
-                "stimulus",
+                where,
                 f"audio of {audio_seconds:.2f} s, and {what} of {seconds:.2f} s",
                 "one length",
                 "The audio is another version, or was cut: copy the files that were played.",

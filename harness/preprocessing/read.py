@@ -31,9 +31,16 @@ COMPANIONS: Final = {".vhdr": (".eeg", ".dat", ".vmrk"), ".set": (".fdt",)}
 MICROVOLT: Final = 1e6  # mne's unit is the volt
 BLOCK_SECONDS: Final = 10.0
 EXTRA: Final = "raw"
-# Channels of BioSemi's amplifier that are no EEG, where no channels.tsv says so.
-_NO_EEG: Final = re.compile(r"(EXG\d+|GSR\d+|Erg\d+|Resp|Plet|Temp|Status)", re.IGNORECASE)
-_TRUNCATED: Final = "Number of records from the header does not match the file size"
+# Channels of BioSemi's amplifier that are no EEG, and those of eyes, heart and muscles by their usual names,
+# where no channels.tsv says what they are.
+_NO_EEG: Final = re.compile(
+    r"EXG\d+|GSR\d+|Erg\d+|Resp|Plet|Temp|Status|([LRHV]?EOG|ECG|EKG|EMG)([ _-]?[A-Z0-9]+)?", re.IGNORECASE
+)
+# What mne warns of where a file ends early: EDF and BDF, and FIF.
+_TRUNCATED: Final = (
+    "Number of records from the header does not match the file size",
+    "Invalid tag with only",
+)
 # What a header of BrainVision says of its data file; how many times there are is optional.
 _SAID: Final = ("DataFormat", "BinaryFormat", "NumberOfChannels", "DataPoints")
 _SAMPLE_BYTES: Final = {"INT_16": 2, "UINT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}
@@ -45,7 +52,7 @@ class ListedChannel(NamedTuple):
     """A channel as channels.tsv has it.
 
     Attributes:
-        kind: in BIDS' words, such as EEG.
+        kind: in BIDS' words, such as EEG; empty where none is said.
         is_good: whether its status is anything but bad.
         unit: empty where none is said.
     """
@@ -135,15 +142,15 @@ def opened(path: Path, scratch: Path, channels: Listed | None = None) -> Iterato
             with _without_log():
                 raw = mne.io.read_raw(plain, preload=False, verbose="WARNING")
         except Exception as error:  # mne's readers raise whatever their parsing meets
-            raise _unreadable(path, error) from None
-        said = [str(warning.message).strip() for warning in caught]
+            raise _unreadable(path.name, error, plain) from None
+        said = [_without_folder(str(warning.message).strip(), plain) for warning in caught]
         for text in said:
-            if _TRUNCATED in text:
+            if any(one in text for one in _TRUNCATED):
                 there = raw.n_times / raw.info["sfreq"]
                 raise CorpusError(
                     Fault(
                         path.name,
-                        f"another size than its header says, {there:.1f} s of it are there",
+                        f"another size than it should have, {there:.1f} s of it are there",
                         "a whole file",
                         "It is truncated, or the recording was not stopped: copy it again.",
                     )
@@ -239,7 +246,7 @@ def _blocks(raw: RawEeg, names: list[str]) -> Iterator[tuple[int, int, NDArray[n
         try:
             block = raw.mne_raw.get_data(picks=names, start=start, stop=stop, verbose="ERROR")
         except Exception as error:  # as above
-            raise _unreadable(Path(raw.name), error) from None
+            raise _unreadable(raw.name, error, Path(raw.mne_raw.filenames[0])) from None
         yield start, stop, block
 
 
@@ -247,20 +254,22 @@ def _described(name: str, path: Path, raw: Any, channels: Listed | None, remarks
     kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
     listed: dict[str, ListedChannel] = {}
     odd: list[str] = []
+    by_file = [one for one in raw.ch_names if kinds[one] == "eeg" and not _NO_EEG.fullmatch(one)]
     if channels:
         listed, odd = _matched(name, raw.ch_names, channels)
-        eeg = [one for one in raw.ch_names if one in listed and listed[one].kind.upper() == "EEG"]
+        said = {one: known.kind.upper() or ("EEG" if one in by_file else "") for one, known in listed.items()}
+        eeg = [one for one in raw.ch_names if said.get(one) == "EEG"]
         bad = [one for one in eeg if not listed[one].is_good]
     else:
-        eeg = [one for one in raw.ch_names if kinds[one] == "eeg" and not _NO_EEG.fullmatch(one)]
+        eeg = by_file
         bad = [one for one in eeg if one in raw.info["bads"]]
     if not eeg:
         raise CorpusError(
             Fault(name, f"no EEG channel among {shorten(raw.ch_names, 8)}", "some, by file or channels.tsv")
         )
     units = {one: listed[one].unit for one in eeg if one in listed}
-    factors, said = unit_factors(path, name, eeg, units)
-    return RawEeg(name, raw, tuple(eeg), tuple(bad), (*remarks, *odd, *said), factors)
+    factors, of_units = unit_factors(path, name, eeg, units)
+    return RawEeg(name, raw, tuple(eeg), tuple(bad), (*remarks, *odd, *of_units), factors)
 
 
 def _matched(name: str, there: Sequence[str], channels: Listed) -> tuple[dict[str, ListedChannel], list[str]]:
@@ -343,10 +352,22 @@ def _unpack(source: Path, target: Path) -> None:
             ) from None
 
 
-def _unreadable(path: Path, error: Exception) -> CorpusError:
+def _without_folder(text: str, path: Path) -> str:
+    """What mne says of a file, which it may call by its whole path, with the file's name only."""
+    for folder in (path.parent.resolve(), path.parent.absolute()):
+        text = text.replace(f"{folder}/", "")
+    return text
+
+
+def _unreadable(name: str, error: Exception, path: Path) -> CorpusError:
     if isinstance(error, MemoryError):
         raise error
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    reason = " ".join(_without_folder(str(error), path).split())[:200] or type(error).__name__
     return CorpusError(
-        Fault(path.name, f"cannot be read ({reason})", "a recording of the format that its name says")
+        Fault(
+            name,
+            f"cannot be read ({reason})",
+            "a recording of the format that its name says",
+            "It may be truncated, or lack a file that belongs to it: copy it again.",
+        )
     )

@@ -6,6 +6,7 @@ bytes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
@@ -135,6 +136,42 @@ def recording_entry(name: str, result: RecordingResult, files: Sequence[str]) ->
         stimuli=heard,
         remarks=result.remarks,
     )
+
+
+def relative(report: Report, root: Path, scratch: Path) -> Report:
+    """A report whose texts name files as they lie below the BIDS folder, also those that were unpacked."""
+    unpacked = [f"{re.escape(form)}/[^/]+/" for form in _forms(scratch)]
+    below = [f"{re.escape(form)}/" for form in _forms(root)]
+    folders = re.compile(r"(?<![\w./-])(" + "|".join([*unpacked, *below]) + ")")
+
+    def texts(given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(folders.sub("", text) for text in given)
+
+    return msgspec.structs.replace(
+        report,
+        recordings=tuple(
+            msgspec.structs.replace(
+                entry,
+                reasons=texts(entry.reasons),
+                remarks=texts(entry.remarks),
+                stimuli=tuple(
+                    msgspec.structs.replace(heard, remarks=texts(heard.remarks)) for heard in entry.stimuli
+                ),
+            )
+            for entry in report.recordings
+        ),
+        stimuli=tuple(
+            msgspec.structs.replace(entry, reasons=texts(entry.reasons), remarks=texts(entry.remarks))
+            for entry in report.stimuli
+        ),
+        remarks=texts(report.remarks),
+    )
+
+
+def _forms(folder: Path) -> list[str]:
+    """How messages may call a folder, the longest first; not the working folder, which they leave out."""
+    forms = {str(folder), str(folder.absolute()), str(folder.resolve())} - {"."}
+    return sorted(forms, key=len, reverse=True)
 
 
 def report_json(report: Report) -> bytes:

@@ -247,10 +247,14 @@ def _checked(places: Places, rate_hz: float, track: Places, track_rate_hz: float
 
 def _wrong_count(places: Places, rate_hz: float, track: Places, track_rate_hz: float) -> Fault:
     seconds = places / rate_hz
+    if places.size > track.size:
+        remedy = "It is another stimulus' file, or more was played than events.tsv says."
+    else:
+        remedy = "The recording was begun late or stopped early, or it is another stimulus' file."
     span = f", from {seconds[0]:.2f} to {seconds[-1]:.2f} s" if places.size else ""
     return Fault(
         "triggers",
         f"{places.size} in the EEG{span}",
         f"{track.size} as in the trigger track, over {float(track[-1] - track[0]) / track_rate_hz:.2f} s",
-        "The recording was begun late or stopped early, or it is another stimulus' file.",
+        remedy,
     )

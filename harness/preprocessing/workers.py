@@ -40,11 +40,14 @@ class Workers:
     ) -> Iterator[tuple[str, _T | Failed]]:
         """Results as they are made, by name.
 
+        One more task than there are processes is under way: results, which are large, do not pile up here,
+        and none waits in the pool's own queue, whose thread fails where it is ended with tasks in it.
+
         Raises:
             CorpusError: a process was ended from outside.
             OSError: the disk is full.
         """
-        from concurrent.futures import as_completed
+        from concurrent.futures import FIRST_COMPLETED, Future, wait
 
         from joblib.externals.loky import get_reusable_executor
         from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -55,10 +58,15 @@ class Workers:
             self._executor = get_reusable_executor(
                 max_workers=self.jobs, initializer=_belong_to, initargs=(os.getpid(),)
             )
-        futures = {self._executor.submit(attempt, *task): name for name, task in tasks.items()}
+        waiting = list(reversed(tasks.items()))
+        under_way: dict[Future[_T | Failed], str] = {}
         try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            while waiting or under_way:
+                while waiting and len(under_way) <= self.jobs:
+                    name, task = waiting.pop()
+                    under_way[self._executor.submit(attempt, *task)] = name
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    yield under_way.pop(future), future.result()
         except TerminatedWorkerError:
             raise CorpusError(
                 Fault(

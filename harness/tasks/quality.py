@@ -43,6 +43,12 @@ APART_FACTOR = 100.0
 Units are a thousand apart; the median channels of DTU's recordings are within 2.8 times.
 """
 
+CLEAR_Z = 10.0
+"""Where the median recording answers its feature so clearly, one that shows no answer may belong to another.
+
+The 50 s of DTU's recordings have a median of 2.0, two minutes of SparrKULee have 3.4: there, none is named.
+"""
+
 CLIPPED_RUN = 4
 """A stretch is clipped where a channel stays at its own highest or lowest value for so many samples."""
 
@@ -70,6 +76,8 @@ class Quality:
         odd_features: feature -> what is odd about it.
         longer_by: feature -> seconds that the EEG is longer (negative: shorter).
         alignment: None where there is no feature, too little EEG, or numbers that are not finite.
+        others_z: where no answer to the feature is found, and the corpus's other recordings show it: their
+            median z.
         stretches: what it was found from, for the alignment of the whole subject.
     """
 
@@ -86,6 +94,7 @@ class Quality:
     odd_features: Mapping[str, str] = field(default_factory=dict)
     longer_by: Mapping[str, float] = field(default_factory=dict)
     alignment: Alignment | None = None
+    others_z: float | None = None
     stretches: tuple[Moments, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -113,6 +122,11 @@ class Quality:
         said += [f"{power:.0f} dB of line noise at {hertz} Hz" for hertz, power in noisy.items()]
         if self.alignment is not None and self.alignment.shifted:
             said.append(shift_words(self.alignment))
+        if self.alignment is not None and self.others_z is not None:
+            said.append(
+                f"{self.alignment.feature}: no answer to it (z {self.alignment.z:.1f}), which the corpus's"
+                f" other recordings show (z {self.others_z:.1f}): is it what was heard?"
+            )
         return tuple(said)
 
 
@@ -324,7 +338,7 @@ def corpus_quality(
             stretches = []
         if on_progress:
             on_progress(done, len(recordings))
-    return CorpusQuality(_scaled_apart(seen), subjects)
+    return CorpusQuality(_without_answer(_scaled_apart(seen)), subjects)
 
 
 def _scaled_apart(seen: Sequence[Quality]) -> tuple[Quality, ...]:
@@ -337,6 +351,18 @@ def _scaled_apart(seen: Sequence[Quality]) -> tuple[Quality, ...]:
         replace(one, scaled_by=one.scale / usual)
         if one.scale > 0 and not 1 / APART_FACTOR < one.scale / usual < APART_FACTOR
         else one
+        for one in seen
+    )
+
+
+def _without_answer(seen: Sequence[Quality]) -> tuple[Quality, ...]:
+    """Recordings, those marked that do not answer their feature where most of the others do clearly."""
+    scores = [one.alignment.z for one in seen if one.alignment is not None]
+    usual = float(np.median(scores)) if len(scores) >= 3 else 0.0
+    if usual < CLEAR_Z:
+        return tuple(seen)
+    return tuple(
+        replace(one, others_z=usual) if one.alignment is not None and not one.alignment.found else one
         for one in seen
     )
 

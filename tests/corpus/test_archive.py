@@ -191,6 +191,14 @@ def test_too_little_room_is_said_before_anything_is_fetched(served, monkeypatch)
     assert fetched(out) == set()
 
 
+def test_an_archive_is_asked_by_https_only(tmp_path):
+    with pytest.raises(
+        UsageError, match="^--url: 'http://127.0.0.1:9/', expected an address that begins with"
+    ):
+        archive.fetch_archive(declared("sparrkulee"), tmp_path / "out", url="http://127.0.0.1:9/")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_no_archive_is_said(tmp_path, certificate):
     small = replace(declared("sparrkulee"), fetch={"nemar": "nm000999"})

@@ -116,6 +116,33 @@ def test_no_server(served):
         fetch.fetch_corpus(dtu, out, url="http://127.0.0.1:9/")
 
 
+@pytest.mark.parametrize("url", ["data.example", "ftp://127.0.0.1/", "file:///tmp", "http://", ""])
+def test_an_address_of_another_kind_is_wrong_usage(served, url):
+    _, out, requests, dtu = served
+    with pytest.raises(
+        UsageError, match=r"^--url: .*, expected an address that begins with https:// or http"
+    ):
+        fetch.fetch_corpus(dtu, out, url=url)
+    assert requests == []
+    assert not out.exists()
+
+
+def test_what_lies_where_files_go_is_named(served):
+    _, out, _, dtu = served
+    out.write_text("a file")
+    with pytest.raises(CorpusError, match="out: a file, expected a folder for the corpus"):
+        fetch.fetch_corpus(dtu, out)
+    out.unlink()
+    (out / "DTU_S1_000.npz").mkdir(parents=True)
+    with pytest.raises(CorpusError, match=r"DTU_S1_000\.npz: is a directory, expected a file or nothing"):
+        fetch.fetch_corpus(dtu, out)
+
+
+def test_no_subject_is_no_name(served):
+    with pytest.raises(UsageError, match=r"--subjects: '', expected some of S1\.\.S3"):
+        fetch.fetch_corpus(served[3], served[1], subjects=[""])
+
+
 def test_files_without_hashes_need_a_word(served):
     _, out, _, dtu = served
     with pytest.raises(UsageError, match="no sha256 on record for S3"):

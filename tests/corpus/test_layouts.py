@@ -1,6 +1,7 @@
 """SparrKULee's layouts, the challenge's test set and DTU trials, read in place."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -267,6 +268,28 @@ def test_recordings_of_another_rate_dressed_as_sparrkulee_are_refused(tree, smal
         " rates of the corpus.\n"
         "  Lengths may differ by 2 %: is a sampling rate another than declared, or is it another recording?",
     ]
+
+
+def test_a_stimulus_heard_again_counts_once_and_it_is_said(tree):
+    path = _eeg(tree)
+    once = open_corpus(tree, layout="preprocessed")
+    again = path.with_name(re.sub(r"run-\d+", "run-97", path.name))
+    shutil.copy(path, again)
+    twice = open_corpus(tree, layout="preprocessed")
+    assert [one.id for one in twice.recordings] == [one.id for one in once.recordings]
+    told = set(twice.notes) - set(once.notes)
+    assert told == {f"sub-043 heard podcast_3 twice: {again.name} stands, as in the dataset's split_data"}
+    for number in (98, 99):
+        again = path.with_name(re.sub(r"run-\d+", f"run-{number}", path.name))
+        shutil.copy(path, again)
+    other = _eeg(tree, "sub-001")
+    last = other.with_name(re.sub(r"run-\d+", "run-97", other.name))
+    shutil.copy(other, last)
+    (told,) = set(open_corpus(tree, layout="preprocessed").notes) - set(once.notes)
+    assert told == (
+        "4 recordings left out, of one stimulus heard again the last stands, as in the dataset's split_data:"
+        f" sub-001 heard podcast_3 twice: {last.name}, sub-043 heard podcast_3 4 times: {again.name}"
+    )
 
 
 def test_more_channels_are_noted_once(tree):

@@ -182,8 +182,41 @@ def test_everything_that_is_wrong_with_events_is_said_at_once(root):
         "sub-1_task-a_events.tsv: line 2: onset: 'one', expected seconds, or n/a.",
         "sub-1_task-a_events.tsv: line 3: duration: '-2', expected seconds, or n/a.",
         "sub-1_task-a_events.tsv: line 4: '../../secret.wav', expected a path below stimuli/.",
-        "sub-1_task-a_events.tsv: line 5: stim_file 'a_-_b.wav', expected a name without '_-_', not hidden.",
+        "sub-1_task-a_events.tsv: line 5: stim_file 'a_-_b.wav', expected a name on one line, without '_-_',"
+        " not hidden.",
         "sub-1_task-a_events.tsv: the stimulus c 2 times, expected each once in a recording.",
+    ]
+
+
+@pytest.mark.parametrize("column", ["Onset", "Duration", "Trigger File"])
+def test_a_column_that_differs_by_case_is_not_taken_for_one_that_is_absent(root, column):
+    with pytest.raises(CorpusError, match=f"a column '{column}', expected"):
+        events_of(root, f"stim_file\t{column}\na.wav\t3\n")
+
+
+def test_times_of_a_year_and_names_of_two_lines_are_refused_in_one_short_line(root):
+    with pytest.raises(CorpusError) as raised:
+        events_of(root, HEADER + '1\t1e300\ta.wav\t\n1\t2\t"a\nb.wav"\t\n' + f"{'9' * 5000}\t1\tc.wav\t\n")
+    lines = str(raised.value).splitlines()
+    assert lines[:2] == [
+        "sub-1_task-a_events.tsv: line 2: duration: '1e300', expected seconds, or n/a.",
+        "sub-1_task-a_events.tsv: line 4: stim_file 'a\\nb.wav', expected a name on one line, without '_-_',"
+        " not hidden.",
+    ]
+    assert lines[2].startswith("sub-1_task-a_events.tsv: line 5: onset: '999")
+    assert len(lines) == 3
+    assert len(lines[2]) < 300
+
+
+@pytest.mark.parametrize("suffix", [".bdf.gz", ".edf"])
+def test_recordings_of_one_name_are_said_to_be_left_out_whatever_their_format(root, suffix):
+    make(root, "sub-1/ses-1/eeg/sub-1_task-a_eeg.bdf")
+    make(root, f"sub-1/ses-2/eeg/sub-1_task-a_eeg{suffix}")
+    recordings, remarks = find_recordings(root)
+    assert [one.path.name for one in recordings] == ["sub-1_task-a_eeg.bdf"]
+    assert remarks == [
+        f"sub-1/ses-2/eeg/sub-1_task-a_eeg{suffix}: left out,"
+        " sub-1/ses-1/eeg/sub-1_task-a_eeg.bdf has the same name"
     ]
 
 

@@ -603,7 +603,7 @@ def test_a_recording_with_other_channels_than_the_first_is_a_failure(tmp_path):
         ),
         (
             (3.0, 8, "tale.wav"),
-            "stimulus: audio of 12.41 s, and the event of 8.00 s, expected one length.\n"
+            "events.tsv: tale: audio of 12.41 s, and the event of 8.00 s, expected one length.\n"
             "  The audio is another version, or was cut: copy the files that were played.",
         ),
     ],
@@ -628,11 +628,29 @@ def test_two_files_of_one_name_are_not_taken_for_one_stimulus(small, tmp_path):
     write_recording(root, "sub-002", 1, listened(12.4, 5, 51), [(3, 12.4, "other/tale.wav")])
     report = prepare(root, tmp_path / "corpus", load_recipe("sparrkulee"))
     assert [entry.reasons for entry in report.failed] == [
-        (
-            f"{root}/stimuli/other/tale.wav: another file than {root}/stimuli/eeg/tale.npz.gz, of the same name."
-            " Rename one.",
-        )
+        ("stimuli/other/tale.wav: another file than stimuli/eeg/tale.npz.gz, of the same name. Rename one.",)
     ]
+
+
+def test_texts_of_the_report_name_no_folder_of_the_machine(tree, tmp_path, monkeypatch):
+    root = tmp_path / "bids"
+    shutil.copytree(tree, root)
+    eegs, tables = (sorted(root.rglob(f"*_{end}")) for end in ("eeg.bdf.gz", "events.tsv"))
+    tables[0].write_bytes(b"\xff\xfe")
+    eegs[1].with_name(eegs[1].name.replace("_eeg.bdf.gz", "_channels.tsv")).write_text("channel\n")
+    eegs[4].write_bytes(gzip.compress(b"[Common Infos]\n"))
+    eegs[4].rename(eegs[4].with_name(eegs[4].name.replace(".bdf.gz", ".vhdr.gz")))
+    (root / "stimuli/eeg" / f"{list(STORIES)[-1]}.npz.gz").write_bytes(b"nothing")
+    prepare(root, tmp_path / "corpus", load_recipe("sparrkulee"))
+    text = (tmp_path / "corpus/prepare-report.txt").read_text()
+    assert "sub-001/ses-01/eeg/sub-001_ses-01_task-listening_run-01_events.tsv: cannot be read" in text
+    assert "(Could not parse SamplingInterval from sub-002_ses-01_task-listening_run-02_eeg.vhdr: " in text
+    assert "stimulus story_2: stimuli/eeg/story_2.npz.gz: " in text
+    monkeypatch.chdir(tmp_path)
+    prepare(Path("bids"), Path("again"), load_recipe("sparrkulee"))
+    for name in ("prepare-report.txt", "prepare-report.json"):
+        assert str(tmp_path) not in (tmp_path / "corpus" / name).read_text()
+        assert (tmp_path / "corpus" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
 def test_a_folder_made_by_another_recipe_or_by_others_is_not_touched(small, tmp_path):

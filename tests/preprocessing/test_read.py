@@ -6,6 +6,7 @@ import builtins
 import gzip
 import os
 import shutil
+import struct
 from pathlib import Path
 
 import edfio
@@ -153,6 +154,22 @@ def test_external_channels_of_biosemi_are_no_eeg(eeg, tmp_path):
         assert raw.eeg_names == ("Fp1",)
 
 
+@pytest.mark.parametrize("name", ["HEOG", "VEOG1", "eog left", "ECG", "EKG", "EMG-2"])
+def test_eyes_heart_and_muscles_are_no_eeg(eeg, tmp_path, name):
+    (tmp_path / "b_eeg.bdf").write_bytes(bdf(eeg, None, names=("Fp1", name, "F9", "PO9")))
+    with opened(tmp_path / "b_eeg.bdf", tmp_path) as raw:
+        assert raw.eeg_names == ("Fp1", "F9", "PO9")
+
+
+def test_channels_tsv_without_a_type_leaves_the_kind_to_the_file(eeg, tmp_path):
+    status = status_of(eeg.shape[1], [1])
+    (tmp_path / "b_eeg.bdf").write_bytes(bdf(eeg, status, names=("Fp1", "EXG1", "Pz", "Oz")))
+    channels = {name: ListedChannel("", name != "Pz") for name in ("Fp1", "EXG1", "Pz", "Oz", "Status")}
+    with opened(tmp_path / "b_eeg.bdf", tmp_path, channels) as raw:
+        assert raw.eeg_names == ("Fp1", "Pz", "Oz")
+        assert raw.bad_names == ("Pz",)
+
+
 def test_a_truncated_bdf_is_refused_and_not_read_as_far_as_it_goes(written, tmp_path):
     whole = written[".bdf"].read_bytes()
     path = tmp_path / "b_eeg.bdf"
@@ -160,7 +177,7 @@ def test_a_truncated_bdf_is_refused_and_not_read_as_far_as_it_goes(written, tmp_
     with pytest.raises(CorpusError) as raised, opened(path, tmp_path):
         pass
     assert str(raised.value) == (
-        "b_eeg.bdf: another size than its header says, 5.0 s of it are there, expected a whole file.\n"
+        "b_eeg.bdf: another size than it should have, 5.0 s of it are there, expected a whole file.\n"
         "  It is truncated, or the recording was not stopped: copy it again."
     )
     path.write_bytes(whole[:100])
@@ -169,6 +186,26 @@ def test_a_truncated_bdf_is_refused_and_not_read_as_far_as_it_goes(written, tmp_
         opened(path, tmp_path),
     ):
         pass
+
+
+def tags_of(content):
+    """Where each tag of a FIF file begins."""
+    places, place = [], 0
+    while place < len(content):
+        places.append(place)
+        _, _, size, following = struct.unpack(">iiii", content[place : place + 16])
+        place += 16 + size if following == 0 else len(content)
+    return places
+
+
+def test_a_fif_file_that_ends_early_is_refused_even_where_a_tag_ends(written, tmp_path):
+    whole = written[".fif"].read_bytes()
+    path = tmp_path / "b_eeg.fif"
+    for left in tags_of(whole)[-8:]:
+        path.write_bytes(whole[:left])
+        said = "s of it are there, expected a whole file"
+        with pytest.raises(CorpusError, match=said), opened(path, tmp_path):
+            pass
 
 
 @pytest.mark.parametrize(

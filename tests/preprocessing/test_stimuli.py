@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import numpy as np
 import pytest
 import soundfile
@@ -41,6 +43,34 @@ def test_common_formats_are_read(audio, tmp_path, suffix):
     n_common = min(arrived.size, audio.size)
     assert np.corrcoef(arrived[:n_common], audio[:n_common])[0, 1] > (0.9999 if lossless else 0.7)
     assert abs(arrived.size - audio.size) <= (0 if lossless else 3000)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".flac", ".ogg", ".mp3"])
+def test_audio_that_ends_early_is_refused_and_not_read_as_far_as_it_goes(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    soundfile.write(path, speech(4, 0), AUDIO_RATE_HZ)
+    whole = path.read_bytes()
+    (expected, _), _ = read_audio(path)
+    for left in (12, 60, len(whole) // 3, len(whole) // 2, len(whole) - 1000):
+        path.write_bytes(whole[:left])
+        with pytest.raises(CorpusError, match=r"(cannot be read \(.*\)|its header says), expected an? "):
+            read_audio(path)
+    packed = tmp_path / f"a{suffix}.gz"
+    packed.write_bytes(gzip.compress(whole))
+    (arrived, _), _ = read_audio(packed)
+    np.testing.assert_array_equal(arrived, expected)
+    packed.write_bytes(packed.read_bytes()[:-50])
+    with pytest.raises(CorpusError, match=r"cannot be read \(Compressed file ended"):
+        read_audio(packed)
+
+
+def test_a_stream_of_unknown_size_is_whole(audio, tmp_path):
+    soundfile.write(tmp_path / "a.wav", audio, AUDIO_RATE_HZ)
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    place = content.index(b"data") + 4
+    content[4:8] = content[place : place + 4] = b"\xff" * 4
+    (tmp_path / "b.wav").write_bytes(content)
+    assert read_audio(tmp_path / "b.wav")[0].audio.size == audio.size
 
 
 def test_stereo_is_averaged_and_it_is_said(audio, tmp_path):

@@ -155,6 +155,26 @@ def test_eeg_of_another_stimulus_is_not_called_shifted(lab):
     assert "cannot be told (z" in quality_text(found)
 
 
+def test_eeg_of_another_stimulus_is_named_where_the_others_answer_clearly(lab):
+    recordings = {("P1", f"s{number}"): heard(seed=number, level=3) for number in range(5)}
+    recordings["P1", "s2"] = (heard(seed=9, level=3)[0], recordings["P1", "s2"][1])
+    recordings["P1", "s4"] = (recordings["P1", "s4"][0][::-1], recordings["P1", "s4"][1])
+    found = corpus_quality(lab(recordings))
+    assert [one.recording for one in found.recordings if one.others_z] == ["P1_s2", "P1_s4"]
+    assert [line.partition(" (z ")[0] for line in found.remarks] == [
+        "P1_s2: envelope: no answer to it",
+        "P1_s4: envelope: no answer to it",
+    ]
+    assert found.remarks[0].endswith("): is it what was heard?")
+
+
+def test_recordings_that_all_answer_weakly_are_not_named(lab):
+    recordings = {("P1", f"s{number}"): heard(seed=number, level=0.05) for number in range(4)}
+    recordings["P1", "s2"] = (heard(seed=9)[0], recordings["P1", "s2"][1])
+    found = corpus_quality(lab(recordings))
+    assert [one.others_z for one in found.recordings] == [None] * 4
+
+
 def test_of_noise_hardly_any_recording_is_called_shifted():
     shifted = 0
     for seed in range(40):
