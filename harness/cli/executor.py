@@ -94,20 +94,21 @@ def executor_options(command: Command) -> Command:
         click.option(
             "--executor",
             type=click.Choice(["local", "slurm"]),
-            help="Run the parts of this command as jobs: in processes of this machine, or on a cluster by SLURM."
+            help="Run the parts of this command as jobs: in processes here, or on a cluster by SLURM."
             " Default: in this process.",
         ),
         click.option(
             "--slurm",
             metavar="KEY=VALUE",
             multiple=True,
-            help="With --executor slurm: an option of sbatch, such as partition=gpu, account=me, time=4:00:00."
+            help="With --executor slurm: an option of sbatch, as partition=gpu, account=me, time=4:00:00."
             " Once for each.",
         ),
     )
+    made: Command = call
     for option in reversed(options):
-        call = option(call)
-    return call
+        made = option(made)
+    return made
 
 
 def words_of(context: click.Context, without: Collection[str]) -> list[str]:

@@ -20,8 +20,9 @@ MOST_TIMEOUTS = 100
 _SIGNAL_SECONDS = 90
 _ASK_SECONDS = 60.0
 # What the kit itself says to sbatch, or what would hide the job from it.
-_OURS = frozenset(
-    "array chdir error export input no-requeue open-mode output parsable requeue signal test-only wait wrap".split()
+_OURS = (
+    *("array", "chdir", "error", "export", "input", "no-requeue", "open-mode", "output", "parsable"),
+    *("requeue", "signal", "test-only", "wait", "wrap"),
 )
 _TIME = re.compile(r"(?:(?P<d>\d+)-)?(?P<a>\d+)(?::(?P<b>\d+))?(?::(?P<c>\d+))?", re.ASCII)
 _WITHOUT = "Use --executor local: the same jobs on this machine."
