@@ -40,7 +40,6 @@ _OWN_GIB = 4.0
 @cli.command(
     epilog=examples(
         "harness score submissions/catwavenet --part val",
-        "harness score predictions.zip --data DIR --labels LABELS",
         "harness score baselines/linear baselines/vlaai --executor slurm --slurm partition=cpu",
     )
 )

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 @cli.command(
     epilog=examples(
         "harness train submissions/my-model --seeds 3 --jobs 3",
-        "harness train baselines/vlaai --data DIR --preset paper --variant original --resume",
         "harness train baselines/vlaai --seeds 5 --executor slurm --slurm partition=gpu --slurm time=8:00:00",
     )
 )
@@ -105,7 +104,7 @@ if TYPE_CHECKING:
     help="Several trainings of one system: 3 (seeds 0 to 2), 2-5, or 1,4. With --resume, seeds that have"
     " weights are left as they are.",
 )
-@click.option("--one-of-jobs", is_flag=True, hidden=True)
+@click.option("--one-of-jobs", is_flag=True, hidden=True, help="Given to the job of one seed.")
 @click.option(
     "--jobs",
     type=click.IntRange(1),

@@ -97,8 +97,8 @@ def test_local_jobs_train_the_weights_of_one_process(harness, folder, where):
     code, out, err = harness("train", folder, *where, "--seeds", "3", "--executor", "local", "--jobs", "2")
     assert code == 1
     assert load_submission(folder).manifest["weights"] == alone
-    assert sorted(re.findall(r"^default, seed (\d): tiny, seed \1, trained", out, re.M)) == ["0", "2"]
-    assert "error: default, seed 1: job 1: failed with exit code 1.\n  the last" in err
+    assert sorted(re.findall(r"^seed (\d): tiny, seed \1, trained", out, re.M)) == ["0", "2"]
+    assert "error: seed 1: job 1: failed with exit code 1.\n  the last" in err
 
 
 def test_variants_and_seeds_are_a_job_each(harness, folder, where, tmp_path):

@@ -50,21 +50,21 @@ def test_an_array_trains_the_same_bytes_and_one_job_that_fails_is_named(slurm, h
     (folder / "fail-1.md").write_text("told to")
     code, out, err = harness("train", folder, *where, "--seeds", "3", *ON_SLURM)
     assert code == 1
-    assert sorted(re.findall(r"^default, seed (\d): tiny, seed \1, trained", out, re.M)) == ["0", "2"]
+    assert sorted(re.findall(r"^seed (\d): tiny, seed \1, trained", out, re.M)) == ["0", "2"]
     assert hashes(folder) == here
-    jobs = re.findall(r"^default, seed (\d): job (\d+)_(\d), log: (.+)$", err, re.M)
+    jobs = re.findall(r"^seed (\d): job (\d+)_(\d), log: (.+)$", err, re.M)
     assert [(seed, index) for seed, _, index, _ in jobs] == [("0", "0"), ("1", "1"), ("2", "2")]
     assert len({number for _, number, _, _ in jobs}) == 1
     assert jobs[0][3].startswith(str(folder / "training" / "jobs"))
     number, log = jobs[1][1], jobs[1][3]
-    assert f"error: default, seed 1: job {number}_1: failed with exit code 1.\n  the last" in err
+    assert f"error: seed 1: job {number}_1: failed with exit code 1.\n  the last" in err
     assert f" of {log}:\n" in err
-    assert "ValueError: told to fail" in err.partition("error: default, seed 1")[2]
+    assert "ValueError: told to fail" in err.partition("error: seed 1")[2]
     (folder / "fail-1.md").unlink()
     code, out, err = harness("train", folder, *where, "--seeds", "3", "--resume", *ON_SLURM)
     assert code == 0, err
-    assert "default, seed 0: has its weights already" in err
-    assert re.findall(r"^default, seed (\d): job", err, re.M) == ["1"]
+    assert "seed 0: has its weights already" in err
+    assert re.findall(r"^seed (\d): job", err, re.M) == ["1"]
     assert len(hashes(folder)) == 3
 
 
@@ -123,7 +123,8 @@ def test_a_job_that_is_taken_away_goes_on_and_ends_with_the_same_bytes(
         seen.append(line)
         if "epoch 2 of 6" in line:
             first.send_signal(signal.SIGINT)
-    assert first.wait() == 130, "".join(seen)
+    first.communicate()
+    assert first.returncode == 130, "".join(seen)
     number = re.search(r"^default: job (\d+), log: ", "".join(seen), re.M)[1]
     assert f"The jobs go on (squeue --jobs {number}), and the same command waits for them again." in "".join(
         seen
@@ -136,21 +137,20 @@ def test_a_job_that_is_taken_away_goes_on_and_ends_with_the_same_bytes(
     while "is in the queue already" not in line and line:
         line = second.stderr.readline()
     assert f"default: job {number} is in the queue already (RUNNING)" in line
+    while "runs on" not in line and line:
+        line = second.stderr.readline()
     subprocess.run(["scontrol", "requeue", number], check=True)
-    # A requeued job waits for two minutes: BeginTime. Begin it now.
+    # SLURM lets a requeued job wait for two minutes (BeginTime). Begin it now.
     deadline = time.monotonic() + 30
-    while subprocess.run(
-        ["scontrol", "update", f"JobId={number}", "StartTime=now"], capture_output=True
-    ).returncode:
-        assert time.monotonic() < deadline
+    while queue() != [f"{number} PENDING"]:
+        assert time.monotonic() < deadline, queue()
         time.sleep(0.2)
+    subprocess.run(["scontrol", "update", f"JobId={number}", "StartTime=now"], check=True)
     out, err = second.communicate(timeout=90)
     assert second.returncode == 0, err
-    assert "default: was taken away, and is queued again" in err
     assert re.search(r"^default: goes on after epoch [2-5] of 6, from ", err, re.M), err
     assert hashes(submission.folder) == [expected]
     assert out.startswith("default: tiny trained on ")
-    assert queue() == []
 
 
 @pytest.mark.slow
@@ -159,7 +159,7 @@ def test_what_sbatch_refuses_is_said_in_its_words(slurm, harness, folder, where)
     assert (code, out) == (2, "")
     assert "error: --executor slurm: sbatch refused 1 job.\n" in err
     assert "sbatch: error: invalid partition specified: nowhere" in err
-    assert queue() == []
+    assert " job " not in err.partition("error:")[0]
     code, _, err = harness("train", folder, *where, *ON_SLURM)
     assert code == 0, err
 
