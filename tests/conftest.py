@@ -36,6 +36,7 @@ pytest_plugins = [
     "package_fixtures",
     "page_fixtures",
     "repository_fixtures",
+    "slurm_fixtures",
 ]
 
 # The train.py of a submission with a tiny net; the fixture `tiny` appends to it.

@@ -31,7 +31,7 @@ OURS = [
 LAYERS = [
     ["errors", "files", "conventions", "npy", "shipped"],
     ["git", "schemas", "features", "predictor"],
-    ["corpus", "predictions", "execution", "scoring", "nn"],
+    ["corpus", "predictions", "execution", "scoring", "nn", "jobs"],
     ["tasks", "records", "preprocessing"],
     ["submission"],
     ["evaluation", "boards", "training"],

@@ -6,10 +6,11 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from harness.cli.executor import JOBS_FOLDER, Where, executor_options, words_of
 from harness.cli.group import cli, examples
 from harness.cli.open import open_asked
 from harness.cli.options import (
@@ -32,16 +33,24 @@ if TYPE_CHECKING:
     from harness.records.record import Record
     from harness.tasks.task import Task
 
+# Memory of a job that scores, beside what the predictor may use.
+_OWN_GIB = 4.0
+
 
 @cli.command(
     epilog=examples(
         "harness score submissions/catwavenet --part val",
-        "harness score predictions.zip --data DIR --labels LABELS",
+        "harness score baselines/linear baselines/vlaai --executor slurm --slurm partition=cpu",
     )
 )
-@click.argument("system", type=SystemPath())
+@click.argument("systems", metavar="SYSTEM...", nargs=-1, required=True, type=SystemPath())
 @scored_options
 @controlled_run_options
+@click.option(
+    "--variants",
+    metavar="LIST",
+    help="Several variants of a submission, as in full,small, or all of the manifest's.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the score record, and only it.")
 @OUT_OPTION
 @path_option(
@@ -59,69 +68,192 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Write the record even where another system's, or another file, has its place.",
 )
+@executor_options
+@click.pass_context
 def score(
-    system: Path,
+    context: click.Context,
+    systems: tuple[Path, ...],
     open_task: Callable[..., Task],
     run: Run,
+    variants: str | None,
+    where: Where | None,
     as_json: bool,
     out: Path,
     save_predictions: Path | None,
     keep_predictions: bool,
     replace: bool,
 ) -> None:
-    """Score SYSTEM: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json).
+    """Score each SYSTEM: a submission folder, or predictions (.zip, .npz, or a folder of sub-*.json).
 
     Predictions need no recordings: with --labels and without --data, what is asked is what the labels hold. A
     submission of several trainings gets a record for each (--weights-seed: for one).
     """
     from harness.cli.output import answer, remark
+    from harness.errors import raise_all
     from harness.files import file_sha256
-    from harness.predictions import is_predictions
     from harness.records.document import record_bytes
     from harness.records.kept import note_predictions
     from harness.records.store import write_record
     from harness.records.text import record_text, seeds_text
 
-    by_file = is_predictions(system)
-    submission = None if by_file else system
-    opened = functools.cache(functools.partial(open_task, predictions=by_file, submission=submission))
-    runs: tuple[Run, ...] = (run,)
-    if by_file:
-        _refuse_with_predictions(
-            variant=run.variant,
-            save_predictions=save_predictions,
-            weights_seed=run.weights_seed,
-            weights_of=run.weights_of,
-        )
-    else:
-        runs = _trainings(system, opened, run, save_predictions)
-    made = []
-    for number, one in enumerate(runs):
-        kept: list[str] = []
-        record = _evaluated(
-            system,
-            opened,
-            one,
-            save_predictions,
-            None if replace else out,
-            (out, kept) if keep_predictions else None,
-        )
-        made.append(record)
+    if variants is not None and run.variant is not None:
+        raise click.UsageError("--variant and --variants are both given: choose one.")
+    asked = [_Asked.of(system, open_task, run, variants, save_predictions) for system in systems]
+    if save_predictions is not None and sum(len(one.runs) for one in asked) > 1:
+        raise click.UsageError("--save-predictions: of one system in one variant.")
+    if where is not None:
+        _score_as_jobs(context, where, asked, run, as_json)
+        return
+    made: list[list[Record]] = []
+    faults: list[Fault] = []
+    several = sum(len(one.runs) for one in asked) > 1
+    for one in asked:
+        of_system: list[Record] = []
+        made.append(of_system)
         try:
-            path, written = write_record(out, record, replace=replace)
-            if kept:
-                note_predictions(out, file_sha256(path), kept[0])
-        finally:  # a folder that cannot be written must not cost the score
-            if as_json and len(runs) == 1:
-                click.echo(record_bytes(record), nl=False)
-            elif not as_json:
-                answer(("\n" if number else "") + record_text(record))
-        remark(f"record {'written to' if written else 'unchanged in'} {path}")
-    if len(runs) > 1:
-        if as_json:
-            click.echo(b"[\n" + b",\n".join(record_bytes(one).rstrip() for one in made) + b"\n]\n", nl=False)
-        else:
-            answer("\n" + seeds_text(made))
+            for each in one.runs:
+                kept: list[str] = []
+                record = _evaluated(
+                    one.system,
+                    one.open_task,
+                    each,
+                    save_predictions,
+                    None if replace else out,
+                    (out, kept) if keep_predictions else None,
+                )
+                first = not any(made)
+                of_system.append(record)
+                try:
+                    path, written = write_record(out, record, replace=replace)
+                    if kept:
+                        note_predictions(out, file_sha256(path), kept[0])
+                finally:  # a folder that cannot be written must not cost the score
+                    if as_json and not several:
+                        click.echo(record_bytes(record), nl=False)
+                    elif not as_json:
+                        answer(("" if first else "\n") + record_text(record))
+                remark(f"record {'written to' if written else 'unchanged in'} {path}")
+        except HarnessError as error:
+            if len(systems) == 1:
+                raise
+            faults += error.faults
+            remark(f"{one.system}: {error}")
+            continue
+        if not as_json:
+            for group in _trainings_of_one(of_system):
+                answer("\n" + seeds_text(group))
+    if as_json and several:
+        records = [record_bytes(record).rstrip() for of_system in made for record in of_system]
+        click.echo(b"[\n" + b",\n".join(records) + b"\n]\n", nl=False)
+    raise_all(HarnessError, faults)
+
+
+def _trainings_of_one(records: list[Record]) -> list[list[Record]]:
+    """Records of several trainings of one variant, a group for each variant that has several."""
+    groups: dict[str | None, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.submission.variant, []).append(record)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+class _Asked(NamedTuple):
+    """A system that is to be scored.
+
+    Attributes:
+        system: as the user named it.
+        open_task: gives what it is scored on; opened once.
+        runs: one for each training of each variant.
+        by_file: whether it is predictions.
+    """
+
+    system: Path
+    open_task: Callable[[], Task]
+    runs: tuple[Run, ...]
+    by_file: bool
+
+    @classmethod
+    def of(
+        cls,
+        system: Path,
+        open_task: Callable[..., Task],
+        run: Run,
+        variants: str | None,
+        save_predictions: Path | None,
+    ) -> _Asked:
+        """What a command asks of a system."""
+        import dataclasses
+
+        from harness.cli.train import variants_of
+        from harness.predictions import is_predictions
+        from harness.submission.manifest import load_submission
+
+        by_file = is_predictions(system)
+        opened = functools.cache(
+            functools.partial(open_task, predictions=by_file, submission=None if by_file else system)
+        )
+        if by_file:
+            _refuse_with_predictions(
+                variant=run.variant,
+                variants=variants,
+                save_predictions=save_predictions,
+                weights_seed=run.weights_seed,
+                weights_of=run.weights_of,
+            )
+            return cls(system, opened, (run,), by_file)
+        if variants is None:
+            return cls(system, opened, _trainings(system, opened, run, save_predictions), by_file)
+        runs = [
+            each
+            for name in variants_of(load_submission(system), variants, None)
+            for each in _trainings(system, opened, dataclasses.replace(run, variant=name), save_predictions)
+        ]
+        return cls(system, opened, tuple(runs), by_file)
+
+
+def _score_as_jobs(
+    context: click.Context, where: Where, asked: list[_Asked], run: Run, as_json: bool
+) -> None:
+    """Score each training of each variant of each system as a job of its own.
+
+    Raises:
+        HarnessError: those that failed; the others have ended by then.
+    """
+    from harness.cli.open import audio_words
+    from harness.cli.output import answer
+    from harness.errors import raise_all
+    from harness.jobs.task import Task as Job
+
+    words = words_of(context, {"executor", "slurm", "variant", "variants", "weights_seed"})
+    tasks = []
+    for one in asked:
+        for each in one.runs:
+            own, parts = [], [one.system.name]
+            if not one.by_file and each.variant is not None:
+                own += ["--variant", each.variant]
+                parts.append(each.variant)
+            if each.weights_seed is not None:
+                own += ["--weights-seed", str(each.weights_seed)]
+                parts.append(f"seed {each.weights_seed}")
+            arguments = ("score", str(one.system), *words, *audio_words(), *own)
+            tasks.append(Job(", ".join(parts), arguments))
+    faults, answers = [], []
+    for done in where.run(
+        tasks,
+        JOBS_FOLDER,
+        "scoring",
+        cores=run.jobs,
+        seconds=run.seconds,
+        memory_gib=run.memory_bytes / 2**30 + _OWN_GIB,
+    ):
+        if done.fault:
+            faults.append(done.fault)
+        if done.answer and as_json:
+            answers.append(done.answer)
+        elif done.answer:
+            answer(f"{done.task.name}:\n{done.answer}\n")
+    if as_json:
+        click.echo(answers[0] if len(tasks) == 1 and answers else "[\n" + ",\n".join(answers) + "\n]")
+    raise_all(HarnessError, faults)
 
 
 @cli.command(epilog=examples("harness predict baselines/linear --out predictions.zip"))
@@ -464,9 +596,11 @@ def _refuse_with_predictions(
     weights_seed: int | None,
     weights_of: str | None,
     recut: bool | None = None,
+    variants: str | None = None,
 ) -> None:
     given = (
         ("--variant", variant),
+        ("--variants", variants),
         ("--weights-seed", weights_seed),
         ("--weights-of", weights_of),
         ("--save-predictions", save_predictions),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from harness.cli.executor import Where, executor_options, words_of
 from harness.cli.group import cli, examples
 from harness.cli.open import audio_words, open_asked
 from harness.cli.options import (
@@ -25,13 +27,17 @@ from harness.conventions import STOPPED
 from harness.errors import UsageError, no_such, shorten
 
 if TYPE_CHECKING:
+    from harness.jobs.task import Task as JobTask
+    from harness.submission.manifest import Submission
+    from harness.tasks.task import Task
     from harness.training.run import Trained
+    from harness.training.seeds import Wanted
 
 
 @cli.command(
     epilog=examples(
         "harness train submissions/my-model --seeds 3 --jobs 3",
-        "harness train baselines/vlaai --data DIR --preset paper --variant original --resume",
+        "harness train baselines/vlaai --seeds 5 --executor slurm --slurm partition=gpu --slurm time=8:00:00",
     )
 )
 @click.argument("submission", type=SystemPath())
@@ -43,6 +49,12 @@ if TYPE_CHECKING:
 @FEATURE_OPTION
 @DATA_OPTION
 @VARIANT_OPTION
+@click.option(
+    "--variants",
+    metavar="LIST",
+    help="With --executor: several variants, as in full,small, or all of the manifest's; a job each, and with"
+    " --seeds for each seed of each.",
+)
 @click.option(
     "--preset", metavar="NAME", help="A recipe of the submission, paper or compact. Default: compact."
 )
@@ -98,22 +110,27 @@ if TYPE_CHECKING:
     help="Several trainings of one system: 3 (seeds 0 to 2), 2-5, or 1,4. With --resume, seeds that have"
     " weights are left as they are.",
 )
+@click.option("--one-of-jobs", is_flag=True, hidden=True, help="Given to the job of one seed.")
 @click.option(
     "--jobs",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="With --seeds: how many are trained side by side.",
+    help="With --seeds or --executor: how many are trained side by side.",
 )
 @path_option(
     "--out",
     "DIR",
     "Folder for checkpoint and log. Default: SUBMISSION/training/<corpus>-<feature>-<preset>.",
 )
+@executor_options
 @click.pass_context
 def train(
     context: click.Context,
     submission: Path,
+    where: Where | None,
+    variants: str | None,
+    one_of_jobs: bool,
     split: str | None,
     feature: str | None,
     data: Path | None,
@@ -153,7 +170,9 @@ def train(
     several = parse_seeds(seeds) if seeds is not None else ()
     if several and context.get_parameter_source("seed") is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("--seed and --seeds are both given: choose one.")
-    if jobs > 1 and len(several) < 2:
+    if variants is not None and (where is None or variant is not None):
+        raise click.UsageError("--variants: for --executor only, and without --variant.")
+    if jobs > 1 and len(several) < 2 and where is None:
         raise click.UsageError("--jobs: for --seeds with several of them only.")
     if cache_dtype and not cache:
         raise click.UsageError("--cache-dtype: of the copies in --cache, which is not given.")
@@ -169,13 +188,16 @@ def train(
         submission=submission,
         exclude_channels=channels_of(exclude_channels),
     )
+    if where is not None:
+        _train_as_jobs(context, where, loaded, task, several, max_time)
+        return
     first = this_process().rank == 0
     todo: tuple[int | None, ...] = (None,)
     if several:
         from harness.training.seeds import begin_seeds, check_seeds, train_side_by_side
 
         wanted = (task.corpus.name, task.split, task.feature, loaded.variant(variant))
-        todo = begin_seeds(loaded, wanted, several, resume=resume)
+        todo = begin_seeds(loaded, wanted, several, resume=resume and not one_of_jobs)
         for kept in [one for one in several if one not in todo]:
             remark(f"seed {kept}: has its weights already")
         if jobs > 1 and len(todo) > 1:
@@ -239,6 +261,119 @@ def train(
     if several:
         check_seeds(load_submission(submission), wanted)
     remark(f"next: {_score_command(submission, data, split, task.feature, variant, exclude_channels)}")
+
+
+def _train_as_jobs(
+    context: click.Context,
+    where: Where,
+    submission: Submission,
+    task: Task,
+    seeds: tuple[int, ...],
+    max_time: tuple[float, str] | None,
+) -> None:
+    """Train each seed of each variant as a job of its own.
+
+    Raises:
+        TrainingError: trainings that failed; the others have ended by then.
+    """
+    from harness.cli.output import answer, remark
+    from harness.errors import TrainingError, raise_all
+    from harness.submission.manifest import load_submission
+    from harness.training.seeds import check_seeds
+
+    given = context.params
+    wanted = {
+        name: (task.corpus.name, task.split, task.feature, name)
+        for name in variants_of(submission, given["variants"], given["variant"])
+    }
+    tasks = _jobs(context, submission, task, wanted, seeds)
+    by_user = context.get_parameter_source("jobs") is click.core.ParameterSource.COMMANDLINE
+    folder = (given["out"] or submission.folder / "training") / "jobs"
+    faults, left = [], []
+    for done in where.run(
+        tasks,
+        folder,
+        f"training {submission.name}",
+        side_by_side=given["jobs"] if by_user else None,
+        seconds=max_time[0] if max_time else None,
+        no_faults=(0, STOPPED),
+    ):
+        if done.fault:
+            faults.append(done.fault)
+        elif done.code == STOPPED:
+            left.append(done.task.name)
+        else:
+            answer(f"{done.task.name}: {done.answer}")
+    raise_all(TrainingError, faults)
+    if left and max_time:
+        be = "is" if len(left) == 1 else "are"
+        remark(f"--max-time {max_time[1]} is over: {shorten(sorted(left))} {be} left")
+        _stop(context, given["resume"])
+    for one in wanted.values() if seeds else ():
+        check_seeds(load_submission(submission.folder), one)
+
+
+def _jobs(
+    context: click.Context,
+    submission: Submission,
+    task: Task,
+    wanted: Mapping[str, Wanted],
+    seeds: tuple[int, ...],
+) -> list[JobTask]:
+    """A job for each seed of each variant that is still to be trained."""
+    from harness.cli.output import remark
+    from harness.jobs.task import Task as JobTask
+    from harness.training.checkpoint import FILE
+    from harness.training.run import DEFAULT_PRESET, work_folder
+    from harness.training.seeds import begin_seeds
+
+    given = context.params
+    own = {"executor", "slurm", "jobs", "seeds", "seed", "variant", "variants", "out", "max_time"}
+    words = [*words_of(context, own), *audio_words()]
+    if given["max_time"]:
+        words += ["--max-time", given["max_time"][1]]
+    tasks = []
+    for variant, one in wanted.items():
+        todo: tuple[int | None, ...] = (None,)
+        if seeds:
+            todo = begin_seeds(submission, one, seeds, resume=given["resume"])
+            for kept in [seed for seed in seeds if seed not in todo]:
+                remark(f"{_name(wanted, variant, kept)}: has its weights already")
+        for seed in todo:
+            out = given["out"]
+            if out and len(wanted) > 1:
+                out = out / variant
+            number = given["seed"] if seed is None else seed
+            setup = submission.setup(task.sizes, variant, seed=number)
+            folder = work_folder(
+                submission, task.corpus.name, task.split, setup, given["preset"] or DEFAULT_PRESET, seed
+            )
+            if out:
+                folder = out if seed is None else out / f"seed-{seed}"
+            arguments = ["train", str(submission.folder), *words, "--variant", variant, *_words("--out", out)]
+            arguments += (
+                ["--seed", str(number)] if seed is None else ["--seeds", f"{seed}-{seed}", "--one-of-jobs"]
+            )
+            tasks.append(JobTask(_name(wanted, variant, seed), tuple(arguments), folder / FILE))
+    return tasks
+
+
+def _name(wanted: Mapping[str, Wanted], variant: str, seed: int | None) -> str:
+    """What a job is called beside the others."""
+    parts = [variant] if len(wanted) > 1 or seed is None else []
+    return ", ".join([*parts, *([] if seed is None else [f"seed {seed}"])])
+
+
+def variants_of(submission: Submission, several: str | None, one: str | None) -> tuple[str, ...]:
+    """The variants that --variants or --variant names; the first of the manifest without them."""
+    if several is None:
+        return (submission.variant(one),)
+    if several == "all":
+        return tuple(submission.variants)
+    names = [word.strip() for word in several.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise click.UsageError(f"--variants {several}: expected all, or names, each once, as in full,small.")
+    return tuple(submission.variant(name) for name in names)
 
 
 def _stop(context: click.Context, resume: bool, *, speaks: bool = True) -> NoReturn:

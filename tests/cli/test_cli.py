@@ -447,7 +447,7 @@ def test_describe_says_what_is_broken_and_exits_1(harness, official_split, tmp_p
         (["score", "nowhere"], 1, "nowhere: no such file or folder"),
         (["score", "nowhere", "--part", "train"], 2, "'train' is not one of 'val', 'test'"),
         (["score", "nowhere", "--split-name", "x"], 2, "No such option"),
-        (["score"], 2, "Missing argument 'SYSTEM'"),
+        (["score"], 2, "Missing argument 'SYSTEM...'"),
         (["predict", "nowhere"], 2, "Missing option '--out'"),
         (["data", "describe", "nowhere"], 1, "nowhere: no such folder"),
         (

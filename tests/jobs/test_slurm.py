@@ -1,0 +1,187 @@
+"""Jobs on a real SLURM of one node: arrays, requeueing, failures, and what is refused."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from seeded import PREDICT, TRAIN
+
+from harness.jobs import slurm as slurm_module
+from harness.records.store import read_record
+from harness.submission.manifest import load_submission
+
+ON_SLURM = ("--executor", "slurm", "--slurm", "time=10", "--slurm", "mem=900M")
+
+
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch):
+    monkeypatch.setattr(slurm_module, "POLL_SECONDS", 0.3)
+    monkeypatch.setattr("harness.jobs.run._LATE_SECONDS", 1.0)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def folder(make_submission):
+    made = make_submission(trainer="train:train")
+    (made / "train.py").write_text(TRAIN)
+    (made / "predictor.py").write_text(PREDICT)
+    return made
+
+
+def hashes(folder):
+    return [entry["sha256"] for entry in load_submission(folder).manifest.get("weights", [])]
+
+
+def queue():
+    asked = subprocess.run(["squeue", "--noheader", "--format=%F %T"], capture_output=True, text=True)
+    return asked.stdout.split("\n")[:-1]
+
+
+@pytest.mark.slow
+def test_an_array_trains_the_same_bytes_and_one_job_that_fails_is_named(slurm, harness, folder, where):
+    code, _, err = harness("train", folder, *where, "--seeds", "0,2", "--executor", "local", "--jobs", "2")
+    assert code == 0, err
+    here = hashes(folder)
+    (folder / "fail-1.md").write_text("told to")
+    code, out, err = harness("train", folder, *where, "--seeds", "3", *ON_SLURM)
+    assert code == 1
+    assert sorted(re.findall(r"^seed (\d): tiny, seed \1, trained", out, re.M)) == ["0", "2"]
+    assert hashes(folder) == here
+    jobs = re.findall(r"^seed (\d): job (\d+)_(\d), log: (.+)$", err, re.M)
+    assert [(seed, index) for seed, _, index, _ in jobs] == [("0", "0"), ("1", "1"), ("2", "2")]
+    assert len({number for _, number, _, _ in jobs}) == 1
+    assert jobs[0][3].startswith(str(folder / "training" / "jobs"))
+    number, log = jobs[1][1], jobs[1][3]
+    assert f"error: seed 1: job {number}_1: failed with exit code 1.\n  the last" in err
+    assert f" of {log}:\n" in err
+    assert "ValueError: told to fail" in err.partition("error: seed 1")[2]
+    (folder / "fail-1.md").unlink()
+    code, out, err = harness("train", folder, *where, "--seeds", "3", "--resume", *ON_SLURM)
+    assert code == 0, err
+    assert "seed 0: has its weights already" in err
+    assert re.findall(r"^seed (\d): job", err, re.M) == ["1"]
+    assert len(hashes(folder)) == 3
+
+
+@pytest.mark.slow
+def test_systems_and_seeds_are_scored_as_an_array_into_the_same_records(
+    slurm, harness, folder, where, make_submission, tmp_path
+):
+    other = make_submission("other")
+    assert harness("train", folder, *where, "--seeds", "2")[0] == 0
+    given = ("score", folder, other, *where, "--no-controls", "--memory-limit", "1")
+    code, _, err = harness(*given, "--out", tmp_path / "here")
+    assert code == 0, err
+    code, out, err = harness(*given, "--out", tmp_path / "there", *ON_SLURM[:4], "--slurm", "mem=900M")
+    assert code == 0, err
+    assert len(re.findall(r"^(?:tiny, seed \d|other): job \d+_\d, log: ", err, re.M)) == 3
+    assert len(re.findall(r"^(?:tiny, seed \d|other):$", out, re.M)) == 3
+    here = sorted((tmp_path / "here").rglob("*.json"))
+    assert [path.name for path in here] == ["other.json", "tiny.seed-0.json", "tiny.seed-1.json"]
+    for path in here:
+        one = read_record(path)
+        another = read_record(tmp_path / "there" / path.relative_to(tmp_path / "here"))
+        assert (one.score, one.subjects) == (another.score, another.subjects)
+
+
+# A net that is slow enough to be caught in the middle.
+SLOWLY = """
+import time
+class Slowly(Tiny):
+    def forward(self, eeg, subject_index):
+        time.sleep(float(os.environ.get("TEST_SLOWLY", "0")))
+        return super().forward(eeg, subject_index)
+Tiny_ = Tiny
+System.build = lambda self, config, setup, subjects: Slowly(config, setup.n_bands, len(subjects))
+"""
+
+
+@pytest.mark.slow
+def test_a_job_that_is_taken_away_goes_on_and_ends_with_the_same_bytes(
+    slurm, tiny, where, tmp_path, monkeypatch
+):
+    """Interrupted while it waits, requeued while it runs, and attached to: one job, the weights as undisturbed."""
+    submission = tiny(code=SLOWLY, epochs=6, crops_per_recording=4)
+    command = [sys.executable, "-m", "harness", "train", str(submission.folder), *map(str, where)]
+    undisturbed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    (expected,) = hashes(submission.folder)
+    (submission.folder / "submission.toml").write_text(
+        re.sub(r"\[\[weights\]\].*", "", (submission.folder / "submission.toml").read_text(), flags=re.S)
+    )
+    monkeypatch.setenv("TEST_SLOWLY", "0.25")
+    first = subprocess.Popen(
+        [*command, *ON_SLURM], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    seen = []
+    for line in first.stderr:
+        seen.append(line)
+        if "epoch 2 of 6" in line:
+            first.send_signal(signal.SIGINT)
+    first.communicate()
+    assert first.returncode == 130, "".join(seen)
+    number = re.search(r"^default: job (\d+), log: ", "".join(seen), re.M)[1]
+    assert f"The jobs go on (squeue --jobs {number}), and the same command waits for them again." in "".join(
+        seen
+    )
+    assert f"To end them: scancel {number}\n" in "".join(seen)
+    second = subprocess.Popen(
+        [*command, *ON_SLURM], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    line = second.stderr.readline()
+    while "is in the queue already" not in line and line:
+        line = second.stderr.readline()
+    assert f"default: job {number} is in the queue already (RUNNING)" in line
+    while "runs on" not in line and line:
+        line = second.stderr.readline()
+    subprocess.run(["scontrol", "requeue", number], check=True)
+    # SLURM lets a requeued job wait for two minutes (BeginTime). Begin it now.
+    deadline = time.monotonic() + 30
+    while queue() != [f"{number} PENDING"]:
+        assert time.monotonic() < deadline, queue()
+        time.sleep(0.2)
+    subprocess.run(["scontrol", "update", f"JobId={number}", "StartTime=now"], check=True)
+    out, err = second.communicate(timeout=90)
+    assert second.returncode == 0, err
+    assert re.search(r"^default: goes on after epoch [2-5] of 6, from ", err, re.M), err
+    assert hashes(submission.folder) == [expected]
+    assert out.startswith("default: tiny trained on ")
+
+
+@pytest.mark.slow
+def test_what_sbatch_refuses_is_said_in_its_words(slurm, harness, folder, where):
+    code, out, err = harness("train", folder, *where, *ON_SLURM, "--slurm", "partition=nowhere")
+    assert (code, out) == (2, "")
+    assert "error: --executor slurm: sbatch refused 1 job.\n" in err
+    assert "sbatch: error: invalid partition specified: nowhere" in err
+    assert " job " not in err.partition("error:")[0]
+    code, _, err = harness("train", folder, *where, *ON_SLURM)
+    assert code == 0, err
+
+
+@pytest.mark.slow
+def test_torchrun_by_srun_as_the_recipe_says(slurm, tiny, where, tmp_path):
+    """The recipe of docs/training.md, on the one node that there is, with two processes."""
+    submission = tiny(epochs=1)
+    script = f"""#!/bin/bash
+srun --ntasks=1 torchrun --nnodes="$SLURM_JOB_NUM_NODES" --nproc-per-node=2 --rdzv-backend=c10d \\
+  --rdzv-endpoint=localhost:0 --rdzv-id="$SLURM_JOB_ID" \\
+  --no-python harness train {submission.folder} {" ".join(map(str, where))}
+"""
+    (tmp_path / "job.sh").write_text(script)
+    ran = subprocess.run(
+        ["sbatch", "--wait", "--mem=2G", "--time=5", "--output=log", "job.sh"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )
+    log = (tmp_path / "log").read_text()
+    assert ran.returncode == 0, log + ran.stderr
+    assert "  processes: 2\n" in log
+    assert len(hashes(submission.folder)) == 1
