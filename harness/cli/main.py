@@ -11,7 +11,7 @@ import io
 import os
 import signal
 import sys
-from typing import NoReturn
+from collections.abc import Iterator
 
 import click
 
@@ -31,9 +31,8 @@ from harness.cli import (  # noqa: F401 - each adds its commands
     train,
 )
 from harness.cli.group import cli
+from harness.cli.stopping import StoppedError, Stopping, leave, stopping
 from harness.errors import MAX_SHOWN, HarnessError, UsageError
-
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> None:
@@ -41,41 +40,52 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is no reason to fail
             stream.reconfigure(errors="backslashreplace")
-    for number in _ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _stopped)
+    with stopping() as state:
+        code = _run(state)
+        if state.asked is not None:
+            leave(code)
+    sys.exit(code)
+
+
+def _run(state: Stopping) -> int:
+    """Run the command, say how it ended where it did not end well, and give its exit code."""
     try:
-        code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort as error:  # click's own word for an interrupt, which is its cause
-        code = _interrupted(error.__cause__)
-    except KeyboardInterrupt as error:
-        code = _interrupted(error)
-    except click.ClickException as error:
+        return cli.main(standalone_mode=False) or 0
+    except BaseException as error:
+        state.end()
+        stopped: KeyboardInterrupt | None = state.asked
+        if stopped is None and isinstance(error, KeyboardInterrupt):
+            stopped = error
+        # An interrupt that a library turned into an error of its own is an interrupt all the same.
+        if stopped is not None or isinstance(error, click.exceptions.Abort):
+            return _interrupted(stopped, error)
+        return _failed(error)
+
+
+def _failed(error: BaseException) -> int:
+    """Say what was wrong; give the exit code.
+
+    Raises:
+        BaseException: the error itself, where it is none that a user can do something about.
+    """
+    if isinstance(error, click.ClickException):
         error.show()
-        code = error.exit_code
-    except HarnessError as error:
+        return error.exit_code
+    if isinstance(error, HarnessError):
         for fault in error.faults[:MAX_SHOWN]:
             click.echo(f"error: {_plain(str(fault))}", err=True)
         if len(error.faults) > MAX_SHOWN:
             click.echo(f"and {len(error.faults) - MAX_SHOWN} more", err=True)
-        code = 2 if isinstance(error, UsageError) else 1
-    except BrokenPipeError:
+        return 2 if isinstance(error, UsageError) else 1
+    if isinstance(error, BrokenPipeError):
         # Whoever read our pipe has closed it. stdout is replaced, so that Python does not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    except OSError as error:
+        return 1
+    if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"error: {where}{error.strerror or error}", err=True)
-        code = 1
-    sys.exit(code or 0)
-
-
-class _StoppedError(KeyboardInterrupt):
-    """A signal that ends the command as Ctrl-C does; libraries do not catch it as an error or an exit."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
+        return 1
+    raise error
 
 
 def _plain(text: str) -> str:
@@ -83,14 +93,17 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
-def _stopped(number: int, _frame: object) -> NoReturn:
-    for other in _ENDING:  # a second signal must not interrupt the clearing up
-        signal.signal(other, signal.SIG_IGN)
-    raise _StoppedError(number)
-
-
-def _interrupted(interrupt: BaseException | None) -> int:
+def _interrupted(stopped: KeyboardInterrupt | None, error: BaseException) -> int:
+    """Say so, and what the command says of it, such as how to resume a training; give the exit code."""
     click.echo("interrupted: nothing half-written is left behind", err=True)
-    for note in getattr(interrupt, "__notes__", []):  # such as how to resume a training
-        click.echo(note, err=True)
-    return 128 + (interrupt.number if isinstance(interrupt, _StoppedError) else signal.SIGINT)
+    for one in _causes(error):
+        for note in getattr(one, "__notes__", []):
+            click.echo(note, err=True)
+    return 128 + (stopped.number if isinstance(stopped, StoppedError) else signal.SIGINT)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it was raised for: click's own word for an interrupt has that as its cause."""
+    while error is not None:
+        yield error
+        error = error.__cause__

@@ -161,9 +161,10 @@ def _handed_in(
     for task, place in places.items():
         job = old.get(task)
         state = known.get(job.id) if job else None
-        if job and not job.seen and (place / ENDED).exists():
+        ended = (place / ENDED).exists()
+        if job and ended and not job.seen:
             say(f"{task.name}: job {job.id} has ended since")
-        elif job and executor.name == "slurm" and state and not state.is_over:
+        elif job and not ended and executor.name == "slurm" and state and not state.is_over:
             say(f"{task.name}: job {job.id} is in the queue already ({state.word}); log: {place / LOG}")
         else:
             new.append(task)

@@ -752,6 +752,6 @@ def test_limits_that_are_no_limits(harness, option, value):
 def test_termination_leaves_nothing(sleeping):
     process, scratch = sleeping
     process.terminate()
-    process.communicate(timeout=30)
-    assert process.returncode == 128 + signal.SIGTERM
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM, err
     assert list(scratch.iterdir()) == []
