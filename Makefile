@@ -62,6 +62,7 @@ format: install
 
 docs: install
 	$(BIN)/python docs/make.py
+	PYTHONPATH=. $(BIN)/python docs/curve.py
 
 # mkdocs-material says with every build that mkdocs will change; the dependency has a bound for that.
 SITE ?= site

@@ -129,6 +129,16 @@ def figures(_: str) -> str:
     return _table(["what", "figure", "target", "key"], rows)
 
 
+def curve(_: str) -> str:
+    """Mean r on the test part over hours of training EEG."""
+    systems = _figures("learning_curve")
+    rows = [
+        [f"{point['hours']:.1f}", *(_score(shares[share]["test"]) for shares in systems.values())]
+        for share, point in next(iter(systems.values())).items()
+    ]
+    return _table(["hours", *systems], rows)
+
+
 def coverage(_: str) -> str:
     """How often intervals hold the true mean, by the number of subjects."""
     headers = ["subjects", "interval"]
@@ -197,6 +207,7 @@ BLOCKS: dict[str, Callable[[str], str]] = {
     "heard": heard,
     "figures": figures,
     "coverage": coverage,
+    "curve": curve,
     "alarms": alarms,
     "speeds": speeds,
     "comment": comment,
@@ -224,6 +235,11 @@ def _figures(name: str) -> dict[str, Any]:
 
 def _target(target: dict[str, Any]) -> str:
     return f"at least {target['at_least']:g}" if "at_least" in target else f"at most {target['at_most']:g}"
+
+
+def _score(score: dict[str, Any]) -> str:
+    low, high = score["ci95"]
+    return f"{score['r']:.4f} ({low:.4f} to {high:.4f})"
 
 
 def _three_digits(value: float) -> str:

@@ -57,10 +57,19 @@ def test_pages_are_what_make_docs_writes(path):
     assert text.count("<!-- make docs: ") == len(MAKE["quoted"](text)), "a quotation without an end, or twice"
 
 
+@pytest.mark.slow
+def test_the_learning_curve_is_what_make_docs_draws():
+    curve = runpy.run_path(str(REPOSITORY / "docs" / "curve.py"))
+    drawn = curve["picture"](curve["drawing"](), ".svg", curve["WIDTH"])
+    assert curve["PICTURE"].read_bytes() == drawn, "make docs draws it again"
+    rows = curve["drawing"]().rows
+    assert len(rows) == 4 * 6 and all(low < row["r"] < high for row in rows for low, high in [row["ci95"]])
+
+
 def test_quotations_are_all_there():
     boards = {("board", name) for name in RECORDS}
     papers = {("paper", name) for name in PAPERS}
-    single = {(name, "") for name in ("official-2024", "heard", "figures", "speeds", "comment")}
+    single = {(name, "") for name in ("official-2024", "heard", "curve", "figures", "speeds", "comment")}
     variants = {
         ("rows-of", f"{name} simulated/held-out-subjects/{part}/mel")
         for name in ("catwavenet", "dmf2mel", "ssm2mel")

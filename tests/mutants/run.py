@@ -260,8 +260,7 @@ class Share(NamedTuple):
             name = f"{self.room}.{module.replace('/', '.')}"
             if self.has_mutants(module) and not any(f"harness.{name}.x" in mutant for mutant in codes):
                 whole[name] = dict.fromkeys(COUNTED, 0)
-        if whole:
-            write_figures(whole)
+        write_figures(whole)
         return len(strange)
 
     def is_of_now(self, module: str) -> bool:
