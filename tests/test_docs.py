@@ -63,7 +63,8 @@ def test_the_learning_curve_is_what_make_docs_draws():
     drawn = curve["picture"](curve["drawing"](), ".svg", curve["WIDTH"])
     assert curve["PICTURE"].read_bytes() == drawn, "make docs draws it again"
     rows = curve["drawing"]().rows
-    assert len(rows) == 4 * 6 and all(low < row["r"] < high for row in rows for low, high in [row["ci95"]])
+    assert len(rows) == 4 * 6
+    assert all(row["ci95"][0] < row["r"] < row["ci95"][1] for row in rows)
 
 
 def test_quotations_are_all_there():
