@@ -10,7 +10,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from harness.records.key import key_of, record_key
-from harness.records.record import CorpusData, Member, SplitPart, System
+from harness.records.record import CorpusData, Member, SplitPart, System, Transfer
 from harness.records.store import read_record
 
 MEMBER = Member(name="one", version="2", variant="wide", code_sha256="b" * 64, weights_sha256="c" * 64)
@@ -49,6 +49,27 @@ def test_the_key_is_the_hash_of_what_decides_a_score():
     del facts["measures"]
     alone = replace(SPLIT, measures=UNSET)
     assert key(split=alone) == hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def test_other_weights_and_channels_left_out_decide_it_too():
+    facts = {
+        "submission": ["tiny", "submission", "default"],
+        "made of": ["d" * 64, "e" * 64, None],
+        "members": [["one", "wide", "b" * 64, "c" * 64]],
+        "split": ["1" * 64, "test", "mel"],
+        "corpus": ["my-lab", "2" * 64],
+        "scorer": 4,
+        "seed": 7,
+        "measures": ["cosine", "pearson_r"],
+        "transfer": ["dtu", "dtu-unheard"],
+        "channels excluded": ["T7", "30"],
+    }
+    system = replace(
+        SYSTEM,
+        transfer=Transfer(corpus="dtu", split="dtu-unheard"),
+        channels_excluded=("T7", "30"),
+    )
+    assert key(system=system) == hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 @pytest.mark.parametrize(
