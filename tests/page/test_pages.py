@@ -251,7 +251,7 @@ def test_flagged_systems_stand_below_a_line_and_an_old_record_was_not_measured(m
 def test_a_board_has_a_contents_list_of_its_parts_and_folds_ablations_and_pairs(site, tmp_path, make_record):
     page = Page(site / BOARD_PAGE)
     listed = [link for link in page.links if link.startswith("#") and link != "#main"]
-    assert listed == ["#ranking", "#means", "#tied", "#bands", "#subjects", "#pairs", "#data"]
+    assert listed == ["#ranking", "#reading", "#means", "#tied", "#bands", "#subjects", "#pairs", "#data"]
     base = np.linspace(0.04, 0.06, N_SUBJECTS)
     make_record("net", base, variant="full")
     make_record("net", base - 0.01, variant="less", submission={"ablation_of": "full"})
@@ -267,4 +267,4 @@ def test_a_board_begins_with_what_its_tests_say(site, page_results):
     said = board_sentence(rank(load_board(page_results, BOARD)))
     text = Page(site / BOARD_PAGE).text
     assert text.count(said) == 1
-    assert text.index(said) < text.index("Ranking by mean Pearson r")
+    assert text.index(said) < text.index("Ranking by mean Pearson r") < text.index("Resolution: ")
