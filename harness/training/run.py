@@ -24,7 +24,7 @@ import numpy as np
 from harness.corpus import Corpus
 from harness.corpus.channels import channel_names
 from harness.corpus.simulated.check import check_simulated
-from harness.errors import Fault, TrainingError, UsageError, counted, raise_all, shorten
+from harness.errors import Fault, SplitError, TrainingError, UsageError, counted, raise_all, shorten
 from harness.files import alone_in
 from harness.predictor import Setup
 from harness.records import provenance
@@ -368,7 +368,26 @@ def _refuse_options(submission: Submission, given: list[str]) -> None:
         )
 
 
+def _check_serves_itself(split: Split) -> None:
+    """Refuse a split that is scored with the weights of another: those of its own would never be taken.
+
+    Raises:
+        SplitError: its ``training_split`` is another.
+    """
+    if split.training_split != split.name and "train" in split.parts:
+        raise SplitError(
+            Fault(
+                f"split {split.name}: training_split",
+                f"{split.training_split!r}: systems are scored here with the weights of that split",
+                "a split whose own training part its systems are trained on",
+                f"Train with --split {split.training_split}, or train and score with a copy of"
+                " this split file under a name of its own, without the key 'training_split'.",
+            )
+        )
+
+
 def _training_data(corpus: Corpus, split: Split, feature: str, partial: bool) -> TrainingData:
+    _check_serves_itself(split)
     validation = cut_segments(corpus, split, "val", partial=partial, feature=feature)
     data = TrainingData(corpus, split, feature, validation, partial)
     parts = {

@@ -1,6 +1,7 @@
 """Training: what is refused, and what an interrupted training leaves behind."""
 
 import contextlib
+import json
 import threading
 
 import numpy as np
@@ -9,7 +10,7 @@ from safetensors.numpy import load
 
 import harness.submission.manifest as manifest_module
 from harness.corpus import open_corpus
-from harness.errors import CorpusError, Fault, SubmissionError, TrainingError
+from harness.errors import CorpusError, Fault, SplitError, SubmissionError, TrainingError
 from harness.submission.manifest import load_submission, weights_faults
 from harness.tasks.segments import cut_segments
 from harness.tasks.splits import load_split
@@ -42,6 +43,18 @@ def test_interrupted_training_leaves_the_submission_as_it_was(make_submission, c
     with pytest.raises(KeyboardInterrupt):
         train_submission(submission, corpus, load_split(small_split), "mel")
     assert {path: path.read_bytes() for path in submission.folder.rglob("*.t*")} == before
+    assert not (submission.folder / "weights").exists()
+
+
+def test_a_split_that_is_scored_with_the_weights_of_another_is_not_trained_on(
+    make_submission, corpus, small_split
+):
+    document = json.loads(small_split.read_text()) | {"training_split": "held-out-subjects"}
+    small_split.write_text(json.dumps(document))
+    submission = _with_trainer(make_submission(trainer="train:train"), 'return {"w": np.ones(2)}, {}')
+    with pytest.raises(SplitError, match="held-out-subjects.*weights of that split") as caught:
+        train_submission(submission, corpus, load_split(small_split), "mel")
+    assert "Train with --split held-out-subjects" in str(caught.value)
     assert not (submission.folder / "weights").exists()
 
 
