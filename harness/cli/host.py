@@ -16,7 +16,9 @@ from harness.cli.options import (
     DATA_OPTION,
     FEATURE_OPTION,
     LABELS_OPTION,
+    PART_OPTION,
     PARTIAL_OPTION,
+    SPLIT_OPTION,
     path_option,
 )
 
@@ -52,14 +54,8 @@ def _challenge_options(command: Callable[..., None]) -> Callable[..., None]:
         _OUT,
         LABELS_OPTION,
         DATA_OPTION,
-        click.option("--split", metavar="NAME", help="A split's name, or a split file (.json)."),
-        click.option(
-            "--part",
-            type=click.Choice(["val", "test"]),
-            default="test",
-            show_default=True,
-            help="The part of the split.",
-        ),
+        SPLIT_OPTION,
+        PART_OPTION,
         FEATURE_OPTION,
         CORPUS_OPTION,
         PARTIAL_OPTION,

@@ -113,6 +113,19 @@ def duration(
     return seconds, text
 
 
+SPLIT_OPTION = click.option(
+    "--split",
+    metavar="NAME",
+    help="A split by its name, in splits/ or beside corpus.toml, or a split file (.json) anywhere."
+    " Default: that of the corpus.",
+)
+PART_OPTION = click.option(
+    "--part",
+    type=click.Choice(["val", "test"]),
+    default="test",
+    show_default=True,
+    help="The part of the split.",
+)
 FEATURE_OPTION = click.option(
     "--feature",
     metavar="NAME",
@@ -211,19 +224,8 @@ def asked_options(command: Command) -> Command:
         command(open_task=open_task, **others)
 
     options = (
-        click.option(
-            "--split",
-            metavar="NAME",
-            help="A split by its name, in splits/ or beside corpus.toml, or a split file (.json) anywhere."
-            " Default: that of the corpus.",
-        ),
-        click.option(
-            "--part",
-            type=click.Choice(["val", "test"]),
-            default="test",
-            show_default=True,
-            help="The part of the split.",
-        ),
+        SPLIT_OPTION,
+        PART_OPTION,
         FEATURE_OPTION,
         DATA_OPTION,
         PARTIAL_OPTION,
