@@ -183,6 +183,7 @@ class Share(NamedTuple):
         else:
             script = HERE / "trials.py"
             options += ["--jobs", str(jobs)]
+            options += ["--processes"] if self.room == "execution" else []
             options += ["--within", *self.names]
             codes = self.codes()
             late = [name for name, code in codes.items() if code in TIMED_OUT]

@@ -6,7 +6,7 @@ fails: those that killed most mutants of the same function come first, then the 
 
     cd build/mutants/scoring
     python .../tests/mutants/trials.py tests/scoring/test_chance.py [--within PATTERN ...] [--only PATTERN ...]
-                                                                    [--also NAME ...] [--jobs N]
+                                                                    [--also NAME ...] [--processes] [--jobs N]
 
 ``run.py`` prepares that folder and calls this. Which tests reach a function is found first, by running all of
 them without any mutant; what a shared fixture reaches counts for every test that asks for it. Those that reach
@@ -111,7 +111,7 @@ class Trials:
     """A plugin that runs no test itself, but every mutant's tests in a fork."""
 
     def __init__(self, paths: list[Path], asked: argparse.Namespace) -> None:
-        self.paths, self.jobs = paths, asked.jobs
+        self.paths, self.jobs, self.processes = paths, asked.jobs, asked.processes
         self.within, self.only, self.also = asked.within, asked.only, set(asked.also)
         self.failed = ""
         self.code = 1
@@ -192,7 +192,13 @@ class Trials:
             while waiting and len(running) < self.jobs:
                 data, name = waiting.pop()
                 function = mangled_name_from_mutant_name(name)
-                tests = by_function.get(function) or list(self._items)
+                reaching = by_function.get(function, [])
+                if not reaching and not self.processes:
+                    data.exit_code_by_key[name] = NO_TESTS
+                    number += 1
+                    print(f"{number}/{total} {name} {NO_TESTS}", flush=True)
+                    continue
+                tests = reaching or list(self._items)
                 tests = sorted(tests, key=lambda test: (-kills[function][test], clean.cost[test].wall))
                 cpu, wall = (sum(clean.cost[test][which] for test in tests) for which in (1, 0))
                 fork = self._fork(name, lambda tests=tests: self._run(tests), TIMES * cpu + CPU_SECONDS)
@@ -209,13 +215,15 @@ class Trials:
                 data.exit_code_by_key[name] = code
                 data.durations_by_key[name] = time.monotonic() - fork.start
                 number += 1
-                if time.monotonic() > saved + SAVED_EVERY_SECONDS or number == total:
+                if time.monotonic() > saved + SAVED_EVERY_SECONDS:
                     for one in files:
                         one.save()
                     saved = time.monotonic()
                 print(
                     f"{number}/{total} {name} {code} {killer} {data.durations_by_key[name]:.2f} s", flush=True
                 )
+        for one in files:
+            one.save()
 
     def _fork(self, mutant: str, work: Callable[[], object], cpu_seconds: float = 0) -> Fork:
         """Begin work in a process of its own, with that mutant."""
@@ -321,6 +329,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="these, tried or not")
     parser.add_argument("--within", nargs="*", default=[], metavar="PATTERN", help="none but these")
     parser.add_argument("--also", nargs="*", default=[], metavar="NAME", help="these, though tried")
+    parser.add_argument("--processes", action="store_true", help="what tests start runs the code too")
     parser.add_argument("--jobs", type=int, default=1, help="mutants tested at once")
     asked = parser.parse_args()
     copy_src_dir()

@@ -16,6 +16,7 @@ from harness.scoring.blind import (
     SURROGATES,
     BlindSubject,
     blind_score,
+    donor,
     is_beyond_chance,
     is_common,
     is_no_evidence,
@@ -242,3 +243,30 @@ def test_where_lower_is_better_blind_scores_are_worse_where_they_are_higher():
 
 def test_a_hundred_scores_by_chance_are_enough():
     assert is_beyond_chance(R, 0.5, Chance(Band(-0.01, 0.0, 0.01, 100), None)) is True
+
+
+SONGS = [("one", 0), ("two", 0), ("two", 30), ("three", 30), ("three", 60)]
+
+
+def drawn(segment_id, places):
+    """The documented draw: of the places, by a generator whose seed is a hash of the segment."""
+    digest = hashlib.sha256(f"20240418 surrogate {segment_id}".encode()).digest()
+    seed = np.frombuffer(digest, dtype="<u4")
+    return places[int(np.random.default_rng(seed).integers(len(places)))]
+
+
+@pytest.mark.parametrize("segment_id", ["a", "b", "c", "d", "e", "f"])
+def test_a_donor_is_of_another_stimulus_and_another_start_by_the_documented_draw(segment_id):
+    assert donor(segment_id, "two", 0, SONGS) == drawn(segment_id, [3, 4])
+    assert donor(segment_id, "three", 60, SONGS) == drawn(segment_id, [0, 1, 2])
+
+
+def test_where_all_others_start_at_the_same_time_a_donor_is_any_of_another_stimulus():
+    others = [("one", 0), ("two", 0), ("three", 0)]
+    chosen = {donor(f"{number}", "two", 0, others) for number in range(40)}
+    assert chosen == {0, 2}
+
+
+def test_there_is_no_donor_where_one_stimulus_is_all():
+    assert donor("a", "one", 0, [("one", 0), ("one", 30)]) is None
+    assert donor("a", "one", 0, []) is None
