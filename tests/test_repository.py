@@ -36,6 +36,7 @@ LAYERS = [
     ["submission"],
     ["evaluation", "boards", "training"],
     ["page", "figures", "pull_request", "api", "queue", "rescoring", "hosting"],
+    ["hub"],
     ["cli"],
     ["__main__"],
 ]

@@ -19,6 +19,7 @@ from harness.cli import (  # noqa: F401 - each adds its commands
     boards,
     data,
     doctor,
+    export,
     figure,
     host,
     inventory,

@@ -184,12 +184,21 @@ SEED_OPTION = click.option(
 
 
 class SystemPath(click.Path):
-    """A path, or the bare name of a submission (see ``harness.submission.find.named_submission``)."""
+    """A path, the bare name of a submission, or one on Hugging Face's hub, which is fetched.
+
+    See ``harness.submission.find.named_submission`` and ``harness.submission.hub``.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path that is meant."""
         from harness.submission.find import named_submission
 
+        if isinstance(value, str) and value.startswith("hf:"):
+            from harness.cli.output import progress
+            from harness.submission.hub import fetched
+
+            with progress(f"fetching {value}") as show:
+                return fetched(value, show)
         return named_submission(str(super().convert(value, param, ctx)))  # text: a Path would lose "./"
 
 

@@ -444,11 +444,10 @@ def verify(
     from harness.records.store import read_record
     from harness.records.verify import verification_text
     from harness.records.verify import verify as verified
-    from harness.submission.find import find_submission
 
     recorded = read_record(record)
     raise_all(RecordError, inconsistencies(recorded, str(record)))
-    chosen = system or find_submission(recorded.submission.name, shipped=True)
+    chosen = system or _system_to_verify(recorded)
     without_eeg = recorded.submission.kind == "predictions" and labels is not None and data is None
     if not recorded.simulated and data is None and not without_eeg:
         raise UsageError(
@@ -504,6 +503,18 @@ def _check_variant(record: Path, recorded: Record, system: Path) -> None:
     if variant not in submission.variants:
         where = f"{record}: variant, which {submission.name} lacks"
         raise RecordError(no_such(where, variant, submission.variants))
+
+
+def _system_to_verify(recorded: Record) -> Path:
+    """The submission of a record: where it was fetched from the hub, or that of its name here."""
+    from harness.cli.output import progress
+    from harness.submission.find import find_submission
+    from harness.submission.hub import SCHEME, fetched
+
+    if not recorded.run.hub:
+        return find_submission(recorded.submission.name, shipped=True)
+    with progress(f"fetching {recorded.run.hub}") as show:
+        return fetched(f"{SCHEME}{recorded.run.hub}", show)
 
 
 def _split_to_verify(recorded: Record) -> str | None:

@@ -52,6 +52,7 @@ from harness.scoring.blind import Blind
 from harness.scoring.chance import Chance, chance
 from harness.scoring.context import Classifier, Context
 from harness.scoring.score import SCORER_VERSION, Score, ScoredSubject, combine, score_with_chance
+from harness.submission.hub import source_of
 from harness.submission.manifest import Submission, Weights
 from harness.submission.training_record import UNKNOWN, Training, excluded_in_training, sealed
 from harness.tasks.fingerprint import Fingerprint
@@ -406,6 +407,7 @@ def _record(
             isolation=UNSET if made is None else made.isolation,
             order_seed=UNSET if made is None else made.order_seed,
             gpu=True if made is not None and made.gpu else UNSET,
+            hub=source_of(folder) or UNSET,
             training=training.status or UNSET,
         ),
     )

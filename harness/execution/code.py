@@ -38,7 +38,7 @@ LITTER = (
     ".hg", ".svn", ".DS_Store", "._*", ".AppleDouble", ".Spotlight-V100", ".Trashes", ".fseventsd",
     "__MACOSX", "Thumbs.db", "ehthumbs.db", "[Dd]esktop.ini", ".directory", ".Trash-*", ".nfs*",
     ".fuse_hidden*", "*.swp", "*.swo", "*~", "#*#", ".#*", ".ipynb_checkpoints", ".idea", ".vscode",
-    ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis",
+    ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".eval_results",
 )  # fmt: skip
 _DOCUMENTS = re.compile(
     r".*\.md|(README|LICEN[CS]E|COPYING|NOTICE|AUTHORS|CHANGELOG)(\.(txt|rst))?|CITATION\.cff", re.IGNORECASE

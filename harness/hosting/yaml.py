@@ -6,11 +6,11 @@ Texts are always quoted, as in JSON, which YAML reads the same way: a time stays
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def yaml_bytes(document: Mapping[str, Any]) -> bytes:
+def yaml_bytes(document: Mapping[str, Any] | Sequence[Any]) -> bytes:
     """A document in block style, its keys in this order."""
     return ("\n".join(_lines(document, "")) + "\n").encode()
 

@@ -275,6 +275,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
             predictions that were handed in, and where a submission's were made by another job.
         order_seed: of the order in which segments were asked, secret while the run lasted; absent likewise.
         gpu: true where device files of graphics processors were handed through the isolation; else absent.
+        hub: where the submission was fetched from on Hugging Face's hub, owner/name@commit; else absent.
         training: how far the records of training are to be believed on this machine: ``verified``, signed by
             it; ``declared``, the author's word; ``tampered``, changed since it signed them; absent without.
         training_seal: by which the machine that calls them verified knows its word again.
@@ -288,6 +289,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     isolation: str | UnsetType = UNSET
     order_seed: str | UnsetType = UNSET
     gpu: bool | UnsetType = UNSET
+    hub: str | UnsetType = UNSET
     training: str | UnsetType = UNSET
     training_seal: str | UnsetType = UNSET
 

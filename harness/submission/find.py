@@ -29,11 +29,22 @@ def named_submission(text: str) -> Path:
 
 
 def check_own(folder: Path) -> None:
-    """Refuse to change a submission that came with an installed harness.
+    """Refuse to change a submission that came with an installed harness, or from Hugging Face's hub.
 
     Raises:
-        UsageError: it lies inside the harness.
+        UsageError: it lies inside the harness, or among what was fetched.
     """
+    from harness.submission.hub import source_of
+
+    if source := source_of(folder):
+        raise UsageError(
+            Fault(
+                f"hf:{source}",
+                "was fetched, and its files stay as they are",
+                "a submission folder of your own",
+                f"Copy it, and name the copy: cp -r {shlex.quote(str(folder))} ./NAME",
+            )
+        )
     shipped = shipped_folder("baselines")
     if IS_CLONE or not folder.resolve().is_relative_to(shipped):
         return

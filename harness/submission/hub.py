@@ -1,0 +1,261 @@
+"""Submissions on Hugging Face's hub: ``hf:owner/name@revision`` is fetched once, and then lies in the cache.
+
+A revision (a branch, a tag or a commit) is resolved to its commit. What was fetched lies in a folder that is
+named by it, so that a record can say where its system came from, and a commit that is there needs no network.
+Nothing of it runs outside the predictor's process: a trainer or an importer of somebody else's is not used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from harness.conventions import Progress
+from harness.errors import Fault, SubmissionError, UsageError, on_one_line, raise_all
+from harness.files import alone_in
+from harness.submission.manifest import MANIFEST, load_submission
+
+SCHEME = "hf:"
+EXTRA = "pip install 'eeg-speech-harness[hub]'"
+# Of a repository, before anything is fetched.
+MOST_BYTES = 4 * 2**30
+MOST_FILES = 2000
+# What the hub keeps beside a package, and `harness export hub` writes: no part of it.
+NOT_FETCHED = (".eval_results", ".gitattributes", ".git", ".cache")
+_SECONDS = 30.0
+_PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
+_NAME = re.compile(rf"({_PART})/({_PART})@([A-Za-z0-9](?:[A-Za-z0-9._/-]{{0,198}}[A-Za-z0-9])?)")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class HubName(NamedTuple):
+    """A repository at a revision.
+
+    Attributes:
+        owner: a user or an organisation.
+        name: of the repository.
+        revision: a branch, a tag or a commit.
+    """
+
+    owner: str
+    name: str
+    revision: str
+
+    @property
+    def repository(self) -> str:
+        """As the hub calls it."""
+        return f"{self.owner}/{self.name}"
+
+    @property
+    def text(self) -> str:
+        """As a user writes it."""
+        return f"{SCHEME}{self.repository}@{self.revision}"
+
+
+def is_hub_name(text: str) -> bool:
+    """Whether a word on the command line means a repository of the hub, and no path."""
+    return text.startswith(SCHEME)
+
+
+def parsed(text: str) -> HubName:
+    """The repository and revision that a word names.
+
+    Raises:
+        UsageError: it is not written as hf:owner/name@revision.
+    """
+    found = _NAME.fullmatch(text.removeprefix(SCHEME))
+    if found is None or ".." in text or "//" in text:
+        where = on_one_line(text)
+        remedy = ""
+        if _NAME.fullmatch(f"{text.removeprefix(SCHEME)}@main"):
+            remedy = f"{where}@main is what is newest there; a record names the commit."
+        raise UsageError(Fault(where, "a name that cannot be read", "hf:owner/name@revision", remedy))
+    return HubName(*found.groups())
+
+
+def cache_folder() -> Path:
+    """Where fetched repositories lie: ``<owner>/<name>/<commit>``."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("eeg-speech-harness") / "hub"
+
+
+def source_of(folder: Path) -> str | None:
+    """Where a submission was fetched from, as ``owner/name@commit``; None where it was not."""
+    try:
+        parts = folder.resolve().relative_to(cache_folder().resolve()).parts
+    except (ValueError, OSError):
+        return None
+    if len(parts) != 3 or not _COMMIT.fullmatch(parts[2]):
+        return None
+    return f"{parts[0]}/{parts[1]}@{parts[2]}"
+
+
+def fetched(text: str, show: Progress | None = None) -> Path:
+    """The folder of a submission on the hub, fetched where it is not there yet.
+
+    Args:
+        text: hf:owner/name@revision.
+        show: is told megabytes that are there, all of them, and of what.
+
+    Raises:
+        UsageError: a malformed name, or huggingface-hub is not installed.
+        SubmissionError: the hub cannot be reached, knows no such repository or revision or does not give it;
+            or what is there is too large, has paths that lead out of it, or is no submission.
+    """
+    asked = parsed(text)
+    place = cache_folder() / asked.owner / asked.name
+    if _COMMIT.fullmatch(asked.revision) and (place / asked.revision / MANIFEST).is_file():
+        return place / asked.revision
+    hub = _library(asked)
+    with _told(asked, place):
+        commit, sizes = _listed(hub, asked)
+        folder = place / commit
+        _check(asked, sizes)
+        try:
+            with alone_in(place):
+                if not (folder / MANIFEST).is_file():
+                    _fetch(hub, asked, commit, sizes, folder, show)
+        except OSError as error:
+            if error.filename is None and error.strerror is None:  # of the network: those have no file
+                raise
+            said = (error.strerror or str(error)).lower()
+            raise SubmissionError(
+                Fault(str(error.filename or place), said, "a folder with room to fetch into")
+            ) from None
+    return folder
+
+
+def _library(asked: HubName) -> Any:
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when it is imported
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise UsageError(
+            Fault(asked.text, f"no huggingface-hub ({error})", "huggingface-hub", f"{EXTRA} installs it.")
+        ) from None
+    return huggingface_hub
+
+
+def _listed(hub: Any, asked: HubName) -> tuple[str, dict[str, int]]:
+    """The commit of a revision, and name -> size in bytes of its files."""
+    info = hub.HfApi(library_name="eeg-speech-harness").model_info(
+        asked.repository, revision=asked.revision, files_metadata=True, timeout=_SECONDS
+    )
+    commit = str(info.sha)
+    if not _COMMIT.fullmatch(commit):
+        raise SubmissionError(Fault(asked.text, f"the commit {on_one_line(commit)!r}", "40 digits"))
+    names = {str(file.rfilename): int(file.size or 0) for file in info.siblings or ()}
+    return commit, {name: size for name, size in names.items() if name.split("/")[0] not in NOT_FETCHED}
+
+
+def _check(asked: HubName, sizes: Mapping[str, int]) -> None:
+    """Refuse what is no submission, what is too large, and paths that lead out of its folder."""
+    faults = []
+    if MANIFEST not in sizes:
+        faults.append(
+            Fault(
+                asked.text,
+                f"no {MANIFEST} among its files",
+                "a submission: what `harness export hub` writes",
+                "Other models are not run here: write a package for them, `harness new` begins one.",
+            )
+        )
+    total = sum(sizes.values())
+    if total > MOST_BYTES:
+        faults.append(Fault(asked.text, f"{total / 2**30:.1f} GiB", f"at most {MOST_BYTES / 2**30:.0f} GiB"))
+    if len(sizes) > MOST_FILES:
+        faults.append(Fault(asked.text, f"{len(sizes)} files", f"at most {MOST_FILES}"))
+    for name in sizes:
+        parts = PurePosixPath(name).parts
+        if "\\" in name or "\0" in name or not parts or name.startswith("/") or ".." in parts:
+            expected = "paths inside the repository"
+            faults.append(Fault(asked.text, f"the file {on_one_line(name)!r}", expected))
+    raise_all(SubmissionError, faults)
+
+
+def _fetch(
+    hub: Any, asked: HubName, commit: str, sizes: Mapping[str, int], folder: Path, show: Progress | None
+) -> None:
+    """Fetch all files beside their place, look at them, and move them there."""
+    draft = folder.with_name(f".{commit}.part")
+    done, total = 0, sum(sizes.values())
+    hub.utils.disable_progress_bars()
+    for name, size in sorted(sizes.items(), key=lambda one: one[1]):
+        if show is not None:
+            show(done >> 20, max(total >> 20, 1), f"MB, {name}")
+        path = Path(hub.hf_hub_download(asked.repository, name, revision=commit, local_dir=draft))
+        if path.is_symlink() or not path.is_file() or not path.resolve().is_relative_to(draft.resolve()):
+            raise SubmissionError(Fault(asked.text, f"{on_one_line(name)} is no regular file", "files"))
+        done += size
+    shutil.rmtree(draft / ".cache", ignore_errors=True)
+    if load_submission(draft).is_ensemble:
+        raise SubmissionError(
+            Fault(
+                asked.text,
+                "an ensemble, whose members lie outside its folder",
+                "a submission of its own",
+                "Score its members.",
+            )
+        )
+    if folder.exists():  # without a manifest: half removed by somebody
+        shutil.rmtree(folder)
+    draft.replace(folder)
+
+
+class _told:  # noqa: N801 - a context manager
+    """Say of what the hub's library raises what a user can do about it."""
+
+    def __init__(self, asked: HubName, place: Path) -> None:
+        self.asked, self.place = asked, place
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, SubmissionError | UsageError):
+            return
+        if isinstance(error, Exception) and (fault := self._fault(error)) is not None:
+            raise SubmissionError(fault) from None
+
+    def _fault(self, error: Exception) -> Fault | None:
+        from huggingface_hub import errors
+
+        text, repository = self.asked.text, self.asked.repository
+        if isinstance(error, errors.GatedRepoError):
+            return Fault(
+                text,
+                "its owners ask for consent",
+                "a repository that may be read",
+                f"Consent on https://huggingface.co/{repository}, and give your token in HF_TOKEN.",
+            )
+        if isinstance(error, errors.RepositoryNotFoundError):
+            return Fault(
+                text,
+                f"the hub knows no model repository {repository}, or does not show it to you",
+                "one that may be read",
+                "Look at the spelling. For a private one give your token in HF_TOKEN.",
+            )
+        if isinstance(error, errors.RevisionNotFoundError):
+            return Fault(
+                text, f"{repository} has no revision {self.asked.revision}", "a branch, a tag or a commit"
+            )
+        if isinstance(error, errors.HfHubHTTPError) and error.response is not None:
+            return Fault(text, f"the hub answered with {error.response.status_code}", "", "Try again later.")
+        if isinstance(error, OSError) or type(error).__module__.split(".")[0] in _NETWORK:
+            there = sorted(one.name for one in self.place.glob("*") if _COMMIT.fullmatch(one.name))
+            remedy = "Try again later; what was fetched stays."
+            if there:
+                commits = ", ".join(f"{SCHEME}{repository}@{commit}" for commit in there[:3])
+                remedy = f"Without a network there is {commits}."
+            said = f"the hub cannot be reached ({on_one_line(str(error)) or type(error).__name__})"
+            return Fault(text, said, "", remedy)
+        return None
+
+
+# What raises errors of the network, by the version of huggingface-hub.
+_NETWORK = ("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3", "huggingface_hub")
