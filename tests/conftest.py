@@ -32,6 +32,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 pytest_plugins = [
     "api_fixtures",
     "hosting_fixtures",
+    "hub_fixtures",
     "music_fixtures",
     "package_fixtures",
     "page_fixtures",
