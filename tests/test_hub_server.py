@@ -76,9 +76,11 @@ def test_a_download_that_was_cut_goes_on_where_it_ended(hub, client, package, tm
     (package / "weights/large.bin").write_bytes(data)
     hub.add("lab/linear", package)
     hub.cut.add("large.bin")
-    path = client.hf_hub_download(
-        "lab/linear", "weights/large.bin", revision="main", local_dir=tmp_path / "got"
-    )
+    asked = {"filename": "weights/large.bin", "revision": "main", "local_dir": tmp_path / "got"}
+    try:
+        path = client.hf_hub_download("lab/linear", **asked)
+    except Exception:  # huggingface-hub 1.0.0 leaves it to the next call to go on, 2.4.0 does so itself
+        path = client.hf_hub_download("lab/linear", **asked)
     assert Path(path).read_bytes() == data
     [asked] = hub.ranges
     first = int(asked.removeprefix("bytes=").split("-")[0])
