@@ -94,8 +94,10 @@ def slurm_folder(tmp_path_factory):
         _until(lambda: _idle(environment), "a node that is idle", folder)
         yield folder
     finally:
-        for process in reversed(started):
+        for process in started[1:]:
             process.terminate()
+        for process in started[:1]:  # munged has nothing to save, and may wait for others' sockets
+            process.kill()
         for process in started:
             try:
                 process.wait(15)

@@ -80,7 +80,7 @@ class Worker:
             QueueError: the folder cannot be written.
             KeyboardInterrupt: jobs that were running are given back first.
         """
-        self._check_folder()
+        self.check_folder()
         done, ending = 0, threading.Event()
         beats = threading.Thread(target=self._beat, args=(ending,), daemon=True)
         beats.start()
@@ -106,7 +106,12 @@ class Worker:
                 with contextlib.suppress(OSError, QueueError):
                     create(one.job.folder / f"{one.turn}.released-{one.claim}.json", {})
 
-    def _check_folder(self) -> None:
+    def check_folder(self) -> None:
+        """Refuse a folder in which a worker cannot write.
+
+        Raises:
+            QueueError: each kind of file that cannot be written there.
+        """
         for name in ("inbox", "jobs/.new", "ledger", "reports", "names"):
             try:
                 (self.queue.folder / name).mkdir(parents=True, exist_ok=True)
