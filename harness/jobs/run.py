@@ -201,7 +201,7 @@ def _say_state(task: Task, before: State, now: State | None, say: Callable[[str]
         return
     if now.word == "RUNNING" and before.word != "RUNNING" and now.node != "this machine":
         say(f"{task.name}: runs on {now.node}")
-    elif before.word == "RUNNING" and now.word in ("PENDING", "REQUEUED", "PREEMPTED"):
+    elif before.word in ("RUNNING", "COMPLETING") and now.word in ("PENDING", "REQUEUED", "PREEMPTED"):
         say(f"{task.name}: was taken away, and is queued again")
     elif now.word == "PENDING" and now.reason not in ("", "None", "Priority", before.reason):
         say(f"{task.name}: waits ({now.reason})")
