@@ -123,8 +123,6 @@ def _lines(values: dict[str, Any]) -> list[str]:
 @click.option("--team", required=True, metavar="NAME", help="Whose it is.")
 def add(folder: Path, submission: Path, team: str) -> None:
     """Hand in SUBMISSION for a team at once: predictions, or a package as a folder or zip; it is copied."""
-    import time
-
     from harness.cli.output import answer
     from harness.errors import Fault, QueueError
     from harness.queue.settings import load_settings
@@ -141,7 +139,7 @@ def add(folder: Path, submission: Path, team: str) -> None:
     if not is_team(place, settings):
         raise QueueError(Fault("--team", repr(team), "lower-case words joined by hyphens"))
     worker = Worker(settings)
-    job = worker.admit(submission.resolve() if submission.is_dir() else submission, team, time.time())
+    job = worker.admit(submission.resolve() if submission.is_dir() else submission, team, worker.time())
     turn = job.turn()
     state = job.state(worker.queue.is_open(settings.phase(job.phase)), turn)
     answer(f"{job.id}: {state}")
