@@ -84,7 +84,7 @@ def test_a_worker_that_is_ended_gives_its_job_back_and_leaves_no_process(
     until(lambda: len(own.children(recursive=True)) > 1, worker)  # the job's process, and its predictor's
     below = own.children(recursive=True)
     worker.send_signal(number)
-    out, error = worker.communicate(timeout=30)
+    out, error = worker.communicate(timeout=60)
     assert (worker.returncode, out) == (128 + number, "")
     assert error.endswith("interrupted: nothing half-written is left behind\n")
     _, alive = psutil.wait_procs(below, timeout=10)
@@ -103,7 +103,7 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_is_taken(folde
     (folder / name).mkdir()
     (folder / name).chmod(0o555)
     worker = command("queue", "work", folder, "--once", plain=True)
-    out, error = worker.communicate(timeout=20)
+    out, error = worker.communicate(timeout=120)
     assert (worker.returncode, out) == (1, "")
     place = folder / name / ".new" if name == "jobs" else folder / name
     assert error == (
@@ -127,7 +127,7 @@ def test_what_belongs_to_somebody_else_is_taken_once_or_told(folder, item):
         for path in (locked, folder / "inbox" / "alpha", folder / "inbox" / "alpha" / item.name):
             os.chown(path, 65534, 65534)
     worker = command("queue", "work", folder, "--once", plain=True)
-    _, error = worker.communicate(timeout=20)
+    _, error = worker.communicate(timeout=120)
     assert worker.returncode == 0, error
     assert states(folder) == ["scored", "scored"]
     assert (folder / "inbox" / "alpha" / item.name).exists()
@@ -139,7 +139,7 @@ def test_what_belongs_to_somebody_else_is_taken_once_or_told(folder, item):
     assert beta == "locked.npz: cannot be read: permission denied\n"
     # The next worker finds both still there, and takes and counts nothing again.
     again = command("queue", "work", folder, "--once", plain=True)
-    _, error = again.communicate(timeout=20)
+    _, error = again.communicate(timeout=120)
     assert again.returncode == 0, error
     assert "started" not in error
     assert len(list((folder / "ledger/open/alpha").iterdir())) == 1
