@@ -117,7 +117,7 @@ SLOWLY = """
 import time
 class Slowly(Tiny):
     def forward(self, eeg, subject_index):
-        time.sleep(0.25 if os.path.exists(os.environ.get("TEST_SLOWLY", "")) else 0)
+        time.sleep(0.4 if os.path.exists(os.environ.get("TEST_SLOWLY", "")) else 0)
         return super().forward(eeg, subject_index)
 Tiny_ = Tiny
 System.build = lambda self, config, setup, subjects: Slowly(config, setup.n_bands, len(subjects))
