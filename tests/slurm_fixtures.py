@@ -94,8 +94,10 @@ def slurm_folder(tmp_path_factory):
         _until(lambda: _idle(environment), "a node that is idle", folder)
         yield folder
     finally:
-        for process in reversed(started):
+        for process in started[1:]:
             process.terminate()
+        for process in started[:1]:  # munged has nothing to save, and may wait for others' sockets
+            process.kill()
         for process in started:
             try:
                 process.wait(15)
@@ -111,6 +113,8 @@ def slurm(slurm_folder, monkeypatch):
     monkeypatch.setenv("SLURM_CONF", str(slurm_folder / "slurm.conf"))
     yield slurm_folder
     subprocess.run(["scancel", "--user", "root"], check=False)
+    # A step that ends after slurmctld tries to reach it for a quarter of a minute, and slurmd waits for it.
+    _until(lambda: _empty(slurm_folder), "end of all jobs", slurm_folder)
 
 
 def _where(program):
@@ -124,7 +128,17 @@ def _idle(environment):
     return asked.stdout.strip() == "idle"
 
 
-def _until(condition, what, folder, seconds=30):
+def _empty(folder):
+    asked = subprocess.run(
+        ["squeue", "--noheader"],
+        env={**os.environ, "SLURM_CONF": str(folder / "slurm.conf")},
+        capture_output=True,
+        text=True,
+    )
+    return asked.returncode == 0 and not asked.stdout.strip()
+
+
+def _until(condition, what, folder, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

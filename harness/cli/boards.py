@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.executor import Where, executor_options
 from harness.cli.group import cli, examples
 from harness.cli.options import (
     BOARD_OPTION,
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 # Options of the two ways to rank: committed records, and what changed since a git ref. --board is for both.
 OF_RECORDS = ("form", "sort", "bands", "seeds", "everything", "pairs", "results")
-OF_CHANGES = ("data", "jobs", "out", "records", "predictions_out", "predictions", "own")
+# OF_JOBS need submissions to be run and scored in one go.
+OF_JOBS = ("executor", "slurm")
+OF_CHANGES = ("data", "jobs", "out", "records", "predictions_out", "predictions", "own", *OF_JOBS)
 # Those of OF_CHANGES that only a job that scores takes, not one that only predicts.
 OF_SCORING = ("out", "records", "predictions", "own")
 
@@ -35,6 +38,7 @@ OF_SCORING = ("out", "records", "predictions", "own")
     epilog=examples(
         "harness rank --board simulated/held-out-subjects/test/mel --format md",
         "harness rank --changed-since origin/main --out ranking.json",
+        "harness rank --changed-since origin/main --executor slurm --slurm partition=cpu",
     )
 )
 @BOARD_OPTION
@@ -85,6 +89,7 @@ OF_SCORING = ("out", "records", "predictions", "own")
     "FILE",
     "With --predictions: what the changed harness itself gave --out, shown beside as its word.",
 )
+@executor_options
 @click.pass_context
 def rank(
     context: click.Context,
@@ -104,6 +109,7 @@ def rank(
     predictions_out: Path | None,
     predictions: Path | None,
     own: Path | None,
+    where: Where | None,
 ) -> None:
     """Rank the committed records of each board: rank intervals, ties, chance."""
     if ref is None:
@@ -113,11 +119,14 @@ def rank(
         _refuse_given(context, OF_RECORDS, "for committed records, not for --changed-since")
         if predictions_out is not None:
             _refuse_given(context, OF_SCORING, "not for --predictions-out, which scores nothing")
+            _refuse_given(context, OF_JOBS, "not for --predictions-out, which runs in one process")
             predict_changes(ref, board, jobs, data, predictions_out)
             return
         if predictions is None:
             _refuse_given(context, ("own",), "for --predictions only")
-        rank_changes(ref, board, jobs, data, out, records, predictions, own)
+        else:
+            _refuse_given(context, OF_JOBS, "not for --predictions, which runs no submission")
+        rank_changes(ref, board, jobs, data, out, records, predictions, own, where)
 
 
 def _rank_records(

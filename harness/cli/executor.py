@@ -13,6 +13,7 @@ import click
 from harness.cli.options import Command
 
 if TYPE_CHECKING:
+    from harness.execution import Run
     from harness.jobs.run import Done
     from harness.jobs.task import Task
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 JOBS_FOLDER = Path("jobs")
 # What a job takes besides what a limit of the command is on: opening the corpus, writing what was made.
 MORE_MINUTES = 10
+# Memory of a job that scores, beside what the predictor may use.
+OWN_GIB = 4.0
 
 
 class Where:
@@ -76,6 +79,18 @@ class Where:
         from harness.jobs import slurm
 
         slurm.options(self.given)
+
+
+def run_scoring(where: Where, run: Run, tasks: Sequence[Task]) -> Iterator[Done]:
+    """Run commands that score as jobs, each with the time and memory of its predictor, and some more.
+
+    Args:
+        where: they run.
+        run: with the limits of each.
+        tasks: the commands.
+    """
+    memory = run.memory_bytes / 2**30 + OWN_GIB
+    return where.run(tasks, JOBS_FOLDER, "scoring", cores=run.jobs, seconds=run.seconds, memory_gib=memory)
 
 
 def executor_options(command: Command) -> Command:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.executor import Where, run_scoring
 from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
 from harness.errors import counted
@@ -57,6 +59,7 @@ def rank_changes(
     records: Path | None,
     predictions: Path | None = None,
     own: Path | None = None,
+    where: Where | None = None,
 ) -> None:
     """Check and score what changed since a ref, and print the boards with the change in rank."""
     import json
@@ -71,14 +74,16 @@ def rank_changes(
 
     changes = changes_since(ref)
     name = parse_board(board) if board else None
+    run = Run(jobs=jobs)
     made = rank_changes(
         changes,
         data or simulated_corpus([name.corpus] if name else ()),
-        Run(jobs=jobs),
+        run,
         progress,
         board=name,
         predictions=predictions,
         own=own,
+        run_jobs=None if where is None else functools.partial(run_scoring, where, run),
     )
     if out is not None:
         write_atomically(out, (json.dumps(made.document, indent=1) + "\n").encode())

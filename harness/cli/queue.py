@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from harness.cli.executor import OWN_GIB, Where, executor_options
 from harness.cli.group import cli, examples
 from harness.cli.options import path_option
 
 FOLDER = click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+# A worker on a cluster asks for the time of so many of the longest jobs; then it is queued again.
+_JOBS_A_WORKER = 2
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON, and only it.")
 
 
@@ -119,8 +123,6 @@ def _lines(values: dict[str, Any]) -> list[str]:
 @click.option("--team", required=True, metavar="NAME", help="Whose it is.")
 def add(folder: Path, submission: Path, team: str) -> None:
     """Hand in SUBMISSION for a team at once: predictions, or a package as a folder or zip; it is copied."""
-    import time
-
     from harness.cli.output import answer
     from harness.errors import Fault, QueueError
     from harness.queue.settings import load_settings
@@ -137,7 +139,7 @@ def add(folder: Path, submission: Path, team: str) -> None:
     if not is_team(place, settings):
         raise QueueError(Fault("--team", repr(team), "lower-case words joined by hyphens"))
     worker = Worker(settings)
-    job = worker.admit(submission.resolve() if submission.is_dir() else submission, team, time.time())
+    job = worker.admit(submission.resolve() if submission.is_dir() else submission, team, worker.time())
     turn = job.turn()
     state = job.state(worker.queue.is_open(settings.phase(job.phase)), turn)
     answer(f"{job.id}: {state}")
@@ -145,18 +147,80 @@ def add(folder: Path, submission: Path, team: str) -> None:
         answer(reason)
 
 
-@queue.command(epilog=examples("harness queue work inbox --workers 2", "harness queue work inbox --once"))
+@queue.command(
+    epilog=examples(
+        "harness queue work inbox --workers 2",
+        "harness queue work inbox --once",
+        "harness queue work inbox --workers 8 --once --executor slurm --slurm partition=cpu",
+    )
+)
 @FOLDER
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Jobs at once.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Jobs at once; with --executor so many workers, each with one.",
+)
 @click.option("--once", is_flag=True, help="End when nothing is left to do.")
-def work(folder: Path, workers: int, once: bool) -> None:
+@executor_options
+def work(folder: Path, workers: int, once: bool, where: Where | None) -> None:
     """Take what was dropped in and score it, until Ctrl-C; any number of workers may share FOLDER."""
     from harness.cli.output import answer, remark
     from harness.errors import counted
     from harness.queue.work import work as worked
 
+    if where is not None:
+        _work_as_jobs(folder, workers, once, where)
+        return
     done = worked(folder, workers=workers, once=once, say=remark)
     answer(f"{counted(done, 'job')} done")
+
+
+def _work_as_jobs(folder: Path, workers: int, once: bool, where: Where) -> None:
+    """Start workers that are jobs themselves, and wait for them.
+
+    Raises:
+        QueueError: settings that are not valid.
+        HarnessError: a worker failed; the others have ended by then.
+    """
+    from harness.cli.output import answer
+    from harness.errors import HarnessError, raise_all
+    from harness.jobs.task import Task
+    from harness.queue.jobs import Queue
+    from harness.queue.settings import load_settings
+    from harness.queue.work import Worker
+
+    settings = load_settings(folder.resolve())
+    Worker(settings).check_folder()
+    limits = settings.limits
+    words = ("queue", "work", str(settings.folder), *(["--once"] if once else []))
+    faults = []
+    # Their logs lie in the folder that all workers share, and not where the command happens to be given.
+    for one in where.run(
+        [Task(f"worker {number}", words) for number in range(1, workers + 1)],
+        settings.folder / "workers",
+        "working",
+        side_by_side=workers,
+        cores=limits.jobs,
+        seconds=_JOBS_A_WORKER * limits.job_seconds,
+        memory_gib=limits.memory_gib + OWN_GIB,
+    ):
+        if one.fault:
+            faults.append(one.fault)
+        else:
+            answer(f"{one.task.name}: {one.answer}")
+    opened = Queue(settings)
+    answer(_states_words(job.state(opened.is_open(settings.phase(job.phase))) for job in opened.jobs()))
+    raise_all(HarnessError, faults)
+
+
+def _states_words(states: Iterable[str]) -> str:
+    """How many jobs are in each state."""
+    from collections import Counter
+
+    words = [f"{number} {state}" for state, number in sorted(Counter(states).items())]
+    return ", ".join(words) or "no jobs"
 
 
 @queue.command(epilog=examples("harness queue status inbox", "harness queue status inbox --json"))
@@ -164,8 +228,6 @@ def work(folder: Path, workers: int, once: bool) -> None:
 @_JSON
 def status(folder: Path, as_json: bool) -> None:
     """Say the state of every job, told from the files of FOLDER and nothing else."""
-    from collections import Counter
-
     from tabulate import tabulate
 
     from harness.cli.output import answer
@@ -198,8 +260,7 @@ def status(folder: Path, as_json: bool) -> None:
     ]
     if table:
         answer(tabulate(table, ["job", "state", "handed in as", "why"], disable_numparse=True) + "\n")
-    states = Counter(row["state"] for row in rows)
-    answer(", ".join(f"{number} {state}" for state, number in sorted(states.items())) or "no jobs")
+    answer(_states_words(row["state"] for row in rows))
 
 
 @queue.command(epilog=examples("harness queue retry inbox open/alpha/0123456789abcdef"))

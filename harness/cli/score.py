@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from harness.cli.executor import JOBS_FOLDER, Where, executor_options, words_of
+from harness.cli.executor import Where, executor_options, run_scoring, words_of
 from harness.cli.group import cli, examples
 from harness.cli.open import open_asked
 from harness.cli.options import (
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from harness.execution import PredictorRun, Run
     from harness.records.record import Record
     from harness.tasks.task import Task
-
-# Memory of a job that scores, beside what the predictor may use.
-_OWN_GIB = 4.0
 
 
 @cli.command(
@@ -237,14 +234,7 @@ def _score_as_jobs(
             arguments = ("score", str(one.system), *words, *audio_words(), *own)
             tasks.append(Job(", ".join(parts), arguments))
     faults, answers = [], []
-    for done in where.run(
-        tasks,
-        JOBS_FOLDER,
-        "scoring",
-        cores=run.jobs,
-        seconds=run.seconds,
-        memory_gib=run.memory_bytes / 2**30 + _OWN_GIB,
-    ):
+    for done in run_scoring(where, run, tasks):
         if done.fault:
             faults.append(done.fault)
         if done.answer and as_json:

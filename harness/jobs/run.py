@@ -16,6 +16,7 @@ from harness.jobs.slurm import State
 from harness.jobs.task import ANSWER, BEGUN, ENDED, JOB, LOG, Ended, Job, Task, read, write
 
 _LAST_LINES = 12
+_ERROR = "error: "
 # A network disk may show what a job wrote only some seconds after it ended.
 _LATE_SECONDS = 20.0
 
@@ -57,12 +58,14 @@ class Done(NamedTuple):
         code: its exit code; None where it was taken away and does not come back.
         answer: what it printed.
         fault: where it failed.
+        said: the faults that the command itself named, as it raised them; empty where it named none.
     """
 
     task: Task
     code: int | None
     answer: str
     fault: Fault | None
+    said: str = ""
 
 
 def run_tasks(
@@ -198,7 +201,7 @@ def _say_state(task: Task, before: State, now: State | None, say: Callable[[str]
         return
     if now.word == "RUNNING" and before.word != "RUNNING" and now.node != "this machine":
         say(f"{task.name}: runs on {now.node}")
-    elif before.word == "RUNNING" and now.word in ("PENDING", "REQUEUED", "PREEMPTED"):
+    elif before.word in ("RUNNING", "COMPLETING") and now.word in ("PENDING", "REQUEUED", "PREEMPTED"):
         say(f"{task.name}: was taken away, and is queued again")
     elif now.word == "PENDING" and now.reason not in ("", "None", "Priority", before.reason):
         say(f"{task.name}: waits ({now.reason})")
@@ -232,11 +235,24 @@ def _done(
     else:
         arrived = ended.note or f"failed with exit code {ended.code}"
     log = place / LOG
-    lines = log.read_text("utf-8", "replace").strip().splitlines()[-_LAST_LINES:] if log.exists() else []
+    whole = log.read_text("utf-8", "replace").strip().split("\n") if log.exists() else []
+    lines = whole[-_LAST_LINES:] if any(whole) else []
     last = (
         f"the last {counted(len(lines), 'line')} of {log}:"
         if lines
         else f"{log} is empty; see {place.parent}"
     )
     fault = Fault(f"{task.name}: job {number}", arrived, "", "\n".join([last, *lines]))
-    return Done(task, None if ended is None else ended.code, answer, fault)
+    return Done(task, None if ended is None else ended.code, answer, fault, _named(whole))
+
+
+def _named(lines: Sequence[str]) -> str:
+    """The errors of a command's log, as `harness.cli.main` writes them: each with its lines of remedy."""
+    named: list[str] = []
+    within = False
+    for line in lines:
+        begins = line.startswith(_ERROR)
+        within = begins or (within and line.startswith("  "))
+        if within:
+            named.append(line.removeprefix(_ERROR) if begins else line)
+    return "\n".join(named)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from harness.boards.board import BoardName, BoardRecord, board_of, misplaced, strangers
 from harness.boards.cells import rank_values
@@ -35,8 +35,33 @@ from harness.scoring.score import SCORER_VERSION
 from harness.tasks.task import Task
 
 
+class ToMake(NamedTuple):
+    """A record that is to be made.
+
+    Attributes:
+        board: that it is of.
+        prepared: the system on the board's task.
+        key: that the record must have (``harness.records.key``).
+        stored: what lies in its place.
+        old: what lay there at the base.
+        edited: whether the range edits it.
+        same: whether what is stored has the key.
+    """
+
+    board: BoardName
+    prepared: Prepared
+    key: str
+    stored: BoardRecord | None
+    old: BoardRecord | None
+    edited: bool
+    same: bool
+
+
 class Source(Protocol):
     """Makes the record of a submission on a board."""
+
+    def expect(self, asked: Sequence[ToMake]) -> None:
+        """Told once, before the first, of all records that it is going to be asked for."""
 
     def record(self, board: BoardName, prepared: Prepared) -> Record:
         """The record.
@@ -71,13 +96,20 @@ class BoardChange:
     by_base: bool = False
     remarks: list[Remark] = field(default_factory=list)
     scored: list[Record] = field(default_factory=list)
+    _base: list[BoardRecord] = field(default_factory=list)
+    _planned: list[BoardRecord | ToMake] = field(default_factory=list)
+
+    def plan(self) -> list[ToMake]:
+        """Decide which records can be trusted; gives those that are to be made."""
+        self._base = self._at_base()
+        self.fingerprint = self.task.fingerprint()
+        self._planned = list(self._records({one.path: one for one in self._base}))
+        return [one for one in self._planned if isinstance(one, ToMake)]
 
     def ranked(self) -> dict[str, Any]:
-        """The board as the document holds it."""
-        base = self._at_base()
-        self.fingerprint = self.task.fingerprint()
-        before = rank(board_of(self.name, base), everything=True)
-        records = list(self._records({one.path: one for one in base}))
+        """The board as the document holds it, once it is planned."""
+        before = rank(board_of(self.name, self._base), everything=True)
+        records = [record for one in self._planned for record in self._made(one)]
         self._name_twins(records)
         odd = {fault.where: fault for fault in strangers(records)}
         for fault in odd.values():
@@ -119,8 +151,8 @@ class BoardChange:
             self._remark(False, "record", f"at the base, compared without it: {fault}")
         return [one for one in records if str(one.path) not in odd]
 
-    def _records(self, base: Mapping[Path, BoardRecord]) -> Iterator[BoardRecord]:
-        """Every row's record: from its file where that can be trusted, else made now."""
+    def _records(self, base: Mapping[Path, BoardRecord]) -> Iterator[BoardRecord | ToMake]:
+        """Every row's record: from its file where that can be trusted, else to be made."""
         root = self.changes.root
         wanted: dict[Asked, BoardRecord | None] = {}
         for path in sorted(root.joinpath(RESULTS, *self.name).glob("*.json")):
@@ -148,8 +180,8 @@ class BoardChange:
 
     def _record(
         self, asked: Asked, stored: BoardRecord | None, base: Mapping[Path, BoardRecord]
-    ) -> Iterator[BoardRecord]:
-        name, variant = asked.name, asked.variant
+    ) -> Iterator[BoardRecord | ToMake]:
+        name = asked.name
         if name in self.submissions.refused:
             return
         try:
@@ -187,20 +219,28 @@ class BoardChange:
                     self._name_stale(stored, edited=edited)
                 yield old
                 return
+        yield ToMake(self.name, prepared, key, stored, old, edited, same)
+
+    def _made(self, one: BoardRecord | ToMake) -> Iterator[BoardRecord]:
+        """A row's record, made now where it is to be; none where it cannot be."""
+        if isinstance(one, BoardRecord):
+            yield one
+            return
+        what = f"{one.prepared.submission.name} ({one.prepared.variant}) on {self.name}"
         try:
-            record = self.source.record(self.name, prepared)
+            record = self.source.record(self.name, one.prepared)
         except (HarnessError, OSError) as error:  # the other systems are ranked all the same
-            self._remark(True, "check", f"{name} ({variant}) on {self.name}: {error}")
+            self._remark(True, "check", f"{what}: {error}")
             return
         self.scored.append(record)
-        fresh = BoardRecord.made(self.changes.root / RESULTS, record)
-        moved = _moved(old.record, record) if old is not None and record_key(old.record) == key else ""
+        old, stored = one.old, one.stored
+        moved = _moved(old.record, record) if old is not None and record_key(old.record) == one.key else ""
         if moved and self._edits_scorer():
-            text = f"moves a stored score without raising SCORER_VERSION: {name} ({variant}) on {self.name}"
+            text = f"moves a stored score without raising SCORER_VERSION: {what}"
             self._remark(True, "scorer", f"{text}, {moved}")
         elif stored is not None:
-            self._compare(stored, record, edited=edited, same=same)
-        yield fresh
+            self._compare(stored, record, edited=one.edited, same=one.same)
+        yield BoardRecord.made(self.changes.root / RESULTS, record)
 
     def _path(self, prepared: Prepared) -> Path:
         """Where the record of a variant, and of one of its trainings, lies."""

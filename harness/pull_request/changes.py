@@ -137,6 +137,15 @@ class Changes:
         """
         return bool(self.below(SCORER, *SCORED_WITH, *(PREDICTED_WITH if predicted else ())))
 
+    def split_here(self, name: str) -> str:
+        """A split as --split takes it: the working tree's file; its name alone where there is none."""
+        path = self.root / "splits" / f"{name}.json"
+        return str(path) if path.is_file() else name
+
+    def scored_with(self) -> dict[str, str]:
+        """The changed files that change scores and are in no record's hash."""
+        return self.below(SCORER, *SCORED_WITH, *PREDICTED_WITH)
+
     def at_base(self, path: str) -> bytes | None:
         """A file's bytes at the base; None where it was not there."""
         if path not in self.tree:

@@ -23,6 +23,7 @@ from harness.execution import Run
 from harness.files import read_regular, write_atomically
 from harness.predictions import write_predictions
 from harness.pull_request.asked import Asked, stored_elsewise
+from harness.pull_request.board import ToMake
 from harness.pull_request.submissions import Submissions
 from harness.records.record import Record
 from harness.tasks.task import Task
@@ -44,6 +45,9 @@ class ScoredHere:
     """
 
     progress: ProgressBar
+
+    def expect(self, asked: Sequence[ToMake]) -> None:
+        """Nothing: each is made when it is asked for."""
 
     def record(self, board: BoardName, prepared: Prepared) -> Record:
         """The record of a submission on a board.
@@ -67,6 +71,9 @@ class ScoredFromFiles:
 
     folder: Path
     changed: frozenset[str]
+
+    def expect(self, asked: Sequence[ToMake]) -> None:
+        """Nothing: their predictions are there."""
 
     def record(self, board: BoardName, prepared: Prepared) -> Record:
         """The record of a submission on a board.

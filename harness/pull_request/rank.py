@@ -18,6 +18,7 @@ from harness.boards.board import BoardName
 from harness.corpus import open_corpus
 from harness.errors import Fault, HarnessError, RecordError, UsageError, raise_all
 from harness.execution import Run
+from harness.pull_request.as_jobs import RunJobs, ScoredAsJobs
 from harness.pull_request.asked import RESULTS
 from harness.pull_request.board import BoardChange, Source
 from harness.pull_request.changes import Changes, Remark, edits
@@ -64,6 +65,7 @@ def rank_changes(
     board: BoardName | None = None,
     predictions: Path | None = None,
     own: Path | None = None,
+    run_jobs: RunJobs | None = None,
 ) -> Ranked:
     """Check and score what changed, and rank the boards again.
 
@@ -77,6 +79,7 @@ def rank_changes(
             run here; the code that runs here is the base's, and is trusted. None to run everything here.
         own: what the pull request's own code wrote, where it edits the harness; its word, and shown as such.
             None, or no such file, where there is nothing.
+        run_jobs: runs commands as jobs: each system that is scored is one. None to score in this process.
 
     Raises:
         CorpusError: no corpus there.
@@ -88,6 +91,8 @@ def rank_changes(
     source: Source = ScoredHere(progress)
     if predictions is not None:
         source = ScoredFromFiles(predictions, frozenset(submissions.changed))
+    elif run_jobs is not None:
+        source = ScoredAsJobs(run_jobs, changes, data, run)
     corpus = open_corpus(data).name
     tasks, unscored = _tasks(changes, data, _boards(changes, corpus, data, board), by_base=by_base)
     remarks += unscored
@@ -99,6 +104,7 @@ def rank_changes(
     places = [
         BoardChange(name, task, changes, submissions, run, source, by_base=by_base) for name, task in tasks
     ]
+    source.expect([one for place in places for one in place.plan()])
     boards = []
     for place in places:
         boards.append(place.ranked())
@@ -232,16 +238,14 @@ def _tasks(
 @contextmanager
 def _split(changes: Changes, name: str, *, by_base: bool) -> Iterator[str]:
     """A split's file: the base's where the base's code ranks; else the working tree's, else the harness's."""
-    place = f"splits/{name}.json"
-    before = changes.at_base(place) if by_base else None
+    before = changes.at_base(f"splits/{name}.json") if by_base else None
     if before is not None:
         with tempfile.TemporaryDirectory(prefix="harness-") as folder:
             path = Path(folder) / f"{name}.json"
             path.write_bytes(before)
             yield str(path)
     else:
-        path = changes.root / place
-        yield str(path) if path.is_file() else name
+        yield changes.split_here(name)
 
 
 def _orphans(changes: Changes) -> list[Remark]:

@@ -26,10 +26,12 @@ class Look(NamedTuple):
     Attributes:
         signature: changes with every change of its files.
         arrived: when one of its files last changed, by the clock of the file system: nobody can set it.
+        content: changes with names, sizes and times of writing, and not with who may do what.
     """
 
     signature: str
     arrived: float
+    content: str
 
 
 class Taken(NamedTuple):
@@ -55,21 +57,16 @@ def look(path: Path, most_files: int) -> Look:
     Raises:
         OSError: it is gone.
     """
-    digest, newest = hashlib.sha256(), 0.0
+    digest, content, newest = hashlib.sha256(), hashlib.sha256(), 0.0
     for number, one in enumerate(_below(path)):
         found = one.lstat()
-        facts = (
-            str(one.relative_to(path)),
-            found.st_mode,
-            found.st_size,
-            found.st_mtime_ns,
-            found.st_ctime_ns,
-        )
-        digest.update(repr(facts).encode("utf-8", "surrogateescape"))
+        facts = (str(one.relative_to(path)), found.st_size, found.st_mtime_ns)
+        content.update(repr(facts).encode("utf-8", "surrogateescape"))
+        digest.update(repr((*facts, found.st_mode, found.st_ctime_ns)).encode("utf-8", "surrogateescape"))
         newest = max(newest, found.st_ctime)
         if number > most_files:
             break
-    return Look(digest.hexdigest(), newest)
+    return Look(digest.hexdigest(), newest, content.hexdigest())
 
 
 def take(path: Path, copy: Path, most_files: int, most_bytes: int) -> Taken:

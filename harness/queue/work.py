@@ -23,7 +23,7 @@ from harness.errors import Fault, QueueError, counted, show
 from harness.execution.folder import remove_tree, run_folder
 from harness.files import read_regular, write_atomically
 from harness.queue import intake
-from harness.queue.files import create, is_gone, me, read
+from harness.queue.files import clock, create, is_gone, me, read
 from harness.queue.jobs import FAILED, REFUSED, RUNNING, SCORED, SEALED, WAITING, Job, Queue, day_of
 from harness.queue.settings import Settings, load_settings
 
@@ -80,7 +80,7 @@ class Worker:
             QueueError: the folder cannot be written.
             KeyboardInterrupt: jobs that were running are given back first.
         """
-        self._check_folder()
+        self.check_folder()
         done, ending = 0, threading.Event()
         beats = threading.Thread(target=self._beat, args=(ending,), daemon=True)
         beats.start()
@@ -106,7 +106,12 @@ class Worker:
                 with contextlib.suppress(OSError, QueueError):
                     create(one.job.folder / f"{one.turn}.released-{one.claim}.json", {})
 
-    def _check_folder(self) -> None:
+    def check_folder(self) -> None:
+        """Refuse a folder in which a worker cannot write.
+
+        Raises:
+            QueueError: each kind of file that cannot be written there.
+        """
         for name in ("inbox", "jobs/.new", "ledger", "reports", "names"):
             try:
                 (self.queue.folder / name).mkdir(parents=True, exist_ok=True)
@@ -155,7 +160,7 @@ class Worker:
     def _take_still(self, path: Path, team: str, late: list[str]) -> bool:
         seen = intake.look(path, self.limits.files)
         kept, known = self._kept.get(path, ("", ""))
-        if kept == seen.signature:
+        if kept == seen.content:
             late.append(f"{show(path.name)}: it is {known} already, and cannot be removed from here")
             return False
         phase = self.settings.phase_at(seen.arrived)
@@ -173,10 +178,21 @@ class Worker:
         self._seen.pop(path, None)
         remove_tree(path)
         if os.path.lexists(path):
-            self._kept[path] = (seen.signature, job.id)
+            # Not the signature: to try, here or by another worker, changes who may do what.
+            self._kept[path] = (seen.content, job.id)
             self.say(f"{job.id}: {path} was taken, and cannot be removed from the inbox")
         self.say(f"{job.id}: {show(path.name)} taken")
         return True
+
+    def time(self) -> float:
+        """What time it is by the clock that says when things arrive: the file system's.
+
+        Raises:
+            OSError: the queue's folder cannot be written.
+        """
+        new = self.queue.folder / "jobs" / ".new"
+        new.mkdir(parents=True, exist_ok=True)
+        return clock(new)
 
     def admit(self, path: Path, team: str, arrived: float) -> Job:
         """Make a job of what was handed in, or find the one that it is already.
@@ -454,8 +470,10 @@ class Worker:
         """Remove half copies of workers that are gone."""
         new = self.queue.folder / "jobs" / ".new"
         with contextlib.suppress(OSError):
-            for one in new.iterdir():
-                if time.time() - one.stat().st_mtime > _STAGING_SECONDS:
+            there = list(new.iterdir())
+            now = clock(new) if there else 0.0
+            for one in there:
+                if now - one.stat().st_mtime > _STAGING_SECONDS:
                     remove_tree(one)
 
 

@@ -66,6 +66,7 @@ def test_every_option_that_is_none_is_named_at_once():
     ]
 
 
+@pytest.mark.slow
 def test_without_slurm_it_says_what_to_do(harness, folder, where, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     monkeypatch.setitem(sys.modules, "submitit", None)
@@ -90,6 +91,7 @@ def test_options_that_contradict_each_other(harness, folder, where):
         assert (code, said in err) == (2, True), err
 
 
+@pytest.mark.slow
 def test_local_jobs_train_the_weights_of_one_process(harness, folder, where):
     assert harness("train", folder, *where, "--seeds", "3")[0] == 0
     alone = load_submission(folder).manifest["weights"]
@@ -101,6 +103,7 @@ def test_local_jobs_train_the_weights_of_one_process(harness, folder, where):
     assert "error: seed 1: job 1: failed with exit code 1.\n  the last" in err
 
 
+@pytest.mark.slow
 def test_variants_and_seeds_are_a_job_each(harness, folder, where, tmp_path):
     manifest = folder / "submission.toml"
     manifest.write_text(manifest.read_text() + '[variants.a]\ntitle = "A"\n[variants.b]\ntitle = "B"\n')
@@ -119,6 +122,7 @@ def test_variants_and_seeds_are_a_job_each(harness, folder, where, tmp_path):
     assert len(list((tmp_path / "results").rglob("*.json"))) == 4
 
 
+@pytest.mark.slow
 def test_a_second_command_of_several_names_every_system_that_fails(harness, folder, where, make_submission):
     broken = make_submission("broken", predict="raise ValueError('no')")
     fine = make_submission("fine")
@@ -157,10 +161,12 @@ def waited(tasks, queue, folder, said, **more):
     return list(run_tasks(tasks, queue, folder, said.append, lambda *_: None, poll_seconds=0, **more))
 
 
-def test_a_job_that_is_gone_without_an_answer_is_a_failure(tmp_path, monkeypatch):
+@pytest.mark.parametrize("between", [(), (State("COMPLETING", "n1"),), (State("REQUEUED"),)])
+def test_a_job_that_is_gone_without_an_answer_is_a_failure(between, tmp_path, monkeypatch):
     monkeypatch.setattr("harness.jobs.run._LATE_SECONDS", 0.0)
     said = []
-    queue = Queue(None, {"7_0": State("RUNNING", "n1")}, {"7_0": State("PENDING")}, {"7_0": State("TIMEOUT")})
+    looks = [State("RUNNING", "n1"), *between, State("PENDING"), State("TIMEOUT")]
+    queue = Queue(None, *({"7_0": look} for look in looks))
     (done,) = waited([Task("a", ("rank",))], queue, tmp_path, said)
     assert done.code is None
     assert str(done.fault).startswith("a: job 7_0: ended without an answer (TIMEOUT).")

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from repository_fixtures import BOARD, EDITOR, OFFICIAL, SYSTEMS
 
+from harness.errors import PredictorError
+from harness.pull_request.as_jobs import ScoredAsJobs
 from harness.pull_request.changes import changes_since
 from harness.pull_request.comment import load_data
 from harness.records.key import record_key
@@ -766,3 +768,83 @@ def test_records_of_other_weights_are_made_in_two_jobs_too(
     assert harness(*rank, "--predictions", made, "--out", out)[0] == 0
     document = json.loads(out.read_text())
     assert rows(document)["gamma (transfer from sparrkulee/elsewhere)"]["how"] == "scored now"
+
+
+@pytest.mark.slow
+def test_jobs_give_the_verdict_of_one_process(ranked, fork, tmp_path):
+    """A changed system, one that fails, an edited record: document, exit code and records as without jobs."""
+    fork.add_system("baselines/alpha", NEGATED)
+    fork.add_system("submissions/late", "eeg[:, :, : self.n_bands] if len(eeg) < 5 else eeg[:, 1:]")
+    record = fork.read(f"results/{BOARD}/beta.json")
+    record["score"] += 0.01
+    fork.write(f"results/{BOARD}/beta.json", record)
+    code, document, _, _ = ranked("--records", tmp_path / "here")
+    given = ("--records", tmp_path / "there", "--executor", "local", "--jobs", "1")
+    code_jobs, by_jobs, _, error = ranked(*given)
+    assert (code, code_jobs) == (1, 1)
+    drawn = re.compile(r"sub-\d+_\w+")  # the order in which segments are asked is drawn anew
+    here, there = ([drawn.sub("", one["text"]) for one in each["remarks"]] for each in (document, by_jobs))
+    assert there == here
+    assert by_jobs["boards"] == document["boards"]
+    stops = texts(document, True)
+    assert any(text.startswith("late (default) on ") for text in stops)
+    assert any("beta.json" in text for text in stops)
+    assert sorted(re.findall(r"^(\w+) on \S+: job \d+, log: ", error, re.M)) == ["alpha", "beta", "late"]
+    here = sorted((tmp_path / "here").rglob("*.json"))
+    assert [path.name for path in here] == ["alpha.json", "beta.json"]
+    for path in here:
+        one = read_record(path)
+        other = read_record(tmp_path / "there" / path.relative_to(tmp_path / "here"))
+        assert (record_key(one), one.subjects) == (record_key(other), other.subjects)
+
+
+def test_jobs_are_for_what_scores_submissions_only(harness, fork, monkeypatch, tmp_path):
+    monkeypatch.chdir(fork.folder)
+    job = ("--executor", "local")
+    changed = ("rank", "--changed-since", "origin/main", "--data", OFFICIAL, *job)
+    for given, said in (
+        (("rank", *job), "--executor: for --changed-since only."),
+        (("rank", "--slurm", "qos=a"), "--slurm: for --executor slurm only."),
+        ((*changed, "--predictions-out", tmp_path), "--executor: not for --predictions-out"),
+        (
+            (*changed, "--predictions", tmp_path),
+            "--executor: not for --predictions, which runs no submission",
+        ),
+    ):
+        code, out, error = harness(*given)
+        assert (code, out, said in error) == (2, "", True), error
+    code, _, error = harness(*changed)
+    assert (code, "job" in error) == (0, False), error  # nothing to score: no job
+
+
+@pytest.mark.slow
+def test_a_job_that_scored_what_was_there_before_an_edit_is_not_believed(ranked, fork, monkeypatch):
+    """The record of a job is taken only where its key is that of what lies here now."""
+    fork.add_system("baselines/alpha", NEGATED)
+    real = ScoredAsJobs.expect
+
+    def edited_before_the_job(self, asked):
+        fork.add_system("baselines/alpha", f"2 * {CUMSUM}")
+        real(self, asked)
+
+    monkeypatch.setattr(ScoredAsJobs, "expect", edited_before_the_job)
+    code, document, _, _ = ranked("--executor", "local", "--jobs", "1")
+    (text,) = texts(document, True)
+    assert code == 1
+    assert "its job scored other code, weights or data than those that are here" in text
+    assert "alpha" not in rows(document)
+
+
+def test_an_edit_of_code_or_harness_is_another_job(fork, ranked, monkeypatch):
+    """A finished job of the same command must not stand for a score after an edit."""
+    seen = []
+    monkeypatch.setattr(ScoredAsJobs, "expect", lambda self, asked: seen.extend(map(self._task, asked)))
+    monkeypatch.setattr(ScoredAsJobs, "record", lambda *_: (_ for _ in ()).throw(PredictorError()))
+    for expression in (NEGATED, f"2 * {CUMSUM}"):
+        fork.add_system("baselines/alpha", expression)
+        ranked("--executor", "local", "--jobs", "1")
+    fork.write("harness/scoring/score.py", "SCORER_VERSION = 1\n# other\n")
+    ranked("--executor", "local", "--jobs", "1")
+    alphas = [task for task in seen if task.name.startswith("alpha")]
+    assert len(alphas) == 3
+    assert len({task.folder(fork.folder) for task in alphas}) == 3

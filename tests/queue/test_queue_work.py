@@ -438,3 +438,28 @@ def test_a_full_disk_is_said_and_loses_nothing(queue, predictions, monkeypatch):
     assert place.exists()
     assert states(folder) == {}
     assert list((folder / "jobs/.new").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_workers_as_jobs_share_what_is_there_and_say_where_it_stands(harness, queue, predictions, tmp_path):
+    folder = queue(OPEN + "total = 2\n")
+    for seed in (1, 2, 3):
+        drop(folder, predictions(seed))
+    code, text, error = harness("queue", "work", folder, "--workers", "2", "--once", "--executor", "local")
+    assert code == 0, error
+    assert text.endswith("\n1 refused, 2 scored\n")
+    assert sorted(line.partition(":")[0] for line in text.splitlines()[:-1]) == ["worker 1", "worker 2"]
+    assert len(list((folder / "workers").glob("worker-*/log.txt"))) == 2
+    code, _, error = harness("queue", "work", tmp_path / "none", "--executor", "local")
+    assert (code, "Make one: harness queue init" in error) == (1, True)
+
+
+def test_a_draft_that_a_killed_worker_left_is_no_line_of_the_ledger(queue, predictions):
+    """Between a file's link and the removal of its draft there is a moment; `kill -9` leaves the draft."""
+    folder = queue(OPEN + "total = 2\n")
+    admitted(folder, predictions(1))
+    (line,) = (folder / "ledger/open/alpha").iterdir()
+    shutil.copy(line, line.with_name(f".{line.name}.0123456789abcdef"))
+    admitted(folder, predictions(2))
+    one = Queue(load_settings(folder))
+    assert one.used(one.settings.phases[0], one.ledger("open", "alpha"), "1970-01-01") == (0, 2)

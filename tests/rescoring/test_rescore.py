@@ -1,6 +1,7 @@
 """Kept predictions are scored again: the same numbers, another measure, and what is missing or damaged."""
 
 import csv
+import hashlib
 import io
 import json
 
@@ -103,3 +104,61 @@ def test_wrong_choices_name_the_right_ones(harness, tmp_path, make_record):
     assert (code, "Did you mean 'cosine'?" in error) == (2, True)
     code, _, error = harness("rescore", "--format", "xml")
     assert (code, "--format" in error) == (2, True)
+
+
+SCORER = """
+import numpy as np
+
+
+def mean_r(references, predictions):
+    rows = zip(references, predictions)
+    return [np.mean([np.corrcoef(a[:, i], b[:, i])[0, 1] for i in range(a.shape[1])]) for a, b in rows]
+
+
+def error(references, predictions):
+    return np.mean((references - predictions) ** 2)
+
+
+def fails(references, predictions):
+    raise KeyError("x")
+"""
+
+
+def test_a_scorer_of_ones_own_gives_scores_and_ranks_and_is_named(scored, harness, where, tmp_path):
+    path = tmp_path / "scorer.py"
+    path.write_text(SCORER)
+    before = sorted((tmp_path / "results").rglob("*"))
+    code, text, error = rows(harness, where, "--scorer", f"{path}:mean_r", "--format", "json")
+    assert (code, error.count("error")) == (0, 0), error
+    document = json.loads(text)
+    assert document["scorer"] == {
+        "name": f"{path}:mean_r",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "higher_is_better": True,
+    }
+    for row in document["rows"]:  # numpy's r is the kit's
+        assert row["new"] == pytest.approx(row["old"], abs=1e-9)
+        assert row["new"] == pytest.approx(np.mean(list(row["subjects"].values())), abs=1e-12)
+    # The offset of "near" does not move its r, and makes its error the larger one.
+    for lower, first in ((("--lower-is-better",), "far"), ((), "near")):
+        given = ("--scorer", f"{path}:error", *lower, "--format", "csv")
+        code, text, _ = rows(harness, where, *given)
+        assert next(csv.DictReader(io.StringIO(text)))["system"] == first
+    code, text, _ = rows(harness, where, "--scorer", f"{path}:error", "--lower-is-better")
+    assert f"scored by {path}:error, which is no measure of this kit (sha256 " in text
+    assert "Lower is better." in text
+    code, text, error = rows(harness, where, "--scorer", f"{path}:fails")
+    assert (code, text) == (1, "")
+    assert error.count("fails: raised KeyError: 'x' (scorer.py, line 15)") == 2  # of each record
+    assert sorted((tmp_path / "results").rglob("*")) == before
+
+
+def test_a_scorer_is_no_measure(harness, tmp_path, make_record):
+    make_record("alpha", [0.1, 0.2])
+    for given, said in (
+        (("--scorer", "a.py:f", "--measure", "cosine"), "--measure and --scorer are both given"),
+        (("--lower-is-better",), "--lower-is-better is for --scorer"),
+        (("--scorer", "a.py:f"), "--scorer a.py:f: no such file, expected FILE.py:FUNCTION"),
+    ):
+        code, text, error = harness("rescore", *given)
+        assert (code, text, said in error) == (2, "", True), error
