@@ -4,10 +4,12 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from documents import controls_document
+from msgspec import structs
 
 from harness.boards import board as boards
 from harness.boards.board import BoardName, load_board, parse_board
@@ -464,3 +466,25 @@ def test_what_is_to_be_known_of_weights_stands_under_the_board(make_record, rng,
         assert f"Weights of first, second: {note}." in board_text(ranking, form)
     noted = {row.system: row.weights_notes for row in ranking.rows}
     assert noted == {"first": (note,), "second": (note,), "linear": ()}
+
+
+def test_finding_what_is_usual_does_not_compare_every_record_with_every_other(results, monkeypatch):
+    first = load_board(results, BOARD).records[0]
+
+    class Hash(str):
+        compared = 0
+
+        def __eq__(self, other):
+            Hash.compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    many = [
+        replace(first, path=first.path.with_name(f"{k}.json"), record=structs.replace(
+            first.record, corpus=structs.replace(first.record.corpus, fingerprint=Hash(f"{k:064d}"))
+        ))
+        for k in range(300)
+    ]  # fmt: skip
+    assert len(boards.strangers(many)) == 299  # the first is as usual as any
+    assert Hash.compared < 3000
