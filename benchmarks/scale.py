@@ -144,7 +144,7 @@ def queue(n_jobs: int, folder: Path, n_teams: int = TEAMS) -> Figures:
     """A queue whose jobs are scored: one more handed in, a worker's first look and its next, all states."""
     from harness.queue.work import Worker
 
-    settings = _scored_queue(folder, n_jobs, n_teams)
+    settings = scored_queue(folder, n_jobs, n_teams)
     figures: Figures = {}
     item = folder / "new.npz"
     item.write_bytes(b"a new one")
@@ -170,7 +170,7 @@ def one_team(n_jobs: int, folder: Path) -> Figures:
     return {name: figures[name] for name in ("hand_in_seconds", "first_look_seconds")}
 
 
-def _scored_queue(folder: Path, n_jobs: int, n_teams: int) -> Any:
+def scored_queue(folder: Path, n_jobs: int, n_teams: int) -> Any:
     """A queue's folder as a worker leaves it; what records say is left out."""
     import hashlib
 
