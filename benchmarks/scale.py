@@ -30,7 +30,25 @@ TEAMS = 100
 SEGMENT_SECONDS, SEGMENTS_A_SUBJECT = 5, 2
 HEARD_SECONDS = SEGMENT_SECONDS * SEGMENTS_A_SUBJECT
 MINUTES_A_RECORDING = 15
-READ_BYTES = 512 << 20
+CORPUS = """
+name = "short"
+title = "Short recordings"
+licence = "none"
+citation = "random numbers"
+kind = "simulated"
+sample_rate_hz = 64
+
+[channels]
+count = 64
+
+[eeg]
+files = "eeg/{subject}_{stimulus}.npy"
+
+[features.mel]
+title = "Mel spectrogram"
+bands = 10
+files = "{stimulus}_mel.npy"
+"""
 
 
 @contextmanager
@@ -240,33 +258,28 @@ def subjects(n_subjects: int, folder: Path) -> Figures:
 
 
 def _short_recordings(folder: Path, n_subjects: int) -> Path:
-    """A corpus in SparrKULee's layout, and a split that tests on all but two; gives the split's file."""
+    """A corpus of one short recording a subject, and a split that tests on all but two; gives its file."""
     import numpy as np
 
     rng = np.random.default_rng(0)
     n_times = HEARD_SECONDS * 64
     names = [f"sub-{number:04d}" for number in range(n_subjects + 2)]
-    stimuli = folder / "corpus" / "preprocessed_stimuli"
-    stimuli.mkdir(parents=True)
-    np.save(stimuli / "talk_-_mel.npy", rng.random((n_times, 10), dtype=np.float32))
+    corpus = folder / "corpus"
+    (corpus / "eeg").mkdir(parents=True)
+    (corpus / "corpus.toml").write_text(CORPUS)
+    np.save(corpus / "talk_mel.npy", rng.random((n_times, 10), dtype=np.float32))
     for name in names:
-        below = folder / "corpus" / "preprocessed_eeg" / name / "ses-a"
-        below.mkdir(parents=True)
-        eeg = rng.standard_normal((64, n_times), dtype=np.float32)
-        np.save(below / f"{name}_ses-a_task-b_run-01_desc-preproc-audio-talk_eeg.npy", eeg)
+        np.save(corpus / "eeg" / f"{name}_talk.npy", rng.standard_normal((n_times, 64), dtype=np.float32))
+    parts = {"train": names[-2:-1], "val": names[-1:], "test": names[:-2]}
     document = {
         "name": "short",
         "title": "short recordings",
-        "corpora": ["sparrkulee"],
+        "corpora": ["short"],
         "features": ["mel"],
         "sample_rate_hz": 64,
         "segment_seconds": SEGMENT_SECONDS,
         "cut": "whole-recordings",
-        "parts": {
-            "train": {"subjects": names[-2:-1]},
-            "val": {"subjects": names[-1:]},
-            "test": {"subjects": names[:-2]},
-        },
+        "parts": {part: {"subjects": own} for part, own in parts.items()},
     }
     path = folder / "short.json"
     path.write_text(json.dumps(document))

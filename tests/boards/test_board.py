@@ -12,10 +12,12 @@ from documents import controls_document
 from msgspec import structs
 
 from harness.boards import board as boards
+from harness.boards import formats
 from harness.boards.board import BoardName, load_board, parse_board
 from harness.boards.formats import FORMATS, board_text
 from harness.boards.ranking import rank, tie_groups, tie_letters
 from harness.errors import RecordError, UsageError
+from harness.schemas.validate import schema_faults
 from harness.scoring.score import SCORER_VERSION
 from harness.scoring.statistics import STATISTICS_VERSION, sign_flip_test
 
@@ -488,3 +490,23 @@ def test_finding_what_is_usual_does_not_compare_every_record_with_every_other(re
     ]  # fmt: skip
     assert len(boards.strangers(many)) == 299  # the first is as usual as any
     assert Hash.compared < 3000
+
+
+def test_of_many_systems_the_json_lists_the_first_and_neighbours_and_says_what_is_left_out(
+    results, monkeypatch
+):
+    ranking = rank(load_board(results, BOARD))
+    whole = json.loads(board_text(ranking, "json"))
+    assert len(whole["pairs"]) == 6
+    assert "pairs_left_out" not in whole
+    monkeypatch.setattr(formats, "MOST_ALL_PAIRS", 3)
+    some = json.loads(board_text(ranking, "json"))
+    names = [row["name"] for row in some["rows"]]
+    titles = [row.system for row in ranking.rows]
+    assert len(names) == 4
+    assert [one["systems"] for one in some["pairs"]] == [
+        [titles[i], titles[j]] for i, j in ((0, 1), (0, 2), (0, 3), (1, 2), (2, 3))
+    ]
+    assert some["pairs_left_out"] == 1
+    assert all(pair in whole["pairs"] for pair in some["pairs"])
+    assert schema_faults(some, "board", "x") == []
