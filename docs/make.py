@@ -192,6 +192,24 @@ def speeds(_: str) -> str:
     return _table(["system", "parameters", "seconds of EEG a second", "peak memory, MB"], rows)
 
 
+def scale(part: str) -> str:
+    """What a part of ``benchmarks/scale.py`` costs by size, and how each figure grows."""
+    measured = _figures("scale")[part]
+    sizes = measured["sizes"]
+    rows = [
+        [_words_of(name), *(_three_digits(figures[name]) for figures in sizes.values()), f"{growth:.1f}"]
+        for name, growth in measured["growth"].items()
+    ]
+    return _table(["", *(f"{int(size):,}" for size in sizes), "growth"], rows)
+
+
+def _words_of(figure: str) -> str:
+    """``write_one_more_seconds`` -> "write one more, s"."""
+    what, _, unit = figure.rpartition("_")
+    units = {"seconds": "s", "mb": "MB", "kb": "kB"}
+    return f"{what}, {units[unit]}".replace("_", " ") if unit in units else figure.replace("_", " ")
+
+
 def comment(_: str) -> str:
     """The comment under a pull request, from ``docs/pull-request.json``."""
     return comment_text(load_data(REPOSITORY / "docs" / "pull-request.json"), COMMENT_BYTES)
@@ -210,6 +228,7 @@ BLOCKS: dict[str, Callable[[str], str]] = {
     "curve": curve,
     "alarms": alarms,
     "speeds": speeds,
+    "scale": scale,
     "comment": comment,
 }
 

@@ -11,6 +11,7 @@ import pytest
 from conftest import REPOSITORY
 from test_repository import LAYERS
 
+from benchmarks import scale
 from benchmarks.systems import systems
 from harness.boards.compare import DEFAULT_BOARD
 from harness.boards.papers.tables import PAPERS
@@ -19,6 +20,7 @@ from harness.corpus.declaration import declared_names
 from harness.records.document import parse_record
 from harness.records.record import COMMON
 from harness.scoring.measures import DEFAULT, measure
+from harness.scoring.statistics import least_p
 from harness.submission.manifest import load_submission
 
 MAKE = runpy.run_path(str(REPOSITORY / "docs" / "make.py"))
@@ -169,6 +171,27 @@ def test_figures_of_benchmarks_are_quoted():
     assert len(rows) == 34
     for number, benchmark, name in rows:
         assert float(number.replace(",", "")) == FIGURES[benchmark][name]
+
+
+def test_every_part_of_the_plan_for_scale_is_measured_and_quoted():
+    measured = json.loads((REPOSITORY / "benchmarks" / "scale.json").read_text())
+    text = (REPOSITORY / "docs" / "scale.md").read_text()
+    assert measured.keys() == scale.PARTS.keys()
+    for part, found in measured.items():
+        assert f"<!-- make docs: scale {part} -->\n|" in text
+        assert list(map(int, found["sizes"])) == list(scale.PARTS[part][1])
+        assert found["command"] == f"python -m benchmarks.scale {part}"
+        sizes = {int(size): figures for size, figures in found["sizes"].items()}
+        for name, slope in scale.growth(sizes).items():
+            assert found["growth"][name] == pytest.approx(slope, abs=0.006), (part, name)
+
+
+def test_the_plan_for_scale_says_from_how_many_systems_twenty_subjects_show_nothing():
+    text = (REPOSITORY / "docs" / "scale.md").read_text()
+    systems, pairs = re.search(r"from (\d+) systems on \(([\d,]+) pairs\)", text).groups()
+    assert int(pairs.replace(",", "")) == int(systems) * (int(systems) - 1) // 2
+    assert int(pairs.replace(",", "")) * least_p(20) > 0.05
+    assert (int(systems) - 1) * (int(systems) - 2) // 2 * least_p(20) <= 0.05
 
 
 def test_intervals_hold_what_they_say():

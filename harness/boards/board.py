@@ -8,6 +8,7 @@ the byte.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -370,8 +371,8 @@ def strangers(records: Sequence[BoardRecord]) -> list[Fault]:
         ]
     faults = []
     for what, values in facts.items():
-        given = [value for value in values if value is not None]
-        usual = max(dict.fromkeys(given), key=given.count) if given else None
+        given = Counter(value for value in values if value is not None)
+        usual = given.most_common(1)[0][0] if given else None  # the first, where two are as common
         faults += [
             Fault(
                 str(one.path),

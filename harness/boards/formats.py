@@ -38,6 +38,7 @@ STYLES = {"text": "simple", "md": "pipe", "html": "html"}
 NO_SEEDS = "No system here has several trainings."
 # Of what board_document gives; raised when a key goes, or means something else. New keys do not raise it.
 DOCUMENT_VERSION = 1
+MOST_ALL_PAIRS = 200  # systems: above, of 19,900 pairs, not every pair is listed
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
 
 
@@ -219,6 +220,8 @@ def board_document(ranking: Ranking, rows: Sequence[Row]) -> dict[str, Any]:
     """
     board = ranking.board
     n_systems = len(ranking.rows)
+    listed = listed_pairs(n_systems)
+    left_out = n_systems * (n_systems - 1) // 2 - len(listed)
     return {
         "version": DOCUMENT_VERSION,
         "board": {what: on_one_line(value) for what, value in board.name._asdict().items()},
@@ -245,9 +248,9 @@ def board_document(ranking: Ranking, rows: Sequence[Row]) -> dict[str, Any]:
                 "compares": "architectures" if ranking.architectures[i, j] else "weights",
                 "effect_size": None if np.isnan(ranking.effect[i, j]) else float(ranking.effect[i, j]),
             }
-            for i in range(n_systems)
-            for j in range(i + 1, n_systems)
+            for i, j in listed
         ],
+        **({"pairs_left_out": left_out} if left_out else {}),
         "places_changed": [one._asdict() for one in ranking.changes],
         "resolution": None if ranking.resolution is None else asdict(ranking.resolution),
         "partial": [row.system for row in ranking.partial],
@@ -256,6 +259,18 @@ def board_document(ranking: Ranking, rows: Sequence[Row]) -> dict[str, Any]:
             for file, faults in left_out_files(board).items()
         ],
     }
+
+
+def listed_pairs(n_systems: int) -> list[tuple[int, int]]:
+    """The pairs of places that are listed one by one, all of which are tested.
+
+    Of more than ``MOST_ALL_PAIRS`` systems these are the pairs of the first with each other one, and of
+    neighbours: a list of all would have 50 million lines for 10,000 systems. Each row's rank interval counts
+    the others.
+    """
+    if n_systems <= MOST_ALL_PAIRS:
+        return [(i, j) for i in range(n_systems) for j in range(i + 1, n_systems)]
+    return [(0, j) for j in range(1, n_systems)] + [(i, i + 1) for i in range(1, n_systems - 1)]
 
 
 def _row_document(ranking: Ranking, row: Row) -> dict[str, Any]:

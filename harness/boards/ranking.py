@@ -9,6 +9,7 @@ sign flips over subjects.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -102,8 +103,8 @@ def rank(board: Board, *, everything: bool = False) -> Ranking:
     adjusted = np.ones_like(p)
     adjusted[above] = holm(p[above])
     adjusted = np.minimum(adjusted, adjusted.T)
-    letters = tie_letters(adjusted > LEVEL)
-    bars = tie_bars(adjusted > LEVEL)
+    groups = tie_groups(adjusted > LEVEL)
+    letters, bars = group_letters(groups, len(records)), group_bars(groups, len(records))
     means = board.measures[0].sign * scores.mean(axis=1) if records else np.zeros(0)
     n_above = sum(not one.record.is_flagged for one in records)
     rows = tuple(
@@ -166,8 +167,12 @@ def _full_nets(board: Board) -> dict[int, BoardRecord]:
 def _ablations(board: Board, full: dict[int, BoardRecord]) -> tuple[Row, ...]:
     """Rows of ablations beside their full nets, in the order of these, the best first."""
     rows: list[Row] = []
+    ablations: dict[int, list[BoardRecord]] = {}
+    for one in board.records:
+        if id(one) in full:
+            ablations.setdefault(id(full[id(one)]), []).append(one)
     for net in board.records:
-        own = [one for one in board.records if full.get(id(one)) is net]
+        own = ablations.get(id(net), [])
         found = [difference(board, one, net) for one in own]
         between = [
             one.is_architecture and net.is_architecture and bool(one.seeds or net.seeds) for one in own
@@ -234,10 +239,13 @@ def tie_groups(tied: NDArray[np.bool_]) -> list[tuple[int, ...]]:
             if not apart.size:
                 break
             members, fitting = [first], tied[first].copy()
-            for place in (apart[0], *range(first + 1, len(tied)), *range(first)):
-                if fitting[place] and place not in members:
-                    members.append(int(place))
-                    fitting &= tied[place]
+            fitting[first] = False  # of those that fit, the ones that are not in it yet
+            place = int(apart[0]) if apart[0] != first else _next_from(fitting, first)
+            while place >= 0:
+                members.append(place)
+                fitting &= tied[place]
+                fitting[place] = False
+                place = _next_from(fitting, first)
             shared[np.ix_(members, members)] += 1
             groups.append(tuple(sorted(members)))
     for group in sorted(groups, key=len):  # remove groups whose pairs all share another group too
@@ -245,6 +253,15 @@ def tie_groups(tied: NDArray[np.bool_]) -> list[tuple[int, ...]]:
             shared[np.ix_(group, group)] -= 1
             groups.remove(group)
     return sorted(groups)
+
+
+def _next_from(fitting: NDArray[np.bool_], first: int) -> int:
+    """The first place that fits behind a place, else from the beginning; -1 where none does."""
+    behind = int(fitting[first:].argmax()) + first
+    if fitting[behind]:
+        return behind
+    before = int(fitting.argmax())
+    return before if fitting[before] else -1
 
 
 def tie_letters(tied: NDArray[np.bool_]) -> list[str]:
@@ -256,15 +273,18 @@ def tie_letters(tied: NDArray[np.bool_]) -> list[str]:
     Returns:
         For each system the letters of its groups, one or more: a to z, then aa, ab and so on.
     """
-    groups = tie_groups(tied)
+    return group_letters(tie_groups(tied), len(tied))
+
+
+def group_letters(groups: Sequence[Sequence[int]], n_systems: int) -> list[str]:
+    """:func:`tie_letters` of groups that are known."""
     names = [_letter(k) for k in range(len(groups))]
-    several = any(len(name) > 1 for name in names)
-    return [
-        (" " if several else "").join(
-            name for name, group in zip(names, groups, strict=True) if system in group
-        )
-        for system in range(len(tied))
-    ]
+    between = " " if any(len(name) > 1 for name in names) else ""
+    own: list[list[str]] = [[] for _ in range(n_systems)]
+    for name, group in zip(names, groups, strict=True):
+        for place in group:
+            own[place].append(name)
+    return [between.join(letters) for letters in own]
 
 
 def tie_bars(tied: NDArray[np.bool_]) -> list[str]:
@@ -278,28 +298,28 @@ def tie_bars(tied: NDArray[np.bool_]) -> list[str]:
         ends, ``╎`` where it leads past a system that is none of it, ``·`` elsewhere. A group of one has no
         bar.
     """
-    lanes: list[list[tuple[int, ...]]] = []
-    for group in tie_groups(tied):
-        if len(group) < 2:
+    return group_bars(tie_groups(tied), len(tied))
+
+
+def group_bars(groups: Sequence[Sequence[int]], n_systems: int) -> list[str]:
+    """:func:`tie_bars` of groups that are known."""
+    lanes: list[list[str]] = []
+    ends: list[int] = []  # the last place of each lane's last group
+    for group in groups:
+        first, last = group[0], group[-1]
+        if first == last:
             continue
-        free = next((lane for lane in lanes if lane[-1][-1] < group[0]), None)
-        if free is None:
-            lanes.append([group])
-        else:
-            free.append(group)
-    return [
-        "".join(
-            next((_bar(group, place) for group in lane if group[0] <= place <= group[-1]), "·")
-            for lane in lanes
-        )
-        for place in range(len(tied))
-    ]
-
-
-def _bar(group: tuple[int, ...], place: int) -> str:
-    if place not in group:
-        return "╎"
-    return "┌" if place == group[0] else "└" if place == group[-1] else "├"
+        number = next((number for number, end in enumerate(ends) if end < first), len(ends))
+        if number == len(ends):
+            ends.append(last)
+            lanes.append(["·"] * n_systems)
+        ends[number] = last
+        lane = lanes[number]
+        lane[first : last + 1] = "╎" * (last + 1 - first)
+        for place in group:
+            lane[place] = "├"
+        lane[first], lane[last] = "┌", "└"
+    return ["".join(lane[place] for lane in lanes) for place in range(n_systems)]
 
 
 def _letter(number: int) -> str:

@@ -19,6 +19,7 @@ from harness.boards.cells import (
     seed_cells,
     span,
 )
+from harness.boards.formats import MOST_ALL_PAIRS
 from harness.boards.papers.official import DATA, WHY_UNPAIRED, official_teams
 from harness.boards.ranking import LEVEL, Ranking, tie_groups
 from harness.boards.row import Row
@@ -66,6 +67,8 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
         {**row_cells(row, stimuli=stimuli), "link": system_file(row.name), "letters": row.ties}
         for row in ranking.rows
     ]
+    if len(rows) > MOST_ALL_PAIRS:  # groups of ties grow with the systems: half of the page would be bars
+        rows = [{**row, "ties": "", "letters": ""} for row in rows]
     by, *others = board.measures
     further = [(one.heading, one.higher_is_better) for one in others]
     if any(CONSTANT in row for row in rows):
@@ -114,6 +117,9 @@ def board_view(ranking: Ranking) -> dict[str, Any]:
         ),
         "pairs": _pairs(ranking, names) if 1 < len(names) <= MOST_PAIRS else None,
         "left_out": len(names) > MOST_PAIRS,
+        "listed": "every pair"
+        if len(names) <= MOST_ALL_PAIRS
+        else "the pairs of the first and of neighbours, and rank intervals count all tests",
         "level": f"{LEVEL:g}",
     }
 

@@ -128,6 +128,8 @@ class Queue:
         self.settings = settings
         self.folder = settings.folder
         self.inbox, self.reports = self.folder / "inbox", self.folder / "reports"
+        self._ledgers: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self._ended: dict[str, tuple[int, dict[str, Any]]] = {}
 
     def jobs(self) -> Iterator[Job]:
         """Every job, by phase, team and hash; foreign files are passed over."""
@@ -144,21 +146,44 @@ class Queue:
         return not phase.sealed or (self.folder / OPENED / f"{phase.name}.json").exists()
 
     def ledger(self, phase: str, team: str) -> list[dict[str, Any]]:
-        """What counts, in the order in which it was counted: a line a job, never changed."""
-        entries: list[dict[str, Any]] = []
+        """What counts, in the order in which it was counted: a line a job, never changed.
+
+        A line is read once: who asks again reads the new ones only.
+        """
+        entries = self._ledgers.setdefault((phase, team), [])
         folder = self.folder / "ledger" / phase / team
         while (entry := read(folder / f"{len(entries) + 1:06d}.json")) is not None:
             entries.append(entry)
         return entries
 
+    def ended(self, job_id: str) -> dict[str, Any] | None:
+        """State and records of a job's newest try; None where nothing has come of it yet.
+
+        What was scored stays so, and any other outcome until a next try is opened: neither is read again.
+        """
+        job = Job(self.folder / "jobs" / job_id)
+        turn, outcome = self._ended.get(job_id, (0, {}))
+        known = bool(turn) and (
+            outcome["state"] == SCORED or not (job.folder / f"{turn}.again.json").exists()
+        )
+        if known:
+            return outcome
+        turn = job.turn()
+        found = job.outcome(turn)
+        if found is None:
+            return None
+        outcome = {"state": found.get("state"), "records": found.get("records", ())}
+        self._ended[job_id] = turn, outcome
+        return outcome
+
     def used(self, phase: Phase, entries: list[dict[str, Any]], day: str) -> tuple[int, int]:
         """How many jobs count on a day, and in the phase."""
         total = today = 0
         for entry in entries:
-            job = Job(self.folder / "jobs" / str(entry.get("job")))
-            outcome = job.outcome(job.turn())
-            if outcome and outcome.get("state") == REFUSED and not phase.count_refused:
-                continue
+            if not phase.count_refused:
+                outcome = self.ended(str(entry.get("job")))
+                if outcome and outcome["state"] == REFUSED:
+                    continue
             total += 1
             today += entry.get("day") == day
         return today, total

@@ -431,10 +431,10 @@ class Worker:
     def _newest(self, job: Job, path: str) -> bytes:
         """The record of a name from the team's job that was counted last."""
         for entry in reversed(self.queue.ledger(job.phase, job.team)):
-            other = Job(self.queue.folder / "jobs" / str(entry["job"]))
-            outcome = other.outcome(other.turn())
+            outcome = self.queue.ended(str(entry["job"]))
             for record in (outcome or {}).get("records", ()):
                 if record["path"] == path:
+                    other = Job(self.queue.folder / "jobs" / str(entry["job"]))
                     return read_regular(other.folder / f"{record['sha256']}.record", _MOST_RESULT_BYTES)
         raise QueueError(Fault(job.id, "scored, and not in the ledger", "", "The queue's files were edited."))
 

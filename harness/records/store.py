@@ -8,6 +8,7 @@ unless the user says ``--replace``.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,8 +18,27 @@ from harness.errors import Fault, RecordError, raise_all
 from harness.files import alone_in, read_regular, write_atomically
 from harness.records.document import parse_record, record_bytes
 from harness.records.neighbours import Facts, neighbour_faults
-from harness.records.record import MOST_RECORD_BYTES, VOLATILE, Record, System
+from harness.records.record import MOST_RECORD_BYTES, VOLATILE, CorpusData, Record, SplitPart, System
 
+
+class _Kind(msgspec.Struct):
+    kind: str
+
+
+class _Missing(msgspec.Struct):
+    subjects_missing: tuple[str, ...]
+
+
+class _Glimpse(msgspec.Struct):
+    """The keys of a record that its neighbours have in common."""
+
+    split: SplitPart
+    corpus: CorpusData
+    submission: _Kind
+    flags: _Missing
+
+
+_GLIMPSE = msgspec.json.Decoder(_Glimpse)
 REMEDY = (
     "Rename one of the two, choose another folder with --out, or put this one in its place with --replace."
 )
@@ -118,11 +138,37 @@ def check_neighbours(path: Path, facts: Facts) -> None:
     Raises:
         RecordError: they are of another declaration, split file or data.
     """
-    others = {}
-    for other in sorted(path.parent.glob("*.json")):
+    paths = sorted(path.parent.glob("*.json"))
+    if not _known([other for other in paths if not _are_alike(facts, glimpse(other))]):
+        return
+    raise_all(RecordError, neighbour_faults(path, facts, _known(paths)))
+
+
+def _known(paths: Sequence[Path]) -> dict[str, Facts]:
+    """Facts of those files that hold a record."""
+    found = {}
+    for path in paths:
         with contextlib.suppress(RecordError):  # `rank` names it
-            others[other.name] = Facts.of(read_record(other))
-    raise_all(RecordError, neighbour_faults(path, facts, others))
+            found[path.name] = Facts.of(read_record(path))
+    return found
+
+
+def glimpse(path: Path) -> Facts | None:
+    """What a record's file says of its facts, without a check of the rest; None where it cannot be read.
+
+    It takes a hundredth of the time of reading the record. A board that has ten thousand is glimpsed at
+    whenever a record is added.
+    """
+    try:
+        found = _GLIMPSE.decode(read_regular(path, MOST_RECORD_BYTES))
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return Facts(found.split, found.corpus, found.submission.kind, found.flags.subjects_missing)
+
+
+def _are_alike(facts: Facts, other: Facts | None) -> bool:
+    """Whether nothing sets two records apart, whatever else the other's file holds."""
+    return other is not None and not neighbour_faults(Path(), facts, {"": other})
 
 
 def stored_record(path: Path) -> Record | None:

@@ -80,8 +80,27 @@ def _validator(name: str) -> Validator:
             yield ValidationError(f"{_shown(text)} does not match {wanted}")
 
     checks: Any = {"uniqueItems": unique, "pattern": pattern}
-    made: Validator = extend(Draft202012Validator, checks)(schema(name))  # type: ignore[no-untyped-call]
+    whole = schema(name)
+    inlined = {key: _inlined(part, whole["$defs"]) for key, part in whole.items() if key != "$defs"}
+    inlined["$defs"] = whole["$defs"]
+    made: Validator = extend(Draft202012Validator, checks)(inlined)  # type: ignore[no-untyped-call]
     return made
+
+
+def _inlined(part: Any, definitions: Mapping[str, Any], inside: tuple[str, ...] = ()) -> Any:
+    """A part of a schema with its definitions in place of the references to them.
+
+    jsonschema looks up a reference anew for every value, which is most of what a record costs. A reference
+    beside which anything is asked stays, and so does one to what it stands in.
+    """
+    if isinstance(part, list):
+        return [_inlined(one, definitions, inside) for one in part]
+    if not isinstance(part, dict):
+        return part
+    name = str(part.get("$ref", "")).removeprefix("#/$defs/")
+    if name in definitions and name not in inside and not part.keys() - {"$ref", "title", "description"}:
+        return _inlined(definitions[name], definitions, (*inside, name))
+    return {key: _inlined(one, definitions, inside) for key, one in part.items()}
 
 
 def _faults(error: ValidationError, where: str) -> Iterator[Fault]:

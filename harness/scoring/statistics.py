@@ -15,6 +15,7 @@ The unit is the subject, never the segment: a subject's segments share a head, a
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ SIGN_DRAWS = 20_000
 SIGN_SEED = 20240417
 # Sums that differ by less than this share of what is summed are equal: they differ by rounding alone.
 _TIE = 1e-12
+_PAIRS_AT_ONCE = 256  # 2^10 sums each: a few MB
 
 
 class RankInterval(NamedTuple):
@@ -114,8 +116,7 @@ def sign_flip_tests(scores: ArrayLike) -> NDArray[np.float64]:
     p = np.ones((n_systems, n_systems))
     if n_subjects <= EXACT_SUBJECTS:
         for i in range(n_systems):
-            for j in range(i + 1, n_systems):
-                p[i, j] = p[j, i] = _exact(table[i] - table[j])
+            p[i, i + 1 :] = p[i + 1 :, i] = _exact(table[i] - table[i + 1 :])
         return p
     flipped = table @ _signs(n_subjects).T  # (n_systems, draws): a pair's sum is a difference of two rows
     sums = np.empty(SIGN_DRAWS)
@@ -191,25 +192,40 @@ def least_p(n_subjects: int) -> float:
     return min(1.0, 2.0 ** (1 - n_subjects))
 
 
-def _exact(differences: NDArray[np.float64]) -> float:
-    """P over all 2^n signs, counted from the sorted sums of two halves instead of one by one."""
-    n = differences.size
-    least = abs(differences.sum()) - _TIE * np.abs(differences).sum()
-    if least <= 0:
-        return 1.0
-    first, second = _sums(differences[: n // 2]), np.sort(_sums(differences[n // 2 :]))
-    above = second.size - np.searchsorted(second, least - first, side="left")
-    return float(2 * above.sum() / 2**n)  # by symmetry, as many sums lie as far below 0 as above
+def _exact(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P over all 2^n signs of each pair, counted from the sorted sums of two halves instead of one by one.
+
+    Args:
+        differences: (n_pairs, n_subjects).
+    """
+    n_pairs, n = differences.shape
+    found = np.ones(n_pairs)
+    for start in range(0, n_pairs, _PAIRS_AT_ONCE):
+        some = differences[start : start + _PAIRS_AT_ONCE]
+        first, second = (np.sort(_sums(half), axis=1) for half in (some[:, : n // 2], some[:, n // 2 :]))
+        for pair, d in enumerate(some):  # a subject's sum is over one row, as it is of one pair alone
+            least = abs(d.sum()) - _TIE * np.abs(d).sum()
+            if least > 0:
+                wanted = least - first[pair, ::-1]  # ascending, so that each is found near the one before
+                above = second.shape[1] - np.searchsorted(second[pair], wanted, side="left")
+                found[start + pair] = 2 * above.sum() / 2**n  # by symmetry, as many lie as far below 0
+    return found
 
 
 def _sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The sums of all signed combinations of the values, 2^n of them."""
-    sums = np.zeros(1)
-    for value in values:
-        sums = np.concatenate([sums + value, sums - value])
+    """(n_pairs, 2^n) sums of all signed combinations of (n_pairs, n) values."""
+    sums = np.zeros((len(values), 1))
+    for value in values.T:
+        sums = np.concatenate([sums + value[:, None], sums - value[:, None]], axis=1)
     return sums
 
 
 def _signs(n_subjects: int) -> NDArray[np.float64]:
+    return _drawn_signs(n_subjects).astype(np.float64)
+
+
+@lru_cache(maxsize=1)
+def _drawn_signs(n_subjects: int) -> NDArray[np.int8]:
+    """The drawn signs, which are the same for every test of so many subjects."""
     rng = np.random.default_rng(SIGN_SEED)
-    return rng.choice(np.array([-1.0, 1.0]), size=(SIGN_DRAWS, n_subjects))
+    return rng.choice(np.array([-1, 1], dtype=np.int8), size=(SIGN_DRAWS, n_subjects))

@@ -4,16 +4,20 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from documents import controls_document
+from msgspec import structs
 
 from harness.boards import board as boards
+from harness.boards import formats
 from harness.boards.board import BoardName, load_board, parse_board
 from harness.boards.formats import FORMATS, board_text
 from harness.boards.ranking import rank, tie_groups, tie_letters
 from harness.errors import RecordError, UsageError
+from harness.schemas.validate import schema_faults
 from harness.scoring.score import SCORER_VERSION
 from harness.scoring.statistics import STATISTICS_VERSION, sign_flip_test
 
@@ -464,3 +468,45 @@ def test_what_is_to_be_known_of_weights_stands_under_the_board(make_record, rng,
         assert f"Weights of first, second: {note}." in board_text(ranking, form)
     noted = {row.system: row.weights_notes for row in ranking.rows}
     assert noted == {"first": (note,), "second": (note,), "linear": ()}
+
+
+def test_finding_what_is_usual_does_not_compare_every_record_with_every_other(results, monkeypatch):
+    first = load_board(results, BOARD).records[0]
+
+    class Hash(str):
+        compared = 0
+
+        def __eq__(self, other):
+            Hash.compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    many = [
+        replace(first, path=first.path.with_name(f"{k}.json"), record=structs.replace(
+            first.record, corpus=structs.replace(first.record.corpus, fingerprint=Hash(f"{k:064d}"))
+        ))
+        for k in range(300)
+    ]  # fmt: skip
+    assert len(boards.strangers(many)) == 299  # the first is as usual as any
+    assert Hash.compared < 3000
+
+
+def test_of_many_systems_the_json_lists_the_first_and_neighbours_and_says_what_is_left_out(
+    results, monkeypatch
+):
+    ranking = rank(load_board(results, BOARD))
+    whole = json.loads(board_text(ranking, "json"))
+    assert len(whole["pairs"]) == 6
+    assert "pairs_left_out" not in whole
+    monkeypatch.setattr(formats, "MOST_ALL_PAIRS", 3)
+    some = json.loads(board_text(ranking, "json"))
+    names = [row["name"] for row in some["rows"]]
+    titles = [row.system for row in ranking.rows]
+    assert len(names) == 4
+    assert [one["systems"] for one in some["pairs"]] == [
+        [titles[i], titles[j]] for i, j in ((0, 1), (0, 2), (0, 3), (1, 2), (2, 3))
+    ]
+    assert some["pairs_left_out"] == 1
+    assert all(pair in whole["pairs"] for pair in some["pairs"])
+    assert schema_faults(some, "board", "x") == []

@@ -9,12 +9,14 @@ from conftest import REPOSITORY
 from documents import controls_document
 from page_fixtures import BOARD, BOARD_PAGE, N_SUBJECTS, Page, site_pages
 
-from harness.boards.board import load_board
+from benchmarks.scale import made_records
+from harness.boards.board import BoardRecord, board_of, load_board
 from harness.boards.papers import official_teams
 from harness.boards.ranking import rank
 from harness.boards.sentences import board_sentence
 from harness.page import build_page
 from harness.page.board import board_view
+from harness.page.build import pages as every_page
 from harness.page.names import system_file
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&{{7*7}}"
@@ -268,3 +270,20 @@ def test_a_board_begins_with_what_its_tests_say(site, page_results):
     text = Page(site / BOARD_PAGE).text
     assert text.count(said) == 1
     assert text.index(said) < text.index("Ranking by mean Pearson r") < text.index("Resolution: ")
+
+
+@pytest.mark.slow
+def test_a_page_of_many_systems_grows_with_them_and_no_faster(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.page.board.MOST_ALL_PAIRS", 62)
+    monkeypatch.setattr("harness.boards.formats.MOST_ALL_PAIRS", 62)
+    sizes = []
+    for n_systems in (70, 140):
+        ones = [BoardRecord.made(tmp_path, record) for record in made_records(n_systems, 8)]
+        files = every_page([rank(board_of(BOARD, ones))], tmp_path)
+        data = BOARD_PAGE.replace(".html", ".json")
+        sizes.append((len(files[BOARD_PAGE]), len(files[data])))
+        text = files[BOARD_PAGE].decode()
+        assert "the pairs of the first and of neighbours" in text
+        assert not re.search('data-ties="[^"]', text)
+    for small, large in zip(*sizes, strict=True):
+        assert large < 2.2 * small

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from documents import SMALL_SPLIT
 
+from benchmarks.scale import scored_queue
 from harness.errors import QueueError
 from harness.predictions import write_predictions
-from harness.queue import intake
+from harness.queue import intake, jobs
 from harness.queue.child import plain
 from harness.queue.files import create, is_gone, me
 from harness.queue.jobs import Queue
@@ -463,3 +464,34 @@ def test_a_draft_that_a_killed_worker_left_is_no_line_of_the_ledger(queue, predi
     admitted(folder, predictions(2))
     one = Queue(load_settings(folder))
     assert one.used(one.settings.phases[0], one.ledger("open", "alpha"), "1970-01-01") == (0, 2)
+
+
+def test_files_read_grow_with_the_jobs_of_a_team_and_not_with_their_square(tmp_path, monkeypatch):
+    read, reads = jobs.read, []
+    monkeypatch.setattr(jobs, "read", lambda path: reads.append(path) or read(path))
+    counts = []
+    for n_jobs in (10, 30):
+        worker = Worker(scored_queue(tmp_path / str(n_jobs), n_jobs, 1))
+        reads.clear()
+        worker._start()
+        counts.append(len(reads))
+    assert counts[0] > 0
+    assert counts[1] <= 3 * counts[0]
+
+
+def test_a_job_tried_again_counts_by_its_newest_outcome(tmp_path):
+    settings = scored_queue(tmp_path, 2, 1)
+    opened = Queue(settings)
+    entries, phase = opened.ledger("open", "team-0"), settings.phases[0]
+    assert opened.used(phase, entries, "2026-01-01") == (2, 2)
+    job = next(iter(opened.jobs()))
+    (job.folder / "1.outcome.json").write_text('{"state": "refused"}')
+    opened = Queue(settings)
+    entries = opened.ledger("open", "team-0")
+    assert opened.used(phase, entries, "2026-01-01") == (1, 1)
+    opened.again(job, 1, 0.0, "a test")
+    assert opened.used(phase, entries, "2026-01-01") == (2, 2)  # it may be scored now
+    opened.finish(job, 2, {"state": "refused"})
+    assert opened.used(phase, entries, "2026-01-01") == (1, 1)
+    create(tmp_path / "ledger/open/team-0/000003.json", {"job": job.id, "day": "2026-01-02"})
+    assert len(opened.ledger("open", "team-0")) == 3  # what another worker counted

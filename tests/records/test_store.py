@@ -214,3 +214,22 @@ def test_of_two_systems_of_one_place_that_are_scored_at_once_one_is_refused(reco
     (refused,) = [outcome for outcome in outcomes if outcome is not True]  # the two end in any order
     assert len(outcomes) == 2
     assert refused.startswith(f"the record of {kept.submission.name}")
+
+
+def test_a_record_is_written_without_reading_its_neighbours(record, tmp_path, monkeypatch):
+    for number in range(5):
+        write_record(tmp_path, replace(record, submission=replace(SYSTEM, name=f"system-{number}")))
+    read = []
+    monkeypatch.setattr(store, "read_record", read.append)
+    write_record(tmp_path, replace(record, submission=replace(SYSTEM, name="one-more")))
+    assert read == []
+
+
+def test_neighbours_that_differ_or_are_broken_are_read_and_judged_as_a_whole(record, tmp_path):
+    path, _ = write_record(tmp_path, replace(record, submission=replace(SYSTEM, name="other")))
+    (path.parent / "broken.json").write_text("{")
+    (path.parent / "half.json").write_text('{"split": {"sha256": "' + "9" * 64 + '"}}')
+    new = replace(record, split=replace(record.split, sha256="9" * 64))
+    with pytest.raises(RecordError, match="records of another split file"):
+        write_record(tmp_path, new)
+    assert write_record(tmp_path, record)[1]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test, ttest_1samp
 
+from harness.scoring import statistics
 from harness.scoring.statistics import (
     SIGN_DRAWS,
     effect_size,
@@ -229,3 +230,25 @@ def test_rank_intervals_hold_all_true_ranks_at_once(rng):
 @pytest.mark.parametrize("n_subjects", [1, 2, 5, 6, 12])
 def test_the_least_p_is_that_of_subjects_who_all_agree(n_subjects):
     assert least_p(n_subjects) == sign_flip_test(np.ones(n_subjects))
+
+
+def test_many_pairs_at_once_are_what_each_is_alone(rng, monkeypatch):
+    monkeypatch.setattr(statistics, "_PAIRS_AT_ONCE", 3)
+    table = np.round(rng.normal(0.05, 0.02, (9, 8)), 2)  # with ties
+    table[4] = table[2]
+    found = sign_flip_tests(table)
+    for one in range(9):
+        for other in range(9):
+            sums = [abs(np.dot(signs, table[one] - table[other])) for signs in product((-1, 1), repeat=8)]
+            observed = abs((table[one] - table[other]).sum())
+            assert found[one, other] == pytest.approx(np.mean(np.array(sums) >= observed - 1e-12), abs=1e-15)
+
+
+def test_signs_are_drawn_once_for_all_tests_of_as_many_subjects(rng, monkeypatch):
+    drawn = []
+    made = np.random.default_rng
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: drawn.append(seed) or made(seed))
+    statistics._drawn_signs.cache_clear()
+    for _ in range(3):
+        sign_flip_test(rng.normal(0.001, 0.02, 31))
+    assert drawn == [statistics.SIGN_SEED]
