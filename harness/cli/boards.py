@@ -38,7 +38,6 @@ OF_SCORING = ("out", "records", "predictions", "own")
     epilog=examples(
         "harness rank --board simulated/held-out-subjects/test/mel --format md",
         "harness rank --changed-since origin/main --out ranking.json",
-        "harness rank --changed-since origin/main --executor slurm --slurm partition=cpu",
     )
 )
 @BOARD_OPTION

@@ -150,7 +150,6 @@ def add(folder: Path, submission: Path, team: str) -> None:
 @queue.command(
     epilog=examples(
         "harness queue work inbox --workers 2",
-        "harness queue work inbox --once",
         "harness queue work inbox --workers 8 --once --executor slurm --slurm partition=cpu",
     )
 )

@@ -18,6 +18,7 @@ import numpy as np
 from harness import __version__
 from harness.boards.cells import chance_cell, over_seeds, span, without_eeg
 from harness.conventions import SIMULATED_WORDS
+from harness.errors import counted
 from harness.hosting.yaml import yaml_bytes
 from harness.hub.places import Place
 from harness.records.measured import Measured
@@ -59,7 +60,7 @@ def facts(place: Place) -> dict[str, str]:
     found = {
         "system": row.system,
         "data": SIMULATED_WORDS if ranking.board.simulated else f"real EEG: {place.board.corpus}",
-        "measure": f"mean {score.measure.title} over {len(score.subjects)} subjects",
+        "measure": f"mean {score.measure.title} over {counted(len(score.subjects), 'subject')}",
         "95 % interval": span(score.ci95),
         "over seeds": over_seeds(row),
         "by seed": ", ".join(f"{one.seed}: {one.score.value:.4f}" for one in row.seeds),

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from harness.conventions import Progress
-from harness.errors import Fault, SubmissionError, UsageError, on_one_line, raise_all
+from harness.errors import Fault, SubmissionError, UsageError, counted, on_one_line, raise_all
 from harness.files import alone_in
 from harness.submission.manifest import MANIFEST, load_submission
 
@@ -169,7 +169,7 @@ def _check(asked: HubName, sizes: Mapping[str, int]) -> None:
     if total > MOST_BYTES:
         faults.append(Fault(asked.text, f"{total / 2**30:.1f} GiB", f"at most {MOST_BYTES / 2**30:.0f} GiB"))
     if len(sizes) > MOST_FILES:
-        faults.append(Fault(asked.text, f"{len(sizes)} files", f"at most {MOST_FILES}"))
+        faults.append(Fault(asked.text, counted(len(sizes), "file"), f"at most {MOST_FILES:,}"))
     for name in sizes:
         parts = PurePosixPath(name).parts
         if "\\" in name or "\0" in name or not parts or name.startswith("/") or ".." in parts:

@@ -156,7 +156,7 @@ def test_what_is_no_submission_too_large_or_leads_out_is_refused_before_it_is_fe
     for name in ("../out.py", "/etc/passwd", "a\\\\b"):
         assert f"the file {name!r}" in said or f"the file '{name}'" in said
     hub.said["lab/other"] = {"submission.toml": 1} | {f"{k}.py": 1 for k in range(2001)}
-    assert "files, expected at most 2000" in message("hf:lab/other@main")
+    assert "files, expected at most 2,000" in message("hf:lab/other@main")
     assert not any("resolve" in path for _, path in hub.asked)
 
 
