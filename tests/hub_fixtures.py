@@ -85,7 +85,8 @@ class Hub:
             return 200, _JSON, json.dumps(entries).encode()
         with_sizes = query.get("blobs") in (["True"], ["true"], ["1"])
         siblings = [
-            {"rfilename": name} | ({"size": size, "blobId": _etag(b"")} if with_sizes else {})
+            {"rfilename": name}
+            | ({"size": size, "blobId": _etag(files.get(name, b""))} if with_sizes else {})
             for name, size in sorted(sizes.items())
         ]
         about = {

@@ -74,6 +74,7 @@ def record_text(record: Record) -> str:
                 *without_brain_lines(record),
                 *blind_lines(record),
                 *overlap_lines(record),
+                *([f"submission from hf:{record.run.hub}"] if record.run.hub else []),
                 labels_words(simulated=record.simulated, held_back=record.corpus.is_held_back),
             ]
         )

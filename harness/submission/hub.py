@@ -2,11 +2,15 @@
 
 A revision (a branch, a tag or a commit) is resolved to its commit. What was fetched lies in a folder that is
 named by it, so that a record can say where its system came from, and a commit that is there needs no network.
+Files are the bytes that the hub lists; their hashes lie beside the folder, and it is used only as long as
+every file has its own.
 Nothing of it runs outside the predictor's process: a trainer or an importer of somebody else's is not used.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -15,8 +19,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from harness.conventions import Progress
-from harness.errors import Fault, SubmissionError, UsageError, counted, on_one_line, raise_all
-from harness.files import alone_in
+from harness.errors import Fault, SubmissionError, UsageError, counted, on_one_line, raise_all, shorten
+from harness.files import alone_in, file_sha256, write_atomically
 from harness.submission.manifest import MANIFEST, load_submission
 
 SCHEME = "hf:"
@@ -109,17 +113,17 @@ def fetched(text: str, show: Progress | None = None) -> Path:
     """
     asked = parsed(text)
     place = cache_folder() / asked.owner / asked.name
-    if _COMMIT.fullmatch(asked.revision) and (place / asked.revision / MANIFEST).is_file():
-        return place / asked.revision
+    if _COMMIT.fullmatch(asked.revision) and _hashes_of(place / asked.revision).is_file():
+        return _as_fetched(asked, place / asked.revision)
     hub = _library(asked)
     with _told(asked, place):
-        commit, sizes = _listed(hub, asked)
+        commit, files = _listed(hub, asked)
         folder = place / commit
-        _check(asked, sizes)
+        _check(asked, files)
         try:
             with alone_in(place):
-                if not (folder / MANIFEST).is_file():
-                    _fetch(hub, asked, commit, sizes, folder, show)
+                if not _hashes_of(folder).is_file():
+                    _fetch(hub, asked, commit, files, folder, show)
         except OSError as error:
             if error.filename is None and error.strerror is None:  # of the network: those have no file
                 raise
@@ -127,7 +131,66 @@ def fetched(text: str, show: Progress | None = None) -> Path:
             raise SubmissionError(
                 Fault(str(error.filename or place), said, "a folder with room to fetch into")
             ) from None
+    return _as_fetched(asked, folder)
+
+
+class _File(NamedTuple):
+    """A file as the hub lists it.
+
+    Attributes:
+        size: in bytes.
+        sha256: of a large file; else empty.
+        git_sha1: of a small one, by which git knows it; else empty.
+    """
+
+    size: int
+    sha256: str
+    git_sha1: str
+
+    def is_right(self, path: Path) -> bool:
+        """Whether these are the bytes that are listed."""
+        if self.sha256:
+            return file_sha256(path) == self.sha256
+        whole = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                whole.update(block)
+        return not self.git_sha1 or whole.hexdigest() == self.git_sha1
+
+
+def _hashes_of(folder: Path) -> Path:
+    """Where the hashes of a fetched folder's files lie; it is written last."""
+    return folder.with_name(f"{folder.name}.json")
+
+
+def _as_fetched(asked: HubName, folder: Path) -> Path:
+    """The folder, where it is as it was fetched.
+
+    Raises:
+        SubmissionError: somebody has changed it.
+    """
+    remedy = f"Remove {folder} and {_hashes_of(folder)}, and fetch it again."
+    try:
+        hashes: dict[str, str] = json.loads(_hashes_of(folder).read_bytes())
+        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+        changed = sorted(
+            {
+                *there ^ set(hashes),
+                *(name for name in there & set(hashes) if _sha256(folder / name) != hashes[name]),
+            }
+        )
+    except (OSError, ValueError, AttributeError) as error:
+        raise SubmissionError(
+            Fault(asked.text, f"cannot be read where it was fetched to ({error})", "", remedy)
+        ) from None
+    if changed:
+        said = f"{shorten(changed, 3)} changed in {folder} since it was fetched"
+        raise SubmissionError(Fault(asked.text, said, "the files of the commit", remedy))
     return folder
+
+
+def _sha256(path: Path) -> str:
+    return "" if path.is_symlink() else file_sha256(path)
 
 
 def _library(asked: HubName) -> Any:
@@ -141,22 +204,29 @@ def _library(asked: HubName) -> Any:
     return huggingface_hub
 
 
-def _listed(hub: Any, asked: HubName) -> tuple[str, dict[str, int]]:
-    """The commit of a revision, and name -> size in bytes of its files."""
+def _listed(hub: Any, asked: HubName) -> tuple[str, dict[str, _File]]:
+    """The commit of a revision, and its files by name."""
     info = hub.HfApi(library_name="eeg-speech-harness").model_info(
         asked.repository, revision=asked.revision, files_metadata=True, timeout=_SECONDS
     )
     commit = str(info.sha)
     if not _COMMIT.fullmatch(commit):
         raise SubmissionError(Fault(asked.text, f"the commit {on_one_line(commit)!r}", "40 digits"))
-    names = {str(file.rfilename): int(file.size or 0) for file in info.siblings or ()}
-    return commit, {name: size for name, size in names.items() if name.split("/")[0] not in NOT_FETCHED}
+    files = {
+        str(file.rfilename): _File(
+            int(file.size or 0),
+            str(file.lfs.sha256) if file.lfs else "",
+            "" if file.lfs else str(file.blob_id or ""),
+        )
+        for file in info.siblings or ()
+    }
+    return commit, {name: file for name, file in files.items() if name.split("/")[0] not in NOT_FETCHED}
 
 
-def _check(asked: HubName, sizes: Mapping[str, int]) -> None:
+def _check(asked: HubName, files: Mapping[str, _File]) -> None:
     """Refuse what is no submission, what is too large, and paths that lead out of its folder."""
     faults = []
-    if MANIFEST not in sizes:
+    if MANIFEST not in files:
         faults.append(
             Fault(
                 asked.text,
@@ -165,12 +235,12 @@ def _check(asked: HubName, sizes: Mapping[str, int]) -> None:
                 "Other models are not run here: write a package for them, `harness new` begins one.",
             )
         )
-    total = sum(sizes.values())
+    total = sum(file.size for file in files.values())
     if total > MOST_BYTES:
         faults.append(Fault(asked.text, f"{total / 2**30:.1f} GiB", f"at most {MOST_BYTES / 2**30:.0f} GiB"))
-    if len(sizes) > MOST_FILES:
-        faults.append(Fault(asked.text, counted(len(sizes), "file"), f"at most {MOST_FILES:,}"))
-    for name in sizes:
+    if len(files) > MOST_FILES:
+        faults.append(Fault(asked.text, counted(len(files), "file"), f"at most {MOST_FILES:,}"))
+    for name in files:
         parts = PurePosixPath(name).parts
         if "\\" in name or "\0" in name or not parts or name.startswith("/") or ".." in parts:
             expected = "paths inside the repository"
@@ -179,19 +249,23 @@ def _check(asked: HubName, sizes: Mapping[str, int]) -> None:
 
 
 def _fetch(
-    hub: Any, asked: HubName, commit: str, sizes: Mapping[str, int], folder: Path, show: Progress | None
+    hub: Any, asked: HubName, commit: str, files: Mapping[str, _File], folder: Path, show: Progress | None
 ) -> None:
     """Fetch all files beside their place, look at them, and move them there."""
     draft = folder.with_name(f".{commit}.part")
-    done, total = 0, sum(sizes.values())
+    done, total = 0, sum(file.size for file in files.values())
     hub.utils.disable_progress_bars()
-    for name, size in sorted(sizes.items(), key=lambda one: one[1]):
+    for name, file in sorted(files.items(), key=lambda one: one[1].size):
         if show is not None:
             show(done >> 20, max(total >> 20, 1), f"MB, {name}")
         path = Path(hub.hf_hub_download(asked.repository, name, revision=commit, local_dir=draft))
         if path.is_symlink() or not path.is_file() or not path.resolve().is_relative_to(draft.resolve()):
             raise SubmissionError(Fault(asked.text, f"{on_one_line(name)} is no regular file", "files"))
-        done += size
+        if not file.is_right(path):
+            path.unlink()
+            said = f"{on_one_line(name)} came with other bytes than the hub lists"
+            raise SubmissionError(Fault(asked.text, said, "those of the commit", "Try again."))
+        done += file.size
     shutil.rmtree(draft / ".cache", ignore_errors=True)
     if load_submission(draft).is_ensemble:
         raise SubmissionError(
@@ -202,9 +276,11 @@ def _fetch(
                 "Score its members.",
             )
         )
-    if folder.exists():  # without a manifest: half removed by somebody
+    if folder.exists():  # without its hashes: half removed by somebody
         shutil.rmtree(folder)
     draft.replace(folder)
+    hashes = {name: file_sha256(folder / name) for name in sorted(files)}
+    write_atomically(_hashes_of(folder), (json.dumps(hashes, indent=1) + "\n").encode())
 
 
 class _told:  # noqa: N801 - a context manager

@@ -5,7 +5,7 @@ import shutil
 import sys
 
 import pytest
-from hub_fixtures import TOKEN
+from hub_fixtures import TOKEN, Hub
 
 from harness.errors import SubmissionError, UsageError
 from harness.records.store import read_record
@@ -84,7 +84,7 @@ def test_it_is_fetched_once_and_then_needs_no_network(hub, folder):
     assert len(hub.asked) == before
     assert fetched("hf:lab/tiny@main") == got  # the branch is asked for, the files are not
     assert not any("resolve" in path for _, path in hub.asked[before:])
-    assert [path.name for path in got.parent.iterdir()] == [commit]
+    assert sorted(path.name for path in got.parent.iterdir()) == [commit, f"{commit}.json"]
 
 
 def test_a_branch_that_moved_gives_the_new_commit_and_the_old_one_stays(hub, folder):
@@ -104,6 +104,32 @@ def test_what_the_hub_keeps_beside_a_package_is_not_fetched(hub, folder):
     got = fetched("hf:lab/tiny@main")
     assert not (got / ".eval_results").exists()
     assert load_submission(got).code_sha256() == load_submission(folder).code_sha256()
+
+
+@pytest.mark.parametrize("what", ["changed", "added", "removed", "linked"])
+def test_what_was_changed_in_the_cache_is_not_taken_for_the_commit(hub, folder, what):
+    commit = hub.add("lab/tiny", folder)
+    got = fetched("hf:lab/tiny@main")
+    predictor = got / "predictor.py"
+    if what == "changed":
+        predictor.write_text(predictor.read_text() + "# mine\n")
+    elif what == "added":
+        (got / "more.py").write_text("")
+    else:
+        predictor.unlink()
+        if what == "linked":
+            predictor.symlink_to(folder / "predictor.py")
+    said = message(f"hf:lab/tiny@{commit}")
+    assert ("more.py" if what == "added" else "predictor.py") in said
+    assert "since it was fetched" in said
+    assert f"Remove {got}" in said
+
+
+def test_bytes_that_the_hub_does_not_list_are_refused(hub, folder, monkeypatch):
+    hub.add("lab/tiny", folder)
+    monkeypatch.setattr(hub, "_file", lambda *asked: (200, {**Hub._file(hub, *asked)[1]}, b"other bytes"))
+    assert "came with other bytes than the hub lists" in message("hf:lab/tiny@main")
+    monkeypatch.undo()
 
 
 def test_no_such_repository_revision_or_consent(hub, folder):
@@ -205,7 +231,7 @@ def test_a_fetch_that_was_cut_off_goes_on(hub, folder, monkeypatch):
     first = [path for _, path in hub.asked if "resolve" in path]
     got = fetched("hf:lab/tiny@main")
     assert load_submission(got).code_sha256() == load_submission(folder).code_sha256()
-    assert [path.name for path in got.parent.iterdir()] == [got.name]
+    assert sorted(path.name for path in got.parent.iterdir()) == [got.name, f"{got.name}.json"]
     assert first
 
 
@@ -214,8 +240,9 @@ def test_it_scores_as_the_folder_does_and_the_record_says_where_it_is_from(
     hub, folder, where, harness, tmp_path
 ):
     commit = hub.add("lab/tiny", folder)
-    code, _, err = harness("score", "hf:lab/tiny@main", *where, "--out", "far", "--no-controls")
+    code, out, err = harness("score", "hf:lab/tiny@main", *where, "--out", "far", "--no-controls")
     assert code == 0, err
+    assert f"submission from hf:lab/tiny@{commit}\n" in out
     code, _, err = harness("score", folder, *where, "--out", "near", "--no-controls")
     assert code == 0, err
     (far,) = (tmp_path / "far").rglob("*.json")
