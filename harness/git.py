@@ -40,6 +40,7 @@ _SETTINGS = {
     "log.mailmap": "false",
     "log.showRoot": "true",
     "log.showSignature": "false",
+    "safe.bareRepository": "explicit",  # a stranger's folder that is laid out as one brings no settings
     "status.branch": "false",
     "status.relativePaths": "false",
     "status.renames": "false",

@@ -10,7 +10,7 @@ from repository_fixtures import BOARD, OFFICIAL, Repository
 
 from harness.boards.history import history
 from harness.errors import RepositoryError
-from harness.git import git, git_state, repository, try_git
+from harness.git import git, git_state, ignored_files, repository, try_git
 from harness.pull_request.changes import changes_since
 
 # Whatever runs leaves its name in the folder RAN names.
@@ -267,4 +267,22 @@ def test_a_strangers_repository_runs_nothing_when_its_state_is_asked(tmp_path, m
     assert not ran.exists()
     (folder / "model.py").write_text("a = 2\n")
     assert git_state(folder).dirty is True
+    assert not ran.exists()
+
+
+def test_a_strangers_folder_that_is_laid_out_as_a_bare_repository_is_none(upstream, tmp_path):
+    # It has no .git, and its settings name programs and another folder as what it is of.
+    ran, folder = tmp_path / "ran", tmp_path / "handed-in"
+    subprocess.run(["git", "clone", "-q", "--bare", str(upstream.folder), str(folder)], check=True)
+    (folder / "predictor.py").write_text("a = 1\n")
+    with (folder / "config").open("a") as file:
+        file.write(f"[core]\n\tbare = false\n\tworktree = {tmp_path}\n\tfsmonitor = touch {ran}\n")
+    found = subprocess.run(
+        ["git", "-C", str(folder), "rev-parse", "--git-dir"], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() in (".", str(folder))  # git by itself takes it for one
+    assert git_state(folder) is None
+    assert ignored_files(folder, ["predictor.py"]) == frozenset()
+    with pytest.raises(RepositoryError):
+        repository(folder)
     assert not ran.exists()
