@@ -7,6 +7,7 @@
 Each is trained on the simulated corpus in a copy of its package, without weights, with the seed, the preset
 and the number of threads of its training record, and scored on the test part. The mean r may differ by 0.002
 from the committed record's. Ends with 1 where one differs by more, or was not trained as its record says.
+What came of each is kept in ``retrain.json``, with the sha256 of the committed weights.
 """
 
 import argparse
@@ -23,7 +24,10 @@ from typing import Any
 
 import tomlkit
 
+from harness import __version__
 from harness.errors import Fault, HarnessError, TrainingError, UsageError, no_such, raise_all
+from harness.files import alone_in, write_atomically
+from harness.records.provenance import now
 from harness.records.store import read_record
 from harness.submission.find import known_submissions
 from harness.submission.manifest import load_submission
@@ -32,6 +36,7 @@ REPOSITORY = Path(__file__).parent.parent
 BOARD = Path("results", "simulated", "held-out-subjects", "test", "mel")
 RUN = {"corpus": "simulated", "split": "held-out-subjects", "feature": "mel"}
 MOST_DIFFERENCE = 0.002
+FIGURES = Path(__file__).with_name("retrain.json")
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,7 @@ def main(names: list[str], seed: int | None) -> int:
         cells = [before.folder.name, before.variant, before.seed, f"{before.score:.4f}", f"{score:.4f}"]
         cells += [f"{score - before.score:+.4f}", "yes" if sha256 == before.sha256 else "no"]
         print(f"| {' | '.join(map(str, cells))} | {(time.monotonic() - began) / 60:.0f} |", flush=True)
+        keep(before, score, sha256 == before.sha256, time.monotonic() - began)
         faults += differences(before, training)
         if abs(score - before.score) > MOST_DIFFERENCE:
             where = f"{before.folder.name} ({before.variant}), seed {before.seed}"
@@ -175,6 +181,23 @@ def main(names: list[str], seed: int | None) -> int:
             faults.append(Fault(where, f"r {score:.4f}", expected))
     raise_all(TrainingError, faults)
     return 0
+
+
+def keep(before: Committed, score: float, same: bool, seconds: float, file: Path = FIGURES) -> None:
+    """Put what came of one training among the figures, in place of what came of an earlier one."""
+    with alone_in(file.parent):
+        figures = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        figures[f"{before.folder.name} ({before.variant}), seed {before.seed}"] = {
+            "weights_sha256": before.sha256,
+            "committed_r": round(before.score, 6),
+            "trained_again_r": round(score, 6),
+            "same_bytes": same,
+            "seconds": round(seconds),
+            "date": now()[:10],
+            "harness": __version__,
+        }
+        ordered = dict(sorted(figures.items()))
+        write_atomically(file, (json.dumps(ordered, indent=1) + "\n").encode())
 
 
 def _has_weights(folder: Path) -> bool:

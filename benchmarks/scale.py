@@ -27,6 +27,7 @@ from typing import Any
 FIGURES = Path(__file__).with_name("scale.json")
 Figures = dict[str, float]
 BOARD_SUBJECTS = 20
+MANY_SUBJECTS = 85
 TEAMS = 100
 SEGMENT_SECONDS, SEGMENTS_A_SUBJECT = 5, 2
 HEARD_SECONDS = SEGMENT_SECONDS * SEGMENTS_A_SUBJECT
@@ -130,6 +131,20 @@ def board(n_systems: int, folder: Path) -> Figures:
     figures["page_files"] = len(files)
     figures["board_page_kb"] = len(files[name]) / 1000
     figures["pages_mb"] = sum(map(len, files.values())) / 1e6
+    return figures
+
+
+def drawn(n_systems: int, folder: Path) -> Figures:
+    """A board of more subjects than can be tested exactly: its tests and ranks."""
+    from benchmarks.leaderboard import NAME
+    from harness.boards.board import BoardRecord, board_of
+    from harness.boards.ranking import rank
+
+    ones = [BoardRecord.made(folder, record) for record in made_records(n_systems, MANY_SUBJECTS)]
+    made = board_of(NAME, ones)
+    figures: Figures = {}
+    with timed(figures, "rank"):
+        rank(made)
     return figures
 
 
@@ -324,14 +339,15 @@ def reading(megabytes: int, folder: Path) -> Figures:
 
 
 PARTS: dict[str, tuple[Callable[[int, Path], Figures], tuple[int, ...]]] = {
-    "records": (records, (10, 100)),
-    "board": (board, (10, 100, 300)),
+    "records": (records, (10, 100, 1000)),
+    "board": (board, (10, 100, 200, 1000)),
+    "drawn": (drawn, (10, 100, 300)),
     "history": (history, (10, 100, 300)),
-    "queue": (queue, (100, 1000)),
-    "one_team": (one_team, (50, 100, 200)),
+    "queue": (queue, (100, 1000, 10_000)),
+    "one_team": (one_team, (100, 300, 1000)),
     "subjects": (subjects, (10, 85, 300, 1000)),
     "data": (data, (1, 10, 100)),
-    "reading": (reading, (64, 256)),
+    "reading": (reading, (64, 256, 1024)),
 }
 
 

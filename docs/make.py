@@ -139,6 +139,22 @@ def curve(_: str) -> str:
     return _table(["hours", *systems], rows)
 
 
+def retrained(_: str) -> str:
+    """Committed weights that were trained again."""
+    rows = [
+        [
+            name,
+            f"{one['committed_r']:.4f}",
+            f"{one['trained_again_r']:.4f}",
+            "yes" if one["same_bytes"] else "no",
+            f"{one['seconds'] / 60:.0f}",
+            one["date"],
+        ]
+        for name, one in _figures("retrain").items()
+    ]
+    return _table(["training", "committed r", "trained again", "same bytes", "minutes", "date"], rows)
+
+
 def coverage(_: str) -> str:
     """How often intervals hold the true mean, by the number of subjects."""
     headers = ["subjects", "interval"]
@@ -226,6 +242,7 @@ BLOCKS: dict[str, Callable[[str], str]] = {
     "figures": figures,
     "coverage": coverage,
     "curve": curve,
+    "retrained": retrained,
     "alarms": alarms,
     "speeds": speeds,
     "scale": scale,

@@ -8,6 +8,7 @@ import pytest
 from conftest import REPOSITORY
 
 from harness.errors import TrainingError
+from harness.submission.manifest import load_submission
 
 sys.path.insert(0, str(REPOSITORY))
 
@@ -101,3 +102,30 @@ def test_a_score_may_differ_by_two_thousandths(monkeypatch, capsys, score, messa
     assert row == (
         f"| convconcatnet | default | 2 | {before.score:.4f} | {before.score + score:.4f} | {score:+.4f} | yes | 0 |"
     )
+
+
+def test_what_was_trained_again_is_of_the_committed_weights_and_within_the_limit():
+    figures = json.loads(retrain.FIGURES.read_text())
+    hashes = {
+        entry["sha256"]
+        for folder in ("baselines", "submissions")
+        for path in (REPOSITORY / folder).glob("*/submission.toml")
+        for entry in load_submission(path.parent).manifest.get("weights", [])
+    }
+    assert figures
+    for name, one in figures.items():
+        assert one["weights_sha256"] in hashes, f"{name} has other weights since: make retrain"
+        assert abs(one["trained_again_r"] - one["committed_r"]) <= retrain.MOST_DIFFERENCE, name
+
+
+def test_figures_are_kept_by_training(tmp_path):
+    file = tmp_path / "retrain.json"
+    before = retrain.committed(NET, 2)
+    retrain.keep(before, before.score + 0.001, False, 61.2, file)
+    retrain.keep(retrain.committed(NET, None), 0.06, True, 5, file)
+    retrain.keep(before, before.score, True, 60, file)
+    figures = json.loads(file.read_text())
+    assert list(figures) == ["convconcatnet (default), seed 0", "convconcatnet (default), seed 2"]
+    again = figures["convconcatnet (default), seed 2"]
+    assert (again["same_bytes"], again["seconds"]) == (True, 60)
+    assert again["trained_again_r"] == again["committed_r"] == round(before.score, 6)
