@@ -12,8 +12,8 @@ from harness.cli.executor import Where, executor_options
 from harness.cli.group import cli, examples
 from harness.cli.options import (
     BOARD_OPTION,
-    DATA_OPTION,
     JOBS_OPTION,
+    RECORDINGS_OPTION,
     RESULTS_OPTION,
     board_option,
     format_option,
@@ -60,7 +60,7 @@ OF_SCORING = ("out", "records", "predictions", "own")
     help="Check and score what changed since a git ref, and print the boards with the change in rank. The"
     " options below are for this; those above, but for --board, are not.",
 )
-@DATA_OPTION
+@RECORDINGS_OPTION
 @JOBS_OPTION
 @path_option(
     "--out",

@@ -83,15 +83,17 @@ def audio_options(command: Command) -> Command:
     return _with(command, options)
 
 
+RECORDINGS_OPTION = path_option(
+    "--data",
+    "DIR",
+    f"Folder of a corpus. Default: ${DATA_VARIABLE}, else a simulated one, made on first use.",
+    envvar=DATA_VARIABLE,
+)
+
+
 def DATA_OPTION(command: Command) -> Command:  # noqa: N802 - a decorator, like the constants below
     """Options --data, --audio and --offset: where the recordings and what was heard lie."""
-    option = path_option(
-        "--data",
-        "DIR",
-        f"Folder of a corpus. Default: ${DATA_VARIABLE}, else a simulated one, made on first use.",
-        envvar=DATA_VARIABLE,
-    )
-    given: Command = option(audio_options(command))
+    given: Command = RECORDINGS_OPTION(audio_options(command))
     return given
 
 
