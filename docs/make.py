@@ -146,13 +146,16 @@ def retrained(_: str) -> str:
             name,
             f"{one['committed_r']:.4f}",
             f"{one['trained_again_r']:.4f}",
+            f"{one['trained_again_r'] - one['committed_r']:+.4f}",
             "yes" if one["same_bytes"] else "no",
             f"{one['seconds'] / 60:.0f}",
             one["date"],
         ]
         for name, one in _figures("retrain").items()
     ]
-    return _table(["training", "committed r", "trained again", "same bytes", "minutes", "date"], rows)
+    return _table(
+        ["training", "committed r", "trained again", "difference", "same bytes", "minutes", "date"], rows
+    )
 
 
 def coverage(_: str) -> str:
