@@ -20,6 +20,7 @@ from harness.cli.options import (
     PARTIAL_OPTION,
     SPLIT_OPTION,
     path_option,
+    with_options,
 )
 
 if TYPE_CHECKING:
@@ -83,9 +84,7 @@ def _challenge_options(command: Callable[..., None]) -> Callable[..., None]:
         path_option("--wheels", "DIR", "Wheels that others made. Default: of what is installed here."),
         click.option("--replace", is_flag=True, help="Write over OUT where it is there already."),
     )
-    for option in reversed(options):
-        call = option(call)
-    return call
+    return with_options(call, options)
 
 
 @host.command(

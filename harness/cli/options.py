@@ -80,7 +80,7 @@ def audio_options(command: Command) -> Command:
             help="For music: seconds of a song's file before the song begins. Once for each song.",
         ),
     )
-    return _with(command, options)
+    return with_options(command, options)
 
 
 RECORDINGS_OPTION = path_option(
@@ -242,7 +242,7 @@ def asked_options(command: Command) -> Command:
         PARTIAL_OPTION,
         EXCLUDE_OPTION,
     )
-    return _with(call, options)
+    return with_options(call, options)
 
 
 def channels_of(text: str | None) -> tuple[str, ...]:
@@ -264,7 +264,7 @@ def scored_options(command: Command) -> Command:
     ) -> None:
         command(open_task=functools.partial(open_task, labels=labels, corpus=corpus), **others)
 
-    return asked_options(_with(call, (LABELS_OPTION, CORPUS_OPTION)))
+    return asked_options(with_options(call, (LABELS_OPTION, CORPUS_OPTION)))
 
 
 def run_options(command: Command) -> Command:
@@ -328,7 +328,7 @@ def run_options(command: Command) -> Command:
             help="For your own code: let it read whatever you can read; record and board say so.",
         ),
     )
-    return _with(call, options)
+    return with_options(call, options)
 
 
 def controlled_run_options(command: Command) -> Command:
@@ -354,7 +354,7 @@ def controlled_run_options(command: Command) -> Command:
             help="Without the blind control, in half the time; the record says that it was not measured.",
         ),
     )
-    return run_options(_with(call, options))
+    return run_options(with_options(call, options))
 
 
 def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:
@@ -364,7 +364,7 @@ def _number(_context: click.Context, _option: click.Parameter, value: float) -> 
     return value
 
 
-def _with(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+def with_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
     """A command with some options, shown in this order."""
     for option in reversed(options):
         command = option(command)

@@ -117,6 +117,18 @@ def check_challenge(challenge: Challenge, most_title: int) -> None:
     check_subjects(task.by_subject)
 
 
+def checked_references(path: Path, challenge: Challenge, most_title: int, *, replace: bool) -> bytes:
+    """The references' archive of a challenge that can be hosted, and written to this place.
+
+    Raises:
+        HostingError: it cannot be hosted, or not be written.
+        CorpusError, PredictionsError: references that cannot be used.
+    """
+    check_place(path, replace=replace)
+    check_challenge(challenge, most_title)
+    return reference_files(challenge.task)
+
+
 def reference_files(task: Task) -> bytes:
     """The references of the part, and of no other, as a zip of a JSON file for each subject.
 

@@ -12,10 +12,8 @@ from pathlib import Path
 from harness.hosting.archive import zip_bytes
 from harness.hosting.challenge import (
     Challenge,
-    check_challenge,
-    check_place,
+    checked_references,
     program_files,
-    reference_files,
     try_program,
     write_bundle,
 )
@@ -43,9 +41,7 @@ def write_codabench(path: Path, challenge: Challenge, *, replace: bool = False) 
         HostingError: it cannot be hosted, or not be written.
         CorpusError, PredictionsError: references that cannot be used.
     """
-    check_place(path, replace=replace)
-    check_challenge(challenge, MOST_TITLE)
-    references = reference_files(challenge.task)
+    references = checked_references(path, challenge, MOST_TITLE, replace=replace)
     program = {**program_files(challenge), "metadata.yaml": yaml_bytes({"command": _COMMAND})}
     try_program(program, references)
     pages = {

@@ -15,10 +15,8 @@ from harness.hosting import evaluate
 from harness.hosting.archive import zip_bytes
 from harness.hosting.challenge import (
     Challenge,
-    check_challenge,
-    check_place,
+    checked_references,
     program_files,
-    reference_files,
     try_program,
     write_bundle,
 )
@@ -48,9 +46,7 @@ def write_evalai(path: Path, challenge: Challenge, *, replace: bool = False) -> 
         HostingError: it cannot be hosted, or not be written.
         CorpusError, PredictionsError: references that cannot be used.
     """
-    check_place(path, replace=replace)
-    check_challenge(challenge, MOST_TITLE)
-    references = reference_files(challenge.task)
+    references = checked_references(path, challenge, MOST_TITLE, replace=replace)
     program = evaluation_script(challenge, program_files(challenge))
     try_program(program, references)
     terms: list[Block] = [*(challenge.terms.split("\n\n") if challenge.terms else terms_page(challenge))]

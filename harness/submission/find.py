@@ -34,9 +34,9 @@ def check_own(folder: Path) -> None:
     Raises:
         UsageError: it lies inside the harness, or among what was fetched.
     """
-    from harness.submission.hub import source_of
+    from harness.submission.hub import place_of
 
-    if source := source_of(folder):
+    if source := place_of(folder):
         raise UsageError(
             Fault(
                 f"hf:{source}",

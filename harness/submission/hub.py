@@ -14,7 +14,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -89,7 +90,13 @@ def cache_folder() -> Path:
 
 
 def source_of(folder: Path) -> str | None:
-    """Where a submission was fetched from, as ``owner/name@commit``; None where it was not."""
+    """Where a submission was fetched from, as ``owner/name@commit``; None where not, or changed since."""
+    source = place_of(folder)
+    return source if source is not None and _changed(folder.resolve()) == [] else None
+
+
+def place_of(folder: Path) -> str | None:
+    """Which repository and commit a folder among what was fetched is for; None for any other folder."""
     try:
         parts = folder.resolve().relative_to(cache_folder().resolve()).parts
     except (ValueError, OSError):
@@ -120,17 +127,9 @@ def fetched(text: str, show: Progress | None = None) -> Path:
         commit, files = _listed(hub, asked)
         folder = place / commit
         _check(asked, files)
-        try:
-            with alone_in(place):
-                if not _hashes_of(folder).is_file():
-                    _fetch(hub, asked, commit, files, folder, show)
-        except OSError as error:
-            if error.filename is None and error.strerror is None:  # of the network: those have no file
-                raise
-            said = (error.strerror or str(error)).lower()
-            raise SubmissionError(
-                Fault(str(error.filename or place), said, "a folder with room to fetch into")
-            ) from None
+        with alone_in(place):
+            if not _hashes_of(folder).is_file():
+                _fetch(hub, asked, commit, files, folder, show)
     return _as_fetched(asked, folder)
 
 
@@ -163,30 +162,31 @@ def _hashes_of(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.json")
 
 
+def _changed(folder: Path) -> list[str] | None:
+    """Files that are not as they were fetched; None where that is not known."""
+    try:
+        hashes: dict[str, str] = json.loads(_hashes_of(folder).read_bytes())
+        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+        other = {name for name in there & set(hashes) if _sha256(folder / name) != hashes[name]}
+        return sorted(other | (there ^ set(hashes)))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
 def _as_fetched(asked: HubName, folder: Path) -> Path:
     """The folder, where it is as it was fetched.
 
     Raises:
         SubmissionError: somebody has changed it.
     """
-    remedy = f"Remove {folder} and {_hashes_of(folder)}, and fetch it again."
-    try:
-        hashes: dict[str, str] = json.loads(_hashes_of(folder).read_bytes())
-        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-        changed = sorted(
-            {
-                *there ^ set(hashes),
-                *(name for name in there & set(hashes) if _sha256(folder / name) != hashes[name]),
-            }
-        )
-    except (OSError, ValueError, AttributeError) as error:
-        raise SubmissionError(
-            Fault(asked.text, f"cannot be read where it was fetched to ({error})", "", remedy)
-        ) from None
+    changed = _changed(folder)
+    if changed == []:
+        return folder
+    said = "cannot be read where it was fetched to"
     if changed:
         said = f"{shorten(changed, 3)} changed in {folder} since it was fetched"
-        raise SubmissionError(Fault(asked.text, said, "the files of the commit", remedy))
-    return folder
+    remedy = f"Remove {folder} and {_hashes_of(folder)}, and fetch it again."
+    raise SubmissionError(Fault(asked.text, said, "the files of the commit", remedy))
 
 
 def _sha256(path: Path) -> str:
@@ -283,54 +283,53 @@ def _fetch(
     write_atomically(_hashes_of(folder), (json.dumps(hashes, indent=1) + "\n").encode())
 
 
-class _told:  # noqa: N801 - a context manager
+@contextmanager
+def _told(asked: HubName, place: Path) -> Iterator[None]:
     """Say of what the hub's library raises what a user can do about it."""
+    try:
+        yield
+    except (SubmissionError, UsageError):
+        raise
+    except Exception as error:
+        if (fault := _fault(error, asked, place)) is None:
+            raise
+        raise SubmissionError(fault) from None
 
-    def __init__(self, asked: HubName, place: Path) -> None:
-        self.asked, self.place = asked, place
 
-    def __enter__(self) -> None:
-        return None
+def _fault(error: Exception, asked: HubName, place: Path) -> Fault | None:
+    from huggingface_hub import errors
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, SubmissionError | UsageError):
-            return
-        if isinstance(error, Exception) and (fault := self._fault(error)) is not None:
-            raise SubmissionError(fault) from None
-
-    def _fault(self, error: Exception) -> Fault | None:
-        from huggingface_hub import errors
-
-        text, repository = self.asked.text, self.asked.repository
-        if isinstance(error, errors.GatedRepoError):
-            return Fault(
-                text,
-                "its owners ask for consent",
-                "a repository that may be read",
-                f"Consent on https://huggingface.co/{repository}, and give your token in HF_TOKEN.",
-            )
-        if isinstance(error, errors.RepositoryNotFoundError):
-            return Fault(
-                text,
-                f"the hub knows no model repository {repository}, or does not show it to you",
-                "one that may be read",
-                "Look at the spelling. For a private one give your token in HF_TOKEN.",
-            )
-        if isinstance(error, errors.RevisionNotFoundError):
-            return Fault(
-                text, f"{repository} has no revision {self.asked.revision}", "a branch, a tag or a commit"
-            )
-        if isinstance(error, errors.HfHubHTTPError) and error.response is not None:
-            return Fault(text, f"the hub answered with {error.response.status_code}", "", "Try again later.")
-        if isinstance(error, OSError) or type(error).__module__.split(".")[0] in _NETWORK:
-            there = sorted(one.name for one in self.place.glob("*") if _COMMIT.fullmatch(one.name))
-            remedy = "Try again later; what was fetched stays."
-            if there:
-                commits = ", ".join(f"{SCHEME}{repository}@{commit}" for commit in there[:3])
-                remedy = f"Without a network there is {commits}."
-            said = f"the hub cannot be reached ({on_one_line(str(error)) or type(error).__name__})"
-            return Fault(text, said, "", remedy)
-        return None
+    text, repository = asked.text, asked.repository
+    if isinstance(error, errors.GatedRepoError):
+        return Fault(
+            text,
+            "its owners ask for consent",
+            "a repository that may be read",
+            f"Consent on https://huggingface.co/{repository}, and give your token in HF_TOKEN.",
+        )
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return Fault(
+            text,
+            f"the hub knows no model repository {repository}, or does not show it to you",
+            "one that may be read",
+            "Look at the spelling. For a private one give your token in HF_TOKEN.",
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return Fault(text, f"{repository} has no revision {asked.revision}", "a branch, a tag or a commit")
+    if isinstance(error, errors.HfHubHTTPError) and error.response is not None:
+        return Fault(text, f"the hub answered with {error.response.status_code}", "", "Try again later.")
+    if isinstance(error, OSError) and (error.filename or error.strerror):  # those of the network have neither
+        said = (error.strerror or str(error)).lower()
+        return Fault(str(error.filename or place), said, "a folder with room to fetch into")
+    if isinstance(error, OSError) or type(error).__module__.split(".")[0] in _NETWORK:
+        there = sorted(one.name for one in place.glob("*") if _COMMIT.fullmatch(one.name))
+        remedy = "Try again later; what was fetched stays."
+        if there:
+            commits = ", ".join(f"{SCHEME}{repository}@{commit}" for commit in there[:3])
+            remedy = f"Without a network there is {commits}."
+        said = f"the hub cannot be reached ({on_one_line(str(error)) or type(error).__name__})"
+        return Fault(text, said, "", remedy)
+    return None
 
 
 # What raises errors of the network, by the version of huggingface-hub.

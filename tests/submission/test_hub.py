@@ -123,6 +123,7 @@ def test_what_was_changed_in_the_cache_is_not_taken_for_the_commit(hub, folder, 
     assert ("more.py" if what == "added" else "predictor.py") in said
     assert "since it was fetched" in said
     assert f"Remove {got}" in said
+    assert source_of(got) is None  # by its path neither
 
 
 def test_bytes_that_the_hub_does_not_list_are_refused(hub, folder, monkeypatch):
@@ -262,3 +263,7 @@ def test_what_was_fetched_is_not_trained(hub, folder, where, harness):
     code, _, err = harness("train", "hf:lab/tiny@main", *where)
     assert code == 2
     assert "was fetched, and its files stay as they are" in err
+    place = fetched("hf:lab/tiny@main")
+    (place / "more.py").write_text("")
+    code, _, err = harness("train", place, *where)  # changed by hand, it is no place for weights either
+    assert (code, "was fetched" in err) == (2, True)
