@@ -173,7 +173,7 @@ def main(names: list[str], seed: int | None) -> int:
         cells = [before.folder.name, before.variant, before.seed, f"{before.score:.4f}", f"{score:.4f}"]
         cells += [f"{score - before.score:+.4f}", "yes" if sha256 == before.sha256 else "no"]
         print(f"| {' | '.join(map(str, cells))} | {(time.monotonic() - began) / 60:.0f} |", flush=True)
-        keep(before, score, sha256 == before.sha256, time.monotonic() - began)
+        keep(FIGURES, before, score, sha256 == before.sha256, time.monotonic() - began)
         faults += differences(before, training)
         if abs(score - before.score) > MOST_DIFFERENCE:
             where = f"{before.folder.name} ({before.variant}), seed {before.seed}"
@@ -183,7 +183,7 @@ def main(names: list[str], seed: int | None) -> int:
     return 0
 
 
-def keep(before: Committed, score: float, same: bool, seconds: float, file: Path = FIGURES) -> None:
+def keep(file: Path, before: Committed, score: float, same: bool, seconds: float) -> None:
     """Put what came of one training among the figures, in place of what came of an earlier one."""
     with alone_in(file.parent):
         figures = json.loads(file.read_text("utf-8")) if file.exists() else {}
