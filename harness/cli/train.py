@@ -110,7 +110,7 @@ if TYPE_CHECKING:
     help="Several trainings of one system: 3 (seeds 0 to 2), 2-5, or 1,4. With --resume, seeds that have"
     " weights are left as they are.",
 )
-@click.option("--one-of-jobs", is_flag=True, hidden=True, help="Given to the job of one seed.")
+@click.option("--one-of-jobs", is_flag=True, hidden=True, help="Given to one seed of several.")
 @click.option(
     "--jobs",
     type=click.IntRange(1),
@@ -258,7 +258,7 @@ def train(
             _say(trained, loaded.name, task.corpus.words, this)
     if not first:
         return
-    if several:
+    if several and not one_of_jobs:  # else the command that gave the jobs does, when all are done
         check_seeds(load_submission(submission), wanted)
     remark(f"next: {_score_command(submission, data, split, task.feature, variant, exclude_channels)}")
 

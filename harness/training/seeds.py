@@ -103,7 +103,8 @@ def train_side_by_side(
                     if deadline.comes_within():
                         yield seed, None
                         continue
-                    own = [*arguments, "--seeds", f"{seed}-{seed}", *(["--out", str(out)] if out else [])]
+                    own = [*arguments, "--seeds", f"{seed}-{seed}", "--one-of-jobs"]
+                    own += ["--out", str(out)] if out else []
                     if deadline.is_set:
                         own += ["--max-time", f"{max(1.0, deadline.at - time.monotonic()):.3f}s"]
                         # A later one may have no time for one epoch, which is no error of its own.

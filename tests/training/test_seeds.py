@@ -151,6 +151,29 @@ def test_side_by_side_gives_the_same_weights(harness, folder, where):
     assert sorted(re.findall(r"^seed (\d): tiny, seed \1, trained", out, re.M)) == ["0", "1", "2"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [(), ("--jobs", "2"), ("--executor", "local")], ids=" ".join)
+def test_all_seeds_may_be_trained_again_with_another_recipe(harness, folder, where, how):
+    harness("train", folder, *where, "--seeds", "2")
+    for seed in range(2):
+        path = folder / f"weights/sparrkulee-small-split-mel-seed-{seed}.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "recipe": {"epochs": 9}}))
+    code, _, err = harness("train", folder, *where, "--seeds", "2", *how)
+    assert code == 0, err
+    assert "another recipe" not in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [(), ("--jobs", "2"), ("--executor", "local")], ids=" ".join)
+def test_seeds_that_are_left_as_they_were_with_another_recipe_are_refused(harness, folder, where, how):
+    harness("train", folder, *where, "--seeds", "3")
+    path = folder / "weights/sparrkulee-small-split-mel-seed-2.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "recipe": {"epochs": 9}}))
+    code, _, err = harness("train", folder, *where, "--seeds", "2", *how)
+    assert code == 1
+    assert "error: tiny: weights of seed 2: another recipe, expected that of seed 0" in err
+
+
 def test_side_by_side_takes_every_option_along(harness, folder, where, monkeypatch, tmp_path):
     told = []
     monkeypatch.setattr(
