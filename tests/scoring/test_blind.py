@@ -80,6 +80,16 @@ def test_a_cosine_is_turned_by_the_phase_that_was_drawn_for_it():
     assert made == pytest.approx(np.stack([3 + np.cos(turned), np.sin(turned)], axis=1), abs=1e-6)
 
 
+@pytest.mark.parametrize("n_times", [64, 65])
+def test_every_frequency_below_nyquist_is_turned_by_its_own_phase(n_times):
+    click = np.zeros((n_times, 1), np.float32)
+    click[0] = 64.0
+    made = np.fft.rfft(phase_randomised(click, np.random.default_rng(7))[:, 0].astype(np.float64))
+    phases = np.random.default_rng(7).uniform(0, 2 * np.pi, (n_times - 1) // 2)
+    assert made[1 : 1 + len(phases)] == pytest.approx(64 * np.exp(1j * phases), abs=1e-4)
+    assert len(made) - 1 - len(phases) == (n_times + 1) % 2
+
+
 def test_the_nyquist_frequency_stays_real_and_as_it_was():
     eeg = np.tile([[1.0], [-1.0]], (32, 1)).astype(np.float32)
     assert phase_randomised(eeg, np.random.default_rng(0)) == pytest.approx(eeg, abs=1e-6)
@@ -149,6 +159,11 @@ def test_means_and_differences_are_of_subjects(rng):
     assert blind.segments == 24
     assert (blind.p, blind.no_evidence) == (1 / 64, False)
     assert (blind.scores_without_eeg, blind.chance.circular_shifts.scores) == (True, 513)
+
+
+def test_the_least_shift_of_blind_chance_is_a_second_of_frames(rng):
+    blind = blind_score(R, {"s": blind_subject(rng, 0.1, 0.0)}, frame_rate_hz=32)
+    assert blind.chance.circular_shifts.scores == 640 - 2 * 32 + 1
 
 
 def test_what_is_the_same_without_eeg_is_named(rng):

@@ -5,7 +5,16 @@ import pytest
 from scipy.stats import pearsonr
 
 from harness.scoring import chance as chance_module
-from harness.scoring.chance import DRAWS, Band, are_turned_whole, chance, subject_chance
+from harness.scoring.chance import (
+    DRAWS,
+    Band,
+    SubjectChance,
+    are_turned_whole,
+    chance,
+    subject_chance,
+    unit_chance,
+)
+from harness.scoring.measures import Units
 from harness.scoring.score import score_subject, score_with_chance
 
 N_TIMES, N_BANDS = 160, 3
@@ -230,6 +239,70 @@ def test_recordings_of_one_segment_have_no_shifts_and_one_recording_no_mismatch(
     assert chance({"s": alone.chance}, frame_rate_hz=5).circular_shifts is None
     single = score_with_chance(references, predictions, ("cosine",), recordings=np.zeros(6, np.int64))
     assert chance({"s": single.chance}, frame_rate_hz=5).mismatched_segments is None
+
+
+RECORDINGS = {"a": [0, 0, 1, 1, 1, 4, 4, 4, 4, 4, 2, 2, 2], "b": [7, 7, 3, 3, 3, 3]}
+
+
+@pytest.fixture
+def recorded(rng, monkeypatch):
+    """Subjects with several recordings of 2 to 5 short segments; bands are not rounded."""
+    monkeypatch.setattr(chance_module, "DIGITS", 12)
+    return {
+        subject: SubjectChance(
+            np.zeros(1),
+            rng.standard_normal((len(recordings), len(recordings))).astype(np.float32),
+            np.eye(len(recordings), dtype=bool),
+            recordings=np.array(recordings),
+        )
+        for subject, recordings in RECORDINGS.items()
+    }
+
+
+def band_of(scores):
+    low, high = np.quantile(scores, [0.025, 0.975])
+    return pytest.approx((low, scores.mean(), high, 1000), abs=2e-12)
+
+
+def sum_of_pairs(part, own, theirs, shift):
+    """Of the predictions in some places with the references in others, turned by so many."""
+    return sum(
+        float(part.pairs[place, theirs[(number + shift) % len(theirs)]]) for number, place in enumerate(own)
+    )
+
+
+def test_whole_segments_are_turned_by_their_seed(recorded):
+    draws = np.random.default_rng(20240416)
+    scores = np.zeros(1000)
+    for subject, part in recorded.items():
+        for recording in sorted(set(RECORDINGS[subject])):
+            places = np.flatnonzero(part.recordings == recording)
+            for draw, shift in enumerate(draws.integers(1, len(places), 1000)):
+                scores[draw] += sum_of_pairs(part, places, places, shift) / len(part.pairs) / 2
+    assert chance(recorded, frame_rate_hz=5).circular_shifts == band_of(scores)
+
+
+def test_whole_recordings_are_permuted_by_their_seed(recorded):
+    draws = np.random.default_rng(20240416)
+    scores = np.zeros(1000)
+    for subject, part in recorded.items():
+        places = [np.flatnonzero(part.recordings == number) for number in sorted(set(RECORDINGS[subject]))]
+        orders = np.argsort(draws.random((1000, len(places))), axis=1)
+        starts = [draws.random(1000) for _ in places]
+        for draw, order in enumerate(orders):
+            for place, own in enumerate(order):
+                theirs = places[order[place - 1]]
+                shift = int(starts[own][draw] * len(theirs))
+                scores[draw] += sum_of_pairs(part, places[own], theirs, shift) / len(part.pairs) / 2
+    assert chance(recorded, frame_rate_hz=5).mismatched_segments == band_of(scores)
+
+
+def test_what_is_not_over_time_is_the_mean_of_its_products(rng):
+    true, made = (rng.standard_normal((5, 3, 4)).astype(np.float32) for _ in range(2))
+    part = unit_chance(Units(true, made, products=3, over_time=False), np.eye(5, dtype=bool))
+    assert (part.shifted.dtype, part.shifted.shape) == (np.float64, (1,))
+    assert part.shifted[0] == pytest.approx((true * made).sum(axis=2).mean(), abs=1e-6)
+    assert np.diag(part.pairs) == pytest.approx((true * made).sum(axis=2).mean(axis=1), abs=1e-6)
 
 
 @pytest.mark.parametrize(
