@@ -72,12 +72,37 @@ def test_a_studentised_interval_follows_the_skew(rng):
     assert mirrored == pytest.approx((-high, -low), abs=0.02)
 
 
+def test_values_whose_error_is_one_are_resampled_like_any():
+    values = np.array([0.0, 0.0, 0.0, 1.0, 2.0, 4.0, 6.0, 7.0])
+    assert values.std(ddof=1) / np.sqrt(8) == 1
+    low, high = studentised_interval(values)
+    assert low + 1 < values.mean() < high - 1
+
+
 def test_where_a_studentised_end_is_infinite_t_takes_over():
     # A third of the resamples hold no 1 and have no deviation, so that one end is infinite.
     values = np.array([0.0] * 7 + [1.0])
     assert studentised_interval(values) is None
     assert mean_interval(values) == t_interval(values)
     assert np.isfinite(mean_interval(values)).all()
+
+
+def test_a_resample_of_equal_values_has_no_deviation_whatever_is_rounded():
+    value = next(v for v in np.arange(1, 100) / 97 if np.full(9, v).std(ddof=1) > 0)
+    assert studentised_interval(np.array([value] * 8 + [2.0])) is None
+    assert studentised_interval(np.array([value] * 7 + [2.0, 3.0])) is None
+
+
+def test_a_resample_whose_equal_values_are_the_mean_counts_at_neither_end():
+    # Of the 27 resamples one is all -1 and one all 1, which 10 % leaves room for, and one all 0.
+    values = np.array([-1.0, 0.0, 1.0])
+    picks = np.random.default_rng(20240415).integers(0, 3, size=(10_000, 3))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = values[picks].mean(axis=1) / (values[picks].std(axis=1, ddof=1) / np.sqrt(3))
+    ratios[np.isnan(ratios)] = 0.0
+    low, high = np.quantile(ratios, [0.05, 0.95], method="nearest")
+    error = 1 / np.sqrt(3)
+    assert studentised_interval(values, level=0.9) == pytest.approx((-high * error, -low * error), abs=1e-12)
 
 
 @pytest.mark.parametrize("n_subjects", [2, 3])
