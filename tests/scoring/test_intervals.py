@@ -93,16 +93,19 @@ def test_a_resample_of_equal_values_has_no_deviation_whatever_is_rounded():
     assert studentised_interval(np.array([value] * 7 + [2.0, 3.0])) is None
 
 
-def test_a_resample_whose_equal_values_are_the_mean_counts_at_neither_end():
-    # Of the 27 resamples one is all -1 and one all 1, which 10 % leaves room for, and one all 0.
-    values = np.array([-1.0, 0.0, 1.0])
+@pytest.mark.parametrize("level", [0.22, 0.9])
+def test_a_resample_whose_equal_values_are_the_mean_counts_at_neither_end(level):
+    # Of the 27 resamples one is all -2 and one all 2, which 10 % leaves room for, and one all 0.
+    values = np.array([-2.0, 0.0, 2.0])
     picks = np.random.default_rng(20240415).integers(0, 3, size=(10_000, 3))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = values[picks].mean(axis=1) / (values[picks].std(axis=1, ddof=1) / np.sqrt(3))
     ratios[np.isnan(ratios)] = 0.0
-    low, high = np.quantile(ratios, [0.05, 0.95], method="nearest")
-    error = 1 / np.sqrt(3)
-    assert studentised_interval(values, level=0.9) == pytest.approx((-high * error, -low * error), abs=1e-12)
+    low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2], method="nearest")
+    error = 2 / np.sqrt(3)
+    assert studentised_interval(values, level=level) == pytest.approx(
+        (-high * error, -low * error), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("n_subjects", [2, 3])
