@@ -56,8 +56,9 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "fingerprint": ("test_fingerprint.py", "test_task.py"),
         "quality": ("test_quality.py", "test_describe.py"),
         "quality_pictures": ("test_quality.py",),
+        "segments": ("test_segments.py", "test_blocks.py"),
         "sizes": ("test_task.py", "test_labels_only.py"),
-        "splits": ("test_splits.py", "test_task.py"),
+        "splits": ("test_splits.py", "test_task.py", "test_blocks.py"),
         "task": ("test_task.py", "test_private.py", "test_corpus_split.py"),
     },
     "records": {
