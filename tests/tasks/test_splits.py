@@ -14,6 +14,7 @@ from harness.tasks.splits import (
     MOST_SPLIT_BYTES,
     PARTS,
     SPLIT_FOLDER,
+    Blocks,
     Split,
     find_split,
     load_split,
@@ -480,3 +481,186 @@ def test_the_name_of_a_file_is_looked_for_as_it_is(tmp_path):
     (tmp_path / "q.json.json").write_text("{}")
     with pytest.raises(UsageError, match="--split q.json: no such file, expected one of"):
         find_split("q.json", (tmp_path,))
+
+
+LAB = {"corpora": ["my-lab"], "segment_seconds": 1}
+SHARES = {
+    "train": {"subjects": {"from": 0, "to": 0.6}, "stimuli": ["b", "a"]},
+    "val": {"subjects": {"from": 0.6, "to": 0.8}},
+    "test": {"subjects": {"from": 0.8, "to": 1}, "stimuli": ["c"]},
+}
+
+
+def test_every_key_of_a_cut_into_blocks_is_in_the_split(small_split):
+    split = _loaded(
+        small_split,
+        **{**LAB, "corpora": ["my-lab", "her-lab"]},
+        cut="blocks",
+        parts=SHARES,
+        blocks={
+            "my-lab": {"seconds": 4.5, "edge_seconds": 1.25, "train": [3, 0], "val": [1], "test": [2]},
+            "her-lab": {"seconds": 1, "train": [0], "val": [1], "test": [2, 4]},
+        },
+        seed=7,
+        flag="Half of it was heard before.",
+        exclude_channels=["Cz", 3],
+    )
+    assert split == Split(
+        name="small-split",
+        title="for tests",
+        corpora=("my-lab", "her-lab"),
+        features=("mel", "envelope"),
+        sample_rate_hz=64,
+        segment_seconds=1,
+        cut="blocks",
+        parts={"train": None, "val": None, "test": None},
+        training_split="small-split",
+        subject_ids="told",
+        sha256=hashlib.sha256(small_split.read_bytes()).hexdigest(),
+        shares={"train": (0, 0.6), "val": (0.6, 0.8), "test": (0.8, 1)},
+        stimuli={"train": ("b", "a"), "test": ("c",)},
+        blocks={
+            "my-lab": Blocks(4.5, 1.25, {"train": (3, 0), "val": (1,), "test": (2,)}),
+            "her-lab": Blocks(1, 0, {"train": (0,), "val": (1,), "test": (2, 4)}),
+        },
+        seed=7,
+        flag="Half of it was heard before.",
+        exclude_channels=("Cz", "3"),
+    )
+
+
+def test_a_share_is_of_the_corpuss_own_order_its_ends_rounded(small_split):
+    split = _loaded(small_split, **LAB, parts=SHARES)
+    names = ["S9", "S10", "S2", "Anna", "S1", "S7", "S3"]  # of seven, 4.2 and 5.6 are where shares end
+    assert {part: split.subjects(part, iter(names)) for part in PARTS} == {
+        "train": ("S9", "S10", "S2", "Anna"),
+        "val": ("S1", "S7"),
+        "test": ("S3",),
+    }
+
+
+def _of(train, val, test, seconds=10, **keys):
+    return {"seconds": seconds, **keys, "train": train, "val": val, "test": test}
+
+
+TWICE = "expected every block in one part, or in parts that name subjects of their own."
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        (
+            None,
+            [
+                "blocks: nothing for the corpus my-lab, expected how its recordings are cut.",
+                "blocks: nothing for the corpus her-lab, expected how its recordings are cut.",
+            ],
+        ),
+        (
+            {"her-lab": _of([2, 1, 0], [0, 3], [2, 0]), "other": _of([0], [1], [1])},
+            [
+                "blocks: nothing for the corpus my-lab, expected how its recordings are cut.",
+                f"blocks: her-lab: block 0 in parts train and val and test, {TWICE}",
+                f"blocks: her-lab: block 2 in parts train and test, {TWICE}",
+                f"blocks: other: block 1 in parts val and test, {TWICE}",
+            ],
+        ),
+        (
+            {
+                "my-lab": _of([0], [1], [2], 2.5, edge_seconds=0.78125),
+                "her-lab": _of([0], [1], [2], 0.984375),
+            },
+            [
+                "blocks: my-lab: blocks of 2.5 s less 0.78125 s at both ends, expected 1 s or more, one"
+                " segment.",
+                "blocks: her-lab: blocks of 0.984375 s less 0 s at both ends, expected 1 s or more, one"
+                " segment.",
+            ],
+        ),
+        (
+            {
+                "my-lab": _of([0], [1], [2], 4.01, edge_seconds=0.25),
+                "her-lab": _of([0], [1], [2], 4, edge_seconds=0.26),
+            },
+            [
+                "blocks: my-lab: blocks of 4.01 s with edges of 0.25 s at 64 Hz, expected whole numbers of"
+                " samples.",
+                "blocks: her-lab: blocks of 4 s with edges of 0.26 s at 64 Hz, expected whole numbers of"
+                " samples.",
+            ],
+        ),
+        (
+            {"my-lab": _of([0], [1], [0], 1.01), "her-lab": _of([0], [1], [2], 0.51)},
+            [
+                f"blocks: my-lab: block 0 in parts train and test, {TWICE}",
+                "blocks: my-lab: blocks of 1.01 s with edges of 0 s at 64 Hz, expected whole numbers of"
+                " samples.",
+                "blocks: her-lab: blocks of 0.51 s less 0 s at both ends, expected 1 s or more, one segment.",
+                "blocks: her-lab: blocks of 0.51 s with edges of 0 s at 64 Hz, expected whole numbers of"
+                " samples.",
+            ],
+        ),
+    ],
+    ids=["none", "twice", "too short", "broken samples", "several"],
+)
+def test_faults_of_blocks_are_told_all_at_once(small_split, blocks, message):
+    keys = {**LAB, "corpora": ["my-lab", "her-lab"], "cut": "blocks"}
+    everybody = _parts(train="all", val="all", test="all")
+    with pytest.raises(SplitError) as caught:
+        _loaded(small_split, **keys, parts=everybody, blocks=blocks)
+    assert [str(fault) for fault in caught.value.faults] == [f"{small_split}: {line}" for line in message]
+
+
+def test_a_block_may_hold_one_segment_and_its_edges(small_split):
+    blocks = {
+        "my-lab": _of([0], [1], [2], 2.5, edge_seconds=0.75),
+        "her-lab": _of([0], [1], [2], 1),
+    }
+    keys = {**LAB, "corpora": ["my-lab", "her-lab"], "cut": "blocks"}
+    split = _loaded(small_split, **keys, parts=_parts(train="all", val="all", test="all"), blocks=blocks)
+    assert [(one.seconds, one.edge_seconds) for one in split.blocks.values()] == [(2.5, 0.75), (1, 0)]
+    _loaded(small_split, cut="random", time_fractions={"train": 0.5, "val": 0.25, "test": 0.25}, blocks=None)
+
+
+NOBODY = object()  # a part that the split does not have
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test", "twice"),
+    [
+        (["a"], ["b"], ["c"], []),
+        (["a"], ["b"], ["b", "c"], ["val and test"]),
+        (["a"], ["b"], ["c", "a"], ["train and test"]),
+        (["a", "b"], ["b"], ["c"], ["train and val"]),
+        ("all", ["b"], ["c"], ["train and val", "train and test"]),
+        (["a"], (0, 0.5), (0.5, 1), ["train and val", "train and test"]),
+        ((0, 0.5), (0.5, 0.75), (0.75, 1), []),
+        ((0.75, 1), (0.5, 0.75), (0, 0.5), []),
+        ((0, 0.6), (0.5, 0.75), (0.75, 1), ["train and val"]),
+        ((0.5, 0.75), (0, 0.5), (0.25, 0.5), ["val and test"]),
+        ((0, 1), (0.25, 0.5), (0.5, 0.75), ["train and val", "train and test"]),
+        (NOBODY, ["b"], ["b"], ["val and test"]),
+        ("all", NOBODY, ["b"], ["train and test"]),
+        ("all", "all", NOBODY, ["train and val"]),
+        (NOBODY, NOBODY, "all", []),
+    ],
+)
+def test_parts_share_a_block_where_no_subject_is_in_both(small_split, train, val, test, twice):
+    given = zip(PARTS, (train, val, test), strict=True)
+    parts = {
+        part: {"subjects": {"from": who[0], "to": who[1]} if isinstance(who, tuple) else who}
+        for part, who in given
+        if who is not NOBODY
+    }
+    blocks = {"my-lab": _of([0, 1], [0, 2], [1, 2])}  # each pair of parts has one block
+    keys = {**LAB, "cut": "blocks", "parts": parts, "blocks": blocks}
+    pairs = ["train and val", "train and test", "val and test"]
+    faults = [
+        f"{small_split}: blocks: my-lab: block {pairs.index(pair)} in parts {pair}, {TWICE}" for pair in twice
+    ]
+    if not faults:
+        assert _loaded(small_split, **keys).blocks["my-lab"].parts["val"] == (0, 2)
+        return
+    with pytest.raises(SplitError) as caught:
+        _loaded(small_split, **keys)
+    assert [str(fault) for fault in caught.value.faults] == faults
