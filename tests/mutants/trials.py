@@ -54,17 +54,27 @@ SAVED_EVERY_SECONDS = 5  # what a run that is broken off may lose
 
 
 class Cost(NamedTuple):
-    """Seconds that a test took."""
+    """Seconds that a test takes."""
 
     wall: float
     cpu: float
+
+    @classmethod
+    def now(cls) -> Cost:
+        """The clocks."""
+        return cls(time.monotonic(), time.process_time())
+
+    def since(self, start: Cost) -> Cost:
+        """What is between two readings of the clocks."""
+        return Cost(self.wall - start.wall, self.cpu - start.cpu)
 
 
 class Clean(NamedTuple):
     """What is known of the tests from a run without mutants.
 
     Attributes:
-        cost: of each test.
+        cost: of each test by itself, the making of all fixtures that it asks for among it: a mutant's process
+            has none.
         reached: the functions that each test reaches, as mutmut names them.
         failed: the first test that failed, or an empty string.
     """
@@ -80,6 +90,8 @@ class Reach:
     def __init__(self) -> None:
         self.by_fixture: defaultdict[int, set[str]] = defaultdict(set)
         self.asked: defaultdict[str, set[int]] = defaultdict(set)
+        self.making: dict[int, Cost] = {}
+        self.made: list[Cost] = []
         self.test = ""
         original = FixtureDef.execute
 
@@ -91,12 +103,15 @@ class Reach:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: FixtureDef[Any]) -> Generator[None, object, object]:
-        """Note what the making of a fixture reaches."""
+        """Note what the making of a fixture reaches, and what it takes."""
         before = set(state()._stats)
         state()._stats.clear()
+        start = Cost.now()
         try:
             return (yield)
         finally:
+            self.making[id(fixturedef)] = Cost.now().since(start)
+            self.made.append(self.making[id(fixturedef)])
             self.by_fixture[id(fixturedef)] |= state()._stats
             state()._stats.update(before)
 
@@ -105,6 +120,16 @@ class Reach:
         found = set(state()._stats)
         state()._stats.clear()
         return found
+
+    def cost(self, whole: Cost) -> Cost:
+        """What the test of now takes by itself, of what it took: whoever made a shared fixture."""
+        asked = [self.making[fixture] for fixture in self.asked[self.test] if fixture in self.making]
+        wall, cpu = (
+            max(0.0, all_of - sum(one[which] for one in self.made)) + sum(one[which] for one in asked)
+            for which, all_of in enumerate(whole)
+        )
+        self.made.clear()
+        return Cost(wall, cpu)
 
 
 class Trials:
@@ -272,9 +297,9 @@ class Trials:
         cost, own = {}, {}
         for test, later in zip(tests, [*tests[1:], None], strict=True):
             reach.test = test
-            wall, cpu = time.monotonic(), time.process_time()
+            start = Cost.now()
             self._run_one(test, later)
-            cost[test] = Cost(time.monotonic() - wall, time.process_time() - cpu)
+            cost[test] = reach.cost(Cost.now().since(start))
             own[test] = reach.reached()
             if self.failed:
                 break
