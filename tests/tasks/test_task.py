@@ -123,6 +123,45 @@ def test_features_are_looked_for_among_the_splits(small_split):
         )
 
 
+# Channels
+
+
+def test_channels_that_the_user_excludes_are_zero_beside_those_of_the_split(opened, lab):
+    task = opened({"exclude_channels": [3]}, exclude_channels=("4", "3", "1"))
+    assert task.channels_excluded == ("1", "4")  # 3 is the split's own
+    stored = np.load(lab / "eeg/P11_story-b.npy").astype(np.float32)
+    segment = task.by_subject["P11"][-1]
+    np.testing.assert_array_equal(segment.eeg(), stored[1500:] * np.float32([0, 1, 0, 0]))
+    np.testing.assert_array_equal(segment.stored_eeg(), stored[1500:])
+    recording = next(one for one in task.corpus.recordings if one.id == "P11_story-b")
+    np.testing.assert_array_equal(recording.eeg(0, 9), stored[:9] * np.float32([0, 1, 1, 0]))
+    plain = opened({"exclude_channels": [3]})
+    assert plain.channels_excluded == ()
+    assert plain.without_channels(()) is plain
+    assert plain.without_channels(["4", "1"]).channels_excluded == ("1", "4")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            ["4", "Cz", "5"],
+            [
+                "no channel 'Cz', expected channels of my-lab, 1 to 4.",
+                "no channel '5', expected channels of my-lab, 1 to 4.",
+            ],
+        ),
+        (["1", "2", "4"], ["all 4 channels, expected one left, at least."]),
+    ],
+)
+def test_channels_that_there_are_not_or_all_of_them_cannot_be_excluded(opened, given, message):
+    with pytest.raises(UsageError) as caught:
+        opened({"exclude_channels": [3]}, exclude_channels=given)
+    assert [str(fault) for fault in caught.value.faults] == [
+        f"--exclude-channels: {line}" for line in message
+    ]
+
+
 # Sizes
 
 
@@ -333,6 +372,62 @@ def test_the_centre_is_of_the_feature_that_is_scored_and_of_no_broken_other(open
     ).mean(axis=0, dtype=np.float64)
     np.save(lab / "features/story-a_pitch.npy", np.zeros((1000, 3)))
     np.testing.assert_allclose(opened(keys).centre, expected, rtol=0, atol=1e-9)
+
+
+# What measures ask for
+
+
+def test_short_segments_are_told_apart_by_their_recordings(opened):
+    task = opened({"segment_seconds": 1.9})  # less than two of the least shifts, of 1 s
+    ids = [one.id for one in task.by_subject["P11"]]
+    np.testing.assert_array_equal(task.recordings_of(ids), [2] * 10 + [3] * 10)
+    assert task.recordings_of(ids).dtype == np.int64
+    turned = ["P12_story-b_001", "P10_story-a_000", "P12_story-b_000"]
+    np.testing.assert_array_equal(task.recordings_of(turned), [5, 0, 5])
+    labels_alone = replace(task, corpus=replace(task.corpus, layout="labels"))
+    assert labels_alone.recordings_of(ids) is None
+    assert opened({"segment_seconds": 2}).recordings_of(ids) is None
+
+
+NAMED = ["cosine", "song_accuracy", "song_accuracy_reconstructed"]
+ALL_HEAR_BOTH = {"train": ["P01", "P02"], "test": ["P10"]}
+
+
+@pytest.fixture
+def classified(opened, monkeypatch):
+    """Open the corpus by these measures; classifiers are what they would be trained on."""
+
+    def make(*measures):
+        return opened({"measures": measures, "parts": {p: {"subjects": w} for p, w in ALL_HEAR_BOTH.items()}})
+
+    monkeypatch.setattr("harness.tasks.task.reference_classifier", lambda *given: ("references", *given))
+    monkeypatch.setattr("harness.tasks.task.answer_classifier", lambda *given: ("answers", *given))
+    return make
+
+
+def test_a_systems_own_classifier_stands_beside_the_one_of_all(classified):
+    task = classified(*NAMED)
+    answers = {one.id: np.zeros((500, 1)) for one in task.answered}
+    assert len(answers) == 16
+    context = task.context_of(answers)
+    assert context.stimuli == task.context.stimuli == {s.id: s.recording.stimulus for s in task.segments}
+    assert context.classifiers == {
+        "classifier": ("references", task.training, task.segments, "envelope"),
+        "reconstructions": ("answers", answers, task.answered, task.segments, "envelope"),
+    }
+    assert task.context_of({}) is task.context
+    assert list(task.context.classifiers) == ["classifier"]
+    for asks_nothing in (classified("cosine", "song_accuracy"), classified("cosine_centred")):
+        assert asks_nothing.context_of(answers) is asks_nothing.context
+
+
+def test_only_what_can_be_scored_without_a_systems_answers_is_measured(classified):
+    task = classified(*NAMED)
+    assert task.measured(task.context) == ("cosine", "song_accuracy")
+    assert task.measured(task.context_of({one.id: np.zeros((500, 1)) for one in task.answered})) == tuple(
+        NAMED
+    )
+    assert classified("cosine").measured(task.context) == ("cosine",)
 
 
 # What a score rests on
