@@ -664,3 +664,59 @@ def test_parts_share_a_block_where_no_subject_is_in_both(small_split, train, val
     with pytest.raises(SplitError) as caught:
         _loaded(small_split, **keys)
     assert [str(fault) for fault in caught.value.faults] == faults
+
+
+def _shares(**ends):
+    return {part: {"subjects": {"from": first, "to": last}} for part, (first, last) in ends.items()}
+
+
+IN_PART = "expected every subject in one part."
+
+
+@pytest.mark.parametrize(
+    ("parts", "cut", "message"),
+    [
+        (
+            {**_shares(train=(0, 0.6), val=(0.6, 0.8)), **_parts(test=["P01", "P01"])},
+            "whole-recordings",
+            [
+                "parts: a share of the subjects in train, val only, expected shares in every part, or in none,"
+                " where subjects are held apart.",
+                "parts: test: P01 named twice.",
+            ],
+        ),
+        (
+            _shares(train=(0.5, 1), val=(0, 0.4), test=(0.375, 0.625)),
+            "whole-recordings",
+            [
+                f"parts: test: subjects: overlap those of val, {IN_PART}",
+                f"parts: train: subjects: overlap those of test, {IN_PART}",
+            ],
+        ),
+        (
+            _shares(train=(0.25, 0.25), val=(0.75, 0.5), test=(0, 0.25)),
+            "whole-recordings",
+            [
+                "parts: train: subjects: from 0.25 to 0.25, expected from less than to.",
+                "parts: val: subjects: from 0.75 to 0.5, expected from less than to.",
+            ],
+        ),
+        (_shares(train=(0.5, 0.75), val=(0.75, 1), test=(0, 0.5)), "whole-recordings", []),
+        (
+            {**_shares(train=(0, 1), val=(1, 0)), **_parts(test="all")},
+            "in-time",
+            ["parts: val: subjects: from 1 to 0, expected from less than to."],
+        ),
+        ({**_shares(train=(0, 1), val=(0.5, 0.75)), **_parts(test="all")}, "in-time", []),
+    ],
+    ids=["not in all", "overlap", "empty", "apart", "empty in time", "in time"],
+)
+def test_faults_of_shares_are_told_all_at_once(small_split, parts, cut, message):
+    fractions = {"train": 0.8, "val": 0.1, "test": 0.1} if cut == "in-time" else None
+    keys = {**LAB, "cut": cut, "parts": parts, "time_fractions": fractions}
+    if not message:
+        assert list(_loaded(small_split, **keys).parts) == list(parts)
+        return
+    with pytest.raises(SplitError) as caught:
+        _loaded(small_split, **keys)
+    assert [str(fault) for fault in caught.value.faults] == [f"{small_split}: {line}" for line in message]
