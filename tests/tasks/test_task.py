@@ -14,6 +14,7 @@ from own_corpus import STIMULI, SUBJECTS, make_own_corpus, own_split, write_spli
 
 from harness.corpus import open_corpus
 from harness.corpus.declaration import FeatureDeclaration
+from harness.corpus.nmedt import AudioChoice
 from harness.errors import CorpusError, SplitError, UsageError
 from harness.predictions import Expected
 from harness.tasks.corpus_split import default_split
@@ -106,6 +107,24 @@ def test_given_segments_are_looked_for_wherever_the_folder_holds_them(official_s
         ["segment_sub-086_0", "segment_sub-086_1", "segment_sub-087_0", "segment_sub-087_1"],
     )
     assert open_task(official_split / "test_set", partial=True).split.name == "challenge-2024"
+
+
+def test_what_is_asked_of_the_corpus_is_handed_on_to_it(opened, lab, monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        "harness.tasks.task.open_corpus",
+        lambda *asked, **keys: given.append((asked, keys)) or open_corpus(lab),
+    )
+    audio, progress = AudioChoice(folder=lab / "songs"), lambda done, total: None
+    assert opened(audio=audio, on_progress=progress).labels_apart
+    assert opened(labels=lab).labels_apart
+    assert not opened().labels_apart
+    nothing = {"layout": None, "feature_folder": None, "audio": None, "on_progress": None}
+    assert given == [
+        ((lab,), {**nothing, "audio": audio, "on_progress": progress}),
+        ((lab,), {**nothing, "feature_folder": lab}),
+        ((lab,), nothing),
+    ]
 
 
 def test_features_are_looked_for_among_the_splits(small_split):
@@ -386,6 +405,7 @@ def test_short_segments_are_told_apart_by_their_recordings(opened):
     np.testing.assert_array_equal(task.recordings_of(turned), [5, 0, 5])
     labels_alone = replace(task, corpus=replace(task.corpus, layout="labels"))
     assert labels_alone.recordings_of(ids) is None
+    assert task.recordings_of([]).dtype == np.int64
     assert opened({"segment_seconds": 2}).recordings_of(ids) is None
 
 
@@ -466,8 +486,8 @@ def test_what_went_through_the_predictor_and_the_scorer_is_not_read_again(opened
         references.add_reference(segment.id, segment.feature("envelope"))
         assert not eeg.lacks(segment.id, "eeg")
         assert eeg.lacks(segment.id, "reference")
-    monkeypatch.setattr("harness.tasks.segments.Segment.eeg", None)
-    monkeypatch.setattr("harness.tasks.segments.Segment.feature", None)
+    for reading in ("eeg", "stored_eeg", "feature"):
+        monkeypatch.setattr(f"harness.tasks.segments.Segment.{reading}", None)
     assert task.fingerprint(eeg, references) == expected
 
 
