@@ -93,6 +93,20 @@ def test_subjects_that_are_not_there_are_told_where_partial_lets_them_pass(opene
     assert list(task.by_subject) == ["P10"]
 
 
+def test_stimuli_that_are_not_there_are_told_where_partial_lets_them_pass(opened):
+    parts = {
+        "val": {"subjects": ["P08"], "stimuli": ["story-a", "story-d"]},
+        "test": {"subjects": ["P10"], "stimuli": ["story-c", "story-b", "story-e"]},
+    }
+    with pytest.raises(CorpusError, match="no recording of story-c"):
+        opened({"parts": parts})
+    task = opened({"parts": parts}, partial=True)
+    assert task.stimuli_missing == ("story-c", "story-e")
+    assert [one.id for one in task.segments] == [f"P10_story-b_{k:03d}" for k in range(4)]
+    assert opened({"parts": parts}, part="val", partial=True).stimuli_missing == ("story-d",)
+    assert opened().stimuli_missing == ()
+
+
 def test_a_broken_feature_matters_only_where_it_is_asked(opened, lab):
     np.save(lab / "features/story-a_pitch.npy", np.zeros((1000, 3)))
     assert len(opened(feature="envelope").segments) == 24
@@ -316,6 +330,14 @@ def test_references_apart_that_cannot_be_read_are_said_to_be_the_labels(opened, 
         task.references("P11")
     (message,) = messages(caught, tmp_path)
     assert message.startswith("--labels: P11.json: ")
+    wide = {"P12_story-a_000": np.zeros((500, 2)).tolist()}
+    (tmp_path / "labels/P12.json").write_text(json.dumps(wide))
+    with pytest.raises(CorpusError) as caught:
+        task.references("P12")
+    assert messages(caught, tmp_path) == [
+        "--labels: P12_story-a_000: shape (500, 2), expected (any, 1) (n_frames, n_bands).\n"
+        "  The scored feature is envelope: 1 number a frame."
+    ]
     np.savez(tmp_path / "nameless.npz", x=np.zeros((500, 1)))
     for call in (
         lambda: opened(labels=tmp_path / "nameless.npz"),
