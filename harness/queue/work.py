@@ -430,27 +430,22 @@ class Worker:
 
     def _newest(self, job: Job, path: str) -> bytes:
         """The record of a name from the team's job that was counted last."""
-        for entry in reversed(self.queue.ledger(job.phase, job.team)):
-            outcome = self.queue.ended(str(entry["job"]))
-            for record in (outcome or {}).get("records", ()):
-                if record["path"] == path:
-                    other = Job(self.queue.folder / "jobs" / str(entry["job"]))
-                    return read_regular(other.folder / f"{record['sha256']}.record", _MOST_RESULT_BYTES)
-        raise QueueError(Fault(job.id, "scored, and not in the ledger", "", "The queue's files were edited."))
+        found = self.queue.standing(job.phase, job.team).newest(path)
+        if found is None:
+            raise QueueError(
+                Fault(job.id, "scored, and not in the ledger", "", "The queue's files were edited.")
+            )
+        other, sha256 = found
+        return read_regular(self.queue.folder / "jobs" / other / f"{sha256}.record", _MOST_RESULT_BYTES)
 
     def _report(self, job: Job, turn: int, outcome: dict[str, Any]) -> None:
         phase = self.settings.phase(job.phase)
-        today, total = self.queue.used(
-            phase, self.queue.ledger(job.phase, job.team), day := day_of(job.arrived(turn))
-        )
-        quota = [
-            f"{used} of {most} {when}"
-            for used, most, when in (
-                (today, phase.per_day, f"on {day}"),
-                (total, phase.total, "in the phase"),
-            )
-            if most is not None
-        ]
+        quota = []
+        if phase.per_day is not None or phase.total is not None:
+            day = day_of(job.arrived(turn))
+            today, total = self.queue.standing(job.phase, job.team).used(day)
+            counted_of = ((today, phase.per_day, f"on {day}"), (total, phase.total, "in the phase"))
+            quota = [f"{used} of {most} {when}" for used, most, when in counted_of if most is not None]
         lines = [
             f"what: {show(job.name)}",
             f"team: {job.team}",
