@@ -8,6 +8,7 @@ import click
 
 from harness.cli.group import cli, examples
 from harness.cli.options import RESULTS_OPTION, SystemPath
+from harness.conventions import quoted
 from harness.errors import Fault, UsageError, counted, some_of
 
 
@@ -93,7 +94,7 @@ def hub(
     if repository is None:
         remark("note: the card says OWNER where --repository would name you")
     where = repository or f"OWNER/{submission.name}"
-    remark(f"next: hf upload {where} {place}")
+    remark(f"next: hf upload {where} {quoted(place)}")
 
 
 def _has(folder: Path, name: str) -> bool:

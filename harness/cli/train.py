@@ -23,7 +23,7 @@ from harness.cli.options import (
     duration,
     path_option,
 )
-from harness.conventions import STOPPED
+from harness.conventions import STOPPED, quoted
 from harness.errors import UsageError, no_such, shorten
 
 if TYPE_CHECKING:
@@ -511,7 +511,9 @@ def new(folder: Path) -> None:
     from harness.submission.new import make_submission
 
     make_submission(folder)
-    answer(f"{folder} made. Try it: harness check {folder}; harness score {folder} --part val")
+    answer(
+        f"{folder} made. Try it: harness check {quoted(folder)}; harness score {quoted(folder)} --part val"
+    )
 
 
 def _score_command(

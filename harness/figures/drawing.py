@@ -131,4 +131,5 @@ def _texts_mm(figure: Any) -> float:
     """How high title and legends are."""
     drawn_by = figure.canvas.get_renderer()
     texts = [figure._suptitle, *figure.legends]
-    return sum(one.get_window_extent(drawn_by).height for one in texts) / figure.dpi * MM_PER_INCH
+    pixels = sum(float(one.get_window_extent(drawn_by).height) for one in texts)
+    return pixels / float(figure.dpi) * MM_PER_INCH
