@@ -67,6 +67,7 @@ class Worker:
     _beats: dict[Path, tuple[int, float, bool]] = field(default_factory=dict)
     _over: set[str] = field(default_factory=set)
     _kept: dict[Path, tuple[str, str]] = field(default_factory=dict)
+    _foreign: set[Path] = field(default_factory=set)
     _woken: int = 0
 
     def __post_init__(self) -> None:
@@ -141,6 +142,7 @@ class Worker:
         soon = False
         for team in sorted(self.queue.inbox.iterdir()) if self.queue.inbox.is_dir() else ():
             if not is_team(team, self.settings):
+                self._pass_over(team)
                 continue
             late: list[str] = []
             for path in sorted(team.iterdir()):
@@ -156,6 +158,17 @@ class Worker:
                     late.append(f"{show(path.name)}: cannot be read: {(error.strerror or '').lower()}")
             self._say_late(team.name, late)
         return soon
+
+    def _pass_over(self, path: Path) -> None:
+        """Say once that something in the inbox is nobody's: no team has a report that could say so."""
+        if path in self._foreign or intake.is_unfinished(path.name):
+            return
+        self._foreign.add(path)
+        known = self.settings.teams
+        wanted = (
+            f"a folder of {', '.join(known)}" if known else "a team's folder: lower-case words with hyphens"
+        )
+        self.say(f"inbox/{show(path.name)} is not taken: it is not {wanted}")
 
     def _take_still(self, path: Path, team: str, late: list[str]) -> bool:
         seen = intake.look(path, self.limits.files)

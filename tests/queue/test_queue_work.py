@@ -159,6 +159,24 @@ def test_a_sealed_phase_has_no_score_before_it_is_opened(queue, predictions, har
     assert states(folder) == {"model-1.npz": "scored", "model-2.npz": "refused"}
 
 
+def test_what_lies_beside_the_teams_folders_is_told_once_and_never_taken(queue, predictions):
+    folder = queue()
+    file = predictions(1)
+    for name in ("loose.npz", "Bad Team/p.npz", ".hidden/p.npz", "copying.part"):
+        (folder / "inbox" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, folder / "inbox" / name)
+    (folder / "inbox/gamma").symlink_to(folder / "inbox/Bad Team")
+    said = []
+    worker = Worker(load_settings(folder), say=said.append)
+    for _ in range(3):
+        assert not worker.take_in()
+    assert [line.split(" is not taken")[0] for line in said] == [
+        "inbox/Bad Team", "inbox/gamma", "inbox/loose.npz",
+    ]  # fmt: skip
+    assert all(line.endswith("it is not a team's folder: lower-case words with hyphens") for line in said)
+    assert states(folder) == {}
+
+
 def test_a_quota_is_counted_once_a_job_and_told(queue, predictions):
     folder = queue(OPEN + "per_day = 2\n")
     admitted(folder, predictions(1), predictions(2), predictions(1), predictions(3))
