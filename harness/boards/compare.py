@@ -13,6 +13,7 @@ from harness.boards.board import BoardName, BoardRecord, board_names, strangers
 from harness.boards.ranking import LEVEL
 from harness.boards.sentences import board_words, comparison_sentence, difference_words
 from harness.boards.trainings import pooled
+from harness.conventions import quoted
 from harness.errors import Fault, RecordError, UsageError, counted, did_you_mean, raise_all, shorten
 from harness.scoring.intervals import mean_interval
 from harness.scoring.measures import Measure
@@ -212,7 +213,7 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
         longer = [stem for stem in stems if stem.startswith(name)]
         remedies = [f"Did you mean {shorten(longer)}?" if longer else did_you_mean(name, stems)]
         if submission:
-            remedies.append(f"Score it first: harness score {submission.folder}")
+            remedies.append(f"Score it first: harness score {quoted(submission.folder)}")
         kind = RecordError if submission else UsageError
         raise kind(
             Fault(
