@@ -20,7 +20,6 @@ from harness.scoring.measures import Measure
 from harness.scoring.power import least_difference, subjects_needed
 from harness.scoring.statistics import (
     effect_size,
-    least_p,
     sign_flip_test,
 )
 from harness.scoring.two_sources import estimate, places_changed
@@ -132,7 +131,6 @@ def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
     values = list(ranked.subjects.values())
     tables = [_over_seeds(one, ranked.measure.name) for one in (first, second)]
     found = estimate(*tables) if both else estimate(values)
-    possible = both or least_p(len(values)) <= LEVEL
     means = [(ranked.measure.sign * np.mean(table, axis=1)).tolist() for table in tables]
     return Comparison(
         first=first,
@@ -143,7 +141,7 @@ def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
         of_architectures=both,
         changed=places_changed(*means) if first.seeds and second.seeds else None,
         effect=effect_size(values),
-        detectable=least_difference(found, level=LEVEL) if possible else None,
+        detectable=least_difference(found, level=LEVEL, signs_of=None if both else len(values)),
         subjects_needed=subjects_needed(
             found,
             len(values),

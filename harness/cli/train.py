@@ -198,7 +198,15 @@ def train(
         from harness.training.seeds import begin_seeds, check_seeds, train_side_by_side
 
         wanted = (task.corpus.name, task.split, task.feature, loaded.variant(variant))
-        todo = begin_seeds(loaded, wanted, several, resume=resume and not one_of_jobs)
+        todo = begin_seeds(
+            loaded,
+            wanted,
+            several,
+            resume=resume and not one_of_jobs,
+            preset=preset,
+            epochs=epochs,
+            one_of_jobs=one_of_jobs,
+        )
         for kept in [one for one in several if one not in todo]:
             remark(f"seed {kept}: has its weights already")
         if jobs > 1 and len(todo) > 1:
@@ -337,7 +345,14 @@ def _jobs(
     for variant, one in wanted.items():
         todo: tuple[int | None, ...] = (None,)
         if seeds:
-            todo = begin_seeds(submission, one, seeds, resume=given["resume"])
+            todo = begin_seeds(
+                submission,
+                one,
+                seeds,
+                resume=given["resume"],
+                preset=given["preset"],
+                epochs=given["epochs"],
+            )
             for kept in [seed for seed in seeds if seed not in todo]:
                 remark(f"{_name(wanted, variant, kept)}: has its weights already")
         for seed in todo:
