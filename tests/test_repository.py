@@ -170,7 +170,9 @@ def test_what_messages_count_has_its_number():
 def test_workflow_runs_the_readmes_command():
     workflow = (REPOSITORY / ".github/workflows/check.yml").read_text()
     assert "- run: .ci/run" in workflow
-    assert (REPOSITORY / ".ci/run").read_text().endswith("\nmake check-all\n")
+    run = (REPOSITORY / ".ci/run").read_text()
+    assert re.findall("^make .*$", run, re.M) == ["make check-all"]
+    assert "git status --porcelain" in run.partition("\nmake check-all\n")[2]
     assert "make check-all" in (REPOSITORY / "README.md").read_text()
 
 
