@@ -131,6 +131,9 @@ def test_segment_far_too_large_is_refused_before_its_numbers_are_parsed(tmp_path
         (b'{"a": [1 2]}', "malformed JSON at byte 9 (expected ',' or ']'), "
          "expected an object {segment_id: numbers}."),
         (b'{"a": NaN, "b": [1 2]}', "NaN at byte 6, expected finite numbers."),
+        (b'{"a": -Infinity, "b": [1 2]}', "-Infinity at byte 6, expected finite numbers."),
+        (b'{"a": -x}', "malformed JSON at byte 7 (invalid character), "
+         "expected an object {segment_id: numbers}."),
         (b'{"a": 1}{}',
          "text after the end of the JSON object, expected one object and no more."),
         (b"{ \0}", "malformed JSON at byte 2 (object keys must be strings), "
