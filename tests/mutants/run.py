@@ -51,7 +51,7 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "tasks": {
         "alignment": ("test_quality.py",),
-        "classifier": ("test_context.py",),
+        "classifier": ("test_classifier.py",),
         "describe": ("test_describe.py", "test_identity.py"),
         "fingerprint": ("test_fingerprint.py", "test_task.py"),
         "quality": ("test_quality.py", "test_describe.py"),
