@@ -39,7 +39,7 @@ def test_a_single_axis_is_refused():
     assert str(caught.value) == "reference: shape (10,), expected (..., n_times, n_bands)."
     with pytest.raises(ShapeError) as caught:
         score_subject({"s_0": np.zeros(10)}, {"s_0": np.zeros(10)})
-    assert str(caught.value) == "reference: shape (10,), expected (n_frames, n_bands)."
+    assert str(caught.value) == "reference: shape (10,), expected (n_frames, n_bands), one or more of each."
 
 
 def test_itself_is_one_and_negated_is_minus_one(rng):
@@ -344,3 +344,14 @@ def test_nothing_to_score_is_refused():
     with pytest.raises(ShapeError) as caught:
         combine({})
     assert str(caught.value) == "score: no subject, expected at least one."
+
+
+@pytest.mark.parametrize("name", ["pearson_r", "cosine"])
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_segments_without_a_frame_or_a_band_are_refused(name, shape):
+    segments = {"a": np.zeros(shape)}
+    with pytest.raises(ShapeError) as caught:
+        measures.compare(measures.measure(name), segments, segments)
+    assert (
+        str(caught.value) == f"reference: shape {shape}, expected (n_frames, n_bands), one or more of each."
+    )

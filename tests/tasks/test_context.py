@@ -270,7 +270,7 @@ def test_some_of_every_stimulus_are_sampled_with_the_documented_seed():
             ["c", "a", "d", "c", "e", "f", "g", "h"],
             "6 stimuli that no training segment is of (c, d, e and 3 more)",
         ),
-        (["a", ""], ["a", "c"], "1 stimuli that no training segment is of (c)"),
+        (["a", ""], ["a", "c"], "1 stimulus that no training segment is of (c)"),
         (["a", ""], ["a", ""], "recordings that do not say what was heard"),
     ],
 )
