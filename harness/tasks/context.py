@@ -105,7 +105,8 @@ def check_stimuli(training: Sequence[Segment], scored: Sequence[Segment], where:
         raise CorpusError(
             Fault(
                 where,
-                f"{counted(len(strange), 'stimulus', 'stimuli')} that no training segment is of ({shorten(strange, 3)})"
+                f"{counted(len(strange), 'stimulus', 'stimuli')} that no training segment is of"
+                f" ({shorten(strange, 3)})"
                 if strange
                 else "recordings that do not say what was heard",
                 f"stimuli of the training part: the {measure} is undefined for others",
