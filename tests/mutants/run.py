@@ -50,11 +50,11 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "two_sources": ("test_two_sources.py", "test_power.py"),
     },
     "tasks": {
-        "alignment": ("test_quality.py",),
+        "alignment": ("test_alignment.py", "test_quality.py"),
         "classifier": ("test_context.py",),
         "describe": ("test_describe.py", "test_identity.py"),
         "fingerprint": ("test_fingerprint.py", "test_task.py"),
-        "quality": ("test_quality.py", "test_describe.py"),
+        "quality": ("test_quality_exact.py", "test_quality.py", "test_describe.py"),
         "quality_pictures": ("test_quality.py",),
         "sizes": ("test_task.py", "test_labels_only.py"),
         "splits": ("test_splits.py", "test_task.py"),
