@@ -55,7 +55,7 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "describe": ("test_describe.py", "test_identity.py"),
         "fingerprint": ("test_fingerprint.py", "test_task.py"),
         "quality": ("test_quality_exact.py", "test_quality.py", "test_describe.py"),
-        "quality_pictures": ("test_quality.py",),
+        "quality_pictures": ("test_quality_pictures.py", "test_quality.py"),
         "sizes": ("test_task.py", "test_labels_only.py"),
         "splits": ("test_splits.py", "test_task.py"),
         "task": ("test_task.py", "test_private.py", "test_corpus_split.py"),
