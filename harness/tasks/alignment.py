@@ -169,8 +169,8 @@ def _slow(values: Array, sample_rate_hz: float) -> Array:
 
 
 def _lagged(eeg: Array, sample_rate_hz: float) -> Array:
-    """(n_times, n_channels * n_lags) float32: each channel by its own deviation, now and later."""
+    """(n_times, n_channels * n_lags) float32: channels of mean 0 by their own deviations, now and later."""
     scale = eeg.std(axis=0)
-    scaled = ((eeg - eeg.mean(axis=0)) / np.where(scale > 0, scale, 1)).astype(np.float32)
+    scaled = (eeg / np.where(scale > 0, scale, 1)).astype(np.float32)
     lags = np.unique(np.linspace(0, _LAG_SECONDS * sample_rate_hz, _N_LAGS).round().astype(int))
     return np.concatenate([np.roll(scaled, -lag, axis=0) for lag in lags], axis=1)
