@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,3 +46,8 @@ def labels_words(*, simulated: bool, held_back: bool) -> str:
     if simulated:
         return "A demonstration: whoever has the recipe has the labels, and no number is proof."
     return "Labels are public, and on public labels no number is proof."
+
+
+def quoted(word: object) -> str:
+    """A path or a name as one word of a command that a user can copy: with a space in it, in quotes."""
+    return shlex.quote(str(word))

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import math
 import os
 import stat
 import tempfile
@@ -27,6 +28,8 @@ _DRAFT_SUFFIX = ".partial"
 # A draft without a lock is either just being made, or its writer was killed. This long after the draft's last
 # byte, its writer was killed.
 _STALE_SECONDS = 60
+# Of each folder that this process writes to: when its drafts were listed, and which there were.
+_DRAFTS: dict[str, tuple[float, tuple[str, ...]]] = {}
 _MOST_NAME_CHARS = 40  # of a file's name in the name of its draft: the disk refuses names that are too long
 
 _KINDS = {
@@ -223,11 +226,19 @@ def sync_folder(path: Path) -> None:
 
 
 def _remove_stale(folder: Path, prefix: str) -> None:
-    """Remove drafts whose writers are gone: old ones that nobody has locked."""
+    """Remove drafts of a file whose writers are gone: old ones that nobody has locked.
+
+    A folder is listed once in the time that a draft takes to become old, whatever is written there: to list
+    it for each of n files would take n² names.
+    """
     with contextlib.suppress(OSError):
-        names = [entry.name for entry in os.scandir(folder) if entry.name.startswith(prefix)]
+        where, now = str(folder.absolute()), time.monotonic()
+        when, names = _DRAFTS.get(where, (-math.inf, ()))
+        if now - when >= _STALE_SECONDS:
+            names = tuple(one.name for one in os.scandir(where) if one.name.endswith(_DRAFT_SUFFIX))
+            _DRAFTS[where] = now, names
         for name in names:
-            if not name.endswith(_DRAFT_SUFFIX):
+            if not name.startswith(prefix):
                 continue
             with contextlib.suppress(OSError), open_regular(folder / name) as file:
                 fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from harness import files
 from harness.files import (
     Draft,
     UnfitFileError,
@@ -41,7 +42,7 @@ def test_new_file_has_the_usual_mode_and_an_old_one_keeps_its_own(tmp_path):
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
 
 
-def test_a_writer_that_was_killed_leaves_a_draft_that_the_next_one_removes(tmp_path):
+def test_a_writer_that_was_killed_leaves_a_draft_that_the_next_one_removes(tmp_path, monkeypatch):
     code = (
         "import os, signal, sys\nfrom pathlib import Path\nfrom harness.files import Draft\n"
         "draft = Draft(Path(sys.argv[1]))\ndraft.file.write(b'half')\ndraft.file.flush()\n"
@@ -54,11 +55,22 @@ def test_a_writer_that_was_killed_leaves_a_draft_that_the_next_one_removes(tmp_p
     write_atomically(path, b"young drafts may be somebody's")
     assert litter.exists()
     os.utime(litter, (0, 0))
+    monkeypatch.setattr(files, "_DRAFTS", {})  # a minute later
     write_atomically(tmp_path / "b.json", b"of another file")
     assert litter.exists()
     write_atomically(path, b"new")
     assert not litter.exists()
     assert path.read_bytes() == b"new"
+
+
+def test_a_folder_is_not_listed_again_for_every_file_that_is_written_there(tmp_path, monkeypatch):
+    """To write n files took n lists of up to n names: hours for a board of thousands."""
+    scandir, listed = os.scandir, []
+    monkeypatch.setattr(os, "scandir", lambda path: listed.append(path) or scandir(path))
+    for number in range(20):
+        write_atomically(tmp_path / f"{number}.json", b"1")
+    assert len(listed) == 1
+    assert len([*tmp_path.iterdir()]) == 20
 
 
 def test_a_draft_that_is_being_written_is_never_removed(tmp_path):

@@ -76,6 +76,7 @@ def test_every_mutant_that_was_tried_is_counted_once():
     for module, count in FIGURES.items():
         assert (REPOSITORY / "harness" / f"{module.replace('.', '/')}.py").is_file(), module
         assert count["tried"] == count["killed"] + count["timed_out"] + count["survived"], module
+        assert count["made"] >= count["tried"], module
         assert 0 <= count["explained"] <= count["survived"], module
 
 
@@ -84,11 +85,13 @@ def test_the_readme_shows_the_figures_of_every_module_that_was_tried():
     rows = []
     for module, count in [*FIGURES.items(), ("all", sums)]:
         sums.update(count if module != "all" else {})
-        cells = [f"{count[what]}" for what in ("tried", "killed", "timed_out", "survived", "explained")]
+        cells = [
+            f"{count[what]}" for what in ("made", "tried", "killed", "timed_out", "survived", "explained")
+        ]
         rows.append(f"| {module} | {' | '.join(cells)} |")
     readme = (FOLDER / "README.md").read_text()
     table = readme.split("<!-- figures -->\n")[1].split("\n<!-- end -->")[0].splitlines()
-    assert table[0] == "| module | tried | killed | timed out | survived | of these explained |"
+    assert table[0] == "| module | made | tried | killed | timed out | survived | of these explained |"
     assert table[2:] == rows
 
 

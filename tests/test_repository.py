@@ -170,7 +170,9 @@ def test_what_messages_count_has_its_number():
 def test_workflow_runs_the_readmes_command():
     workflow = (REPOSITORY / ".github/workflows/check.yml").read_text()
     assert "- run: .ci/run" in workflow
-    assert (REPOSITORY / ".ci/run").read_text().endswith("\nmake check-all\n")
+    run = (REPOSITORY / ".ci/run").read_text()
+    assert re.findall("^make .*$", run, re.M) == ["make check-all"]
+    assert "git status --porcelain" in run.partition("\nmake check-all\n")[2]
     assert "make check-all" in (REPOSITORY / "README.md").read_text()
 
 
@@ -194,3 +196,26 @@ def test_the_pages_are_published_from_the_committed_records():
     (folder,) = re.findall(r"harness page (\S+)$", workflow, re.M)
     assert f"path: {folder}\n" in workflow
     assert "branches: [main]" in workflow
+
+
+# What follows a command in a text without being a path or a name that a user chose.
+NO_PATH = {"seed", "run", "trained_on", "_options(challenge)", "where", "word"}
+NO_PATH |= {"feature", "variant", "entry['feature']"}
+
+
+def test_a_command_that_a_user_is_told_can_be_copied_whatever_the_folder_is_called():
+    """`harness queue work boîte à lettres` is three words: paths in commands are quoted."""
+    bare = []
+    for path in sorted((REPOSITORY / "harness").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            before = ""
+            for part in node.values if isinstance(node, ast.JoinedStr) else ():
+                if isinstance(part, ast.Constant):
+                    before += part.value
+                    continue
+                said = ast.unparse(part.value)
+                is_word = re.search(r"(harness [a-z-]+|\bcp -r|\bhf upload)( [A-Za-z./-]+| \0)* $", before)
+                if is_word and not said.startswith("quoted(") and said not in NO_PATH:
+                    bare.append(f"{path.name}, line {node.lineno}: {said}")
+                before += "\0"
+    assert not bare

@@ -24,20 +24,23 @@ _IN_COMMENT = ("date", "record")
 _UNSEEN = "unseen stimuli"
 
 
-def board_latex(ranking: Ranking, rows: Sequence[Row], *, bands: bool = False, seeds: bool = False) -> str:
+def board_latex(
+    ranking: Ranking, rows: Sequence[Row], *, bands: bool = False, bars: bool = True, seeds: bool = False
+) -> str:
     """The tables of a board, each a whole environment, with the board's notes in comments.
 
     Args:
         ranking: of the board.
         rows: of its systems, in the order wanted.
         bands: r of every band too.
+        bars: ties as bars, which is for rows in the order of ranks, and not as letters.
         seeds: a table of every training too.
     """
     board = ranking.board
     name = " ".join(board.name)
-    notes = board_notes(ranking, bars=False)
+    notes = board_notes(ranking, bars=bars)
     texts = [PREAMBLE, *comments([board_title(board)])]
-    texts += [_systems(ranking, rows, notes, name, bands=bands)]
+    texts += [_systems(ranking, rows, notes, name, bands=bands, bars=bars)]
     if ranking.ablations:
         texts.append(_ablations(ranking, name))
     if seeds:
@@ -49,10 +52,12 @@ def board_latex(ranking: Ranking, rows: Sequence[Row], *, bands: bool = False, s
     return "\n".join([*texts, *comments(notes)]) + "\n"
 
 
-def _systems(ranking: Ranking, rows: Sequence[Row], notes: Sequence[str], name: str, *, bands: bool) -> str:
+def _systems(
+    ranking: Ranking, rows: Sequence[Row], notes: Sequence[str], name: str, *, bands: bool, bars: bool
+) -> str:
     marks = Marks()
     stimuli = any(row.stimuli for row in rows)
-    cells = {row.system: row_cells(row, bands=bands, stimuli=stimuli, bars=False) for row in rows}
+    cells = {row.system: row_cells(row, bands=bands, stimuli=stimuli, bars=bars) for row in rows}
     unseen = {one[_UNSEEN] for one in cells.values()}
     dropped = (*_IN_COMMENT, *([_UNSEEN] if len(unseen) == 1 else []))
 
@@ -66,7 +71,7 @@ def _systems(ranking: Ranking, rows: Sequence[Row], notes: Sequence[str], name: 
     parts += [part(f"{BELOW_THE_LINE}:", below)] if below else []
     # The sentence names the data, and the first note says how to read ties and intervals.
     first = board_sentence(ranking) or f"{board_title(ranking.board)}."
-    read = [note for note in notes if note.startswith("Systems that share a letter")]
+    read = [note for note in notes if note.startswith(("Systems that share a letter", "Systems on one bar"))]
     brain = [note for note in notes if note.startswith(("Without the EEG:", "Without any brain:"))]
     said = [f"Unseen stimuli: {next(iter(unseen))}."] if len(unseen) == 1 and rows else []
     caption = " ".join([first, *read, *brain, *said])

@@ -210,8 +210,15 @@ def resolution_words(resolution: Resolution) -> str:
     first, second = resolution.first_two
     words = (
         f"Resolution: with {subjects} and {pairs} of systems, a difference of {resolution.difference:.4f}"
-        " is found with 80 % power."
+        " is found with 80 % power"
     )
+    if resolution.hopeless:
+        others = "the other is" if resolution.hopeless == 1 else f"the {resolution.hopeless} others are"
+        words += (
+            f" in {resolution.n_pairs - resolution.hopeless} of them; {others} of single trainings, where so"
+            " few subjects show none, whatever the difference"
+        )
+    words += "."
     two = f"{first} and {second}"
     if resolution.subjects is not None:
         return f"{words} To tell the first two apart, {two}, takes {resolution.subjects:,} subjects."

@@ -13,13 +13,13 @@ from harness.boards.board import BoardName, BoardRecord, board_names, strangers
 from harness.boards.ranking import LEVEL
 from harness.boards.sentences import board_words, comparison_sentence, difference_words
 from harness.boards.trainings import pooled
+from harness.conventions import quoted
 from harness.errors import Fault, RecordError, UsageError, counted, did_you_mean, raise_all, shorten
 from harness.scoring.intervals import mean_interval
 from harness.scoring.measures import Measure
 from harness.scoring.power import least_difference, subjects_needed
 from harness.scoring.statistics import (
     effect_size,
-    least_p,
     sign_flip_test,
 )
 from harness.scoring.two_sources import estimate, places_changed
@@ -131,7 +131,6 @@ def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
     values = list(ranked.subjects.values())
     tables = [_over_seeds(one, ranked.measure.name) for one in (first, second)]
     found = estimate(*tables) if both else estimate(values)
-    possible = both or least_p(len(values)) <= LEVEL
     means = [(ranked.measure.sign * np.mean(table, axis=1)).tolist() for table in tables]
     return Comparison(
         first=first,
@@ -142,7 +141,7 @@ def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
         of_architectures=both,
         changed=places_changed(*means) if first.seeds and second.seeds else None,
         effect=effect_size(values),
-        detectable=least_difference(found, level=LEVEL) if possible else None,
+        detectable=least_difference(found, level=LEVEL, signs_of=None if both else len(values)),
         subjects_needed=subjects_needed(
             found,
             len(values),
@@ -212,7 +211,7 @@ def find_record(named: str, results: Path, board: BoardName | None) -> BoardReco
         longer = [stem for stem in stems if stem.startswith(name)]
         remedies = [f"Did you mean {shorten(longer)}?" if longer else did_you_mean(name, stems)]
         if submission:
-            remedies.append(f"Score it first: harness score {submission.folder}")
+            remedies.append(f"Score it first: harness score {quoted(submission.folder)}")
         kind = RecordError if submission else UsageError
         raise kind(
             Fault(

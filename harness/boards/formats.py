@@ -90,7 +90,7 @@ def board_text(
         return _csv(ranking, rows)
     bars = sort == "rank"
     if form == "latex":
-        return board_latex(ranking, rows, bands=bands, seeds=seeds)
+        return board_latex(ranking, rows, bands=bands, bars=bars, seeds=seeds)
     title, notes = board_title(ranking.board), board_notes(ranking, bars=bars)
     tables = _tables(ranking, rows, form, bands=bands, bars=bars, seeds=seeds)
     if form == "html":

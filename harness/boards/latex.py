@@ -18,6 +18,24 @@ PREAMBLE = r"% Needs \usepackage{booktabs} and \usepackage{graphicx} in the prea
 # Points; a column of IEEE's and ACM's two is 252 and 241 wide. At \footnotesize a digit takes 4.25.
 COLUMN_POINTS = 240.0
 _LETTER_POINTS, _GAP_POINTS = 4.25, 6.0
+# Bars of ties, as tables in words draw them (`harness.boards.ranking.group_bars`): a group's first and last
+# system, one between, one that the bar leads past, and none.
+_BARS: Mapping[str, str] = {
+    "┌": r"\tiefirst",
+    "└": r"\tielast",
+    "├": r"\tiemember",
+    "╎": r"\tiepast",
+    "·": r"\tienone",
+}
+_WHOLE = r"\dimexpr\ht\strutbox+\dp\strutbox\relax"
+# As high as a row, so that they meet those of the rows above and below.
+_BAR_COMMANDS = (
+    rf"\providecommand{{\tiemember}}{{\rule[-\dp\strutbox]{{1pt}}{{{_WHOLE}}}\hspace{{3pt}}}}",
+    r"\providecommand{\tiefirst}{\rule[-\dp\strutbox]{1pt}{\dimexpr.7\ht\strutbox+\dp\strutbox\relax}\hspace{3pt}}",
+    r"\providecommand{\tielast}{\rule{1pt}{\ht\strutbox}\hspace{3pt}}",
+    rf"\providecommand{{\tiepast}}{{\hspace{{.4pt}}\rule[-\dp\strutbox]{{.2pt}}{{{_WHOLE}}}\hspace{{3.4pt}}}}",
+    r"\providecommand{\tienone}{\hspace{4pt}}",
+)
 _LONG_HEAD = 9  # letters; longer heads are set in two lines
 _FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 _SPECIAL: Mapping[str, str] = {
@@ -155,6 +173,7 @@ def latex_table(
         r"\smallskip",
         r"\footnotesize",
         r"\setlength{\tabcolsep}{3pt}",
+        *(_BAR_COMMANDS if any(map(_is_bars, _cells(parts))) else ()),
         _FITTED,
         rf"\begin{{tabular}}{{@{{}}{align}@{{}}}}",
         r"\toprule",
@@ -202,8 +221,18 @@ def comments(lines: Sequence[str]) -> list[str]:
     return [f"% {on_one_line(line)}" for line in lines]
 
 
+def _cells(parts: Sequence[Part]) -> list[str]:
+    return [cell for part in parts for row in part.rows for cell in row.values()]
+
+
+def _is_bars(text: str) -> bool:
+    return bool(text) and set(text) <= set(_BARS)
+
+
 def _cell(text: str) -> str:
-    """A cell: intervals in brackets, minus signs, and a raised letter where it has a note."""
+    """A cell: bars, intervals in brackets, minus signs, and a raised letter where it has a note."""
+    if _is_bars(text):
+        return "".join(f"{_BARS[one]}{{}}" for one in text)
     text, _, letter = text.partition("\0")
     found = _SPAN.match(text)
     if found:

@@ -28,6 +28,7 @@ class Resolution:
         level: of the smallest p in Holm's correction: the board's level over the number of pairs.
         least_p: the smallest p that sign flips over so many subjects can have, times the pairs.
         only_signs: whether every test is by sign flips.
+        hopeless: pairs whose test is by sign flips, where these can never be significant; 0 where they can.
         difference: the smallest that is found with 80 % power between two systems whose difference spreads as
             that of the middle pair does; None where none that the measure can have is.
         first_two: names of the first two systems.
@@ -40,6 +41,7 @@ class Resolution:
     level: float
     least_p: float
     only_signs: bool
+    hopeless: int
     difference: float | None
     first_two: tuple[str, str]
     subjects: int | None
@@ -63,15 +65,18 @@ def resolution_of(board: Board, records: Sequence[BoardRecord], level: float) ->
         board.over_seeds(one) if one.is_architecture else board.over_seeds(one).mean(axis=0)[None]
         for one in records[:most]
     ]
-    found = [
-        estimate(*_comparable(records[i], records[j], tables[i], tables[j]))
-        for i in range(len(tables))
-        for j in range(i + 1, len(tables))
-    ]
-    beyond = [one for one in records if one.is_architecture]
-    only_signs = len(beyond) < 2 or not any(one.seeds for one in beyond)
+    found, by_signs = [], []
+    for i, one in enumerate(records[: len(tables)]):
+        for j in range(i + 1, len(tables)):
+            found.append(estimate(*_comparable(one, records[j], tables[i], tables[j])))
+            by_signs.append(not _of_architectures(one, records[j]))
+    n_seeded = sum(bool(one.seeds) for one in records if one.is_architecture)
+    n_fixed = sum(one.is_architecture and not one.seeds for one in records)
+    n_by_t = n_seeded * (n_seeded - 1) // 2 + n_seeded * n_fixed
     smallest = min(1.0, n_pairs * least_p(n_subjects))
-    difference = None if only_signs and smallest > level else _of_middle(found, each)
+    hopeless = n_pairs - n_by_t if smallest > level else 0
+    testable = [(one, signs) for one, signs in zip(found, by_signs, strict=True) if not (signs and hopeless)]
+    difference = _of_middle(testable, each, n_subjects)
     low, high = board.measures[0].range
     if difference is not None and difference > high - low:
         difference = None
@@ -83,7 +88,8 @@ def resolution_of(board: Board, records: Sequence[BoardRecord], level: float) ->
         n_subjects=n_subjects,
         level=each,
         least_p=smallest,
-        only_signs=only_signs,
+        only_signs=n_by_t == 0,
+        hopeless=hopeless,
         difference=difference,
         first_two=(records[0].system, records[1].system),
         subjects=needed,
@@ -98,7 +104,21 @@ def _comparable(one: BoardRecord, other: BoardRecord, table: Scores, others: Sco
     return table.mean(axis=0)[None], others.mean(axis=0)[None]
 
 
-def _of_middle(found: Sequence[Estimate], level: float) -> float | None:
-    """The smallest difference that the pair with the middle standard error would show."""
-    known = sorted((one for one in found if one.degrees > 0), key=lambda one: one.variance)
-    return least_difference(known[len(known) // 2], level=level) if known else None
+def _of_architectures(one: BoardRecord, other: BoardRecord) -> bool:
+    """Whether a test of two systems is over subjects and seeds, and not by sign flips."""
+    return one.is_architecture and other.is_architecture and bool(one.seeds or other.seeds)
+
+
+def _of_middle(found: Sequence[tuple[Estimate, bool]], level: float, n_subjects: int) -> float | None:
+    """The smallest difference that the pair with the middle standard error would show, by its own test.
+
+    Args:
+        found: differences, and whether each is tested by sign flips.
+        level: of the test.
+        n_subjects: of the board.
+    """
+    known = sorted((one for one in found if one[0].degrees > 0), key=lambda one: one[0].variance)
+    if not known:
+        return None
+    one, signs = known[len(known) // 2]
+    return least_difference(one, level=level, signs_of=n_subjects if signs else None)

@@ -12,7 +12,7 @@ import click
 from harness.cli.group import cli, examples
 from harness.cli.open import simulated_corpus
 from harness.cli.options import audio_options, path_option
-from harness.conventions import DATA_VARIABLE
+from harness.conventions import DATA_VARIABLE, quoted
 from harness.errors import counted
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def data_declare(folder: Path, out: Path | None) -> None:
         return
     write_draft(out, text)
     answer(f"draft written to {out}")
-    remark(f"next: check every line marked as guessed; then harness data describe {folder}")
+    remark(f"next: check every line marked as guessed; then harness data describe {quoted(folder)}")
 
 
 @data.command("describe", epilog=examples("harness data describe DIR"))

@@ -79,6 +79,8 @@ class Where:
         from harness.jobs import slurm
 
         slurm.options(self.given)
+        if self.executor == "slurm":
+            slurm.check_here()
 
 
 def run_scoring(where: Where, run: Run, tasks: Sequence[Task]) -> Iterator[Done]:

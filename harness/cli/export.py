@@ -8,6 +8,7 @@ import click
 
 from harness.cli.group import cli, examples
 from harness.cli.options import RESULTS_OPTION, SystemPath
+from harness.conventions import quoted
 from harness.errors import Fault, UsageError, counted, some_of
 
 
@@ -55,13 +56,15 @@ def hub(
     """
     from harness.boards.board import board_names, load_board
     from harness.boards.ranking import rank
+    from harness.cli.open import here
     from harness.cli.output import answer, remark
     from harness.errors import shorten
     from harness.hub.export import export_hub
     from harness.page.about import repository_url
     from harness.submission.manifest import load_submission
 
-    submission = load_submission(system)
+    datasets_of = dict(map(_dataset, datasets))
+    submission = load_submission(here(system))
     place = out or Path(f"{submission.name}-hub")
     rankings = []
     if results.is_dir() and any(results.glob("*/*/*/*/*.json")):
@@ -73,7 +76,7 @@ def hub(
         rankings,
         place,
         repository=repository or f"OWNER/{submission.name}",
-        datasets=dict(map(_dataset, datasets)),
+        datasets=datasets_of,
         source=repository_url(source, Path()),
         replace=replace,
     )
@@ -91,7 +94,7 @@ def hub(
     if repository is None:
         remark("note: the card says OWNER where --repository would name you")
     where = repository or f"OWNER/{submission.name}"
-    remark(f"next: hf upload {where} {place}")
+    remark(f"next: hf upload {where} {quoted(place)}")
 
 
 def _has(folder: Path, name: str) -> bool:

@@ -151,12 +151,15 @@ def _challenge(
     """What the options ask to host; the task is opened."""
     from harness.cli.open import open_asked
     from harness.cli.output import remark
+    from harness.errors import UsageError, raise_all
     from harness.hosting.challenge import Challenge, Phase
 
     times = [
         _time(f"--{name}", text or usual)
         for name, text, usual in zip(("opens", "closes"), (opens, closes), _ALWAYS, strict=True)
     ]
+    asked = Phase(phase, times[0], times[1], per_day, total)
+    raise_all(UsageError, asked.faults())
     said = _terms(terms) if terms is not None else None
     if opens is None and closes is None:
         remark(
@@ -176,7 +179,7 @@ def _challenge(
     return Challenge(
         task=task,
         title=usual if title is None else title,
-        phase=Phase(phase, times[0], times[1], per_day, total),
+        phase=asked,
         terms=said,
         wheels=wheels,
         split_file=Path(split) if split is not None and split.endswith(".json") else None,

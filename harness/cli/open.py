@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,53 @@ def open_asked(
     for who, names in excluded_here(task).items():
         remark(f"note: {channels_words(names)} excluded by {who}: zero in all that a system is given")
     return task
+
+
+def here(system: Path) -> Path:
+    """A system's folder or file: one on Hugging Face's hub is fetched, all others are what they are.
+
+    To be called after all that is wrong with a command without the system has been told.
+    """
+    from harness.cli.output import progress
+    from harness.submission.hub import fetched, is_hub_name
+
+    name = str(system)
+    if not is_hub_name(name):
+        return system
+    with progress(f"fetching {name}") as show:
+        return fetched(name, show)
+
+
+def here_for(
+    systems: Sequence[Path], open_task: functools.partial[Task]
+) -> tuple[list[Path], functools.partial[Task]]:
+    """Systems as folders or files, and what opens the task for each.
+
+    Before one is fetched, the task is opened, where it is asked for without a look at the system: so a
+    folder, a split or a feature that is not there costs no download.
+
+    Args:
+        systems: as the user named them.
+        open_task: `open_asked` with the options of a command.
+    """
+    from harness.submission.hub import is_hub_name
+
+    given = any(open_task.keywords.get(name) is not None for name in ("data", "split", "feature"))
+    if not given or not any(is_hub_name(str(system)) for system in systems):
+        return [here(system) for system in systems], open_task
+    opened = functools.partial(_opened, open_task, open_task(predictions=False))
+    return [here(system) for system in systems], opened
+
+
+def _opened(
+    open_task: Callable[..., Task],
+    task: Task,
+    *,
+    predictions: bool = False,
+    submission: Path | None = None,
+) -> Task:
+    """The task that was opened already, where it is not another one for predictions."""
+    return open_task(predictions=True, submission=submission) if predictions else task
 
 
 def excluded_here(task: Task) -> dict[str, tuple[str, ...]]:

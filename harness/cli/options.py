@@ -186,9 +186,10 @@ SEED_OPTION = click.option(
 
 
 class SystemPath(click.Path):
-    """A path, the bare name of a submission, or one on Hugging Face's hub, which is fetched.
+    """A path, the bare name of a submission, or one on Hugging Face's hub.
 
-    See ``harness.submission.find.named_submission`` and ``harness.submission.hub``.
+    See ``harness.submission.find.named_submission`` and ``harness.submission.hub``. A name of the hub stays
+    one, as a path: ``harness.cli.open.here`` fetches it, once the rest of the command line was looked at.
     """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
@@ -196,11 +197,9 @@ class SystemPath(click.Path):
         from harness.submission.find import named_submission
 
         if isinstance(value, str) and value.startswith("hf:"):
-            from harness.cli.output import progress
-            from harness.submission.hub import fetched
+            from harness.submission.hub import parsed
 
-            with progress(f"fetching {value}") as show:
-                return fetched(value, show)
+            return Path(parsed(value).text)
         return named_submission(str(super().convert(value, param, ctx)))  # text: a Path would lose "./"
 
 

@@ -71,6 +71,7 @@ def init(
 ) -> None:
     """Make the queue FOLDER, with the settings queue.toml; the task is opened once, to see that it can be."""
     from harness.cli.output import answer
+    from harness.conventions import quoted
     from harness.errors import Fault, QueueError, counted
     from harness.files import write_atomically
     from harness.queue.child import open_phase
@@ -106,7 +107,7 @@ def init(
     write_atomically(path, (text + "\n").encode())
     asked = counted(len(opened.segments), "segment")
     answer(f"{path}: {asked} of {opened.part}, {opened.feature}, {opened.corpus.words}")
-    answer(f"Teams drop files into {folder / 'inbox'}/TEAM. A worker: harness queue work {folder}")
+    answer(f"Teams drop files into {folder / 'inbox'}/TEAM. A worker: harness queue work {quoted(folder)}")
 
 
 def _lines(values: dict[str, Any]) -> list[str]:
@@ -291,6 +292,7 @@ def retry(folder: Path, job: str) -> None:
 def open_(folder: Path, phase: str) -> None:
     """Open a sealed PHASE for good: workers now score what it took."""
     from harness.cli.output import answer
+    from harness.conventions import quoted
     from harness.errors import Fault, QueueError
     from harness.queue.files import create
     from harness.queue.jobs import OPENED
@@ -301,4 +303,4 @@ def open_(folder: Path, phase: str) -> None:
         raise QueueError(Fault(phase, "not sealed", "a sealed phase"))
     (settings.folder / OPENED).mkdir(exist_ok=True)
     create(settings.folder / OPENED / f"{phase}.json", {})
-    answer(f"{phase} is open: harness queue work {folder}")
+    answer(f"{phase} is open: harness queue work {quoted(folder)}")

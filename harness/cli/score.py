@@ -12,7 +12,7 @@ import click
 
 from harness.cli.executor import Where, executor_options, run_scoring, words_of
 from harness.cli.group import cli, examples
-from harness.cli.open import open_asked
+from harness.cli.open import here, here_for, open_asked
 from harness.cli.options import (
     DATA_OPTION,
     JOBS_OPTION,
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 def score(
     context: click.Context,
     systems: tuple[Path, ...],
-    open_task: Callable[..., Task],
+    open_task: functools.partial[Task],
     run: Run,
     variants: str | None,
     where: Where | None,
@@ -88,6 +88,7 @@ def score(
     from harness.cli.output import answer, remark
     from harness.errors import raise_all
     from harness.files import file_sha256
+    from harness.predictions import check_destination
     from harness.records.document import record_bytes
     from harness.records.kept import note_predictions
     from harness.records.store import write_record
@@ -95,7 +96,10 @@ def score(
 
     if variants is not None and run.variant is not None:
         raise click.UsageError("--variant and --variants are both given: choose one.")
-    asked = [_Asked.of(system, open_task, run, variants, save_predictions) for system in systems]
+    if save_predictions is not None:
+        check_destination(save_predictions)
+    folders, open_task = here_for(systems, open_task)
+    asked = [_Asked.of(folder, open_task, run, variants, save_predictions) for folder in folders]
     if save_predictions is not None and sum(len(one.runs) for one in asked) > 1:
         raise click.UsageError("--save-predictions: of one system in one variant.")
     if where is not None:
@@ -259,7 +263,7 @@ def _score_as_jobs(
 def predict(
     submission: Path,
     out: Path,
-    open_task: Callable[..., Task],
+    open_task: functools.partial[Task],
     run: Run,
 ) -> None:
     """Write a submission's predictions; no labels are needed."""
@@ -270,6 +274,7 @@ def predict(
     from harness.submission.manifest import load_submission
 
     check_destination(out)
+    (submission,), open_task = here_for([submission], open_task)
     loaded = load_submission(submission)
     task = open_task(submission=submission)
     check_subjects(task.by_subject)
@@ -304,7 +309,7 @@ def predict(
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON, and only it.")
 def check(
     system: Path,
-    open_task: Callable[..., Task],
+    open_task: functools.partial[Task],
     run: Run,
     quick: bool,
     recut: bool | None,
@@ -321,11 +326,12 @@ def check(
     from harness.evaluation.check import check_predictions, check_submission
     from harness.predictions import is_predictions
 
+    if quick and recut:
+        raise click.UsageError("--recut is a look for bugs, which --quick leaves out.")
+    (system,), open_task = here_for([system], open_task)
     by_file = is_predictions(system)
     submission = None if by_file else system
     opened = functools.cache(functools.partial(open_task, predictions=by_file, submission=submission))
-    if quick and recut:
-        raise click.UsageError("--recut is a look for bugs, which --quick leaves out.")
     if by_file:
         _refuse_with_predictions(
             variant=run.variant,
@@ -434,18 +440,17 @@ def verify(
     from harness.records.store import read_record
     from harness.records.verify import verification_text
     from harness.records.verify import verify as verified
+    from harness.submission.hub import is_hub_name
 
     recorded = read_record(record)
     raise_all(RecordError, inconsistencies(recorded, str(record)))
-    chosen = system or _system_to_verify(recorded)
     without_eeg = recorded.submission.kind == "predictions" and labels is not None and data is None
     if not recorded.simulated and data is None and not without_eeg:
         raise UsageError(
             Fault("--data", "not given", f"the {recorded.corpus.name} corpus that the record was scored on")
         )
 
-    _check_variant(record, recorded, chosen)
-
+    @functools.cache
     def open_task() -> Task:
         return open_asked(
             data=data,
@@ -459,6 +464,10 @@ def verify(
             exclude_channels=recorded.submission.channels_excluded,
         )
 
+    if recorded.run.hub if system is None else is_hub_name(str(system)):
+        open_task()  # what is wrong with it costs no download
+    chosen = here(system) if system else _system_to_verify(recorded)
+    _check_variant(record, recorded, chosen)
     order_seed = recorded.run.order_seed if same_order else None
     transfer = recorded.submission.transfer
     run = Run(
@@ -497,14 +506,12 @@ def _check_variant(record: Path, recorded: Record, system: Path) -> None:
 
 def _system_to_verify(recorded: Record) -> Path:
     """The submission of a record: where it was fetched from the hub, or that of its name here."""
-    from harness.cli.output import progress
     from harness.submission.find import find_submission
-    from harness.submission.hub import SCHEME, fetched
+    from harness.submission.hub import SCHEME
 
-    if not recorded.run.hub:
-        return find_submission(recorded.submission.name, shipped=True)
-    with progress(f"fetching {recorded.run.hub}") as show:
-        return fetched(f"{SCHEME}{recorded.run.hub}", show)
+    if recorded.run.hub:
+        return here(Path(f"{SCHEME}{recorded.run.hub}"))
+    return find_submission(recorded.submission.name, shipped=True)
 
 
 def _split_to_verify(recorded: Record) -> str | None:

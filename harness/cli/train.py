@@ -11,7 +11,7 @@ import click
 
 from harness.cli.executor import Where, executor_options, words_of
 from harness.cli.group import cli, examples
-from harness.cli.open import audio_words, open_asked
+from harness.cli.open import audio_words, here, open_asked
 from harness.cli.options import (
     DATA_OPTION,
     EXCLUDE_OPTION,
@@ -23,7 +23,7 @@ from harness.cli.options import (
     duration,
     path_option,
 )
-from harness.conventions import STOPPED
+from harness.conventions import STOPPED, quoted
 from harness.errors import UsageError, no_such, shorten
 
 if TYPE_CHECKING:
@@ -177,6 +177,7 @@ def train(
     if cache_dtype and not cache:
         raise click.UsageError("--cache-dtype: of the copies in --cache, which is not given.")
     copies = Cache(cache, cache_dtype or "float32") if cache else None
+    submission = here(submission)
     check_own(submission)
     loaded = load_submission(submission)
     task = open_asked(
@@ -197,7 +198,15 @@ def train(
         from harness.training.seeds import begin_seeds, check_seeds, train_side_by_side
 
         wanted = (task.corpus.name, task.split, task.feature, loaded.variant(variant))
-        todo = begin_seeds(loaded, wanted, several, resume=resume and not one_of_jobs)
+        todo = begin_seeds(
+            loaded,
+            wanted,
+            several,
+            resume=resume and not one_of_jobs,
+            preset=preset,
+            epochs=epochs,
+            one_of_jobs=one_of_jobs,
+        )
         for kept in [one for one in several if one not in todo]:
             remark(f"seed {kept}: has its weights already")
         if jobs > 1 and len(todo) > 1:
@@ -336,7 +345,14 @@ def _jobs(
     for variant, one in wanted.items():
         todo: tuple[int | None, ...] = (None,)
         if seeds:
-            todo = begin_seeds(submission, one, seeds, resume=given["resume"])
+            todo = begin_seeds(
+                submission,
+                one,
+                seeds,
+                resume=given["resume"],
+                preset=given["preset"],
+                epochs=given["epochs"],
+            )
             for kept in [seed for seed in seeds if seed not in todo]:
                 remark(f"{_name(wanted, variant, kept)}: has its weights already")
         for seed in todo:
@@ -488,12 +504,13 @@ def import_weights(
     from harness.tasks.splits import load_split
     from harness.training.import_weights import import_weights as convert
 
-    check_own(submission)
-    loaded = load_submission(submission)
     declaration = corpus_named(corpus, data)
     chosen = load_split(split, split_folders(declaration)) if split else default_split(declaration)
     if feature not in declaration.features:
         raise UsageError(no_such("--feature", feature, list(declaration.features)))
+    submission = here(submission)
+    check_own(submission)
+    loaded = load_submission(submission)
     path, sha256 = convert(loaded, file, declaration, chosen, feature, variant=variant)
     answer(f"weights: {path} (sha256 {sha256[:16]}…, in the manifest)")
     remark("What these weights have seen is not on record; score records will say so.")
@@ -509,7 +526,9 @@ def new(folder: Path) -> None:
     from harness.submission.new import make_submission
 
     make_submission(folder)
-    answer(f"{folder} made. Try it: harness check {folder}; harness score {folder} --part val")
+    answer(
+        f"{folder} made. Try it: harness check {quoted(folder)}; harness score {quoted(folder)} --part val"
+    )
 
 
 def _score_command(

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
+from harness.conventions import quoted
 from harness.corpus.walk import walk
 from harness.errors import counted, shorten
 
@@ -138,9 +139,8 @@ def why_nothing(folder: Path) -> str:
         return f"{inner} is a folder in itself, as unpacking leaves it: move what is in the inner one up."
     raw = [path for path in below if path.casefold().endswith(_RAW)]
     if raw:
-        return (
-            f"Raw recordings ({shorten(raw, 2)}): `harness data prepare {folder} OUT` makes a corpus of them."
-        )
+        command = f"harness data prepare {quoted(folder)} OUT"
+        return f"Raw recordings ({shorten(raw, 2)}): `{command}` makes a corpus of them."
     return ""
 
 

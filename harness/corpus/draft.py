@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.conventions import quoted
 from harness.corpus.array_files import ArrayFile, open_npy, open_npz, said_rates
 from harness.corpus.draft_names import Group, eeg_of, features_of, pattern_of, placeholders
 from harness.corpus.pattern import Pattern
@@ -98,7 +99,8 @@ def _lines(
     rate, said = _rate(folder, eeg)
     pattern = pattern_of(eeg.paths, values)
     lines = [
-        f"# A draft by `harness data declare {folder}`: check every line, above all those marked as guessed.",
+        f"# A draft by `harness data declare {quoted(folder)}`: check every line, above all those marked as"
+        " guessed.",
         f'name = "{name}" {GUESSED}: from the name of the folder',
         f'title = "{name}" {GUESSED}',
         f'licence = "unknown" {GUESSED}: say who may use the recordings, and how',

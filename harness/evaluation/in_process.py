@@ -42,7 +42,7 @@ def by_subject(predictions: Mapping[str, Array], task: Task) -> list[tuple[str, 
     """Predictions by segment id, subject by subject in the task's order.
 
     Raises:
-        PredictionsError: ids that were not asked, all of them.
+        PredictionsError: ids that were not asked, and what is no numpy array, all of them.
     """
     known = [segment.id for segment in task.segments]
     there = set(known)
@@ -57,6 +57,16 @@ def by_subject(predictions: Mapping[str, Array], task: Task) -> list[tuple[str, 
             )
             for name in predictions
             if name not in there
+        ]
+        + [
+            Fault(
+                show(str(name)),
+                f"an object of type {type(array).__name__}",
+                "a numpy array (n_frames, n_bands)",
+                "Of a torch tensor: tensor.detach().cpu().numpy(). Of a list: np.asarray(values).",
+            )
+            for name, array in predictions.items()
+            if not isinstance(array, np.ndarray)
         ],
     )
     return [

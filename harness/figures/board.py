@@ -66,7 +66,9 @@ def board_drawing(ranking: Ranking) -> Drawing:
         _legend(figure, rows, "mean, 95 % interval", lines)
 
     title = f"{title_of(ranking)} {_how(ranking)}"
-    return Drawing(title, _board_rows(ranking, rows), lambda width: _height(rows, width), draw)
+    return Drawing(
+        title, _board_rows(ranking, rows), lambda width: _height(rows, width), draw, _plot_mm(rows)
+    )
 
 
 def subjects_drawing(ranking: Ranking) -> Drawing:
@@ -119,7 +121,7 @@ def subjects_drawing(ranking: Ranking) -> Drawing:
     ]
     words = interval_words(len(ranking.board.subjects))
     title = f"{title_of(ranking)} Intervals of means: {words}."
-    return Drawing(title, data, lambda width: _height(rows, width), draw)
+    return Drawing(title, data, lambda width: _height(rows, width), draw, _plot_mm(rows))
 
 
 def title_of(ranking: Ranking) -> str:
@@ -204,6 +206,11 @@ def _spread(values: Sequence[float], at: float) -> list[float]:
 def _height(rows: Sequence[Row], width: float, n_more: int = 0) -> float:
     """Of the rows, the axis and a legend that has so many entries beyond the usual ones."""
     return ROW_MM * len(rows) + 14 + (14 + 3.6 * n_more if width < 120 else 5 + 2 * n_more)
+
+
+def _plot_mm(rows: Sequence[Row]) -> float:
+    """The least height of the rows alone: a title and a legend do not take it from a board of few systems."""
+    return 0.9 * ROW_MM * len(rows)
 
 
 def _how(ranking: Ranking) -> str:

@@ -17,6 +17,7 @@ from harness.figures.style import MM_PER_INCH, MOST_HEIGHT_MM, styled, wrapped
 from harness.files import write_atomically
 
 SUFFIXES = (".pdf", ".svg", ".png")
+_AXIS_MM = 16.0  # of ticks, their labels, the axis' name, and the room between all parts
 CREATOR = "eeg-speech-harness"
 # What each format would write of time and programs, left out.
 _METADATA: Mapping[str, dict[str, Any]] = {
@@ -35,12 +36,14 @@ class Drawing:
         rows: what is drawn, a row of plain values each; all of a column are of one kind.
         height_mm: at a width in millimetres, without title and legend, which come on top.
         draw: called with a matplotlib figure of the right size and the width in millimetres.
+        plot_mm: the least height of its axes, whatever title and legend take.
     """
 
     title: str
     rows: Sequence[Mapping[str, object]]
     height_mm: Callable[[float], float]
     draw: Callable[[Any, float], None]
+    plot_mm: float = 20.0
 
 
 def data_path(out: Path) -> Path:
@@ -117,6 +120,16 @@ def picture(drawing: Drawing, suffix: str, width: float) -> bytes:
         FigureCanvasAgg(figure)
         drawing.draw(figure, width)
         figure.suptitle(title, x=0.012, ha="left")
+        least = drawing.plot_mm + _AXIS_MM + _texts_mm(figure)
+        figure.set_figheight(min(max(height, least), MOST_HEIGHT_MM) / MM_PER_INCH)
         content = io.BytesIO()
         figure.savefig(content, format=suffix[1:], metadata=_METADATA[suffix])
     return content.getvalue()
+
+
+def _texts_mm(figure: Any) -> float:
+    """How high title and legends are."""
+    drawn_by = figure.canvas.get_renderer()
+    texts = [figure._suptitle, *figure.legends]
+    pixels = sum(float(one.get_window_extent(drawn_by).height) for one in texts)
+    return pixels / float(figure.dpi) * MM_PER_INCH

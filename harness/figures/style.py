@@ -17,7 +17,7 @@ from harness.errors import Fault, UsageError, did_you_mean, on_one_line
 MM_PER_INCH: Final = 25.4
 # Millimetres; a column and a page fit Nature (89, 183), IEEE (88.9, 181) and Elsevier (90, 190) alike.
 WIDTHS: Final = {"column": 88.0, "page": 180.0}
-LEAST_MM, MOST_MM = 40.0, 500.0
+LEAST_MM, MOST_MM = 70.0, 500.0
 MOST_HEIGHT_MM: Final = 1000.0
 MOST_LETTERS: Final = 30  # of a name beside a plot
 FONT: Final = "DejaVu Sans"  # comes with matplotlib: the same on every machine

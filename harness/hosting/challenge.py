@@ -15,7 +15,7 @@ from typing import Any
 
 import harness
 from harness.corpus.declaration import DECLARATION
-from harness.errors import Fault, HostingError, raise_all
+from harness.errors import Fault, HostingError, UsageError, raise_all
 from harness.files import write_atomically
 from harness.hosting import start
 from harness.hosting.archive import zip_bytes
@@ -244,12 +244,13 @@ def check_place(path: Path, *, replace: bool) -> None:
     """Refuse a file that is there, or that is not called a zip.
 
     Raises:
-        HostingError: either.
+        HostingError: it is there.
+        UsageError: another suffix, or a folder.
     """
     if path.suffix.lower() != ".zip":
-        raise HostingError(Fault(str(path), f"the suffix {path.suffix!r}", "a name that ends in .zip"))
+        raise UsageError(Fault(str(path), f"the suffix {path.suffix!r}", "a name that ends in .zip"))
     if path.is_dir():
-        raise HostingError(Fault(str(path), "a folder", "the name of a new file"))
+        raise UsageError(Fault(str(path), "a folder", "the name of a new file"))
     if (path.exists() or path.is_symlink()) and not replace:
         raise HostingError(
             Fault(str(path), "is there already", "a new file", "Choose another name, or say --replace.")

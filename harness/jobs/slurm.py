@@ -94,6 +94,41 @@ def minutes(text: str) -> int | None:
     return math.ceil(total) or None
 
 
+def check_here() -> None:
+    """Refuse a machine that cannot hand in jobs.
+
+    Raises:
+        UsageError: no SLURM or no submitit here.
+    """
+    raise_all(UsageError, _lacking())
+
+
+def _lacking() -> list[Fault]:
+    faults = []
+    lacking = [program for program in ("sbatch", "srun", "squeue") if shutil.which(program) is None]
+    if lacking:
+        faults.append(
+            Fault(
+                "--executor slurm",
+                f"no {', '.join(lacking)} on PATH",
+                "SLURM's commands: a machine that hands in jobs to a cluster",
+                f"Log in to one (Debian's package is slurm-client). {_WITHOUT}",
+            )
+        )
+    try:
+        import submitit  # noqa: F401
+    except ImportError:
+        faults.append(
+            Fault(
+                "--executor slurm",
+                "submitit is not installed",
+                "the extra slurm",
+                f"pip install 'eeg-speech-harness[slurm]'. {_WITHOUT}",
+            )
+        )
+    return faults
+
+
 @dataclass(frozen=True)
 class Slurm:
     """Where jobs are handed in.
@@ -119,28 +154,7 @@ class Slurm:
         Raises:
             UsageError: no SLURM or no submitit here, or no time for a job.
         """
-        faults = []
-        lacking = [program for program in ("sbatch", "srun", "squeue") if shutil.which(program) is None]
-        if lacking:
-            faults.append(
-                Fault(
-                    "--executor slurm",
-                    f"no {', '.join(lacking)} on PATH",
-                    "SLURM's commands: a machine that hands in jobs to a cluster",
-                    f"Log in to one (Debian's package is slurm-client). {_WITHOUT}",
-                )
-            )
-        try:
-            import submitit  # noqa: F401
-        except ImportError:
-            faults.append(
-                Fault(
-                    "--executor slurm",
-                    "submitit is not installed",
-                    "the extra slurm",
-                    f"pip install 'eeg-speech-harness[slurm]'. {_WITHOUT}",
-                )
-            )
+        faults = _lacking()
         if self.minutes is None and "time" not in self.given:
             faults.append(
                 Fault(

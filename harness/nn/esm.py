@@ -23,6 +23,7 @@ from harness.nn.subjects import embedded
 from harness.predictor import Array
 
 POSITION_BASE = 10_000.0
+POSITION_ROUNDING = 4e-3  # the last bit of a bfloat16 just below 1, in which a checkpoint may be kept
 
 
 class SubjectEmbedding(nn.Module):
@@ -71,13 +72,13 @@ def check_positions(stored: Array, n_times: int, d_model: int) -> None:
         d_model: channels.
 
     Raises:
-        ValueError: another shape, or other numbers (beyond what float16 rounds).
+        ValueError: another shape, or other numbers (beyond what bfloat16 rounds).
     """
     table = stored.reshape([n for n in stored.shape if n != 1] or [1])
     if table.ndim != 2 or table.shape[0] < n_times or table.shape[1] != d_model:
         raise ValueError(f"positions of shape {stored.shape}, expected ({n_times}, {d_model})")
     off = float(np.abs(table[:n_times] - sinusoids(n_times, d_model).numpy()).max())
-    if not off < 1e-3:
+    if not off < POSITION_ROUNDING:
         raise ValueError(f"positions that differ from the transformer's by {off:.2g}, expected those")
 
 

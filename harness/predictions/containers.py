@@ -186,7 +186,6 @@ def _check_archive(path: Path, file: BinaryIO) -> None:
         raise PredictionsError(Fault(where, "an empty file", "a zip archive", _ZIP_REMEDY))
     file.seek(max(0, size - (1 << 16) - _END_BYTES - _LOCATOR_BYTES))
     tail = file.read()
-    file.seek(0)
     at = len(tail) - _END_BYTES  # looked for as zipfile does
     if not (tail[at:].startswith(_END) and tail.endswith(b"\0\0")):
         at = tail.rfind(_END)

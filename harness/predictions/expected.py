@@ -55,8 +55,10 @@ class SegmentForm:
             fits = len(shape) == 2 and shape[0] > 0 and shape[1] == self.n_bands
         else:
             fits = shape == (self.n_times, self.n_bands)
-        if fits:
-            return None
+        return None if fits else self.misfit(where, shape)
+
+    def misfit(self, where: str, shape: tuple[int, ...]) -> Fault:
+        """The fault of a shape that is not this one."""
         return Fault(where, f"shape {shape}", str(self), self._remedy(shape))
 
     def _remedy(self, shape: tuple[int, ...]) -> str:
@@ -140,7 +142,7 @@ class FaultList:
         faults: list[Fault] = []
         for kind, shown in self._shown.items():
             faults += shown
-            more = self._more.get(kind, 0)
+            more = self._more[kind]
             if more:
                 faults.append(Fault(self.where, f"and {more} more {kind}"))
         raise_all(PredictionsError, faults)

@@ -109,10 +109,16 @@ def first_shape(data: bytes, file: str) -> tuple[int, ...]:
     """
     try:
         segments = _split_lenient(data)
-        rows = _ANY_ROWS.decode(next(iter(segments.values()))) if segments else []
     except (ValueError, RecursionError) as error:
         raise PredictionsError(_file_fault(data, file, error)) from None
-    return (len(rows), len(rows[0])) if rows else ()
+    for segment_id, raw in segments.items():
+        try:
+            rows = _ANY_ROWS.decode(raw)
+        except (ValueError, RecursionError) as error:
+            where = f"{file}, segment '{show(segment_id)}'"
+            raise PredictionsError(_value_fault(raw, where, None, error)) from None
+        return (len(rows), len(rows[0])) if rows else ()
+    return ()
 
 
 def _split(
@@ -226,9 +232,12 @@ def _file_fault(data: bytes, file: str, error: Exception) -> Fault:
     found = _BYTE.match(str(error))
     if found is None:
         return Fault(file, str(error), expected)
-    literal = re.compile(rb"-?(NaN|Infinity)").match(data, int(found[2]))
+    at = int(found[2])
+    if data[at - 1 : at] == b"-":  # msgspec points behind the sign
+        at -= 1
+    literal = re.compile(rb"-?(?:NaN|Infinity)").match(data, at)
     if literal is not None:
-        return Fault(file, f"{literal[0].decode()} at byte {found[2]}", "finite numbers")
+        return Fault(file, f"{literal[0].decode()} at byte {at}", "finite numbers")
     return Fault(file, f"malformed JSON at byte {found[2]} ({found[1]})", expected)
 
 
@@ -255,38 +264,48 @@ def _explain(raw: msgspec.Raw, where: str, form: SegmentForm, error: Exception) 
     except (ValueError, RecursionError):
         return "segments with wrong values", _value_fault(raw, where, form, error)
     widths = set(map(len, rows))
-    fault = form.fault(where, (len(rows), *widths)) if len(widths) == 1 else None
-    return "segments of a wrong shape", fault or _ragged_fault(rows, where, form)
+    ragged = len(widths) > 1
+    fault = _ragged_fault(rows, where, form) if ragged else form.misfit(where, (len(rows), *widths))
+    return "segments of a wrong shape", fault
 
 
-def _value_fault(raw: msgspec.Raw, where: str, form: SegmentForm, error: Exception) -> Fault:
-    """Find the first value of a segment that is not a number, or too large for one."""
+def _value_fault(raw: msgspec.Raw, where: str, form: SegmentForm | None, error: Exception) -> Fault:
+    """Find the first value of a segment that is not a number, or too large for one.
+
+    Args:
+        raw: the segment.
+        where: its name.
+        form: its shape; None where any will do.
+        error: what the parser said.
+    """
+    numbers = f"numbers of shape {form or '(n_frames, n_bands)'}"
     text = bytes(raw).decode("utf-8", "replace")
     try:
         value = json.loads(text, parse_int=_Number, parse_float=_Number)
     except (ValueError, RecursionError):
-        return Fault(where, f"unreadable ({error})", f"numbers of shape {form}")
+        return Fault(where, f"unreadable ({error})", numbers)
     if not isinstance(value, list):
-        return Fault(where, _name(value), f"numbers of shape {form}")
+        return Fault(where, _name(value), numbers)
     if all(isinstance(row, _Number) for row in value):
-        fault = form.fault(where, (len(value),))
-        return fault or Fault(where, f"unreadable ({error})")
+        shape = (len(value),)
+        return form.misfit(where, shape) if form else Fault(where, f"shape {shape}", "(n_frames, n_bands)")
     for i, row in enumerate(value):
         if not isinstance(row, list):
-            return Fault(where, f"row {i} is {_name(row)}", f"a list of {counted(form.n_bands, 'number')}")
+            width = counted(form.n_bands, "number") if form else "numbers"
+            return Fault(where, f"row {i} is {_name(row)}", f"a list of {width}")
         for j, number in enumerate(row):
             if not isinstance(number, _Number):
                 return Fault(where, f"{_name(number)} at row {i}, column {j}", "a number")
             if not math.isfinite(float(number)):
                 literal = _LITERALS.get(number, show(number))
                 return Fault(where, f"{literal} at row {i}, column {j}", "a finite float64")
-    return Fault(where, f"unreadable ({error})", f"numbers of shape {form}")
+    return Fault(where, f"unreadable ({error})", numbers)
 
 
 def _ragged_fault(rows: list[list[float]], where: str, form: SegmentForm) -> Fault:
     """Say which row has another length than the first."""
     first = len(rows[0])
-    i = next((i for i, row in enumerate(rows) if len(row) != first), 0)
+    i = next(i for i, row in enumerate(rows) if len(row) != first)
     arrived = f"row 0 has {counted(first, 'number')} and row {i} has {len(rows[i])}"
     return Fault(where, arrived, f"numbers of shape {form}")
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.errors import Fault, QueueError
 from harness.queue.files import create, is_gone, read
 from harness.queue.settings import Phase, Settings
 
@@ -26,6 +29,8 @@ WAITING, RUNNING, SEALED, SCORED, REFUSED, FAILED = (
 )  # fmt: skip
 OPENED = "opened"
 _DIGITS = 16
+# How often, and how many seconds apart, a line is looked for that another worker has written.
+_LOOKS, _LOOK_SECONDS = 50, 0.1
 _JOB = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
 _CLAIM = re.compile(r"claim-(\d+)\.json")
 
@@ -128,8 +133,7 @@ class Queue:
         self.settings = settings
         self.folder = settings.folder
         self.inbox, self.reports = self.folder / "inbox", self.folder / "reports"
-        self._ledgers: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        self._ended: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._standings: dict[tuple[str, str], Standing] = {}
 
     def jobs(self) -> Iterator[Job]:
         """Every job, by phase, team and hash; foreign files are passed over."""
@@ -145,48 +149,13 @@ class Queue:
         """Whether results of a phase may be seen."""
         return not phase.sealed or (self.folder / OPENED / f"{phase.name}.json").exists()
 
-    def ledger(self, phase: str, team: str) -> list[dict[str, Any]]:
-        """What counts, in the order in which it was counted: a line a job, never changed.
-
-        A line is read once: who asks again reads the new ones only.
-        """
-        entries = self._ledgers.setdefault((phase, team), [])
-        folder = self.folder / "ledger" / phase / team
-        while (entry := read(folder / f"{len(entries) + 1:06d}.json")) is not None:
-            entries.append(entry)
-        return entries
-
-    def ended(self, job_id: str) -> dict[str, Any] | None:
-        """State and records of a job's newest try; None where nothing has come of it yet.
-
-        What was scored stays so, and any other outcome until a next try is opened: neither is read again.
-        """
-        job = Job(self.folder / "jobs" / job_id)
-        turn, outcome = self._ended.get(job_id, (0, {}))
-        known = bool(turn) and (
-            outcome["state"] == SCORED or not (job.folder / f"{turn}.again.json").exists()
-        )
-        if known:
-            return outcome
-        turn = job.turn()
-        found = job.outcome(turn)
-        if found is None:
-            return None
-        outcome = {"state": found.get("state"), "records": found.get("records", ())}
-        self._ended[job_id] = turn, outcome
-        return outcome
-
-    def used(self, phase: Phase, entries: list[dict[str, Any]], day: str) -> tuple[int, int]:
-        """How many jobs count on a day, and in the phase."""
-        total = today = 0
-        for entry in entries:
-            if not phase.count_refused:
-                outcome = self.ended(str(entry.get("job")))
-                if outcome and outcome["state"] == REFUSED:
-                    continue
-            total += 1
-            today += entry.get("day") == day
-        return today, total
+    def standing(self, phase: str, team: str) -> Standing:
+        """What counts for a team in a phase, and what came of it; as of now."""
+        if (phase, team) not in self._standings:
+            self._standings[phase, team] = Standing(self.folder, self.settings.phase(phase), team)
+        standing = self._standings[phase, team]
+        standing.look()
+        return standing
 
     def count(self, job: Job) -> str:
         """Count a job, once whatever happens; gives why it is over the quota, empty where it is not.
@@ -199,17 +168,22 @@ class Queue:
         folder = self.folder / "ledger" / job.phase / job.team
         folder.mkdir(parents=True, exist_ok=True)
         while True:
-            entries = self.ledger(job.phase, job.team)
-            if any(entry.get("job") == job.id for entry in entries):
+            standing = self.standing(job.phase, job.team)
+            if job.id in standing.places:
                 return ""
-            if over := self.over(phase, entries, day):
+            if over := self.over(phase, standing, day):
                 return over
-            if create(folder / f"{len(entries) + 1:06d}.json", {"job": job.id, "day": day}):
+            number = standing.lines + 1
+            line = folder / f"{number:06d}.json"
+            if create(line, {"job": job.id, "day": day}):
                 return ""
+            if not standing.is_longer():
+                remedy = "The queue's files were edited: put it right, or remove it and what comes after it."
+                raise QueueError(Fault(str(line), "cannot be read", "a line of the ledger", remedy))
 
-    def over(self, phase: Phase, entries: list[dict[str, Any]], day: str) -> str:
+    def over(self, phase: Phase, standing: Standing, day: str) -> str:
         """Why nothing more counts on a day; empty where it does."""
-        today, total = self.used(phase, entries, day)
+        today, total = standing.used(day)
         if phase.total is not None and total >= phase.total:
             return f"the quota of {phase.name} is used up: {total} of {phase.total}"
         if phase.per_day is not None and today >= phase.per_day:
@@ -221,12 +195,105 @@ class Queue:
         return create(job.folder / f"{turn}.outcome.json", outcome)
 
     def again(self, job: Job, turn: int, arrived: float, why: str) -> None:
-        """Open the next try of a job."""
+        """Open the next try of a job.
+
+        It is announced first: who knows what came of the last try then looks for the next one's end.
+        """
+        announced = self.folder / "again" / job.phase / job.team
+        announced.mkdir(parents=True, exist_ok=True)
+        number = len([*announced.glob("[0-9]*.json")]) + 1
+        while not create(announced / f"{number:06d}.json", {"job": job.id, "try": turn + 1}):
+            number += 1
         create(job.folder / f"{turn}.again.json", {"arrived": arrived, "why": why})
         wake = self.folder / "wake"
         with contextlib.suppress(OSError):
             wake.touch()
             os.utime(wake)
+
+
+class Standing:
+    """A team in one phase: the ledger's lines, what came of each, and the newest record of each name.
+
+    A line is read once, and so is an end: a look reads what is new, and whether what had no end has one. So
+    many looks together cost as much as there are jobs, and not its square.
+
+    Args:
+        folder: the queue's.
+        phase: which one.
+        team: its name.
+
+    Attributes:
+        lines: how many the ledger has.
+        places: in the ledger, from 1, by job.
+    """
+
+    def __init__(self, folder: Path, phase: Phase, team: str) -> None:
+        self.places: dict[str, int] = {}
+        self._folder, self._phase = folder, phase
+        self._ledger, self._again = (folder / name / phase.name / team for name in ("ledger", "again"))
+        self._days: dict[str, str] = {}
+        self.lines = self._announced = 0
+        self._open: dict[str, int] = {}  # jobs without an end that is known, and their tries begun
+        self._tries: dict[str, int] = {}
+        self._counted = Counter[str]()
+        self._refused: set[str] = set()
+        self._newest: dict[str, tuple[int, str, str]] = {}
+
+    def look(self) -> None:
+        """Read what is new."""
+        while (entry := read(self._ledger / f"{self.lines + 1:06d}.json")) is not None:
+            self.lines += 1
+            job, day = str(entry.get("job")), str(entry.get("day"))
+            self.places[job], self._days[job] = self.lines, day
+            self._counted[day] += 1
+            self._open[job] = self._tries.get(job, 1)
+        while (entry := read(self._again / f"{self._announced + 1:06d}.json")) is not None:
+            self._announced += 1
+            job = str(entry.get("job"))
+            self._tries[job] = int(entry.get("try", 1))
+            if job in self.places:
+                self._open[job] = self._tries[job]
+        for job in [*self._open]:
+            self._look_at(job)
+
+    def _look_at(self, name: str) -> None:
+        job = Job(self._folder / "jobs" / name)
+        turn = job.turn()
+        outcome = job.outcome(turn)
+        self._set_refused(name, outcome is not None and outcome.get("state") == REFUSED)
+        if outcome is None:
+            return
+        if turn >= self._open[name]:
+            del self._open[name]
+        for record in outcome.get("records", ()):
+            known = self._newest.get(record["path"], (0, "", ""))
+            self._newest[record["path"]] = max(known, (self.places[name], name, record["sha256"]))
+
+    def _set_refused(self, job: str, refused: bool) -> None:
+        if refused == (job in self._refused):
+            return
+        (self._refused.add if refused else self._refused.discard)(job)
+        if not self._phase.count_refused:
+            self._counted[self._days[job]] += -1 if refused else 1
+
+    def is_longer(self) -> bool:
+        """Whether the ledger has more lines than were read; a disk of the network may need a while for it."""
+        for _ in range(_LOOKS):
+            before = self.lines
+            self.look()
+            if self.lines > before:
+                return True
+            time.sleep(_LOOK_SECONDS)
+        return False
+
+    def used(self, day: str) -> tuple[int, int]:
+        """How many jobs count on a day, and in the phase."""
+        return self._counted[day], self._counted.total()
+
+    def newest(self, path: str) -> tuple[str, str] | None:
+        """Of the records of a path, the one that was counted last: its job, and its sha256."""
+        found = self._newest.get(path)
+        return found[1:] if found else None
 
 
 def day_of(arrived: float) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.conventions import quoted
 from harness.errors import Fault, QueueError, raise_all, shorten
 from harness.files import read_regular
 from harness.schemas.documents import parse_toml
@@ -110,7 +111,7 @@ def load_settings(folder: Path) -> Settings:
     try:
         content = read_regular(path, _MOST_BYTES)
     except OSError as error:
-        remedy = f"Make one: harness queue init {folder}"
+        remedy = f"Make one: harness queue init {quoted(folder)}"
         raise QueueError(
             Fault(str(path), error.strerror or "cannot be read", "a queue's settings", remedy)
         ) from None

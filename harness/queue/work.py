@@ -67,6 +67,7 @@ class Worker:
     _beats: dict[Path, tuple[int, float, bool]] = field(default_factory=dict)
     _over: set[str] = field(default_factory=set)
     _kept: dict[Path, tuple[str, str]] = field(default_factory=dict)
+    _foreign: set[Path] = field(default_factory=set)
     _woken: int = 0
 
     def __post_init__(self) -> None:
@@ -141,6 +142,7 @@ class Worker:
         soon = False
         for team in sorted(self.queue.inbox.iterdir()) if self.queue.inbox.is_dir() else ():
             if not is_team(team, self.settings):
+                self._pass_over(team)
                 continue
             late: list[str] = []
             for path in sorted(team.iterdir()):
@@ -156,6 +158,17 @@ class Worker:
                     late.append(f"{show(path.name)}: cannot be read: {(error.strerror or '').lower()}")
             self._say_late(team.name, late)
         return soon
+
+    def _pass_over(self, path: Path) -> None:
+        """Say once that something in the inbox is nobody's: no team has a report that could say so."""
+        if path in self._foreign or intake.is_unfinished(path.name):
+            return
+        self._foreign.add(path)
+        known = self.settings.teams
+        wanted = (
+            f"a folder of {', '.join(known)}" if known else "a team's folder: lower-case words with hyphens"
+        )
+        self.say(f"inbox/{show(path.name)} is not taken: it is not {wanted}")
 
     def _take_still(self, path: Path, team: str, late: list[str]) -> bool:
         seen = intake.look(path, self.limits.files)
@@ -430,27 +443,22 @@ class Worker:
 
     def _newest(self, job: Job, path: str) -> bytes:
         """The record of a name from the team's job that was counted last."""
-        for entry in reversed(self.queue.ledger(job.phase, job.team)):
-            outcome = self.queue.ended(str(entry["job"]))
-            for record in (outcome or {}).get("records", ()):
-                if record["path"] == path:
-                    other = Job(self.queue.folder / "jobs" / str(entry["job"]))
-                    return read_regular(other.folder / f"{record['sha256']}.record", _MOST_RESULT_BYTES)
-        raise QueueError(Fault(job.id, "scored, and not in the ledger", "", "The queue's files were edited."))
+        found = self.queue.standing(job.phase, job.team).newest(path)
+        if found is None:
+            raise QueueError(
+                Fault(job.id, "scored, and not in the ledger", "", "The queue's files were edited.")
+            )
+        other, sha256 = found
+        return read_regular(self.queue.folder / "jobs" / other / f"{sha256}.record", _MOST_RESULT_BYTES)
 
     def _report(self, job: Job, turn: int, outcome: dict[str, Any]) -> None:
         phase = self.settings.phase(job.phase)
-        today, total = self.queue.used(
-            phase, self.queue.ledger(job.phase, job.team), day := day_of(job.arrived(turn))
-        )
-        quota = [
-            f"{used} of {most} {when}"
-            for used, most, when in (
-                (today, phase.per_day, f"on {day}"),
-                (total, phase.total, "in the phase"),
-            )
-            if most is not None
-        ]
+        quota = []
+        if phase.per_day is not None or phase.total is not None:
+            day = day_of(job.arrived(turn))
+            today, total = self.queue.standing(job.phase, job.team).used(day)
+            counted_of = ((today, phase.per_day, f"on {day}"), (total, phase.total, "in the phase"))
+            quota = [f"{used} of {most} {when}" for used, most, when in counted_of if most is not None]
         lines = [
             f"what: {show(job.name)}",
             f"team: {job.team}",

@@ -411,8 +411,8 @@ def _check_shapes(references: Mapping[str, Array], predictions: Mapping[str, Arr
     shapes = {array.shape for arrays in (references, predictions) for array in arrays.values()}
     if shapes != {shape} or not predictions.keys() <= references.keys():
         raise ShapeError(*_faults(references, predictions))
-    if len(shape) != 2:
-        raise ShapeError(Fault("reference", f"shape {shape}", "(n_frames, n_bands)"))
+    if len(shape) != 2 or 0 in shape:
+        raise ShapeError(Fault("reference", f"shape {shape}", "(n_frames, n_bands), one or more of each"))
     return shape[0], shape[1]
 
 

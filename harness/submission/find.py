@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
+from harness.conventions import quoted
 from harness.errors import Fault, UsageError
 from harness.shipped import IS_CLONE, shipped_folder
 from harness.submission.manifest import MANIFEST
@@ -42,7 +42,7 @@ def check_own(folder: Path) -> None:
                 f"hf:{source}",
                 "was fetched, and its files stay as they are",
                 "a submission folder of your own",
-                f"Copy it, and name the copy: cp -r {shlex.quote(str(folder))} ./NAME",
+                f"Copy it, and name the copy: cp -r {quoted(folder)} ./NAME",
             )
         )
     shipped = shipped_folder("baselines")
@@ -53,7 +53,7 @@ def check_own(folder: Path) -> None:
             str(folder),
             "came with the installed harness, whose files stay as they are",
             "a submission folder of your own",
-            f"Copy it, and name the copy: cp -r {shlex.quote(str(folder))} ./{folder.name}",
+            f"Copy it, and name the copy: cp -r {quoted(folder)} {quoted('./' + folder.name)}",
         )
     )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.conventions import DEFAULT_VARIANT
+from harness.conventions import DEFAULT_VARIANT, quoted
 from harness.corpus.declaration import declared
 from harness.errors import Fault, SubmissionError, UsageError, did_you_mean, no_such, raise_all
 from harness.execution.code import code_files, files_sha256, hash_code
@@ -194,7 +194,7 @@ class Submission:
                 f"{self.name}: weights",
                 f"none for corpus {corpus}, split {trained_on}, feature {feature}, variant {variant}",
                 f"an entry [[weights]] in {MANIFEST} (there: {'; '.join(have) or 'none'})",
-                f"Train them: harness train {self.folder} --split {trained_on} --feature"
+                f"Train them: harness train {quoted(self.folder)} --split {trained_on} --feature"
                 f" {feature} --variant {variant}{'' if made_on_first_use else ' --data DIR'}",
             )
         )
@@ -216,7 +216,7 @@ class Submission:
             f"one of {', '.join(map(str, seeds))}, those of the manifest"
             if seeds
             else "no such option: the manifest lists one training of this run, without a seed",
-            f"Train it: harness train {self.folder} --seeds {seed}-{seed} {run}",
+            f"Train it: harness train {quoted(self.folder)} --seeds {seed}-{seed} {run}",
         )
 
     @property
@@ -281,7 +281,7 @@ def load_submission(folder: Path) -> Submission:
                 str(folder),
                 f"no {MANIFEST}, and no sub-*.json",
                 "a submission folder or a folder of predictions",
-                f"`harness new {folder}` makes a submission that works.",
+                f"`harness new {quoted(folder)}` makes a submission that works.",
             )
         ) from None
     except OSError as error:
@@ -411,7 +411,7 @@ def _verified(folder: Path, entry: Mapping[str, Any]) -> Weights:
                 str(path),
                 f"trained for feature {trained_for}, by {entry['training']}",
                 f"{entry['feature']}, as its entry [[weights]] in {MANIFEST} says",
-                f'Say feature = "{trained_for}" there, or train it: harness train {folder} --feature'
+                f'Say feature = "{trained_for}" there, or train it: harness train {quoted(folder)} --feature'
                 f" {entry['feature']}",
             )
         )

@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+from harness.conventions import quoted
 from harness.errors import Fault, SubmissionError
 from harness.schemas.validate import schema
 
@@ -27,7 +28,7 @@ def make_submission(folder: Path) -> None:
                 str(folder),
                 f"the name {name!r}",
                 "lower-case words joined by hyphens",
-                f"For example: harness new {folder.parent / better}",
+                f"For example: harness new {quoted(folder.parent / better)}",
             )
         )
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):

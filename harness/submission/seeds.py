@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import Fault, SubmissionError, raise_all
+from harness.errors import Fault, SubmissionError, TrainingError, counted, raise_all
 from harness.files import is_inside, read_regular
 from harness.records.record import MOST_RECORD_BYTES, Training
 from harness.schemas.documents import parse_json
@@ -34,6 +35,10 @@ _SAME = {
 }
 # Likewise, in records that say it.
 _WHERE_SAID = {"training_version": "version of the training", "channels_excluded": "list of channels"}
+# Of a recipe in a record: the sizes of the net as it was built, which no recipe says beforehand.
+_OF_THE_RUN = ("config",)
+# Corpus, split (or the name of the one trained on), feature and variant.
+Wanted = tuple[str, Split | str, str, str]
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,7 @@ class _Known:
     facts: dict[str, Any]
 
 
-def training_of(
-    submission: Submission, weights: Weights | None, wanted: tuple[str, Split | str, str, str]
-) -> Training | None:
+def training_of(submission: Submission, weights: Weights | None, wanted: Wanted) -> Training | None:
     """What a score record says of the training of weights; None where it is not known to be one of several.
 
     Args:
@@ -131,6 +134,50 @@ def _facts(submission: Submission, weights: Weights) -> tuple[dict[str, Any] | N
     if lacking:
         return None, f"{weights.training.name}, which does not say {', '.join(lacking)}"
     return {key: record[key] for key in (*_SAME, *(one for one in _WHERE_SAID if one in record))}, ""
+
+
+def refuse_another(
+    submission: Submission, wanted: Wanted, kept: Sequence[int], now: Mapping[str, Any], seeds: Sequence[int]
+) -> None:
+    """Refuse trainings that would not be one system with those that are kept, before they are made.
+
+    Args:
+        submission: whose weights.
+        wanted: corpus, split, feature and variant of the run.
+        kept: seeds whose weights stay as they are.
+        now: what the records of the new trainings will say, as far as it is known; of a recipe any of its
+            keys.
+        seeds: that are to be trained.
+
+    Raises:
+        TrainingError: a kept training was of another recipe, split or version.
+    """
+    faults = []
+    for seed in kept:
+        weights = submission.weights(*wanted, seed=seed)
+        facts, _ = _facts(submission, weights) if weights else (None, "")
+        if facts is None:  # said where they are used
+            continue
+        recipe = facts["recipe"] if isinstance(facts["recipe"], dict) else {}
+        own = now.get("recipe", recipe)
+        keys = [key for key in _keys(recipe, own) if key not in _OF_THE_RUN]
+        what = [f"another recipe ({', '.join(keys)})"] if keys else []
+        what += [
+            f"another {word}"
+            for key, word in {**_SAME, **_WHERE_SAID}.items()
+            if key in now and key != "recipe" and facts.get(key) != now[key]
+        ]
+        if what:
+            faults.append(
+                Fault(
+                    f"{submission.name}: weights of seed {seed}, which are kept",
+                    f"of {' and '.join(what)}",
+                    f"that of the {counted(len(seeds), 'training')} asked for: seeds of one system differ in"
+                    " nothing else",
+                    "Train it again with them, without --resume, or give the same preset and epochs.",
+                )
+            )
+    raise_all(TrainingError, faults)
 
 
 def recorded_seed(submission: Submission, weights: Weights) -> int | None:

@@ -100,7 +100,8 @@ def moments(eeg: Array, target: Array, sample_rate_hz: float) -> list[Moments]:
     near = _near_shifts(sample_rate_hz)
     first = round(_FAR_SECONDS * sample_rate_hz)
     far = np.linspace(first, len(eeg) - first, _N_FAR).astype(int)
-    lagged = _lagged(_slow(eeg, sample_rate_hz), sample_rate_hz)
+    centred = eeg - eeg.mean(axis=0)  # of a flat channel, a filter would leave noise of rounding
+    lagged = _lagged(_slow(centred, sample_rate_hz), sample_rate_hz)
     slow = _slow(target[:, None], sample_rate_hz)[:, 0]
     shifted = np.stack([np.roll(slow, shift) for shift in (*near, *far)], axis=1).astype(np.float32)
     bounds = np.linspace(0, len(eeg), _N_FOLDS + 1).astype(int)
@@ -168,8 +169,8 @@ def _slow(values: Array, sample_rate_hz: float) -> Array:
 
 
 def _lagged(eeg: Array, sample_rate_hz: float) -> Array:
-    """(n_times, n_channels * n_lags) float32: each channel by its own deviation, now and later."""
+    """(n_times, n_channels * n_lags) float32: channels of mean 0 by their own deviations, now and later."""
     scale = eeg.std(axis=0)
-    scaled = ((eeg - eeg.mean(axis=0)) / np.where(scale > 0, scale, 1)).astype(np.float32)
+    scaled = (eeg / np.where(scale > 0, scale, 1)).astype(np.float32)
     lags = np.unique(np.linspace(0, _LAG_SECONDS * sample_rate_hz, _N_LAGS).round().astype(int))
     return np.concatenate([np.roll(scaled, -lag, axis=0) for lag in lags], axis=1)

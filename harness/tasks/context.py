@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from harness.corpus import Corpus
 from harness.corpus.array_files import release_maps
 from harness.corpus.simulated.check import check_simulated
-from harness.errors import CorpusError, Fault, shorten, some_of
+from harness.errors import CorpusError, Fault, counted, shorten, some_of
 from harness.scoring.context import Classifier
 from harness.scoring.cosine import training_mean
 from harness.tasks.classifier import train_classifier
@@ -105,7 +105,8 @@ def check_stimuli(training: Sequence[Segment], scored: Sequence[Segment], where:
         raise CorpusError(
             Fault(
                 where,
-                f"{len(strange)} stimuli that no training segment is of ({shorten(strange, 3)})"
+                f"{counted(len(strange), 'stimulus', 'stimuli')} that no training segment is of"
+                f" ({shorten(strange, 3)})"
                 if strange
                 else "recordings that do not say what was heard",
                 f"stimuli of the training part: the {measure} is undefined for others",

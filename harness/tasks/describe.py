@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.conventions import quoted
 from harness.corpus.base import Corpus
 from harness.corpus.simulated.check import missing_simulated_files
 from harness.errors import Fault, HarnessError, counted
@@ -81,7 +82,7 @@ def describe(
             *([f"{corpus.name}: {declaration.remark}"] if declaration.remark else []),
             *corpus.notes,
             *(
-                f"the folder also holds the layout {layout}: harness data describe {place}"
+                f"the folder also holds the layout {layout}: harness data describe {quoted(place)}"
                 for layout, place in (layouts or {}).items()
                 if layout != corpus.layout
             ),

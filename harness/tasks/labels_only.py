@@ -41,7 +41,7 @@ from harness.schemas.validate import schema
 from harness.tasks.corpus_split import own_split_folders, with_usual_measures
 from harness.tasks.segments import Segment
 from harness.tasks.sizes import Sizes, check_rate_of_split
-from harness.tasks.splits import DEFAULT_MEASURES, Split, load_split
+from harness.tasks.splits import Split, load_split
 from harness.tasks.task import LABELS_LAYOUT, Task, chosen_feature, of_labels, open_labels
 
 # The name of the split of references that come without one.
@@ -193,8 +193,7 @@ def _corpus(corpus: str | None, split: Split | None, labels: Path) -> tuple[Decl
         name = re.sub(r"[^a-z0-9]+", "-", labels.resolve().stem.lower()).strip("-") or "labels"
         own = declared(name)
     if split is not None and name not in split.corpora:
-        kind = SplitError if corpus is None else UsageError
-        raise kind(no_such(f"split {split.name}: --corpus", name, split.corpora))
+        raise UsageError(no_such(f"split {split.name}: --corpus", name, split.corpora))
     return own, name
 
 
@@ -259,7 +258,6 @@ def _assumed_split(corpus: str, feature: str, rate: float, part: str, found: _La
         training_split=ASSUMED_SPLIT,
         subject_ids="told",
         sha256=hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest(),
-        measures=DEFAULT_MEASURES,
     )
 
 

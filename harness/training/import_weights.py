@@ -19,6 +19,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -43,8 +44,23 @@ Tensors = dict[str, NDArray[Any]]
 # Where a torch file keeps its weights among other things (epoch, optimiser).
 _NESTED = ("state_dict", "model_state_dict", "model", "net_state_dict", "net", "network", "weights")
 _MOST_NESTED = 4
-# Of a net within another: by several processes, or compiled.
-_PREFIXES = ("_orig_mod.", "module.", "_orig_mod.")
+# Of a net within another: compiled, by several processes, averaged, or part of a training's own class.
+_PREFIXES = ("_orig_mod.", "module.", "model.", "net.")
+_MOST_PREFIXES = 4
+# What an average of nets counts beside its weights (`torch.optim.swa_utils.AveragedModel`).
+_AVERAGED = "n_averaged"
+# What trainings keep beside a state, by the names that a pickle has for it: numbers and arrays of numpy, the
+# state of its generator, paths and times among the arguments. Nothing of it is made, see `_Beside`.
+_BESIDE = (
+    *(f"{module}.{name}" for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+      for name in ("scalar", "_reconstruct")),
+    *("numpy.ndarray", "numpy.dtype"),
+    *(f"{module}.{flavour}" for module in ("pathlib", "pathlib._local") for flavour in
+      ("Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath", "PureWindowsPath")),
+    *(f"datetime.{name}" for name in ("datetime", "date", "time", "timedelta", "timezone")),
+    *(f"builtins.{name}" for name in
+      ("list", "dict", "set", "frozenset", "tuple", "int", "float", "str", "bool", "range", "slice")),
+)  # fmt: skip
 # Segments that imported weights are tried on.
 _TRIED_SEGMENTS = 2
 
@@ -98,7 +114,8 @@ def import_weights(
                     f"{file}",
                     f"{submission.name}'s importer refuses it ({type(error).__name__}: {error})",
                     "the weights of a release that it knows",
-                    f"The names it takes stand in {submission.folder.name}/"
+                    _takers(submission, convert, tensors, chosen)
+                    or f"The names it takes stand in {submission.folder.name}/"
                     f"{submission.manifest['importer'].partition(':')[0]}.py.",
                 )
             ) from None
@@ -164,6 +181,17 @@ def _converted(convert: Callable[..., Any], tensors: Tensors, variant: str) -> A
     return convert(tensors, variant) if takes_variant else convert(tensors)
 
 
+def _takers(submission: Submission, convert: Callable[..., Any], tensors: Tensors, refused: str) -> str:
+    """Which variants take a release's tensors that one has refused, as a remedy; empty where none does."""
+    takers = []
+    for variant in submission.variants:
+        if variant != refused and len(inspect.signature(convert).parameters) > 1:
+            with suppress(ValueError, KeyError, IndexError):
+                _converted(convert, tensors, variant)
+                takers.append(f"--variant {variant}")
+    return f"{' and '.join(takers)} {'takes' if len(takers) == 1 else 'take'} it." if takers else ""
+
+
 def read_tensors(file: Path) -> Tensors:
     """Read named arrays, by what the file holds and not by its name; floating ones as float32.
 
@@ -182,10 +210,19 @@ def read_tensors(file: Path) -> Tensors:
         raise _unreadable(file, _reason(error)) from None
     if not tensors:
         raise _unreadable(file, "no arrays")
-    return {
-        name: array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array
-        for name, array in tensors.items()
-    }
+    return _counted(
+        {
+            name: array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array
+            for name, array in tensors.items()
+        }
+    )
+
+
+def _counted(tensors: Tensors) -> Tensors:
+    """With BatchNorm's count of batches, which old checkpoints lack, and which no prediction needs."""
+    norms = [name.removesuffix("running_var") for name in tensors if name.endswith(".running_var")]
+    lacking = [f"{norm}num_batches_tracked" for norm in norms if f"{norm}num_batches_tracked" not in tensors]
+    return {**tensors, **{name: np.array(0) for name in lacking}}
 
 
 def _reader(opened: IO[bytes]) -> Callable[[IO[bytes]], Tensors]:
@@ -212,6 +249,10 @@ def _reason(error: Exception) -> str:
     asked = re.search(r"GLOBAL ([\w.]+)", str(error))
     if asked:
         return f"it asks for {asked[1]}, code that is never run from a file"
+    if "TorchScript" in str(error):
+        return "a net of torch.jit.save, which is code"
+    if isinstance(error, pickle.UnpicklingError):  # torch's own words are of its options
+        return "a pickle that holds more than names and tensors, or was not written by torch.save"
     return npy.reason(error)
 
 
@@ -232,10 +273,9 @@ def _read_safetensors(opened: IO[bytes]) -> Tensors:
 def _read_torch(opened: IO[bytes]) -> Tensors:
     import torch
 
-    made_with = np.float64(0).__reduce__()[0]  # of a pickled numpy number: numpy's function scalar
-    modules = ("numpy.core.multiarray", "numpy._core.multiarray")
-    harmless: list[Any] = [(made_with, f"{module}.scalar") for module in modules]
-    harmless += [np.dtype, argparse.Namespace, *{type(np.dtype(kind)) for kind in "fdilq?"}]
+    harmless: list[Any] = [(_Beside, name) for name in _BESIDE]
+    harmless += [argparse.Namespace, (argparse.Namespace, "types.SimpleNamespace")]
+    harmless += [(_plain_dict, "collections.defaultdict")]
     with warnings.catch_warnings(), torch.serialization.safe_globals(harmless):
         warnings.simplefilter("ignore")  # of odd pickles: what is odd is refused
         found = _state(torch.load(opened, map_location="cpu", weights_only=True))
@@ -245,13 +285,11 @@ def _read_torch(opened: IO[bytes]) -> Tensors:
     unnamed = [repr(name) for name in found if not isinstance(name, str)]
     if unnamed:
         raise ValueError(f"tensors whose names are no text ({shorten(unnamed)})")
-    for prefix in _PREFIXES:
-        if all(name.startswith(prefix) for name in found):
-            found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
+    found = _unwrapped(found)
     unusual = [name for name, tensor in found.items() if not _is_plain(tensor)]
     if unusual:
         raise ValueError(
-            f"tensors without plain numbers: sparse, quantised or without data ({shorten(unusual)})"
+            f"tensors without plain numbers: sparse, quantised, complex or without data ({shorten(unusual)})"
         )
     # A tensor may say that it is larger than what it holds: numbers that are repeated, not stored.
     n_bytes = sum(4 * tensor.numel() for tensor in found.values())
@@ -288,10 +326,38 @@ def _state(found: Any) -> Mapping[Any, Any]:
     return found
 
 
+def _unwrapped(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A state without the prefixes that all of its names share, and that wrappers of nets give."""
+    for _ in range(_MOST_PREFIXES):
+        names = [name for name in found if name != _AVERAGED]
+        prefix = next((one for one in _PREFIXES if all(name.startswith(one) for name in names)), None)
+        if prefix is None or not names:
+            break
+        found = {name.removeprefix(prefix): found[name] for name in names}
+    return found
+
+
+class _Beside:
+    """In the place of something that lies beside a state in a torch file, whatever it was."""
+
+    def __new__(cls, *_: object) -> _Beside:
+        """One, of any arguments."""
+        return super().__new__(cls)
+
+    def __setstate__(self, _: object) -> None:
+        """Take nothing."""
+
+
+def _plain_dict(*_: object) -> dict[Any, Any]:
+    """In the place of a dict that makes what it lacks."""
+    return {}
+
+
 def _is_plain(tensor: Any) -> bool:
     import torch
 
-    return tensor.layout == torch.strided and not tensor.is_quantized and tensor.device.type == "cpu"
+    plain = tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_complex()
+    return plain and tensor.device.type == "cpu"
 
 
 def _array(tensor: Any) -> NDArray[Any]:

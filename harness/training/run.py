@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from harness.conventions import quoted
 from harness.corpus import Corpus
 from harness.corpus.channels import channel_names
 from harness.corpus.simulated.check import check_simulated
@@ -165,7 +166,7 @@ def train_submission(
                 f"{submission.name}: weights",
                 f"several trainings of this run (seeds {', '.join(map(str, seeds))})",
                 "--seeds, which says which of them to train",
-                f"For example: harness train {submission.folder} --seeds {seed}-{seed}",
+                f"For example: harness train {quoted(submission.folder)} --seeds {seed}-{seed}",
             )
         )
     data = _training_data(corpus, split, feature, partial)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from harness.conventions import STOPPED
 from harness.errors import Fault, TrainingError, raise_all
 from harness.submission.manifest import Submission, load_submission, register_weights
-from harness.submission.seeds import recorded_seed, training_of
+from harness.submission.own_code import imported
+from harness.submission.seeds import recorded_seed, refuse_another, training_of
 from harness.tasks.splits import Split
+from harness.training.recipe import chosen_recipe
+from harness.training.run import DEFAULT_PRESET
 from harness.training.running import Running
+from harness.training.version import TRAINING_VERSION
 
 # Corpus, split, feature and variant of a run.
 Wanted = tuple[str, Split, str, str]
@@ -24,7 +30,14 @@ _LAST_LINES = 12
 
 
 def begin_seeds(
-    submission: Submission, wanted: Wanted, seeds: Sequence[int], *, resume: bool
+    submission: Submission,
+    wanted: Wanted,
+    seeds: Sequence[int],
+    *,
+    resume: bool,
+    preset: str | None = None,
+    epochs: int | None = None,
+    one_of_jobs: bool = False,
 ) -> tuple[int, ...]:
     """Make room for several trainings of a run, and say which are still to be made.
 
@@ -36,10 +49,14 @@ def begin_seeds(
         wanted: corpus, split, feature and variant.
         seeds: that are asked for.
         resume: leave those that have weights.
+        preset: the recipe; None for the usual one.
+        epochs: instead of the recipe's.
+        one_of_jobs: others are trained beside these, so that weights that are there may not stay.
 
     Raises:
-        TrainingError: a training draws nothing at random; or weights without a seed, of which no record says
-            it.
+        TrainingError: a training draws nothing at random; weights without a seed, of which no record says
+            it; or weights of other seeds, which are kept, of another recipe or split.
+        UsageError: no such preset.
     """
     if submission.is_deterministic:
         raise TrainingError(
@@ -51,8 +68,29 @@ def begin_seeds(
             )
         )
     submission = _adopted(submission, wanted)
-    have = submission.seeds(*wanted) if resume else ()
-    return tuple(seed for seed in seeds if seed not in have)
+    have = submission.seeds(*wanted)
+    todo = tuple(seed for seed in seeds if not resume or seed not in have)
+    kept = [seed for seed in have if seed not in todo]
+    if kept and todo and not one_of_jobs:
+        refuse_another(submission, wanted, kept, _to_be(submission, wanted, preset, epochs), todo)
+    return todo
+
+
+def _to_be(
+    submission: Submission, wanted: Wanted, preset: str | None, epochs: int | None
+) -> dict[str, object]:
+    """What the record of a training will say that is known before it, as it is read from a file."""
+    _, split, _, variant = wanted
+    said: dict[str, object] = {
+        "split": {"name": split.name, "sha256": split.sha256},
+        "training_version": TRAINING_VERSION,
+    }
+    with imported(submission, "trainer") as trainer:
+        if hasattr(trainer, "recipe"):
+            chosen = preset or DEFAULT_PRESET
+            _, recipe = chosen_recipe(trainer, chosen, variant, epochs)
+            said["recipe"] = json.loads(json.dumps({"preset": chosen, **asdict(recipe)}))
+    return said
 
 
 def check_seeds(submission: Submission, wanted: Wanted) -> None:

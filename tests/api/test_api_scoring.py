@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from harness import api
@@ -198,3 +199,19 @@ def test_records_are_written_where_they_are_asked_and_keep_each_others_place(val
         api.score(other, val, name="mine", results=results)
     api.score(other, val, name="mine", results=results, replace=True)
     assert json.loads(path.read_bytes())["score"] == 0
+
+
+@pytest.mark.parametrize(
+    "make", [list, lambda array: torch.zeros(1), lambda array: None], ids=["list", "torch", "None"]
+)
+def test_predictions_that_are_no_numpy_arrays_are_named_all_at_once(val, make, tmp_path):
+    _, y = val.arrays()
+    given = {name: make(array) for name, array in val.by_id(y).items()}
+    for call in (
+        lambda: api.score(given, val),
+        lambda: api.save_predictions(tmp_path / "mine.npz", given, val),
+    ):
+        with pytest.raises(PredictionsError, match="expected a numpy array") as error:
+            call()
+        assert len(error.value.faults) == len(given)
+    assert not (tmp_path / "mine.npz").exists()

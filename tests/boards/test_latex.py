@@ -24,8 +24,16 @@ RESULTS = REPOSITORY / "results"
 HOSTILE = r"""\a{b}$c&d#e%f_g^h~i<j>k|l"m`n'o''p,,q--r---s[t]u*v?`w!`x@/:;=+(){}"""
 FOREIGN = "éèêëçåñßøłœœőčşİıàÀ αβγωΩς 中文 ± − × µ ≤ “q” ‘s’ – — … · § 𝔸 \u202e\n\t\x00"
 
+
+def lacks_latex():
+    """Whether pdflatex, or the package that every table needs, is not here."""
+    if shutil.which("pdflatex") is None or shutil.which("kpsewhich") is None:
+        return True
+    return subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True, check=False).returncode != 0
+
+
 pdflatex = pytest.mark.skipif(
-    shutil.which("pdflatex") is None, reason="no pdflatex (apt-get install texlive-latex-base)"
+    lacks_latex(), reason="no pdflatex with booktabs (apt-get install texlive-latex-recommended)"
 )
 
 
@@ -174,9 +182,9 @@ def test_a_board_says_in_its_caption_what_is_simulated_significant_and_tied(make
         "it is significantly better than the other (paired sign-flip test over subjects, Holm over 3 pairs, 0.05)"
         in caption
     )
-    assert "Systems that share a letter cannot be told apart" in caption
+    assert "Systems on one bar cannot be told apart" in caption
     assert "Unseen stimuli: 1 of 4 (declared)." in caption
-    assert "\n1 & a & first & " in text
+    assert "\n1 &  & first & " in text
     assert "% date 2026-01-01, record " in text
     assert "\\multicolumn{7}{@{}l@{}}{Below the line, since a control says" in text
     assert "no evidence of using the EEG.}" in text
@@ -190,3 +198,29 @@ def test_a_comparison_has_its_sentence_as_caption(make_record, rng):
     assert "\\caption{On simulated data (no real EEG), split" in text
     assert "significant at 0.05 (paired sign-flip test over subjects, p = 0.000488)" in text
     assert text.count(r" & +0.0100 \\") == 12
+
+
+def test_ties_are_bars_beside_the_table_in_the_order_of_ranks_and_letters_else(make_record, rng, tmp_path):
+    base = rng.normal(0.05, 0.01, 12)
+    for name, shift, spread in (("one", 0.0, 0.0), ("two", -0.0004, 0.002), ("far", -0.02, 0.002)):
+        make_record(name, base + shift + rng.normal(0, 1, 12) * spread)
+    ranking = rank(load_board(tmp_path / "results", BOARD))
+    text = board_text(ranking, "latex")
+    assert [row.bars for row in ranking.rows] == ["┌", "└", "·"]
+    for name, bar in (("one", "tiefirst"), ("two", "tielast"), ("far", "tienone")):
+        assert re.search(rf"^\d[^&]* & \\{bar}\{{\}} & {name} & ", text, re.M), name
+        assert text.count(f"\\providecommand{{\\{bar}}}") == 1
+    assert "Systems on one bar cannot be told apart" in text
+    assert text.isascii()
+    by_name = board_text(ranking, "latex", sort="name")
+    assert "tiefirst" not in by_name
+    assert re.search(r"^3 & b & far & ", by_name, re.M)
+    assert "Systems that share a letter cannot be told apart" in by_name
+
+
+def test_every_kind_of_bar_has_a_command():
+    text = latex_table([Part("", [{"rank": "1", "ties": "┌├└╎·"}])], caption="c", label="l")
+    used = re.findall(r"\\(tie[a-z]+)\{\}", text)
+    assert used == ["tiefirst", "tiemember", "tielast", "tiepast", "tienone"]
+    assert all(f"\\providecommand{{\\{name}}}" in text for name in used)
+    assert r"\tie" not in latex_table([Part("", [{"rank": "1", "ties": ""}])], caption="c", label="l")

@@ -12,12 +12,13 @@ from documents import controls_document
 from harness.boards.board import BoardName, load_board
 from harness.boards.cells import board_notes
 from harness.boards.formats import FORMATS, board_text
-from harness.boards.ranking import LEVEL, rank, tie_bars
+from harness.boards.ranking import LEVEL, difference, rank, tie_bars
 from harness.boards.trainings import mean_record
 from harness.page import build_page
 from harness.records.consistency import inconsistencies
 from harness.records.store import read_record
 from harness.scoring.intervals import mean_interval
+from harness.scoring.power import least_difference
 from harness.scoring.statistics import sign_flip_test
 from harness.scoring.two_sources import estimate
 
@@ -289,6 +290,26 @@ def test_a_board_that_can_separate_nothing_says_so(make_record, rng, tmp_path, n
     assert ranking.resolution.difference is None
     assert "cannot separate anything here" in board_text(ranking)
     assert "smallest" not in board_text(ranking)
+
+
+def test_pairs_that_sign_flips_can_never_separate_are_not_counted_among_those_found(make_record, tmp_path):
+    """The smallest difference was that of the middle pair, which no test of three subjects could show."""
+    base, odd = np.array([0.05, 0.06, 0.07]), np.array([0.001, -0.001, 0.0])
+    for seed in (0, 1, 2):
+        make_record("net", base + 0.02 + 0.004 * seed + odd[[seed, 2 - seed, 1]], **trained(seed))
+    make_record("fixed", base, submission=FIXED)
+    make_record("single", base + odd)
+    make_record("other", base - odd)
+    ranking = rank(load_board(tmp_path / "results", BOARD))
+    found = ranking.resolution
+    assert (found.n_pairs, found.hopeless, found.only_signs) == (6, 5, False)
+    whole = difference(ranking.board, *(one for one in ranking.records if one.is_architecture))
+    assert found.difference == least_difference(whole, level=0.05 / 6)
+    assert (
+        f"Resolution: with 3 subjects and 6 pairs of systems, a difference of {found.difference:.4f} is found"
+        " with 80 % power in 1 of them; the 5 others are of single trainings, where so few subjects show none,"
+        " whatever the difference."
+    ) in "\n".join(board_notes(ranking))
 
 
 def test_two_subjects_separate_nothing_with_several_trainings_either(make_record, tmp_path):

@@ -22,7 +22,16 @@ from harness.figures.board import board_drawing, subjects_drawing
 from harness.figures.compare import compare_drawing
 from harness.figures.drawing import picture
 from harness.figures.segment import segment_drawing
-from harness.figures.style import LINES, drawable, legend_columns, styled, width_mm, wrapped
+from harness.figures.style import (
+    LEAST_MM,
+    LINES,
+    MM_PER_INCH,
+    drawable,
+    legend_columns,
+    styled,
+    width_mm,
+    wrapped,
+)
 from harness.figures.training import read_log, training_drawing
 from harness.predictions import write_predictions
 from harness.scoring.intervals import mean_interval
@@ -94,7 +103,7 @@ def table(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("width", [88.0, 180.0])
+@pytest.mark.parametrize("width", [LEAST_MM, 88.0, 180.0])
 def test_nothing_is_drawn_outside_and_no_text_over_text(drawings, kind, width, monkeypatch):
     from matplotlib.figure import Figure
 
@@ -298,12 +307,12 @@ def test_what_is_no_log_is_refused(log, harness, text, arrived):
         ),
         (
             ("board", "--out", "a.pdf", "--width", "colum"),
-            "--width: 'colum', expected column (88 mm), page (180 mm) or millimetres from 40 to 500.\n"
+            "--width: 'colum', expected column (88 mm), page (180 mm) or millimetres from 70 to 500.\n"
             "  Did you mean 'column'?",
         ),
         (
             ("board", "--out", "a.pdf", "--width", "nan"),
-            "--width: 'nan', expected column (88 mm), page (180 mm) or millimetres from 40 to 500.",
+            "--width: 'nan', expected column (88 mm), page (180 mm) or millimetres from 70 to 500.",
         ),
         (
             ("bands", "--out", "a.pdf", "--system", "leder"),
@@ -343,6 +352,33 @@ def test_one_system_of_one_subject_can_be_drawn(make_record, tmp_path):
     ranking = rank(load_board(tmp_path / "results", BOARD))
     for drawing in (board_drawing(ranking), subjects_drawing(ranking), bands_drawing(ranking)):
         assert picture(drawing, ".png", 88.0).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("names", [["leader"], ["leader", "flagged"]], ids=len)
+@pytest.mark.parametrize("width", [LEAST_MM, 88.0])
+def test_a_board_of_few_systems_is_not_squeezed_by_title_and_legend(
+    make_record, tmp_path, monkeypatch, names, width
+):
+    """The legend of a board with controls is higher than two rows: the axes were nothing high."""
+    from matplotlib.figure import Figure
+
+    scores = np.linspace(0.03, 0.06, 16)
+    for name in names:
+        blind = scores if name == "flagged" else scores - 0.05
+        make_record(name, scores, controls=controls_document(scores, blind))
+    ranking = rank(load_board(tmp_path / "results", BOARD))
+    assert len(ranking.rows) == len(names)
+    heights = []
+
+    def look(figure, *arguments, **options):
+        figure.draw_without_rendering()
+        heights.extend(axis.get_window_extent().height / figure.dpi * MM_PER_INCH for axis in figure.axes)
+
+    monkeypatch.setattr(Figure, "savefig", look)
+    for drawing in (board_drawing(ranking), subjects_drawing(ranking)):
+        picture(drawing, ".png", width)
+    assert len(heights) == 3
+    assert min(heights) >= 2.5 * len(names)
 
 
 @pytest.mark.slow

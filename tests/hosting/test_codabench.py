@@ -254,3 +254,23 @@ def test_command_writes_a_bundle_and_says_the_image(without_wheels, harness, han
     )
     assert code == 2
     assert "--opens: 'soon', expected a time in UTC, like 2026-09-01T00:00:00Z" in err
+
+
+@pytest.mark.parametrize("platform", ["codabench", "evalai"])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["c.tar"], "c.tar: the suffix '.tar', expected a name that ends in .zip."),
+        (["c.zip", "--per-day", "9", "--total", "3"], "--per-day: 9 a day, and --total 3"),
+        (
+            ["c.zip", "--opens", "2026-09-02T00:00:00Z", "--closes", "2026-09-01T00:00:00Z"],
+            "--closes: 2026-09",
+        ),
+    ],
+    ids=["suffix", "quota", "times"],
+)
+def test_wrong_usage_ends_with_2_before_a_corpus_is_opened(harness, platform, words, said):
+    code, _, err = harness("host", platform, *words, "--data", "none")
+    assert code == 2
+    assert said in err
+    assert "none" not in err

@@ -27,6 +27,7 @@ import shutil
 import signal
 import sys
 import time
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -51,6 +52,11 @@ SURVIVED, FAILED, TIMED_OUT, NO_TESTS = 0, 1, 24, 33
 # busy machine does not change, and of the clock, for what waits and never ends.
 TIMES, CPU_SECONDS, WALL_SECONDS = 10, 2, 600
 SAVED_EVERY_SECONDS = 5  # what a run that is broken off may lose
+
+
+def is_in_sample(name: str, of: int) -> bool:
+    """Whether a mutant is the one in so many that is tried: by its name, so that it is always the same one."""
+    return zlib.crc32(name.encode()) % of == 0
 
 
 class Cost(NamedTuple):
@@ -138,6 +144,7 @@ class Trials:
     def __init__(self, paths: list[Path], asked: argparse.Namespace) -> None:
         self.paths, self.jobs, self.processes = paths, asked.jobs, asked.processes
         self.within, self.only, self.also = asked.within, asked.only, set(asked.also)
+        self.sample = asked.sample
         self.failed = ""
         self.code = 1
         self._items: dict[str, pytest.Item] = {}
@@ -180,7 +187,8 @@ class Trials:
             return False
         if self.only:
             return any(fnmatch(name, pattern) for pattern in self.only)
-        return data.exit_code_by_key[name] is None or name in self.also
+        is_new = data.exit_code_by_key[name] is None and is_in_sample(name, self.sample)
+        return is_new or name in self.also
 
     def _clean(self) -> Clean | None:
         """Run all tests without a mutant, twice; None where one fails, or where no failure would be seen."""
@@ -354,6 +362,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="these, tried or not")
     parser.add_argument("--within", nargs="*", default=[], metavar="PATTERN", help="none but these")
     parser.add_argument("--also", nargs="*", default=[], metavar="NAME", help="these, though tried")
+    parser.add_argument("--sample", type=int, default=1, metavar="N", help="one in N")
     parser.add_argument("--processes", action="store_true", help="what tests start runs the code too")
     parser.add_argument("--jobs", type=int, default=1, help="mutants tested at once")
     asked = parser.parse_args()

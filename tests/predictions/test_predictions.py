@@ -333,6 +333,11 @@ def test_unknown_suffix_is_wrong_usage(tmp_path):
         ("sub-1", {"a": np.zeros(2)}, "sub-1/a: shape (2,), expected (n_frames, n_bands)."),
         (
             "sub-1",
+            {"a": np.array([[1, np.inf]])},
+            "sub-1/a: 1 of 2 numbers is NaN or infinite, expected finite numbers.",
+        ),
+        (
+            "sub-1",
             {"a\n": np.zeros((2, 2))},
             "sub-1/a\\n: a segment id that is empty, too long or not printable.",
         ),

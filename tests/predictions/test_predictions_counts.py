@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import json
 import warnings
 import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 
 from harness.errors import Fault, PredictionsError
 from harness.predictions import Expected, is_predictions, predictions_sha256, read_predictions
 from harness.predictions.containers import MAX_DIRECTORY_BYTES, is_archive, open_container
-from harness.predictions.expected import FaultList
+from harness.predictions.expected import FaultList, SegmentForm
 
 IDS = [f"s{i:02d}" for i in range(25)]
 MANY = Expected({"P1": IDS}, n_times=3, n_bands=2, feature="mel")
@@ -180,6 +184,65 @@ def test_segments_of_json_that_are_wrong_are_told_and_counted(tmp_path, value, f
     assert found[20:] == [f"{tmp_path}: and 5 more {kind}."]
 
 
+@pytest.mark.parametrize(
+    ("text", "first", "kind"),
+    [
+        ("[]", "the top level is a list, expected an object {segment_id: numbers}.", "unreadable files"),
+        ('"' * 2041, "2041 quotation marks, expected the ids of 2 segments, and numbers only.", "unreadable files"),
+        ('{"a": [], "b": [], "a": []}', "segment 'a' occurs 2 times, expected each id once.", "repeated segments"),
+    ],
+    ids=["list", "flood", "repeated"],
+)  # fmt: skip
+def test_files_of_json_that_are_wrong_are_told_and_counted(tmp_path, text, first, kind):
+    names = [f"P{i:02d}" for i in range(23)]
+    for name in names:
+        (tmp_path / f"{name}.json").write_text(text)
+    found = lines(tmp_path, Expected({name: ["a", "b"] for name in names}, 3, 2, "mel"))
+    assert found[:20] == [f"{name}.json: {first}" for name in names[:20]]
+    assert found[20] == f"{tmp_path}: and 3 more {kind}."
+
+
+def test_segments_of_json_that_are_too_large_are_told_and_counted_and_those_of_the_most_are_read(tmp_path):
+    names = [f"s{i:04d}" for i in range(2001)]  # a file of so many may be large
+    asked = Expected({"P1": names}, 3, 2, "mel")
+    most = asked.form.most_bytes
+    rows = "[[1, 2], [3, 4], [5, 6]"
+    values = [rows + " " * (size - len(rows) - 1) + "]" for size in (most, *[most + 1] * 23)]
+    text = "{" + ",".join(f'"{name}":{value}' for name, value in zip(names, values, strict=False)) + "}"
+    (tmp_path / "P1.json").write_text(text)
+    found = lines(tmp_path, asked)
+    assert found[:20] == [
+        f"P1/{name}: {most + 1} bytes of JSON, expected numbers of shape (3, 2) (n_frames, n_bands)."
+        for name in names[1:21]
+    ]
+    assert found[20:] == [f"{tmp_path}: and 3 more segments too large."]
+
+
+def test_numbers_that_are_not_finite_are_told_though_the_parser_lets_them_through(tmp_path, monkeypatch):
+    """msgspec refuses them today; another version may read 1e999 as Python does."""
+    lenient = SimpleNamespace(decode=lambda raw: json.loads(bytes(raw)))
+    monkeypatch.setattr("harness.predictions.subject_json._decoder", lambda n_bands: lenient)
+    rows = "[[1, 2], [3, 1e999], [5, 6]]"
+    (tmp_path / "P1.json").write_text("{" + ",".join(f'"{name}": {rows}' for name in IDS) + "}")
+    found = lines(tmp_path)
+    assert found[:20] == [f"P1/{name}: not finite, expected finite numbers." for name in IDS[:20]]
+    assert found[20:] == [f"{tmp_path}: and 5 more segments with wrong values."]
+
+
+def test_the_nearest_id_is_looked_for_only_where_it_is_told(tmp_path, monkeypatch):
+    """Looking among thousands for each of thousands would take hours."""
+    looked = []
+
+    def noted(word, possibilities, **options):
+        looked.append(word)
+        return []
+
+    monkeypatch.setattr(difflib, "get_close_matches", noted)
+    (tmp_path / "P1.json").write_text(json.dumps({f"x{i:02d}": [] for i in range(30)}))
+    assert lines(tmp_path)[20:] == [f"{tmp_path}: and 10 more unknown segments."]
+    assert len(looked) == 20
+
+
 def test_ids_of_json_that_are_not_asked_are_counted(tmp_path):
     (tmp_path / "P1.json").write_text(json.dumps({f"x{i:02d}": [] for i in range(23)}))
     found = lines(tmp_path)
@@ -203,6 +266,47 @@ def test_names_of_json_are_counted_at_the_top_level_only(tmp_path):
     assert lines(tmp_path, asked) == [
         "P1.json: segment 'b' occurs 2 times, expected each id once.",
         "P1/c: the string 'a', expected numbers of shape (3, 2) (n_frames, n_bands).",
+    ]
+
+
+def test_names_inside_a_segment_are_none_of_the_file(tmp_path):
+    rows = "[[1, 2], [3, 4], [5, 6]]"
+    (tmp_path / "P1.json").write_text(f'{{"s00": {rows}, "s01": {{"s00": {{"s02": 1}}}}, "s02": {rows}}}')
+    assert lines(tmp_path) == ["P1/s01: an object, expected numbers of shape (3, 2) (n_frames, n_bands)."]
+
+
+class _Refusing:
+    """A parser that refuses everything, in words of its own."""
+
+    def __init__(self, n_bands=2):
+        pass
+
+    def decode(self, raw):
+        raise msgspec.DecodeError("Odd")
+
+
+def test_words_of_the_parser_that_are_not_known_are_passed_on(tmp_path, monkeypatch):
+    text = '{"s00": [[1, 2], [3, 4], [5, 6]]}'
+    (tmp_path / "P1.json").write_text(text)
+    monkeypatch.setattr("harness.predictions.subject_json._decoder", _Refusing)
+    monkeypatch.setattr("harness.predictions.subject_json._ANY_ROWS", _Refusing())
+    assert lines(tmp_path) == [
+        "P1/s00: unreadable (Odd), expected numbers of shape (3, 2) (n_frames, n_bands)."
+    ]
+    monkeypatch.setattr("harness.predictions.subject_json._SPLIT", _Refusing())
+    assert lines(tmp_path) == ["P1.json: Odd, expected an object {segment_id: numbers}."]
+
+
+@pytest.mark.parametrize("failure", [RecursionError, ValueError])
+def test_a_segment_that_cannot_be_looked_through_is_unreadable(tmp_path, monkeypatch, failure):
+    def fails(*arguments, **options):
+        raise failure
+
+    (tmp_path / "P1.json").write_text('{"s00": [[1, "x"]]}')
+    monkeypatch.setattr(json, "loads", fails)
+    assert lines(tmp_path) == [
+        "P1/s00: unreadable (Expected `float`, got `str` - at `$[0][1]`), "
+        "expected numbers of shape (3, 2) (n_frames, n_bands)."
     ]
 
 
@@ -447,3 +551,147 @@ def test_files_that_are_missing_are_told_and_counted(tmp_path):
     found = lines(tmp_path, Expected({f"P{i:02d}": ["a"] for i in range(23)}, 3, 2, "mel"))
     assert found[0] == "P00.json: not in the folder, expected one file for each of 23 subjects."
     assert found[20:] == [f"{tmp_path}: and 3 more missing files."]
+
+
+# One rule each of shapes and containers
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (3, 0), (3,), (1, 3, 2)])
+def test_where_any_number_of_frames_will_do_there_must_be_one(shape):
+    form = SegmentForm(None, 2, "mel")
+    assert form.fault("here", (1, 2)) is None
+    fault = form.fault("here", shape)
+    assert str(fault).startswith(f"here: shape {shape}, expected (any, 2) (n_frames, n_bands).")
+
+
+def test_a_container_knows_its_path_and_its_visible_members_in_order(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("b.json", ".hidden.json", "a.json", "c.d"):
+        (folder / name).write_text(name)
+    with open_container(folder) as container:
+        assert (container.noun, container.where) == ("folder", str(folder))
+        assert container.names() == ["a.json", "b.json", "c.d"]
+        assert container.read("b.json", 6) == b"b.json"
+    for name in ("p.zip", "p.NPZ"):
+        path = make_npz(tmp_path / name, [("b", b"x"), ("a/", b""), ("a/c", b"x")])
+        with open_container(path) as container:
+            assert (container.noun, container.where) == (name[2:].lower(), str(path))
+            assert container.names() == ["b", "a/c"]
+
+
+def test_a_folder_that_goes_while_it_is_read_is_told(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with open_container(folder) as container:
+        with pytest.raises(PredictionsError) as caught:
+            container.read("P1.json", 10)
+        assert str(caught.value) == "P1.json: cannot be read: no such file or directory."
+        folder.rmdir()
+        with pytest.raises(PredictionsError) as caught:
+            container.names()
+        assert str(caught.value) == f"{folder}: cannot be read: no such file or directory."
+
+
+def test_a_file_that_grows_after_it_was_looked_at_is_not_read_whole(tmp_path, monkeypatch):
+    (tmp_path / "P1.json").write_bytes(b"{}")
+    look = Path.lstat
+
+    def look_and_grow(path):
+        found = look(path)
+        path.write_bytes(b"x" * 100)
+        return found
+
+    with open_container(tmp_path) as container:
+        monkeypatch.setattr(Path, "lstat", look_and_grow)
+        with pytest.raises(PredictionsError) as caught:
+            container.read("P1.json", 10)
+    assert str(caught.value) == "P1.json: cannot be read: 100 bytes, more than 10."
+
+
+def test_damage_without_a_word_is_told_by_its_kind(tmp_path, monkeypatch):
+    path = make_npz(tmp_path / "p.npz", [("a.npy", GOOD)])
+
+    def ends(self, *arguments):
+        raise EOFError  # as zipfile does where an archive ends within a member
+
+    with open_container(path) as container:
+        monkeypatch.setattr(zipfile.ZipExtFile, "read", ends)
+        with pytest.raises(PredictionsError) as caught:
+            container.read("a.npy", 1000)
+    assert str(caught.value) == "a.npy: damaged in the zip (EOFError).\n  Copy or write the file again."
+
+
+def test_what_macos_adds_is_passed_over_wherever_it_lies(tmp_path):
+    members = [(name, b"x") for name in (".DS_Store", "a/.DS_Store", "a/b/.DS_Store", "__MACOSX/a/._P1.json")]
+    path = make_npz(tmp_path / "p.zip", [*members, ("P1.json", b"{}")])
+    assert [subject for subject, _ in read_predictions(path, MANY)] == ["P1"]
+
+
+def test_bare_json_is_looked_for_in_the_first_sixteen_bytes(tmp_path):
+    path = tmp_path / "p.zip"
+    path.write_text(" " * 15 + "{}")
+    assert lines(path)[0].startswith(f"{path}: bare JSON, expected a zip archive.")
+    path.write_text(" " * 16 + "{}")
+    assert lines(path) == [f"{path}: begins with b'    ', expected a zip archive."]
+
+
+END = b"PK\x05\x06"
+TOO_LONG = "the zip's list of members is in the zip64 form or too long, expected at most 8 388 608 bytes."
+
+
+def one_member(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("P1.json", json.dumps({"s00": GOOD.tolist()}))
+    data = path.read_bytes()
+    return data, data.rfind(END)
+
+
+def test_a_comment_that_ends_in_zeros_is_no_end_of_the_archive(tmp_path):
+    path = tmp_path / "p.zip"
+    one_member(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"c" * 30 + b"\0\0"
+    assert [subject for subject, _ in read_predictions(path, MANY)] == ["P1"]
+
+
+def test_a_mark_inside_the_end_of_the_archive_hides_no_long_list(tmp_path):
+    """zipfile takes the end that stands last without a comment, and so would load the list it names."""
+    path = tmp_path / "p.zip"
+    data, at = one_member(path)
+    end = bytearray(data[at:])
+    end[4:8] = END  # where the numbers of disks stand, which zipfile passes over
+    end[12:16] = (MAX_DIRECTORY_BYTES + 1).to_bytes(4, "little")
+    path.write_bytes(data[:at] + end)
+    assert lines(path) == [f"{path}: {TOO_LONG}"]
+
+
+@pytest.mark.parametrize(
+    ("after", "found"),
+    [
+        (65578, "a damaged zip (File is not a zip file)."),
+        (65579, "a zip cut off after {size} bytes, expected a whole one."),
+    ],
+)
+def test_an_end_further_from_the_files_end_than_a_comment_is_long_is_none(tmp_path, after, found):
+    path = tmp_path / "p.zip"
+    data, at = one_member(path)
+    path.write_bytes(data[:at] + (data[at:] + b"x" * after)[:after])
+    size = f"{at + after:,}".replace(",", " ")
+    assert lines(path) == [f"{path}: {found.format(size=size)}\n  Copy or write the file again."]
+
+
+def test_the_zip64_form_is_refused_at_a_files_very_beginning_too(tmp_path):
+    path = tmp_path / "p.zip"
+    path.write_bytes(b"PK\x06\x07" + bytes(16) + END + bytes(18))
+    assert lines(path) == [f"{path}: {TOO_LONG}"]
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", ">f8"])
+def test_an_array_by_columns_is_read_by_rows(tmp_path, dtype):
+    array = np.asfortranarray(np.arange(6).reshape(3, 2).astype(dtype))
+    path = make_npz(tmp_path / "p.npz", [("P1/s00.npy", array)])
+    ((_, segments),) = read_predictions(path, MANY)
+    assert segments["s00"].tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert segments["s00"].dtype == np.float64
+    assert segments["s00"].flags.c_contiguous

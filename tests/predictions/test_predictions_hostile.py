@@ -131,8 +131,13 @@ def test_segment_far_too_large_is_refused_before_its_numbers_are_parsed(tmp_path
         (b'{"a": [1 2]}', "malformed JSON at byte 9 (expected ',' or ']'), "
          "expected an object {segment_id: numbers}."),
         (b'{"a": NaN, "b": [1 2]}', "NaN at byte 6, expected finite numbers."),
+        (b'{"a": -Infinity, "b": [1 2]}', "-Infinity at byte 6, expected finite numbers."),
+        (b'{"a": -x}', "malformed JSON at byte 7 (invalid character), "
+         "expected an object {segment_id: numbers}."),
         (b'{"a": 1}{}',
          "text after the end of the JSON object, expected one object and no more."),
+        (b"{ \0}", "malformed JSON at byte 2 (object keys must be strings), "
+         "expected an object {segment_id: numbers}."),
         (b'{"\xe9": 1}', f"byte 2 is 0xe9, which is not UTF-8, expected UTF-8.{REMEDY_UTF8}"),
         (b"\xef\xbb\xbf{}", "encoded as UTF-8 with a byte order mark, expected UTF-8." + REMEDY_UTF8),
         ("{}".encode("utf-16"), f"encoded as UTF-16, expected UTF-8.{REMEDY_UTF8}"),
@@ -152,6 +157,32 @@ def test_flood_of_literals_that_are_no_numbers_names_the_first(tmp_path):
     expected = Expected({"sub-086": ["a"]}, 10_000, 11, "mel")
     data = '{"a": [[0, ' + "NaN, " * 100_001 + "0]]}"
     assert of_json(tmp_path, data, expected) == ("sub-086.json: NaN at byte 11, expected finite numbers.")
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [("", "sub-086/a: NaN at row 0, column 1, expected a finite float64."),
+     ("Infinity, ", "sub-086.json: NaN at byte 11, expected finite numbers.")],
+    ids=["most", "more"],
+)  # fmt: skip
+def test_literals_that_are_no_numbers_are_looked_for_in_the_rows_up_to_a_number_of_them(
+    tmp_path, monkeypatch, more, found
+):
+    monkeypatch.setattr("harness.predictions.subject_json._MOST_STAND_INS", 100)
+    expected = Expected({"sub-086": ["a"]}, 10_000, 11, "mel")
+    data = '{"a": [[0, ' + "NaN, Infinity, " * 50 + more + "0]]}"
+    assert of_json(tmp_path, data, expected) == found
+
+
+def test_quotation_marks_are_a_flood_beyond_twenty_for_each_segment_and_two_thousand(tmp_path):
+    expected = Expected({"sub-086": ["seg-1", "seg-2", "seg-3"]}, 3, 2, "mel")
+    names = ["seg-1", *(f"x{i}" for i in range(1029))]
+    found = of_json(tmp_path, json.dumps({name: [] for name in names}), expected).split("\n")
+    assert found[0].startswith("sub-086/x")
+    assert found[-1] == f"sub-086/seg-1: an empty list, expected numbers of shape {FORM}."
+    assert of_json(tmp_path, json.dumps({name: [] for name in [*names, "y"]}), expected) == (
+        "sub-086.json: 2062 quotation marks, expected the ids of 3 segments, and numbers only."
+    )
 
 
 def test_repeated_segment_is_found_though_json_readers_keep_the_last(tmp_path):

@@ -111,6 +111,35 @@ def test_a_first_file_without_rows_is_refused(tmp_path, text, words):
     assert refused(first_label_shape, path) == words.format(path=path)
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ('"x"', "the string 'x', expected numbers of shape (n_frames, n_bands)."),
+        ("7", "a number, expected numbers of shape (n_frames, n_bands)."),
+        ("[1, 2, 3]", "shape (3,), expected (n_frames, n_bands)."),
+        ("[[1, 2], 3]", "row 1 is a number, expected a list of numbers."),
+        ('[[1, "x"]]', "the string 'x' at row 0, column 1, expected a number."),
+        ("[[1, NaN]]", "NaN at row 0, column 1, expected a finite float64."),
+        ("[[1, 1e999]]", "1e999 at row 0, column 1, expected a finite float64."),
+    ],
+)
+def test_a_first_reference_that_is_no_rows_of_numbers_is_told_by_its_name_and_value(tmp_path, value, words):
+    path = make_zip(tmp_path / "labels.zip", [("P1.json", f'{{"a\\u001b": {value}, "b": [[1]]}}')])
+    assert refused(first_label_shape, path) == f"P1.json, segment 'a\\x1b': {words}"
+
+
+def test_a_first_reference_that_cannot_be_looked_through_is_unreadable(tmp_path, monkeypatch):
+    def fails(*arguments, **options):
+        raise RecursionError
+
+    path = make_zip(tmp_path / "labels.zip", [("P1.json", '{"a": [["x"]]}')])
+    monkeypatch.setattr(json, "loads", fails)
+    assert refused(first_label_shape, path) == (
+        "P1.json, segment 'a': unreadable (Expected `float`, got `str` - at `$[0][0]`), "
+        "expected numbers of shape (n_frames, n_bands)."
+    )
+
+
 def test_a_first_array_that_is_none_is_refused_by_name(tmp_path):
     path = make_zip(tmp_path / "labels.npz", [("P1_a\x1b.npy", b"hello there")])
     assert refused(first_label_shape, path) == ("P1_a\\x1b.npy: not a npy array (it begins with b'hello ').")

@@ -159,6 +159,24 @@ def test_a_sealed_phase_has_no_score_before_it_is_opened(queue, predictions, har
     assert states(folder) == {"model-1.npz": "scored", "model-2.npz": "refused"}
 
 
+def test_what_lies_beside_the_teams_folders_is_told_once_and_never_taken(queue, predictions):
+    folder = queue()
+    file = predictions(1)
+    for name in ("loose.npz", "Bad Team/p.npz", ".hidden/p.npz", "copying.part"):
+        (folder / "inbox" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, folder / "inbox" / name)
+    (folder / "inbox/gamma").symlink_to(folder / "inbox/Bad Team")
+    said = []
+    worker = Worker(load_settings(folder), say=said.append)
+    for _ in range(3):
+        assert not worker.take_in()
+    assert [line.split(" is not taken")[0] for line in said] == [
+        "inbox/Bad Team", "inbox/gamma", "inbox/loose.npz",
+    ]  # fmt: skip
+    assert all(line.endswith("it is not a team's folder: lower-case words with hyphens") for line in said)
+    assert states(folder) == {}
+
+
 def test_a_quota_is_counted_once_a_job_and_told(queue, predictions):
     folder = queue(OPEN + "per_day = 2\n")
     admitted(folder, predictions(1), predictions(2), predictions(1), predictions(3))
@@ -463,35 +481,98 @@ def test_a_draft_that_a_killed_worker_left_is_no_line_of_the_ledger(queue, predi
     shutil.copy(line, line.with_name(f".{line.name}.0123456789abcdef"))
     admitted(folder, predictions(2))
     one = Queue(load_settings(folder))
-    assert one.used(one.settings.phases[0], one.ledger("open", "alpha"), "1970-01-01") == (0, 2)
+    assert one.standing("open", "alpha").used("1970-01-01") == (0, 2)
 
 
-def test_files_read_grow_with_the_jobs_of_a_team_and_not_with_their_square(tmp_path, monkeypatch):
-    read, reads = jobs.read, []
-    monkeypatch.setattr(jobs, "read", lambda path: reads.append(path) or read(path))
-    counts = []
-    for n_jobs in (10, 30):
-        worker = Worker(scored_queue(tmp_path / str(n_jobs), n_jobs, 1))
-        reads.clear()
+# A worker that begins looks at every job that there is: what it asks of the disk must not grow faster.
+SCORED, REFUSED, MIXED = "scored", "refused", "mixed"
+
+
+@pytest.mark.parametrize("kind", [SCORED, REFUSED, MIXED])
+@pytest.mark.parametrize("settings", [OPEN, OPEN + "per_day = 50\n"], ids=["free", "quota"])
+def test_what_a_first_look_asks_of_the_disk_grows_with_the_jobs_and_not_with_their_square(
+    kind, settings, tmp_path, monkeypatch
+):
+    asked, listed = [], os.listdir
+    for name in ("open", "listdir", "scandir", "stat", "link"):
+        known = getattr(os, name)
+
+        def call(path=".", *rest, known=known, names=name in ("listdir", "scandir"), **others):
+            asked.append(len(listed(path)) if names else 1)
+            return known(path, *rest, **others)
+
+        monkeypatch.setattr(os, name, call)
+    read = jobs.read
+    monkeypatch.setattr(jobs, "read", lambda path: asked.append(1) or read(path))
+    sums = []
+    for n_jobs in (10, 40):
+        folder = tmp_path / f"{kind}-{n_jobs}"
+        scored_queue(folder, n_jobs, 1)
+        for number, job in enumerate(sorted((folder / "jobs/open/team-0").iterdir())):
+            if kind == REFUSED or (kind == MIXED and number % 2):
+                (job / "1.outcome.json").write_text('{"state": "refused"}')
+        worker = Worker(parse_settings(settings.encode(), folder))
+        asked.clear()
         worker._start()
-        counts.append(len(reads))
-    assert counts[0] > 0
-    assert counts[1] <= 3 * counts[0]
+        sums.append(sum(asked))
+    assert sums[0] > 10
+    assert sums[1] <= 4.4 * sums[0]
 
 
 def test_a_job_tried_again_counts_by_its_newest_outcome(tmp_path):
     settings = scored_queue(tmp_path, 2, 1)
-    opened = Queue(settings)
-    entries, phase = opened.ledger("open", "team-0"), settings.phases[0]
-    assert opened.used(phase, entries, "2026-01-01") == (2, 2)
-    job = next(iter(opened.jobs()))
+    job = next(iter(Queue(settings).jobs()))
+    (job.folder / "1.outcome.json").unlink()
+    one, other = Queue(settings), Queue(settings)
+    used = [queue.standing("open", "team-0") for queue in (one, other)]
+
+    def both():
+        for standing in used:
+            standing.look()
+        (now,) = {standing.used("2026-01-01") for standing in used}
+        return now
+
+    assert both() == (2, 2)
+    other.finish(job, 1, {"state": "refused"})
+    assert both() == (1, 1)
+    one.again(job, 1, 0.0, "a test")
+    assert both() == (2, 2)  # it may be scored now
+    other.finish(job, 2, {"state": "refused"})
+    assert both() == (1, 1)
+    other.again(job, 2, 0.0, "a test")
+    one.finish(job, 3, {"state": "scored", "records": [{"path": "a/b.json", "sha256": "0" * 64}]})
+    assert both() == (2, 2)
+    assert [standing.newest("a/b.json") for standing in used] == [(job.id, "0" * 64)] * 2
+    create(tmp_path / "ledger/open/team-0/000003.json", {"job": "open/team-0/f", "day": "2026-01-02"})
+    assert both() == (2, 3)  # what another worker counted
+
+
+def test_a_try_that_was_announced_and_not_opened_yet_is_looked_for(tmp_path):
+    """A worker that is killed between the two, or another one that looks there."""
+    settings = scored_queue(tmp_path, 1, 1)
+    job = next(iter(Queue(settings).jobs()))
     (job.folder / "1.outcome.json").write_text('{"state": "refused"}')
-    opened = Queue(settings)
-    entries = opened.ledger("open", "team-0")
-    assert opened.used(phase, entries, "2026-01-01") == (1, 1)
-    opened.again(job, 1, 0.0, "a test")
-    assert opened.used(phase, entries, "2026-01-01") == (2, 2)  # it may be scored now
-    opened.finish(job, 2, {"state": "refused"})
-    assert opened.used(phase, entries, "2026-01-01") == (1, 1)
-    create(tmp_path / "ledger/open/team-0/000003.json", {"job": job.id, "day": "2026-01-02"})
-    assert len(opened.ledger("open", "team-0")) == 3  # what another worker counted
+    standing = Queue(settings).standing("open", "team-0")
+    assert standing.used("2026-01-01") == (0, 0)
+    create(_announced(tmp_path) / "000001.json", {"job": job.id, "try": 2})
+    standing.look()
+    assert standing.used("2026-01-01") == (0, 0)
+    create(job.folder / "1.again.json", {"arrived": 0.0})
+    standing.look()
+    assert standing.used("2026-01-01") == (1, 1)
+
+
+def _announced(folder):
+    place = folder / "again/open/team-0"
+    place.mkdir(parents=True)
+    return place
+
+
+def test_a_line_of_the_ledger_that_cannot_be_read_is_named_and_nobody_waits_for_ever(tmp_path, monkeypatch):
+    settings = scored_queue(tmp_path, 1, 1)
+    monkeypatch.setattr(jobs, "_LOOK_SECONDS", 0)
+    (tmp_path / "ledger/open/team-0/000002.json").write_text("half a li")
+    item = tmp_path / "new.npz"
+    item.write_bytes(b"a new one")
+    with pytest.raises(QueueError, match=r"000002\.json: cannot be read, expected a line of the ledger"):
+        Worker(settings).admit(item, "team-0", 0.0)

@@ -8,7 +8,7 @@ from harness.errors import ShapeError
 from harness.scoring.accuracy import song_accuracy
 from harness.scoring.chance import chance
 from harness.scoring.context import Classifier, Context
-from harness.scoring.measures import MEASURES
+from harness.scoring.measures import MEASURES, Block, _named, compare_with_units
 from harness.scoring.score import score_subject, score_with_chance
 
 SONGS = ("adagio", "bourree", "courante")
@@ -97,6 +97,38 @@ def test_chance_is_of_other_segments_and_of_no_turn_in_time(heard):
     found = chance({"a": both.chance}, frame_rate_hz=44).measures["song_accuracy"]
     assert found.circular_shifts is None
     assert found.mismatched_segments.mean == pytest.approx(3 / 11, abs=0.02)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_song_has_no_time_that_could_be_turned(heard, name):
+    references, context, _ = heard
+    units = compare_with_units(MEASURES[name], references, references, context).units
+    assert (units.over_time, units.products, units.references.shape) == (False, 1, (12, 3, 1))
+
+
+@pytest.mark.parametrize(("need", "first"), [("classifier", 0), ("reconstructions", 1)])
+def test_sides_are_songs_as_vectors_by_the_classifier_that_is_needed_and_what_is_missing_is_none(need, first):
+    """The sides are made anew: those of ``MEASURES`` are made on import, before any mutant is chosen."""
+    stimuli = {"a": "courante", "b": "adagio", "c": "bourree", "d": "adagio"}
+    predictions = np.zeros((4, 6, 3), np.float32)
+    for segment, loud in zip(predictions, (2, 0, 2, 1), strict=True):
+        segment[:, loud] = 1
+    classifiers = {
+        "classifier": Classifier(SONGS, loudest, trained_on=9, accuracy=0.75, segments=4),
+        "reconstructions": Classifier(
+            ("gigue", *SONGS), lambda made: loudest(made) + 1, trained_on=9, accuracy=0.75, segments=4
+        ),
+    }
+    context = Context(stimuli=stimuli, classifiers=classifiers)
+    present = np.array([True, True, True, False])
+    sides = _named(need)(Block(list("abcd"), list(predictions), list(predictions), present, context))
+    expected = np.zeros((2, 4, 3 + first, 1))
+    for number, (song, loud) in enumerate(zip((2, 0, 1, 0), (2, 0, 2, None), strict=True)):
+        expected[0, number, first + song] = 1
+        if loud is not None:
+            expected[1, number, first + loud] = 1
+    assert sides.references.tolist() == expected[0].tolist()
+    assert sides.predictions.tolist() == expected[1].tolist()
 
 
 @pytest.mark.parametrize("name", BOTH)

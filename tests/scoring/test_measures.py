@@ -1,6 +1,7 @@
 """Measures by name, in a score and in its chance."""
 
 import math
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.spatial.distance import cosine as cosine_distance
 from harness.errors import ShapeError, SplitError
 from harness.scoring.chance import chance, equal_references, subject_chance
 from harness.scoring.context import Context
-from harness.scoring.measures import DEFAULT, MEASURES, compare, compare_with_units, measure
+from harness.scoring.measures import DEFAULT, MEASURES, Sides, compare, compare_with_units, measure
 from harness.scoring.score import SCORER_VERSION, combine, score_subject, score_with_chance
 
 N_FRAMES, N_BANDS = 40, 3
@@ -307,3 +308,64 @@ def test_a_comparison_without_units_is_the_same(segments):
         kept = compare_with_units(measure(name), references, predictions, Context(centre))
         alone = compare(measure(name), references, predictions, Context(centre))
         assert np.array_equal(kept.compared.values, alone.values)
+
+
+@pytest.mark.parametrize("name", ["cosine_centred", "cosine_gain"])
+def test_a_subject_may_have_one_segment_only_beside_a_centre(segments, name):
+    references, predictions, centre = segments
+    found = compare(measure(name), {"s0": references["s0"]}, {"s0": predictions["s0"]}, Context(centre))
+    expected = measure(name).function(references["s0"], predictions["s0"], centre)
+    assert found.values == pytest.approx(np.array([[expected]]), abs=1e-12)
+
+
+def test_units_that_are_not_kept_are_empty(segments):
+    references, predictions, _ = segments
+    units = compare_with_units(measure("pearson_r"), references, predictions, keep=False).units
+    for side in (units.references, units.predictions):
+        assert (side.shape, side.dtype) == ((0, 0, 0), np.float32)
+    assert units.products == N_BANDS
+
+
+def test_a_comparison_alone_does_not_take_memory_for_every_segment(rng, monkeypatch):
+    monkeypatch.setattr("harness.scoring.measures._BLOCK", 4000)
+    segment = rng.standard_normal((500, 8))
+    references = dict.fromkeys(map(str, range(40)), segment)
+    peaks = []
+    for work in (compare, compare_with_units):
+        tracemalloc.start()
+        work(measure("cosine"), references, references)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    kept = 8 * len(references) * segment.size
+    assert peaks[0] < kept / 4
+    assert peaks[1] > kept
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes"),
+    [
+        ((20_000, 8), [1] * 7),
+        ((20_001, 8), [1] * 7),
+        ((1_000_000, 8), [1] * 7),
+        ((10_001, 8), [1] * 7),
+        ((10_000, 8), [2, 2, 2, 1]),
+        ((6_666, 8), [3, 3, 1]),
+        ((100, 8), [7]),
+    ],
+)
+def test_as_many_segments_are_multiplied_at_once_as_fit_the_cache_and_one_at_least(shape, sizes):
+    blocks = []
+
+    def sides(block):
+        blocks.append(block)
+        vectors = np.array([[[int(name) / 10]] for name in block.ids])
+        return Sides(vectors, np.ones_like(vectors))
+
+    references = dict.fromkeys("1234567", np.broadcast_to(1.0, shape))
+    predictions = {key: value for key, value in references.items() if key != "5"}
+    found = compare(replace(measure("cosine"), sides=sides), references, predictions)
+    assert [len(block.ids) for block in blocks] == sizes
+    assert [len(side) for block in blocks for side in block[:4]] == [size for size in sizes for _ in range(4)]
+    assert [name for block in blocks for name in block.ids] == list(references)
+    assert [there for block in blocks for there in block.present] == [key != "5" for key in references]
+    assert found.values.tolist() == [[int(name) / 10] for name in references]

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cosine as cosine_distance
 from scipy.stats import pearsonr
 
 from harness.errors import ShapeError
 from harness.scoring import measures
-from harness.scoring.pearson import pearson_r
-from harness.scoring.score import combine, score_subject
+from harness.scoring.pearson import pearson_r, unit_series
+from harness.scoring.score import combine, score_on, score_subject, score_with_chance
 
 
 def _loop(reference, prediction):
@@ -38,7 +39,7 @@ def test_a_single_axis_is_refused():
     assert str(caught.value) == "reference: shape (10,), expected (..., n_times, n_bands)."
     with pytest.raises(ShapeError) as caught:
         score_subject({"s_0": np.zeros(10)}, {"s_0": np.zeros(10)})
-    assert str(caught.value) == "reference: shape (10,), expected (n_frames, n_bands)."
+    assert str(caught.value) == "reference: shape (10,), expected (n_frames, n_bands), one or more of each."
 
 
 def test_itself_is_one_and_negated_is_minus_one(rng):
@@ -141,6 +142,18 @@ def test_series_that_are_scaled_first_score_as_others_beside_them(rng, scale):
     assert pearson_r(x, y) == pytest.approx(expected, abs=1e-14)
 
 
+@pytest.mark.parametrize(("bound", "inside"), [(-452, -451), (498, 497)])
+def test_at_the_bounds_of_exact_squares_a_series_is_scaled_first(bound, inside):
+    # Mean 0, squares 16: 2^-900 and 2^1000 at the bounds, where the two ways differ by their last bits.
+    whole = np.array([2.0, -1, -1, 2, -1, -1, 1, -1, 1, -1])
+    scaled = (whole - 2) / 3
+    scaled -= scaled.mean()
+    scaled /= np.sqrt(np.einsum("t,t->", scaled, scaled))
+    assert not np.array_equal(scaled, whole / 4)
+    assert np.array_equal(unit_series([whole[:, None] * 2.0**bound])[0, 0], scaled)
+    assert np.array_equal(unit_series([whole[:, None] * 2.0**inside])[0, 0], whole / 4)
+
+
 def test_leading_axes_are_segments(rng):
     x, y = rng.standard_normal((2, 4, 300, 5))
     whole = pearson_r(x, y)
@@ -161,6 +174,15 @@ def test_constant_series_counts_zero(rng, value):
     constant = np.full((50, 2), value)
     assert np.array_equal(pearson_r(x, constant), [0, 0])
     assert np.array_equal(pearson_r(constant, x), [0, 0])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+def test_a_constant_series_of_any_type_counts_zero(rng, dtype):
+    x, y = rng.integers(0, 100, (2, 50, 2)).astype(dtype)
+    y[:, 1] = 7
+    expected = _loop(x[:, :1].astype(np.float64), y[:, :1].astype(np.float64))[0]
+    assert pearson_r(x, y) == pytest.approx([expected, 0.0], abs=1e-12)
+    assert pearson_r(y, x)[1] == 0.0
 
 
 def test_input_is_not_changed(rng):
@@ -195,6 +217,31 @@ def test_the_official_order_of_means(rng):
     assert score.pearson_r == pytest.approx(np.mean(by_hand), abs=1e-12)
     assert [score.subjects[s].pearson_r for s in "ab"] == pytest.approx(by_hand, abs=1e-12)
     assert np.mean(score.bands) == pytest.approx(score.pearson_r, abs=1e-12)
+
+
+def test_the_values_of_segments_are_means_over_bands(rng):
+    references = {f"s_{i}": rng.standard_normal((64, 2)) for i in range(4)}
+    predictions = {key: value + rng.standard_normal((64, 2)) for key, value in references.items()}
+    pairs = [(references[key], predictions[key]) for key in references]
+    expected = {
+        "pearson_r": [np.mean(_loop(*pair)) for pair in pairs],
+        "cosine": [1 - cosine_distance(*map(np.ravel, pair)) for pair in pairs],
+    }
+    del predictions["s_2"]
+    expected["pearson_r"][2] = expected["cosine"][2] = 0.0
+    found = score_with_chance(references, predictions, ["cosine"]).segments
+    assert found.keys() == expected.keys()
+    for name, values in found.items():
+        assert values.shape == (4,)
+        assert values == pytest.approx(expected[name], abs=1e-12)
+
+
+def test_some_segments_are_scored_in_the_same_order_of_means():
+    # A mean over the three chosen segments would be 7 / 3. Nobody counts of whom none is chosen.
+    values = {"a": np.array([1.0, 9.0, 2.0, 9.0]), "b": np.array([9.0, 4.0]), "c": np.array([9.0])}
+    chosen = {name: own < 9 for name, own in values.items()}
+    assert score_on(values, chosen) == (2.75, {"a": 1.5, "b": 4.0}, 3)
+    assert score_on(values, {name: own < 0 for name, own in values.items()}) is None
 
 
 def test_missing_segment_counts_zero_and_is_reported(rng):
@@ -297,3 +344,14 @@ def test_nothing_to_score_is_refused():
     with pytest.raises(ShapeError) as caught:
         combine({})
     assert str(caught.value) == "score: no subject, expected at least one."
+
+
+@pytest.mark.parametrize("name", ["pearson_r", "cosine"])
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_segments_without_a_frame_or_a_band_are_refused(name, shape):
+    segments = {"a": np.zeros(shape)}
+    with pytest.raises(ShapeError) as caught:
+        measures.compare(measures.measure(name), segments, segments)
+    assert (
+        str(caught.value) == f"reference: shape {shape}, expected (n_frames, n_bands), one or more of each."
+    )

@@ -13,6 +13,7 @@ from harness.scoring.statistics import (
     effect_sizes,
     holm,
     least_p,
+    one_sided_sign_flip_test,
     ranks_by_tests,
     sign_flip_test,
     sign_flip_tests,
@@ -179,6 +180,15 @@ def test_float32_loses_no_rank_and_no_digit_of_a_bound(rng):
     assert sign_flip_tests(single)[0, 1] == sign_flip_tests(single.astype(np.float64))[0, 1] < 1e-6
 
 
+def test_float32_neither_hides_a_sum_nor_lowers_a_p():
+    # The sum is 1 in float64 and 0 in float32, where 2^24 + 1 is 2^24. All eight signs reach it.
+    assert one_sided_sign_flip_test(np.array([2**24, 1, -(2**24)], np.float32)) == 0.5
+    # The float32 next to 0.05 is above it.
+    p = np.array([[1, 0.05], [0.05, 1]], np.float32)
+    assert ranks_by_tests([0.2, 0.1], p, 0.05) == [(1, 1, 2), (2, 1, 2)]
+    assert ranks_by_tests([0.2, 0.1], p, float(p[0, 1])) == [(1, 1, 1), (2, 2, 2)]
+
+
 def test_two_subjects_have_an_effect_size():
     # 1 and 3: mean 2, deviation the root of 2.
     assert effect_size([1.0, 3.0]) == pytest.approx(np.sqrt(2))
@@ -210,6 +220,11 @@ def test_equal_means_share_the_lowest_rank():
     assert ranks_by_tests([0.1], np.ones((1, 1)), 0.05) == [(1, 1, 1)]
 
 
+def test_a_table_of_more_systems_than_there_are_means_is_refused():
+    with pytest.raises(ValueError, match=r"^zip\(\) argument 2 is longer than argument 1$"):
+        ranks_by_tests([0.1], np.ones((2, 2)), 0.05)
+
+
 def test_rank_intervals_hold_all_true_ranks_at_once(rng):
     missed, true = 0, np.array([0.05, 0.05, 0.048, 0.04])
     for _ in range(300):
@@ -227,7 +242,7 @@ def test_rank_intervals_hold_all_true_ranks_at_once(rng):
     assert missed <= 0.05 * 300 + 12
 
 
-@pytest.mark.parametrize("n_subjects", [1, 2, 5, 6, 12])
+@pytest.mark.parametrize("n_subjects", [0, 1, 2, 5, 6, 12])
 def test_the_least_p_is_that_of_subjects_who_all_agree(n_subjects):
     assert least_p(n_subjects) == sign_flip_test(np.ones(n_subjects))
 

@@ -98,10 +98,53 @@ def test_a_variance_is_not_below_one_of_its_parts(rng):
     assert found.degrees == pytest.approx(7)
 
 
+@pytest.mark.parametrize(
+    ("of_seeds", "of_subjects", "together", "expected"),
+    [
+        # The two are equal and the interaction is beyond them: the subjects stand, whose degrees are 3 - 1.
+        (1, (-1, -1, 2), (2, -2, 0), (1.0, 2.0, 1.0, 1.0, 4 / 3)),
+        # Subjects beyond the seeds, and seeds beyond the subjects, each alone with its own degrees.
+        (1, (-2, -2, 4), (2, -2, 0), (4.0, 2.0, 4.0, 1.0, 4 / 3)),
+        (2, (-1, -1, 2), (2, -2, 0), (4.0, 1.0, 1.0, 4.0, 4 / 3)),
+        # The seeds are no more than the interaction, so the sum is the subjects' part, and yet a sum.
+        (1, (-2, -2, 4), (1, 1, -2), (4.0, 16 / (16 / 2 + 1 / 1 + 1 / 2), 4.0, 1.0, 1.0)),
+    ],
+)
+def test_a_part_that_stands_alone_has_its_own_degrees(of_seeds, of_subjects, together, expected):
+    # Two trainings, three subjects. A is the squares of of_subjects / 6, B of_seeds^2, C those of together / 6.
+    subjects, interaction = np.array(of_subjects), np.array(together)
+    scores = [subjects - of_seeds + interaction, subjects + of_seeds - interaction]
+    assert estimate(scores) == pytest.approx((0.0, *expected))
+
+
 def test_of_one_subject_nothing_is_said():
     found = estimate([[0.1], [0.2]], [[0.3], [0.1]])
     assert (found.p, found.interval()) == (1.0, None)
-    assert found.value == pytest.approx(-0.05)
+    assert found == (pytest.approx(-0.05), 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_of_two_subjects_there_is_one_degree_of_freedom():
+    found = estimate([[1.0, 3.0]])
+    theirs = scipy.stats.ttest_1samp([1.0, 3.0], 0.0)
+    assert found == (2.0, 1.0, 1.0, 1.0, 0.0, 0.0)
+    assert found.p == pytest.approx(theirs.pvalue)
+    assert found.interval() == pytest.approx(tuple(theirs.confidence_interval()))
+
+
+def test_without_any_spread_the_degrees_are_those_of_the_subjects():
+    found = estimate(np.ones((2, 4)), np.zeros((1, 4)))
+    assert found == (1.0, 0.0, 3.0, 0.0, 0.0, 0.0)
+    assert found.interval() == (1.0, 1.0)
+
+
+def test_float32_is_worked_out_in_float64(rng):
+    single = (1000 + rng.normal(0.0, 0.02, (2, 3, 5))).astype(np.float32)
+    first, second = single.astype(np.float64)
+    expected = estimate(first, second)
+    assert estimate(*single) == estimate(first, single[1]) == estimate(single[0], second) == expected
+    assert estimate(single[0]) == estimate(first)
+    assert system_interval(single[0]) == system_interval(first)
+    assert system_interval(single[0, :1]) == system_interval(first[:1])
 
 
 def test_equal_systems_differ_in_nothing():
@@ -142,6 +185,15 @@ def test_how_often_two_change_places():
     assert places_changed([1.0, 4.0, 4.5], [3.0]) == pytest.approx(1 / 3)
     assert places_changed([3.0], [1.0, 4.0, 4.5]) == pytest.approx(1 / 3)
     assert places_changed([1.0], [1.0]) == 0.5
+    # Of two equal means the first stands ahead.
+    assert places_changed([0.0, 0.0, 3.0], [1.0]) == pytest.approx(2 / 3)
+    assert places_changed([1.0], [0.0, 0.0, 3.0]) == pytest.approx(1 / 3)
+
+
+def test_float32_does_not_turn_the_order_of_two_means():
+    # In float32, 2^24 + 1 + 1 + 1 is 2^24 when summed from the left: a mean of 4194304 and not of 4194304.75.
+    single = np.array([2**24, 1, 1, 1], np.float32)
+    assert places_changed(single, [4194304.5]) == places_changed([4194304.5], single) == 0.75
 
 
 def test_the_spread_over_seeds():

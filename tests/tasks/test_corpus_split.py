@@ -10,7 +10,7 @@ from harness.cli.open import open_asked
 from harness.corpus import open_corpus
 from harness.errors import SplitError, UsageError
 from harness.tasks.corpus_split import default_split
-from harness.tasks.splits import load_split
+from harness.tasks.splits import load_split, split_names
 from harness.tasks.task import open_task
 
 
@@ -73,6 +73,18 @@ def test_a_default_split_that_is_not_there_is_named(lab):
     assert str(caught.value) == (
         f"{lab}/corpus.toml: default_split: no such file {lab}/mine.json, expected a file (.json), seen from"
         " corpus.toml, or one of challenge-2024, dtu, dtu-unheard, held-out-subjects, known-subjects, music-blocks, music-listeners, music-listeners-blocks, music-random, music-songs, mien.\n"
+        "  Did you mean 'mien'?"
+    )
+
+
+def test_a_default_split_of_a_name_that_there_is_not_is_named(lab):
+    _declare(lab, 'default_split = "mine"')
+    write_split(lab / "mien.json")
+    with pytest.raises(SplitError) as caught:
+        default_split(open_corpus(lab).declaration)
+    assert str(caught.value) == (
+        f"{lab}/corpus.toml: default_split: no split 'mine', expected a file (.json), seen from corpus.toml, or one"
+        f" of {', '.join([*split_names(), 'mien'])}.\n"
         "  Did you mean 'mien'?"
     )
 

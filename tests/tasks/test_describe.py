@@ -154,6 +154,7 @@ def test_frames_that_do_not_fit_a_split_are_told(harness, lab, tmp_path):
         (("S1", "S3"), "S1, S3"),
         (("P9", "P10", "P11", "Anna", "Bo"), "P9..P11, Anna, Bo"),
         (("Anna", "Anna0"), "Anna, Anna0"),
+        (("Anna", "Anna3"), "Anna, Anna3"),
         (("7", "8"), "7..8"),
     ],
 )
@@ -282,6 +283,44 @@ def test_a_default_split_that_cannot_be_read_is_a_fault(lab):
     )
 
 
+def test_every_fault_of_a_corpuss_own_splits_is_told_in_order(lab, tmp_path):
+    lines = 'default_split = "nowhere"\nmeasure = "loudness"\n'
+    (lab / "corpus.toml").write_text(lines + (lab / "corpus.toml").read_text())
+    for name in ("first", "second"):
+        write_split(lab / f"{name}.json", cut="in-half")
+    others = [own_split(tmp_path / f"{name}.json", corpora=[name]) for name in ("lab-a", "lab-b")]
+    document = describe(open_corpus(lab), splits=others)
+    assert [fault.partition(",")[0] for fault in document["faults"]] == [
+        f"default split: {lab}/corpus.toml: default_split: no split 'nowhere'",
+        f"{lab}/first.json: cut: 'in-half'",
+        f"{lab}/second.json: cut: 'in-half'",
+        "corpus my-lab: measure: 'loudness'",
+        f"split lab-a: the corpus my-lab in {lab}",
+        f"split lab-b: the corpus my-lab in {lab}",
+    ]
+
+
+def test_the_default_split_of_the_layout_is_described_beside_those_of_the_folder(lab):
+    for name in ("usual", "other"):
+        (lab / name).mkdir()
+        write_split(lab / name / f"{name}.json", parts={"test": {"subjects": ["P01"]}})
+    corpus = open_corpus(lab)
+    declaration = replace(
+        corpus.declaration,
+        default_split="usual/usual.json",
+        default_splits={"declared": "other/other.json"},
+    )
+    document = describe(replace(corpus, declaration=declaration))
+    assert [part["split"] for part in document["parts"]] == ["usual", "other"]
+
+
+def test_a_corpuss_remark_is_its_first_note(lab):
+    corpus = replace(open_corpus(lab), notes=("of the files",))
+    declaration = replace(corpus.declaration, remark="heard in one go")
+    document = describe(replace(corpus, declaration=declaration))
+    assert document["notes"] == ["my-lab: heard in one go", "of the files"]
+
+
 def test_a_description_in_words(official_split):
     document = {
         "corpus": "simulated",
@@ -345,4 +384,7 @@ def test_a_description_in_words(official_split):
         "note: first\n"
         "note: second"
     )
-    assert description_text({**document, "parts": [], "faults": [], "notes": []}) == head
+    nothing = {"parts": [], "faults": [], "notes": []}
+    assert description_text({**document, **nothing}) == head
+    one = description_text({**document, **nothing, "recordings": 1, "stimuli": 1})
+    assert one == head.replace("4 recordings of 3 stimuli", "1 recording of 1 stimulus")

@@ -55,6 +55,17 @@ def test_one_changed_bit_is_another_fingerprint(data, what):
     assert _fingerprint(*data) != before
 
 
+def test_what_another_fingerprint_holds_is_added_to_what_is_there(data):
+    eeg, references = data
+    digest, other = Fingerprint(), Fingerprint()
+    digest.add_eeg("a", eeg["a"])
+    for name, values in references.items():
+        other.add_reference(name, values)
+    digest.add_all(other)
+    assert digest.hexdigest() == _expected({"a": eeg["a"]}, references)
+    assert other.hexdigest() == _expected({}, references)
+
+
 def test_a_tasks_fingerprint_is_that_of_its_segments(official_split, small_split):
     task = open_task(official_split, split_name=small_split)
     eeg = {segment.id: np.ascontiguousarray(segment.eeg()) for segment in task.segments}

@@ -1,12 +1,14 @@
 """What is one stimulus: by its feature's numbers, whatever files are called."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from own_corpus import make_own_corpus, own_split
 
 from harness.corpus import open_corpus
+from harness.corpus.base import Series
 from harness.evaluation.overlap import seen_and_unseen, stimuli_seen, training_overlap
 from harness.submission.training_record import Seen
 from harness.tasks.describe import describe
@@ -64,6 +66,38 @@ def test_a_longer_feature_with_the_same_beginning_is_another_stimulus(lab):
     file = folder / "envelope" / "P1_b.npy"
     np.save(file, np.concatenate([np.load(file), [[0.5]]]).astype(np.float32))
     assert same_stimuli(open_corpus(folder).recordings, "envelope") == {"a": "a", "b": "b"}
+
+
+def test_a_feature_that_differs_in_its_first_number_alone_is_another_stimulus(lab):
+    folder = lab({("P1", "a"): 1, ("P1", "b"): 1})
+    file = folder / "envelope" / "P1_b.npy"
+    values = np.load(file)
+    values[0] += 1
+    np.save(file, values)
+    assert same_stimuli(open_corpus(folder).recordings, "envelope") == {"a": "a", "b": "b"}
+
+
+def test_the_same_numbers_in_another_shape_are_another_stimulus(lab):
+    folder = lab({("P1", "a"): 1, ("P1", "b"): 1})
+    first, second = open_corpus(folder).recordings
+    file = folder / "envelope" / "P1_b.npy"
+    np.save(file, np.load(file).reshape(160, 2))
+    (piece,) = second.feature_series["envelope"].pieces
+    pairs = Series((replace(piece, shape=(160, 2)),), 0, 2)
+    np.testing.assert_array_equal(
+        pairs.read(0, 160).ravel(), first.feature_series["envelope"].read(0, 320).ravel()
+    )
+    second = replace(second, feature_series={"envelope": pairs})
+    assert same_stimuli([first, second], "envelope") == {"a": "a", "b": "b"}
+
+
+def test_a_recording_without_the_feature_hides_none_of_those_after_it(lab):
+    recordings = {("P1", "a"): 1, ("P1", "b"): 2, ("P1", "c"): 1, ("P2", "a"): 1, ("P2", "d"): 2}
+    first, second, *others = open_corpus(lab(recordings)).recordings
+    without = replace(first, stimulus="e", feature_series={})
+    unknown = replace(first, stimulus="")
+    found = same_stimuli([first, without, unknown, second, *others], "envelope")
+    assert found == {"a": "a", "e": "e", "b": "b", "c": "a", "d": "b"}
 
 
 def test_a_stimulus_that_training_saw_under_another_name_was_seen(lab, tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from own_corpus import TOML
 
+from harness.corpus.base import Series
 from harness.corpus.declaration import Declaration, FeatureDeclaration, declared
 from harness.errors import CorpusError, HarnessError, SplitError, UsageError
 from harness.records.store import read_record
@@ -357,7 +358,7 @@ def test_what_is_assumed_is_the_documented_split(files, references, tmp_path):
         (0, 0, 0),
         "P01_story_000",
     )
-    assert (recording.eeg_series.pieces, recording.eeg_series.n_channels) == ((), 0)
+    assert recording.eeg_series == Series((), 0, 0)
     corpus = task.corpus
     assert (corpus.layout, corpus.folder, corpus.recordings) == ("labels", tmp_path / "labels.npz", ())
     assert corpus.declaration == Declaration(
@@ -387,6 +388,32 @@ def test_what_the_corpus_declares_is_not_assumed(tmp_path, rng):
         "part test, all 1 subject of the labels",
     )
     assert task.split.segment_seconds == 10
+
+
+def test_labels_of_a_known_corpuss_name_are_of_that_corpus(tmp_path, rng):
+    np.savez(tmp_path / "DTU.npz", **{"S01_a_000": rng.standard_normal((640, 1))})
+    task, assumed = open_labels_task(tmp_path / "DTU.npz")
+    assert task.corpus.declaration == declared("dtu")
+    assert assumed[0] == "corpus dtu, from the name of the labels (--corpus NAME says another)"
+
+
+def test_a_rate_that_the_corpus_declares_is_not_assumed(files, tmp_path):
+    (tmp_path / "corpus.toml").write_text(TOML.format(rate=RATE, n_channels=32, pitch_rate=50))
+    task, assumed = open_labels_task(
+        tmp_path / "labels.npz", corpus=f"{tmp_path}/corpus.toml", feature="envelope"
+    )
+    assert (task.split.sample_rate_hz, task.split.segment_seconds) == (RATE, SECONDS)
+    assert assumed == ("part test, all 13 subjects of the labels",)
+
+
+def test_subjects_are_in_natural_order_and_all_where_the_split_names_none(tmp_path, rng, danish):
+    names = ["P10_a", "P2_a", "P1_a"]
+    np.savez(tmp_path / "labels.npz", **{name: rng.standard_normal((RATE * SECONDS, 1)) for name in names})
+    task = open_labels_task(tmp_path / "labels.npz", corpus="danish-lab").task
+    assert task.split.parts == {"test": ("P1", "P2", "P10")}
+    _change(danish, parts={"test": {"subjects": "all"}})
+    task = open_labels_task(tmp_path / "labels.npz", split_name=danish).task
+    assert list(task.by_subject) == ["P1", "P2", "P10"]
 
 
 @pytest.mark.parametrize(
@@ -435,6 +462,33 @@ def test_labels_and_corpora_that_are_not_there_are_refused(files, tmp_path):
     kind, (message,) = _error(tmp_path / "empty")
     assert kind is CorpusError
     assert message.startswith("--labels: ")
+
+
+def test_what_the_corpus_does_not_declare_is_refused(tmp_path, rng):
+    np.savez(tmp_path / "labels.npz", **{"S01_a_000": rng.standard_normal((640, 2))})
+    assert _error(tmp_path / "labels.npz", corpus="dtu", feature="envelop") == (
+        UsageError,
+        ["--feature: 'envelop', expected one of envelope.\n  Did you mean 'envelope'?"],
+    )
+    assert _error(tmp_path / "labels.npz", corpus="dtu", feature="envelope") == (
+        CorpusError,
+        [
+            "--labels: S01_a_000: shape (640, 2), expected (any, 1) (n_frames, n_bands).\n"
+            "  The scored feature is envelope: 1 number a frame."
+        ],
+    )
+
+
+def test_subjects_without_references_are_refused_unless_the_part_may_be_partial(files, danish, tmp_path):
+    _change(danish, parts={"test": {"subjects": [*SUBJECTS, "P13"]}})
+    assert _error(tmp_path / "labels.npz", split_name=danish) == (
+        CorpusError,
+        [
+            f"--labels {tmp_path}/labels.npz: part test of split danish: no references of 1 of 14 subjects: P13,"
+            " expected references of every subject.\n"
+            "  --partial goes on without them, and marks the record."
+        ],
+    )
 
 
 def test_references_that_cannot_be_read_are_all_told(references, tmp_path):

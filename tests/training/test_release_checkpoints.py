@@ -1,10 +1,14 @@
 """Checkpoints as releases write them, imported from end to end: odd names, wrappers, buffers, and bad files."""
 
 import argparse
+import datetime
 import json
+import pathlib
+import pickle
 import shutil
+import types
 import zipfile
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 
 import numpy as np
 import pytest
@@ -156,6 +160,7 @@ def test_other_positions_are_refused(name, package, golden):
     table = sinusoids(640, 64).numpy()
     for stored in (table, table[None], table[:, None], np.pad(table, ((0, 0), (0, 0))).astype(np.float16)):
         convert({**state, "positional_encoding.pe": stored.astype(np.float32)})
+    check_positions(sinusoids(640, 64).bfloat16().float().numpy(), 640, 64)
     check_positions(sinusoids(1000, 64).numpy(), 640, 64)
     with pytest.raises(ValueError, match="positions that differ from the transformer's by "):
         convert({**state, "positional_encoding.pe": table[:, ::-1]})
@@ -183,6 +188,19 @@ STATE = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.ones(2)}
         {name: torch.nn.Parameter(tensor) for name, tensor in STATE.items()},
         {name: tensor.double() for name, tensor in STATE.items()},
         {name: tensor.bfloat16() for name, tensor in STATE.items()},
+        {"model": STATE, "args": argparse.Namespace(save=pathlib.Path("runs/1"), at=datetime.datetime.now())},
+        {"model": STATE, "config": types.SimpleNamespace(lr=5e-4), "since": datetime.timedelta(1)},
+        {"model": STATE, "rng": np.random.RandomState(0).get_state(), "losses": np.array([0.3, 0.2])},
+        {
+            "model": STATE,
+            "best": np.bool_(True),
+            "n": np.uint8(3),
+            "half": np.float16(1),
+            "w": np.array(["a"]),
+        },
+        {"model": STATE, "log": defaultdict(list, {"val": [0.1]}), "seen": defaultdict(dict)},
+        {"state_dict": {f"model.{name}": tensor for name, tensor in STATE.items()}, "hyper_parameters": {}},
+        {"n_averaged": torch.tensor(5), **_data_parallel(STATE)},
     ],
     ids=[
         "plain",
@@ -196,6 +214,13 @@ STATE = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.ones(2)}
         "parameter",
         "double",
         "bf16",
+        "paths",
+        "namespace",
+        "arrays",
+        "numbers",
+        "defaults",
+        "lightning",
+        "averaged",
     ],
 )
 @pytest.mark.parametrize("zipped", [True, False])
@@ -231,16 +256,68 @@ class Evil:
         ({"a": torch.ones(1), "b": 3, "c": "text"}, r"not a mapping of names to tensors.* \(b, c\)"),
         ([torch.ones(1)], "not a mapping of names to tensors"),
         ({0: torch.ones(1)}, r"tensors whose names are no text \(0\)"),
-        ({"w": torch.eye(3).to_sparse(), "v": torch.ones(1)}, r".*sparse, quantised or without data \(w\)"),
-        ({"w": torch.ones(2, device="meta")}, r".*sparse, quantised or without data \(w\)"),
+        (
+            {"w": torch.eye(3).to_sparse(), "v": torch.ones(1)},
+            r".*sparse, quantised, complex or without data \(w\)",
+        ),
+        ({"w": torch.ones(2, device="meta")}, r".*quantised, complex or without data \(w\)"),
+        ({"w": torch.ones(2, dtype=torch.complex64)}, r".*quantised, complex or without data \(w\)"),
+        ({"model": STATE, "later": Evil()}, "it asks for exec, code that is never run from a file"),
+        ({"model": {**STATE, "n": np.ones(2)}}, r"not a mapping of names to tensors.* \(n\)"),
         ({}, "no arrays"),
     ],
-    ids=["code", "module", "numbers", "list", "names", "sparse", "meta", "empty"],
+    ids=[
+        "code",
+        "module",
+        "numbers",
+        "list",
+        "names",
+        "sparse",
+        "meta",
+        "complex",
+        "code beside",
+        "array",
+        "empty",
+    ],
 )
 def test_what_is_no_state_is_refused(held, reason, tmp_path):
     torch.save(held, tmp_path / "checkpoint_40")
     with pytest.raises(TrainingError, match=f"checkpoint_40: {reason}"):
         read_tensors(tmp_path / "checkpoint_40")
+
+
+def test_pickles_and_scripts_say_what_they_are(tmp_path):
+    (tmp_path / "pickled").write_bytes(pickle.dumps({"model": Evil()}))
+    with pytest.raises(TrainingError, match="pickled: a pickle that holds more than names and tensors"):
+        read_tensors(tmp_path / "pickled")
+    with zipfile.ZipFile(tmp_path / "scripted", "w") as archive:
+        archive.writestr("net/data.pkl", b"\x80\x02}q\x00.")
+        archive.writestr("net/constants.pkl", b"\x80\x02).")
+        archive.writestr("net/version", b"3\n")
+    with pytest.raises(TrainingError, match=r"scripted: a net of torch\.jit\.save, which is code"):
+        read_tensors(tmp_path / "scripted")
+
+
+def test_the_count_of_batches_may_be_missing(tmp_path):
+    """As in checkpoints of old versions of torch; torch's own nets take them too."""
+    norm = torch.nn.BatchNorm1d(2).state_dict()
+    torch.save({name: norm[name] for name in norm if name != "num_batches_tracked"}, tmp_path / "alone")
+    assert "num_batches_tracked" not in read_tensors(tmp_path / "alone")  # no net's norm is called nothing
+    state = {f"norm.{name}": tensor for name, tensor in norm.items() if name != "num_batches_tracked"}
+    torch.save(state, tmp_path / "old")
+    found = read_tensors(tmp_path / "old")
+    assert found["norm.num_batches_tracked"] == 0
+    torch.save({**state, "norm.num_batches_tracked": torch.tensor(7)}, tmp_path / "new")
+    assert read_tensors(tmp_path / "new")["norm.num_batches_tracked"] == 7
+
+
+def test_a_variant_that_takes_the_weights_is_named(copied, golden, tmp_path):
+    """The release for held-out subjects may lack the layer that the other variant begins with."""
+    state = {k: v for k, v in _tensors(golden("happyquokka-held-out").state).items() if "sub_proj" not in k}
+    torch.save(state, tmp_path / "c")
+    with pytest.raises(TrainingError, match=r"no tensor for conditioner\.projection\.weight") as caught:
+        _import(copied("baselines/happyquokka"), tmp_path / "c", "mel")
+    assert str(caught.value).endswith("\n  --variant unconditioned takes it.")
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.9, 0.999])

@@ -2,13 +2,18 @@
 
 import json
 import re
+from dataclasses import asdict
 
 import pytest
 from seeded import PREDICT, TRAIN
 
 from harness.cli.train import parse_seeds
+from harness.errors import TrainingError
 from harness.records.store import read_record
 from harness.submission.manifest import load_submission
+from harness.tasks.splits import load_split
+from harness.training.recipe import Recipe
+from harness.training.seeds import begin_seeds
 
 
 @pytest.fixture
@@ -271,3 +276,50 @@ def test_an_ablation_names_another_variant_that_is_none(harness, folder, where):
     code, _, err = harness("check", folder, *where, "--quick")
     assert code == 1
     assert "variants: less: ablation_of: 'all', expected one of full." in err
+
+
+WITH_RECIPE = """
+from harness.training.recipe import Recipe
+
+class System:
+    presets = ("compact", "paper")
+
+    def recipe(self, preset, variant):
+        return None, Recipe(epochs=3 if preset == "compact" else 9)
+
+train = System()
+"""
+
+
+def test_seeds_of_another_recipe_than_those_that_stay_are_refused_before_they_are_trained(
+    harness, folder, where
+):
+    """Hours later the seeds would be no system, and the manifest would name them already."""
+    assert harness("train", folder, *where, "--seeds", "1")[0] == 0
+    record = next((folder / "weights").glob("*.json"))
+    said = json.loads(record.read_text())
+    (folder / "train.py").write_text(WITH_RECIPE)
+    wanted = ("sparrkulee", load_split(where[3]), "mel", "default")
+    submission = load_submission(folder)
+    recipe = json.loads(json.dumps({"preset": "compact", "config": {"n": 1}, **asdict(Recipe(epochs=3))}))
+    record.write_text(json.dumps({**said, "recipe": recipe}))
+    assert begin_seeds(submission, wanted, (1, 2), resume=False) == (1, 2)
+    assert begin_seeds(submission, wanted, (0, 1), resume=True) == (1,)
+    for given, what in (
+        ({"epochs": 2}, "another recipe \\(epochs\\)"),
+        ({"preset": "paper"}, "another recipe \\(epochs, preset\\)"),
+    ):
+        with pytest.raises(TrainingError, match=f"weights of seed 0, which are kept: of {what}, expected"):
+            begin_seeds(submission, wanted, (1, 2), resume=False, **given)
+        with pytest.raises(TrainingError, match=what):
+            begin_seeds(submission, wanted, (0, 1), resume=True, **given)
+        assert begin_seeds(submission, wanted, (0, 1), resume=False, **given) == (0, 1)  # seed 0 too
+        assert begin_seeds(submission, wanted, (1,), resume=False, one_of_jobs=True, **given) == (1,)
+    record.write_text(json.dumps({**said, "recipe": recipe, "training_version": 1}))
+    with pytest.raises(TrainingError, match="kept: of another version of the training, expected"):
+        begin_seeds(submission, wanted, (1,), resume=False)
+    record.write_text(json.dumps({**said, "recipe": recipe, "split": {**said["split"], "sha256": "0" * 64}}))
+    code, out, err = harness("train", folder, *where, "--seeds", "1-1")
+    assert (code, out) == (1, "")
+    assert "weights of seed 0, which are kept: of another split, expected that of the 1 training" in err
+    assert [seed for seed, _ in entries(folder)] == [0]
