@@ -148,7 +148,7 @@ def test_song_accuracy_is_refused_where_songs_are_in_no_training_segment(corpus,
     with pytest.raises(CorpusError) as caught:
         open_task(corpus, split_name=where, feature="envelope").check_labels()
     assert str(caught.value) == (
-        f"{corpus}: part test of split mine: 1 stimuli that no training segment is of (story-b), expected"
+        f"{corpus}: part test of split mine: 1 stimulus that no training segment is of (story-b), expected"
         " stimuli of the training part: the song accuracy is undefined for others.\n"
         "  Score by a split whose measures do without the song accuracy."
     )
