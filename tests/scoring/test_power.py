@@ -155,3 +155,29 @@ def test_sign_flips_need_more_subjects_where_few_signs_are_at_the_level():
     values = 1.6 + np.tile([-1.0, 1.0], 4)  # an effect of 1.5; with 6 subjects all signs must agree
     assert subjects_needed(estimate(values), 8) == 6
     assert subjects_needed(estimate(values), 8, signs=True) == 7
+
+
+def test_no_more_than_64_subjects_count_among_the_signs():
+    assert signs_at(2**-63, 64) == signs_at(2**-63, 65) == signs_at(2**-63, 1000) == 1
+
+
+@pytest.mark.parametrize(("level", "power"), [(0.05, 0.95), (0.02, 0.8)])
+def test_sign_flips_are_asked_with_the_level_and_power_that_are_said(level, power):
+    values = 1.6 + 2 * np.tile([-1.0, 1.0], 4)
+    one = estimate(values)
+    shift = shift_found_by_signs(8, level=level, power=power)
+    found = least_difference(one, signs_of=8, level=level, power=power)
+    assert found == shift * one.variance**0.5 != least_difference(one, signs_of=8)
+    enough = (
+        n
+        for n in range(2, 100)
+        if (needed := shift_found_by_signs(n, level=level, power=power)) is not None
+        and values.mean() >= needed * values.std(ddof=1) / np.sqrt(n)
+    )
+    assert subjects_needed(one, 8, level=level, power=power, signs=True) == next(enough)
+
+
+def test_a_difference_that_is_just_found_is_enough():
+    shift = shift_found_by_signs(8)
+    one = Estimate(shift, variance=1.0, degrees=7, of_subjects=1.0, of_seeds=0.0, of_interaction=0.0)
+    assert subjects_needed(one, 8, signs=True) == 8
