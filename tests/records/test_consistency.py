@@ -1,6 +1,7 @@
 """Records checked against themselves: what is edited by hand does not hold together, and is named."""
 
 import json
+import math
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ from documents import controls_document, with_measures
 from harness.records.consistency import inconsistencies
 from harness.records.document import parse_record, plain
 from harness.records.store import read_record
+from harness.scoring.intervals import mean_interval
 
 ASKS = "\n  It was edited after it was scored: score it again, or restore it."
 
@@ -317,4 +319,347 @@ def test_controls_without_a_version_of_the_statistics_are_found(make_record):
     record = read_record(make_record("fine", scores, controls=controls_document(scores, [0.0] * 6)))
     assert inconsistencies(record, "r.json") == []
     (fault,) = inconsistencies(msgspec.structs.replace(record, statistics_version=msgspec.UNSET), "r.json")
-    assert fault.where == "r.json: statistics_version"
+    assert (fault.where, fault.arrived, fault.expected) == (
+        "r.json: statistics_version",
+        "none",
+        "one, since controls are as old as the number",
+    )
+
+
+def group(segments=6, **scores):
+    """A document of the score on some stimuli: what each subject scores, by the end of its id."""
+    values = list(scores.values())
+    return {
+        "value": sum(values) / len(values),
+        "ci95": list(mean_interval(values)) if len(values) > 1 else None,
+        "subjects": {f"sub-0{name[1:]}": value for name, value in scores.items()},
+        "segments": segments,
+    }
+
+
+@pytest.fixture
+def grouped(document):
+    """The record with both groups of stimuli; the last subject has segments of one group only."""
+    document["stimuli"] = {
+        "seen": group(7, _86=0.15, _87=0.25, _88=0.3),
+        "unseen": group(5, _86=0.05, _87=0.15),
+    }
+    return document
+
+
+def test_a_record_with_groups_of_stimuli_holds_together(grouped):
+    assert found(grouped) == []
+
+
+def test_the_segments_of_both_groups_are_those_of_the_record(grouped):
+    grouped["stimuli"]["unseen"]["segments"] = 6
+    assert found(grouped) == ["r.json: stimuli: segments: 7 seen and 6 unseen, expected 12 together."]
+
+
+def test_a_groups_value_and_interval_are_those_of_its_own_subjects(grouped):
+    seen, unseen = grouped["stimuli"]["seen"], grouped["stimuli"]["unseen"]
+    seen["value"], seen["ci95"] = 0.5, [0.1, 0.2]
+    unseen["value"], unseen["ci95"] = 0.6, None
+    assert found(grouped) == [
+        "r.json: stimuli: seen: value: 0.500000, expected 0.233333, the mean of its subjects.",
+        "r.json: stimuli: seen: ci95: 0.100000 to 0.200000, expected 0.043604 to 0.423062, the t interval over"
+        " 3 subjects.",
+        "r.json: stimuli: unseen: value: 0.600000, expected 0.100000, the mean of its subjects.",
+        "r.json: stimuli: unseen: ci95: null, expected null for one subject, and an interval for more.",
+    ]
+
+
+def test_a_group_of_one_subject_has_no_interval(grouped):
+    grouped["stimuli"]["unseen"] = group(5, _86=0.05)
+    grouped["stimuli"]["seen"] = group(7, _86=0.15, _87=0.2, _88=0.3)
+    assert found(grouped) == []
+    grouped["stimuli"]["unseen"]["ci95"] = [0.05, 0.05]
+    assert found(grouped) == [
+        "r.json: stimuli: unseen: ci95: 0.050000 to 0.050000, expected null for one subject, and an interval"
+        " for more."
+    ]
+
+
+def test_a_groups_subjects_are_subjects_of_the_record(grouped):
+    grouped["stimuli"] = {
+        "seen": group(7, _86=0.15, _87=0.25, _88=0.3, _99=0.5, _98=0.5),
+        "unseen": group(5, _86=0.05, _87=0.15, _97=0.5),
+    }
+    assert found(grouped) == [
+        "r.json: stimuli: seen: subjects: sub-098, sub-099, expected subjects of the record.",
+        "r.json: stimuli: unseen: subjects: sub-097, expected subjects of the record.",
+    ]
+
+
+def test_a_subjects_score_lies_between_those_of_its_groups(grouped):
+    grouped["stimuli"] = {"seen": group(7, _86=0.15, _87=0.15), "unseen": group(5, _86=0.12, _87=0.1)}
+    assert found(grouped) == [
+        "r.json: stimuli: sub-086: 0.150000 and 0.120000, expected 0.100000, its score, between them.",
+        "r.json: stimuli: sub-087: 0.150000 and 0.100000, expected 0.200000, its score, between them.",
+        "r.json: stimuli: sub-088: no score, expected 0.300000, its score, between them.",
+    ]
+
+
+def test_groups_of_stimuli_are_scored_by_the_measure_that_ranks(measured):
+    seen, unseen = group(7, _86=0.6, _87=0.7, _88=0.8), group(5, _86=0.4, _87=0.5, _88=0.6)
+    assert found({**measured, "stimuli": {"seen": seen, "unseen": unseen}}) == []
+    unseen = group(5, _86=0.4, _87=0.5, _88=0.71)
+    assert found({**measured, "stimuli": {"seen": seen, "unseen": unseen}}) == [
+        "r.json: stimuli: sub-088: 0.800000 and 0.710000, expected 0.700000, its score, between them."
+    ]
+
+
+# Where all else is 0, a difference is the number itself: this is the widest that counts as rounding.
+WIDEST = 1e-9
+TOO_WIDE = math.nextafter(WIDEST, 1)
+
+
+@pytest.fixture
+def alone(make_record):
+    """A record of one subject that scores 0."""
+    return plain(read_record(make_record("alone", [0.0])))
+
+
+def put(document, keys, value):
+    """Set what lies below some keys."""
+    *above, last = keys
+    for key in above:
+        document = document[key]
+    document[last] = value
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    ("keys", "place", "follows"),
+    [
+        (["score"], "score", "the mean of its subjects"),
+        (["bands", 1], "bands[1]", "the mean of its subjects"),
+        (["subjects", "sub-086", "pearson_r"], "subjects: sub-086: pearson_r", "the mean of its bands"),
+    ],
+)
+def test_a_mean_may_differ_by_rounding_and_no_more(alone, sign, keys, place, follows):
+    put(alone, keys, sign * WIDEST)
+    assert found(alone) == []
+    put(alone, keys, sign * TOO_WIDE)
+    zero = f"{sign * WIDEST:.6f}"
+    assert f"r.json: {place}: {zero}, expected 0.000000, {follows}." in found(alone)
+
+
+@pytest.mark.parametrize("end", [0, 1])
+def test_an_end_of_the_interval_may_differ_by_rounding_and_no_more(make_record, end):
+    document = plain(read_record(make_record("zeros", [0.0, 0.0])))
+    assert document["ci95"] == [0.0, 0.0]
+    document["ci95"][end] = WIDEST
+    assert found(document) == []
+    document["ci95"][end] = TOO_WIDE
+    assert found(document) == [
+        "r.json: ci95: 0.000000 to 0.000000, expected 0.000000 to 0.000000, the t interval over 2 subjects."
+    ]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_groups_mean_and_limits_may_differ_by_rounding_and_no_more(alone, sign):
+    zeros, off = group(2, _86=0.0), group(2, _86=sign * WIDEST)
+    assert found({**alone, "stimuli": {"seen": {**zeros, "value": sign * WIDEST}, "unseen": zeros}}) == []
+    assert found({**alone, "stimuli": {"seen": off, "unseen": off}}) == []
+    off = group(2, _86=sign * TOO_WIDE)
+    assert found({**alone, "stimuli": {"seen": {**zeros, "value": sign * TOO_WIDE}, "unseen": off}}) == [
+        f"r.json: stimuli: seen: value: {sign * WIDEST:.6f}, expected 0.000000, the mean of its subjects."
+    ]
+    said = f"{sign * WIDEST:.6f}"
+    assert found({**alone, "stimuli": {"seen": off, "unseen": off}}) == [
+        f"r.json: stimuli: sub-086: {said} and {said}, expected 0.000000, its score, between them."
+    ]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_measure_may_pass_its_limits_by_rounding_and_no_more(alone, sign):
+    # All four segments are missing, so that the limits are 0; a fourth of a number is exact.
+    alone["subjects"]["sub-086"]["missing"] = ["a", "b", "c", "d"]
+    alone["flags"]["segments_missing"] = 4
+    assert found(with_measures(alone, ["cosine"], cosine=[sign * WIDEST / 4])) == []
+    assert found(with_measures(alone, ["cosine"], cosine=[sign * TOO_WIDE / 4])) == [
+        f"r.json: measures: cosine: subjects: sub-086: {sign * WIDEST / 4:.6f}, expected 0.000000 to 0.000000,"
+        " since 4 of 4 segments count 0."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("cosine", -0.75, 0.75), ("cosine_gain", -1.75, 1.75), ("song_accuracy", 0.0, 0.75)],
+)
+def test_a_measures_limits_are_its_range_where_there_is_a_prediction(document, name, low, high):
+    document["subjects"]["sub-086"]["missing"] = ["a"]
+    document["flags"]["segments_missing"] = 1
+    for reached in (low, high):
+        assert found(with_measures(document, [name], **{name: [reached, 0.1, 0.2]})) == []
+    for passed in (low - 0.01, high + 0.01):
+        assert found(with_measures(document, [name], **{name: [passed, 0.1, 0.2]})) == [
+            f"r.json: measures: {name}: subjects: sub-086: {passed:.6f}, expected {low:.6f} to {high:.6f}, since"
+            " 1 of 4 segments counts 0."
+        ]
+
+
+def test_segments_may_all_be_undefined_that_have_a_prediction(measured):
+    measured["measures"]["cosine"]["segments_undefined"] = 12
+    assert found(measured) == []
+    measured["measures"]["cosine"]["segments_undefined"] = 13
+    assert found(measured) == [
+        "r.json: measures: cosine: segments_undefined: 13, expected at most 12, the segments with a prediction."
+    ]
+
+
+def test_measures_that_the_split_does_not_have_are_named(document):
+    both = with_measures(document, ["cosine"], cosine=[0.5, 0.6, 0.7], cosine_centred=[0.1, 0.2, 0.3])
+    assert found(both) == [
+        "r.json: measures: cosine, cosine_centred, expected cosine, the split's but pearson_r."
+    ]
+    document["split"]["measures"] = ["pearson_r", "cosine", "cosine_gain"]
+    assert found(document) == [
+        "r.json: measures: none, expected cosine, cosine_gain, the split's but pearson_r."
+    ]
+
+
+def without_brain(measures, **scores):
+    """A document of a prediction without the brain: what each subject scores, and the mean by each measure."""
+    score = group(**scores)
+    del score["segments"]
+    return {**score, "measures": measures}
+
+
+@pytest.fixture
+def brainless(measured):
+    """The record by two measures, with two predictions that no EEG went into."""
+    measured["without_brain"] = {
+        "constant": without_brain({"cosine": 0.5, "pearson_r": 0.0}, _86=0.4, _87=0.5, _88=0.6),
+        "another_second": without_brain({"cosine": 0.2}, _86=0.1, _87=0.2, _88=0.3),
+    }
+    return measured
+
+
+def test_a_record_with_predictions_without_the_brain_holds_together(brainless):
+    assert found(brainless) == []
+
+
+def test_predictions_without_the_brain_are_of_the_records_subjects_and_each_is_looked_at(brainless):
+    named = without_brain({"cosine": 0.5}, _86=0.4, _98=0.5, _99=0.6)
+    brainless["without_brain"]["constant"] = named
+    brainless["without_brain"]["another_second"]["value"] = 0.3
+    assert found(brainless) == [
+        "r.json: without_brain: constant: subjects: other subjects (sub-087, sub-088, sub-098, sub-099),"
+        " expected those of the record.",
+        "r.json: without_brain: another_second: value: 0.300000, expected 0.200000, the mean of its subjects.",
+        "r.json: without_brain: another_second: measures: cosine: 0.200000, expected 0.300000, its value.",
+    ]
+    order = without_brain({"cosine": 0.5}, _87=0.5, _86=0.4, _88=0.6)
+    brainless["without_brain"] = {"constant": order}
+    assert found(brainless) == [
+        "r.json: without_brain: constant: subjects: other subjects (in another order), expected those of the"
+        " record."
+    ]
+
+
+def test_the_numbers_of_a_prediction_without_the_brain_follow_from_its_subjects(brainless):
+    brainless["without_brain"]["constant"]["ci95"] = [0.1, 0.2]
+    brainless["without_brain"]["another_second"]["ci95"] = None
+    assert found(brainless) == [
+        "r.json: without_brain: constant: ci95: 0.100000 to 0.200000, expected 0.251586 to 0.748414, the t"
+        " interval over 3 subjects.",
+        "r.json: without_brain: another_second: ci95: null, expected null for one subject, and an interval for"
+        " more.",
+    ]
+
+
+def test_predictions_without_the_brain_are_scored_by_the_records_measures(brainless):
+    constant, second = brainless["without_brain"].values()
+    constant["measures"] = {"cosine": 0.5, "cosine_gain": 0.0}
+    second["measures"] = {"pearson_r": 0.2}
+    assert found(brainless) == [
+        "r.json: without_brain: constant: measures: cosine, cosine_gain, expected of cosine, pearson_r, those of"
+        " the record.",
+        "r.json: without_brain: another_second: measures: pearson_r, expected of cosine, pearson_r, those of the"
+        " record.",
+    ]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_value_without_the_brain_may_differ_by_rounding_and_no_more(alone, sign):
+    value = without_brain({"pearson_r": sign * WIDEST}, _86=0.0)
+    assert found({**alone, "without_brain": {"constant": value}}) == []
+    value = without_brain({"pearson_r": sign * TOO_WIDE}, _86=0.0)
+    assert found({**alone, "without_brain": {"constant": value}}) == [
+        f"r.json: without_brain: constant: measures: pearson_r: {sign * WIDEST:.6f}, expected 0.000000, its"
+        " value."
+    ]
+
+
+def test_chance_and_subjects_of_the_controls_are_named_in_full(controlled):
+    blind = controlled["controls"]["blind"]
+    blind["chance"]["circular_shifts"]["low"] = 0.005
+    assert found(controlled) == [
+        "r.json: controls: blind: chance: circular_shifts: 0.005000, 0.000000, 0.010000, expected low, mean"
+        " and high in this order."
+    ]
+    blind["subjects"] |= {"sub-998": 0.0, "sub-999": 0.0}
+    assert found(controlled) == [
+        "r.json: controls: blind: subjects: other subjects (sub-998, sub-999), expected those of the record."
+    ]
+
+
+def test_an_id_may_not_be_missing_twice(document):
+    document["subjects"]["sub-086"]["missing"] = ["a", "a"]
+    document["flags"]["segments_missing"] = 2
+    assert found(document) == [
+        "r.json: subjects: sub-086: missing and constant: 2 ids, expected at most 4, its segments, none of them"
+        " twice."
+    ]
+
+
+def test_no_more_segments_may_be_missing_than_there_are(document):
+    document["subjects"]["sub-086"] |= {"missing": ["a", "b", "c"], "constant": ["d", "e"]}
+    document["flags"] |= {"segments_missing": 3, "segments_constant": 2}
+    assert found(document) == [
+        "r.json: subjects: sub-086: missing and constant: 5 ids, expected at most 4, its segments, none of them"
+        " twice."
+    ]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_score_may_be_as_high_as_missing_segments_leave_room_for(make_record, sign):
+    document = plain(read_record(make_record("alone", [sign * 0.75])))
+    document["subjects"]["sub-086"]["missing"] = ["a"]
+    document["flags"]["segments_missing"] = 1
+    assert found(document) == []
+    document = plain(read_record(make_record("higher", [sign * 0.8])))
+    document["subjects"]["sub-086"]["missing"] = ["a"]
+    document["flags"]["segments_missing"] = 1
+    assert found(document) == [
+        f"r.json: subjects: sub-086: pearson_r: {sign * 0.8:.6f}, expected at most 0.750000, since 1 of 4"
+        " segments counts 0."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("training", "there", "expected"),
+    [
+        ("verified", True, None),
+        ("declared", True, None),
+        ("tampered", False, None),
+        (None, True, None),
+        (None, False, None),
+        ("verified", False, "verified, expected tampered, if a record says so, as overlap is not"),
+        ("declared", False, "declared, expected tampered, if a record says so, as overlap is not"),
+        ("tampered", True, "tampered, expected verified or declared, as overlap is there"),
+    ],
+)
+def test_overlap_is_there_unless_the_training_record_was_tampered_with(document, training, there, expected):
+    if training is not None:
+        document["run"]["training"] = training
+    if not there:
+        document["overlap"] = None
+    assert found(document) == ([f"r.json: run: training: {expected}."] if expected else [])
+
+
+def test_weights_may_have_seen_all_that_there_is(document):
+    document["overlap"] = {"subjects_seen": 3, "subjects": 3, "stimuli_seen": 4, "stimuli": 4}
+    assert found(document) == []
