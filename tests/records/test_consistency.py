@@ -663,3 +663,74 @@ def test_overlap_is_there_unless_the_training_record_was_tampered_with(document,
 def test_weights_may_have_seen_all_that_there_is(document):
     document["overlap"] = {"subjects_seen": 3, "subjects": 3, "stimuli_seen": 4, "stimuli": 4}
     assert found(document) == []
+
+
+def test_controls_have_the_records_subjects_in_its_order(controlled):
+    blind = controlled["controls"]["blind"]
+    difference = blind["difference"]["subjects"]
+    blind["difference"]["subjects"] = dict(reversed(difference.items()))
+    assert found(controlled) == [
+        "r.json: controls: blind: difference: subjects: other subjects, expected those of the record."
+    ]
+    blind["subjects"] = dict(reversed(blind["subjects"].items()))
+    assert found(controlled) == [
+        "r.json: controls: blind: subjects: other subjects (in another order), expected those of the record."
+    ]
+
+
+def test_the_numbers_of_the_controls_follow_from_those_beside_them(controlled):
+    blind = controlled["controls"]["blind"]
+    blind["segments"] = 20
+    blind["difference"] |= {"value": 0.5, "ci95": None}
+    assert found(controlled) == [
+        "r.json: controls: blind: segments: 20, all, expected 24, or fewer in a sample.",
+        "r.json: controls: blind: difference: value: 0.500000, expected 0.199000, the mean of its subjects.",
+        "r.json: controls: blind: difference: ci95: null, expected null for one subject, and an interval for"
+        " more.",
+    ]
+
+
+def test_controls_of_few_subjects_have_no_p(make_record):
+    scores = [0.1, 0.2, 0.3]
+    document = plain(read_record(make_record("few", scores, controls=controls_document(scores, [0.001] * 3))))
+    difference = document["controls"]["blind"]["difference"]
+    assert difference["p"] is None
+    assert found(document) == []
+    difference["p"] = 0.5
+    assert found(document) == [
+        "r.json: controls: blind: difference: p: 0.5, expected null, the test of its subjects."
+    ]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_difference_may_differ_by_rounding_and_no_more(make_record, sign):
+    document = plain(read_record(make_record("zero", [0.0], controls=controls_document([0.0], [0.0]))))
+    difference = document["controls"]["blind"]["difference"]
+    difference["subjects"]["sub-086"] = sign * WIDEST
+    assert found(document) == []
+    difference["subjects"]["sub-086"] = difference["value"] = sign * TOO_WIDE
+    assert found(document) == [
+        f"r.json: controls: blind: difference: subjects: sub-086: {sign * WIDEST:.6f}, expected 0.000000, the"
+        " score less the blind one."
+    ]
+
+
+def test_all_subjects_are_named_that_are_missing_and_have_a_score(document):
+    document["flags"] |= {"partial": True, "subjects_missing": ["sub-087", "sub-086", "sub-099"]}
+    assert found(document) == [
+        "r.json: flags: subjects_missing: sub-087, sub-086, expected subjects that have no score."
+    ]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_score_may_pass_what_missing_segments_leave_by_rounding_and_no_more(alone, sign):
+    # All four segments are missing, so that the limit is 0; a fourth of a number is exact.
+    alone["subjects"]["sub-086"]["missing"] = ["a", "b", "c", "d"]
+    alone["flags"]["segments_missing"] = 4
+    alone["subjects"]["sub-086"]["pearson_r"] = sign * WIDEST / 4
+    assert found(alone) == []
+    alone["subjects"]["sub-086"]["pearson_r"] = sign * TOO_WIDE / 4
+    assert found(alone) == [
+        f"r.json: subjects: sub-086: pearson_r: {sign * WIDEST / 4:.6f}, expected at most 0.000000, since 4 of"
+        " 4 segments count 0."
+    ]
