@@ -734,3 +734,19 @@ def test_a_score_may_pass_what_missing_segments_leave_by_rounding_and_no_more(al
         f"r.json: subjects: sub-086: pearson_r: {sign * WIDEST / 4:.6f}, expected at most 0.000000, since 4 of"
         " 4 segments count 0."
     ]
+
+
+def test_a_p_may_differ_by_rounding_and_no_more(make_record):
+    # So many subjects, all better with the EEG: p is so near to 0 that a number less p is the number itself.
+    many = 120
+    controls = controls_document([0.5] * many, [0.0] * many)
+    document = plain(read_record(make_record("many", [0.5] * many, controls=controls)))
+    difference = document["controls"]["blind"]["difference"]
+    p = difference["p"]
+    assert 0 < p < 1e-25
+    difference["p"] = WIDEST
+    assert found(document) == []
+    difference["p"] = TOO_WIDE
+    assert found(document) == [
+        f"r.json: controls: blind: difference: p: {TOO_WIDE}, expected {p}, the test of its subjects."
+    ]
