@@ -750,3 +750,10 @@ def test_a_p_may_differ_by_rounding_and_no_more(make_record):
     assert found(document) == [
         f"r.json: controls: blind: difference: p: {TOO_WIDE}, expected {p}, the test of its subjects."
     ]
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_the_mean_of_chance_may_be_an_end_of_its_band(document, end):
+    shifts = document["chance"]["circular_shifts"]
+    shifts["mean"] = shifts[end]
+    assert found(document) == []
