@@ -12,18 +12,29 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from harness.errors import RecordError
-from harness.records.bands import ChanceBand, ChanceBands
+from harness.records.bands import ChanceBand, ChanceBands, chance_bands, chance_of
 from harness.records.build import build_record
 from harness.records.controls import Controls
 from harness.records.document import parse_record, plain, record_bytes
 from harness.records.key import record_key
+from harness.records.measured import ClassifierFacts, MeasureResult
+from harness.records.milestone import parse_milestone, ranked_by
 from harness.records.record import Flags, GitCommit, Overlap, Record
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.records.text import chance_lines, flag_lines
 from harness.records.without_brain import WithoutBrain
 from harness.scoring.chance import Band, Chance, chance
+from harness.scoring.context import Classifier
+from harness.scoring.intervals import mean_interval
 from harness.scoring.measures import MEASURES
-from harness.scoring.score import SCORER_VERSION, combine, score_subject, score_with_chance
+from harness.scoring.score import (
+    SCORER_VERSION,
+    SubjectMeasure,
+    SubjectScore,
+    combine,
+    score_subject,
+    score_with_chance,
+)
 from harness.scoring.statistics import STATISTICS_VERSION
 
 COMMITTED = sorted((REPOSITORY / "results").rglob("*.json"))
@@ -251,6 +262,108 @@ def test_segments_without_a_value_by_a_measure_are_counted_and_named(rng):
     )
     assert own.measures["cosine"].segments_undefined == 2
     assert flag_lines(own)[-1] == "2 segments without a value by the cosine count 0"
+
+
+def by_song_accuracy(*values):
+    """The score of subjects by song accuracy; the first has no value for two segments."""
+    undefined = (("s0", "s1"), ("s1",))
+    return combine(
+        {
+            f"sub-{number}": SubjectScore(
+                0.1 * number,
+                (0.1 * number,),
+                4,
+                (),
+                (),
+                (),
+                {"song_accuracy": SubjectMeasure(value, (), *(((), ()) if number else undefined))},
+            )
+            for number, value in enumerate(values)
+        }
+    )
+
+
+def test_a_measure_with_a_classifier_is_recorded_with_its_own_classifier():
+    around = Chance(Band(0.2, 0.25, 0.3, 30), Band(0.15, 0.25, 0.35, 1000))
+    classifiers = {
+        name: Classifier(("a", "b"), lambda _: np.zeros(1, np.int64), trained, accuracy, segments)
+        for name, trained, accuracy, segments in (("reconstructions", 7, 0.5, 8), ("classifier", 40, 0.9, 12))
+    }
+    built = {
+        name: build_record(
+            by_song_accuracy(0.25, 0.5, 0.9),
+            chance=Chance(Band(-0.01, 0.0, 0.01, 33), None, {"song_accuracy": around}),
+            submission=SYSTEM,
+            split=replace(SPLIT_PART, measures=("song_accuracy",)),
+            corpus=CORPUS_DATA,
+            classifiers=given,
+            **RUN,
+        ).measures
+        for name, given in (("with", classifiers), ("of another", {"reconstructions": None}), ("none", None))
+    }
+    expected = MeasureResult(
+        value=pytest.approx(0.55, abs=1e-12),
+        ci95=mean_interval([0.25, 0.5, 0.9]),
+        chance=ChanceBands(
+            circular_shifts=ChanceBand(low=0.2, mean=0.25, high=0.3, scores=30),
+            mismatched_segments=ChanceBand(low=0.15, mean=0.25, high=0.35, scores=1000),
+        ),
+        subjects={"sub-0": 0.25, "sub-1": 0.5, "sub-2": 0.9},
+        segments_undefined=2,
+        classifier=ClassifierFacts(accuracy=0.9, segments=12, trained_on=40),
+    )
+    assert built == {
+        "with": {"song_accuracy": expected},
+        "of another": {"song_accuracy": replace(expected, classifier=UNSET)},
+        "none": {"song_accuracy": replace(expected, classifier=UNSET)},
+    }
+
+
+def test_a_record_that_its_schema_does_not_allow_is_not_built():
+    with pytest.raises(RecordError) as caught:
+        build_record(
+            combine({"a": SubjectScore(2.0, (0.5,), 1, (), (), ())}),
+            chance=Chance(None, None),
+            submission=SYSTEM,
+            split=SPLIT_PART,
+            corpus=CORPUS_DATA,
+            **{**RUN, "seed": -1},
+        )
+    assert sorted(map(str, caught.value.faults)) == [
+        "score record: score: 2.0, expected a number of at most 1.",
+        "score record: seed: -1, expected a number of at least 0.",
+        "score record: subjects: a: pearson_r: 2.0, expected a number of at most 1.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shifts", "mismatched"),
+    [
+        (Band(-0.1, 0.01, 0.2, 33), Band(-0.3, 0.02, 0.4, 1000)),
+        (None, Band(-0.3, 0.02, 0.4, 1000)),
+        (Band(-0.1, 0.01, 0.2, 33), None),
+        (None, None),
+    ],
+)
+def test_chance_read_from_a_record_is_what_was_recorded(shifts, mismatched):
+    assert chance_of(chance_bands(Chance(shifts, mismatched))) == Chance(shifts, mismatched)
+
+
+def test_records_and_milestones_are_ranked_by_the_splits_first_measure_that_they_have(record):
+    document = with_measures(plain(record), ["cosine", "pearson_r"], cosine=[0.25, 0.75])
+    lacks = {**document, "split": {**document["split"], "measures": ["cosine_gain", "cosine"]}}
+    bare = {key: value for key, value in lacks.items() if key != "measures"}
+    cases = (
+        (plain(record), ("pearson_r", record.score)),
+        (document, ("cosine", 0.5)),
+        (lacks, ("pearson_r", record.score)),
+        (bare, ("pearson_r", record.score)),
+    )
+    for one, expected in cases:
+        content = json.dumps(one).encode()
+        assert ranked_by(parse_milestone(content)) == expected
+    for one, expected in cases[:2]:
+        assert ranked_by(parse_record(json.dumps(one).encode(), "r.json")) == expected
 
 
 def test_fields_and_their_order_are_the_schemas():
