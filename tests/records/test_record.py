@@ -1,7 +1,10 @@
 """Score records: values, schema, bytes."""
 
 import dataclasses
+import hashlib
 import json
+from datetime import UTC, datetime
+from importlib import metadata
 
 import msgspec
 import numpy as np
@@ -11,6 +14,7 @@ from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM, controls_document, w
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from harness import __version__
 from harness.errors import RecordError
 from harness.records.bands import ChanceBand, ChanceBands, chance_bands, chance_of
 from harness.records.build import build_record
@@ -19,7 +23,16 @@ from harness.records.document import parse_record, plain, record_bytes
 from harness.records.key import record_key
 from harness.records.measured import ClassifierFacts, MeasureResult
 from harness.records.milestone import parse_milestone, ranked_by
-from harness.records.record import Flags, GitCommit, Overlap, Record
+from harness.records.provenance import environment, host, now
+from harness.records.record import (
+    Flags,
+    GitCommit,
+    Overlap,
+    Record,
+    channels_stem,
+    channels_words,
+    name_faults,
+)
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.records.text import chance_lines, flag_lines
 from harness.records.without_brain import WithoutBrain
@@ -385,3 +398,75 @@ def test_a_constants_chance_is_its_score_and_not_above_it(record, value, words):
     bands = ChanceBands(circular_shifts=None, mismatched_segments=band)
     at = dataclasses.replace(record.ranked, value=value, chances=bands)
     assert at.chance_words == words
+
+
+@pytest.mark.parametrize("name", ["theirs", "\u00e4\u00f6 1", "n" * 500])
+def test_names_that_a_record_can_hold(name):
+    assert name_faults(name, "theirs.npz") == []
+
+
+@pytest.mark.parametrize("name", ["=1+1", "", "a\nb", "n" * 501])
+def test_names_that_a_record_cannot_hold_are_refused(name):
+    (fault,) = name_faults(name, "theirs.npz")
+    assert str(fault) == (
+        f"theirs.npz: the name {name[:60]!r}, expected text that can be seen as it is: no control or hidden"
+        " characters, no line ends, none that turn the direction, no spaces but plain ones, and not beginning"
+        " with one or with = + - @, which a spreadsheet would compute.\n  Rename the file."
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("30",), "channel 30"),
+        (("Fp1", "Cz"), "channels Fp1, Cz"),
+        (tuple("abcdefgh"), "channels a, b, c, d, e, f, g, h"),
+        (tuple("abcdefghij"), "channels a, b, c, d, e, f, g, h and 2 more"),
+    ],
+)
+def test_excluded_channels_in_words(names, words):
+    assert channels_words(names) == words
+
+
+@pytest.mark.parametrize(
+    ("names", "stem"),
+    [
+        (("30",), "30"),
+        (("Fp1", "Cz"), "Fp1-Cz"),
+        (tuple("abcdefgh"), "a-b-c-d-e-f-g-h"),
+        (tuple("abcdefghi"), None),
+        (("x" * 20, "y" * 19), "x" * 20 + "-" + "y" * 19),
+        (("x" * 20, "y" * 20), None),
+        (("EEG 1",), None),
+        (("A.", "B"), None),
+        (("A", "B/.."), None),
+    ],
+)
+def test_excluded_channels_in_a_files_name(names, stem):
+    digest = hashlib.sha256("\0".join(names).encode()).hexdigest()[:8]
+    assert channels_stem(names) == (stem or f"{len(names)}-channels-{digest}")
+
+
+def test_the_machine_the_time_and_the_versions(monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    for counted, processors in ((7, 7), (None, 1)):
+        monkeypatch.setattr("os.cpu_count", lambda counted=counted: counted)
+        assert host() == ("Linux riscv64", processors)
+    before = datetime.now(UTC).replace(microsecond=0)
+    assert before <= datetime.strptime(now(), "%Y-%m-%dT%H:%M:%S%z") <= datetime.now(UTC)
+
+    def version(package):
+        if package == "scipy":
+            raise metadata.PackageNotFoundError(package)
+        return f"{package} 1"
+
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr("platform.python_version", lambda: "3.0")
+    assert environment() == {
+        "harness": __version__,
+        "python": "3.0",
+        "numpy": "numpy 1",
+        "torch": "torch 1",
+        "safetensors": "safetensors 1",
+    }
