@@ -315,6 +315,13 @@ def test_what_the_controls_warn_of(plain_record, without, no_evidence):
 OVERLAP = Overlap(subjects_seen=1, subjects=1, stimuli_seen=3, stimuli=4)
 
 
+def test_one_stimulus_is_counted_as_one(plain_record):
+    record = replace(plain_record, overlap=replace(OVERLAP, subjects=2, stimuli_seen=1, stimuli=1))
+    assert overlap_lines(record) == [
+        "weights have seen 1 of 2 subjects and 1 of 1 stimulus (declared by the author, not verified)"
+    ]
+
+
 @pytest.mark.parametrize(
     ("training", "words"),
     [
