@@ -193,6 +193,14 @@ def test_members_are_compared_one_by_one_where_they_are_the_same_systems(documen
     assert list(verify(with_members(document, one, two), with_members(document, two, one)).differences) == [
         Difference("members", "one default, two wide", "two wide, one default")
     ]
+    seeded = replace(two, seed=3)
+    assert list(verify(with_members(document, two), with_members(document, seeded)).differences) == [
+        Difference("members", "two wide", "two wide seed 3")
+    ]
+    again = replace(seeded, code_sha256="9" * 64)
+    assert list(verify(with_members(document, seeded), with_members(document, again)).differences) == [
+        Difference("code of two (wide), seed 3", "2" * 16 + "…", "9" * 16 + "…")
+    ]
     assert list(verify(with_members(document), with_members(document, two)).differences) == [
         Difference("members", "none", "two wide")
     ]

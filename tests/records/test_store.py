@@ -14,7 +14,7 @@ from harness.records import store
 from harness.records.build import build_record
 from harness.records.controls import Controls
 from harness.records.neighbours import Facts
-from harness.records.record import Training
+from harness.records.record import MOST_RECORD_BYTES, Training
 from harness.records.store import (
     another_system,
     glimpse,
@@ -134,6 +134,22 @@ def test_what_is_glimpsed_of_a_file_is_what_its_record_says(record, tmp_path):
         path.write_bytes(content)
         assert glimpse(path) is None
     assert glimpse(tmp_path / "none.json") is None
+
+
+def test_a_file_of_more_than_a_records_bytes_is_not_read(record, tmp_path):
+    path, _ = write_record(tmp_path, record)
+    content = path.read_bytes()
+    path.write_bytes(content.ljust(MOST_RECORD_BYTES))
+    assert glimpse(path) == Facts.of(record)
+    assert len(read_bytes(path)) == MOST_RECORD_BYTES
+    path.write_bytes(content.ljust(MOST_RECORD_BYTES + 1))
+    assert glimpse(path) is None
+    with pytest.raises(RecordError) as caught:
+        read_bytes(path)
+    assert str(caught.value) == (
+        f"{path}: 8 388 609 bytes, more than 8 388 608, expected a score record, such as `harness score` writes"
+        " below results/."
+    )
 
 
 def test_data_that_differ_in_everything_are_told_all_at_once(record, tmp_path):
