@@ -307,3 +307,8 @@ def test_a_difference_of_just_what_processors_do_is_the_records_score():
     ):
         text = verification_text(Verification(other, largest, 0.5, MEASURES["cosine"]))
         assert text.splitlines()[0] == f"NOT REPRODUCED: {words}"
+
+
+def test_the_tolerance_itself_is_within(document):
+    assert differences(changed(document, bands__0=0.0), bands__0=SAME_R) == []
+    assert differences(changed(document, bands__0=SAME_R), bands__0=0.0) == []

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import time
 from datetime import UTC, datetime
 from importlib import metadata
 
@@ -15,14 +16,14 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from harness import __version__
-from harness.errors import RecordError
+from harness.errors import RecordError, SplitError
 from harness.records.bands import ChanceBand, ChanceBands, chance_bands, chance_of
 from harness.records.build import build_record
 from harness.records.controls import Controls
 from harness.records.document import parse_record, plain, record_bytes
 from harness.records.key import record_key
 from harness.records.measured import ClassifierFacts, MeasureResult
-from harness.records.milestone import parse_milestone, ranked_by
+from harness.records.milestone import made_of, parse_milestone, ranked_by
 from harness.records.provenance import environment, host, now
 from harness.records.record import (
     Flags,
@@ -470,3 +471,33 @@ def test_the_machine_the_time_and_the_versions(monkeypatch):
         "torch": "torch 1",
         "safetensors": "safetensors 1",
     }
+
+
+def test_the_time_is_in_utc_wherever_the_machine_stands(monkeypatch):
+    before = datetime.now(UTC).replace(microsecond=0)
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        said = now()
+    time.tzset()
+    assert before <= datetime.strptime(said, "%Y-%m-%dT%H:%M:%S%z") <= datetime.now(UTC)
+
+
+def test_a_measure_comes_with_its_classifier_and_an_unknown_one_is_named(record):
+    document = with_measures(plain(record), ["song_accuracy"], song_accuracy=[0.25, 0.75])
+    document["measures"]["song_accuracy"]["classifier"] = {"accuracy": 0.9, "segments": 4, "trained_on": 9}
+    own = parse_record(json.dumps(document).encode(), "r.json")
+    assert own.by("song_accuracy").classifier == ClassifierFacts(accuracy=0.9, segments=4, trained_on=9)
+    assert own.by("pearson_r").classifier is None
+    with pytest.raises(SplitError) as caught:
+        own.by("nonsense")
+    assert str(caught.value) == (
+        f"score record: measures: 'nonsense', expected one of {', '.join(sorted(MEASURES))}."
+    )
+
+
+def test_milestones_are_made_of_what_their_records_are(record):
+    system = replace(SYSTEM, weights_sha256="8" * 64)
+    own = replace(record, submission=system)
+    assert made_of(own) == ("0" * 64, "8" * 64, None, ())
+    assert made_of(parse_milestone(record_bytes(own))) == ("0" * 64, "8" * 64, None, ())
