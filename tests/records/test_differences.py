@@ -11,7 +11,14 @@ from msgspec.structs import replace
 from harness.records.document import parse_record, plain
 from harness.records.record import Member
 from harness.records.store import read_record
-from harness.records.verify import Difference, Verification, departures, verification_text, verify
+from harness.records.verify import (
+    SAME_R,
+    Difference,
+    Verification,
+    departures,
+    verification_text,
+    verify,
+)
 from harness.scoring.measures import MEASURES
 
 MEMBERS = tuple(
@@ -193,6 +200,14 @@ def test_members_are_compared_one_by_one_where_they_are_the_same_systems(documen
     assert list(verify(with_members(document, one, two), with_members(document, two, one)).differences) == [
         Difference("members", "one default, two wide", "two wide, one default")
     ]
+    seeded = replace(two, seed=3)
+    assert list(verify(with_members(document, two), with_members(document, seeded)).differences) == [
+        Difference("members", "two wide", "two wide seed 3")
+    ]
+    again = replace(seeded, code_sha256="9" * 64)
+    assert list(verify(with_members(document, seeded), with_members(document, again)).differences) == [
+        Difference("code of two (wide), seed 3", "2" * 16 + "…", "9" * 16 + "…")
+    ]
     assert list(verify(with_members(document), with_members(document, two)).differences) == [
         Difference("members", "none", "two wide")
     ]
@@ -253,3 +268,47 @@ def test_the_verdict_in_words(document):
     assert text(feature="envelope").splitlines()[0] == (
         "NOT REPRODUCED: every subject's cosine is the record's, but not what else it says"
     )
+
+
+def test_a_training_and_measures_are_named_as_what_the_score_is_made_from(document):
+    recipe = "1" * 64
+    trained = changed(document, submission__training={"seed": 3, "recipe_sha256": recipe})
+    assert differences(trained, submission__training={"seed": 4, "recipe_sha256": recipe}) == [
+        Difference("training", "3", "4")
+    ]
+    assert differences(document, split__measures=["pearson_r", "cosine"]) == [
+        Difference("measures of the split", "cosine", "pearson_r")
+    ]
+
+
+def test_members_stand_beside_what_else_differs(document):
+    one, two = MEMBERS
+    before = with_members(document, one, two)
+    after = with_members(changed(document, submission__name="other"), two, one)
+    assert list(verify(before, after).differences) == [
+        Difference("name", "tiny", "other"),
+        Difference("members", "one default, two wide", "two wide, one default"),
+    ]
+
+
+def test_records_without_a_measure_in_common_are_compared_by_pearson_r(document):
+    cosine = changed(document, split__measures=["cosine"])
+    bare = changed(document, split__measures=["pearson_r"])
+    del bare["measures"]
+    done = verify(record(cosine), record(bare))
+    assert (done.measure.name, done.score, done.largest) == ("pearson_r", document["score"], 0.0)
+
+
+def test_a_difference_of_just_what_processors_do_is_the_records_score():
+    other = (Difference("feature", "mel", "envelope", result=True),)
+    for largest, words in (
+        (SAME_R, "every subject's cosine is the record's, but not what else it says"),
+        (2e-6, "a subject's cosine is 0.0000 away"),
+    ):
+        text = verification_text(Verification(other, largest, 0.5, MEASURES["cosine"]))
+        assert text.splitlines()[0] == f"NOT REPRODUCED: {words}"
+
+
+def test_the_tolerance_itself_is_within(document):
+    assert differences(changed(document, bands__0=0.0), bands__0=SAME_R) == []
+    assert differences(changed(document, bands__0=SAME_R), bands__0=0.0) == []

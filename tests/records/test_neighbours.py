@@ -1,10 +1,15 @@
 """A score is refused where its board's records are of another declaration, split file or data."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from documents import CORPUS_DATA, SPLIT_PART
+from msgspec.structs import replace
 from own_corpus import make_own_corpus, write_split
 
 from harness.corpus.declaration import load_declaration
+from harness.records.neighbours import Facts, neighbour_faults
 from harness.records.store import read_record
 
 BOARD = "results/my-lab/my-lab/test/envelope"
@@ -98,3 +103,71 @@ def test_partial_records_and_whole_ones_stand_side_by_side(harness, lab, scored,
     code, out, err = harness("rank")
     assert (code, err) == (0, "")
     assert "Not ranked, scored on 2 subjects only: second" in out
+
+
+def facts(split="1", data="2", declared="3", kind="submission", missing=()):
+    """Facts whose hashes are one digit repeated; an empty digit is a hash that is not known."""
+    corpus = replace(CORPUS_DATA, fingerprint=data * 64, declaration_sha256=declared * 64)
+    return Facts(replace(SPLIT_PART, sha256=split * 64), corpus, kind, missing)
+
+
+def said(new, *others):
+    names = {f"{number}.json": one for number, one in enumerate(others)}
+    return [str(fault) for fault in neighbour_faults(Path("board/new.json"), new, names)]
+
+
+RESTORE = {
+    "declaration of the corpus": (
+        "The hash is of the corpus's name, kind, channels, rates, features and preprocessing. Restore"
+        " corpus.toml; or give this corpus a name of its own; or "
+    ),
+    "split file": "Restore the split's file; or give this split a name of its own; or ",
+    "corpus data": "Is --data the folder that the others were scored on? Else ",
+}
+
+
+def refusal(what, usual, names, new):
+    return (
+        f"board: records of another {what} ({usual * 12}: {names}), expected none, or some of that of new"
+        f" ({new * 12}).\n  {RESTORE[what]}{REPLACE}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "what"),
+    [("split", "split file"), ("data", "corpus data"), ("declared", "declaration of the corpus")],
+)
+def test_what_most_of_a_boards_records_are_of_is_the_boards(key, what):
+    for usual, odd in ("89", "98"):
+        most, one = facts(**{key: usual}), facts(**{key: odd})
+        assert said(most, one, most, most) == []
+        assert said(one, one, most, most) == [refusal(what, usual, "1.json, 2.json", odd)]
+        assert said(one, most, one) == [refusal(what, usual, "0.json", odd)]  # of as many, the first
+        assert said(most, most, one) == []
+
+
+def test_everything_that_sets_a_record_apart_is_said_at_once():
+    five = [facts("4", "5", "6")] * 5
+    assert said(facts(), *five) == [
+        refusal("declaration of the corpus", "6", "0.json, 1.json, 2.json and 2 more", "3"),
+        refusal("split file", "4", "0.json, 1.json, 2.json and 2 more", "1"),
+        refusal("corpus data", "5", "0.json, 1.json, 2.json and 2 more", "2"),
+    ]
+    assert said(facts()) == []
+
+
+def test_a_hash_that_is_not_known_sets_nothing_apart():
+    assert said(facts(declared="", data=""), facts("1", "7", "8")) == []
+    assert said(facts(), facts(declared="", data="")) == []
+    assert said(facts(), facts(declared=""), facts(declared=""), facts(declared="8")) == [
+        refusal("declaration of the corpus", "8", "2.json", "3")
+    ]
+
+
+def test_data_are_compared_among_records_of_one_kind_and_of_the_same_subjects():
+    for other in ({"kind": "predictions"}, {"missing": ("a",)}):
+        assert said(facts(), facts(data="9", **other)) == []
+        assert said(facts(**other), facts(data="9")) == []
+        assert said(facts(**other), facts(data="9"), facts(data="8", **other)) == [
+            refusal("corpus data", "8", "1.json", "2")
+        ]

@@ -1,7 +1,11 @@
 """Score records: values, schema, bytes."""
 
 import dataclasses
+import hashlib
 import json
+import time
+from datetime import UTC, datetime
+from importlib import metadata
 
 import msgspec
 import numpy as np
@@ -11,19 +15,40 @@ from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM, controls_document, w
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from harness.errors import RecordError
-from harness.records.bands import ChanceBand, ChanceBands
+from harness import __version__
+from harness.errors import RecordError, SplitError
+from harness.records.bands import ChanceBand, ChanceBands, chance_bands, chance_of
 from harness.records.build import build_record
 from harness.records.controls import Controls
 from harness.records.document import parse_record, plain, record_bytes
 from harness.records.key import record_key
-from harness.records.record import Flags, GitCommit, Overlap, Record
+from harness.records.measured import ClassifierFacts, MeasureResult
+from harness.records.milestone import made_of, parse_milestone, ranked_by
+from harness.records.provenance import environment, host, now
+from harness.records.record import (
+    Flags,
+    GitCommit,
+    Overlap,
+    Record,
+    channels_stem,
+    channels_words,
+    name_faults,
+)
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.records.text import chance_lines, flag_lines
 from harness.records.without_brain import WithoutBrain
 from harness.scoring.chance import Band, Chance, chance
+from harness.scoring.context import Classifier
+from harness.scoring.intervals import mean_interval
 from harness.scoring.measures import MEASURES
-from harness.scoring.score import SCORER_VERSION, combine, score_subject, score_with_chance
+from harness.scoring.score import (
+    SCORER_VERSION,
+    SubjectMeasure,
+    SubjectScore,
+    combine,
+    score_subject,
+    score_with_chance,
+)
 from harness.scoring.statistics import STATISTICS_VERSION
 
 COMMITTED = sorted((REPOSITORY / "results").rglob("*.json"))
@@ -253,6 +278,108 @@ def test_segments_without_a_value_by_a_measure_are_counted_and_named(rng):
     assert flag_lines(own)[-1] == "2 segments without a value by the cosine count 0"
 
 
+def by_song_accuracy(*values):
+    """The score of subjects by song accuracy; the first has no value for two segments."""
+    undefined = (("s0", "s1"), ("s1",))
+    return combine(
+        {
+            f"sub-{number}": SubjectScore(
+                0.1 * number,
+                (0.1 * number,),
+                4,
+                (),
+                (),
+                (),
+                {"song_accuracy": SubjectMeasure(value, (), *(((), ()) if number else undefined))},
+            )
+            for number, value in enumerate(values)
+        }
+    )
+
+
+def test_a_measure_with_a_classifier_is_recorded_with_its_own_classifier():
+    around = Chance(Band(0.2, 0.25, 0.3, 30), Band(0.15, 0.25, 0.35, 1000))
+    classifiers = {
+        name: Classifier(("a", "b"), lambda _: np.zeros(1, np.int64), trained, accuracy, segments)
+        for name, trained, accuracy, segments in (("reconstructions", 7, 0.5, 8), ("classifier", 40, 0.9, 12))
+    }
+    built = {
+        name: build_record(
+            by_song_accuracy(0.25, 0.5, 0.9),
+            chance=Chance(Band(-0.01, 0.0, 0.01, 33), None, {"song_accuracy": around}),
+            submission=SYSTEM,
+            split=replace(SPLIT_PART, measures=("song_accuracy",)),
+            corpus=CORPUS_DATA,
+            classifiers=given,
+            **RUN,
+        ).measures
+        for name, given in (("with", classifiers), ("of another", {"reconstructions": None}), ("none", None))
+    }
+    expected = MeasureResult(
+        value=pytest.approx(0.55, abs=1e-12),
+        ci95=mean_interval([0.25, 0.5, 0.9]),
+        chance=ChanceBands(
+            circular_shifts=ChanceBand(low=0.2, mean=0.25, high=0.3, scores=30),
+            mismatched_segments=ChanceBand(low=0.15, mean=0.25, high=0.35, scores=1000),
+        ),
+        subjects={"sub-0": 0.25, "sub-1": 0.5, "sub-2": 0.9},
+        segments_undefined=2,
+        classifier=ClassifierFacts(accuracy=0.9, segments=12, trained_on=40),
+    )
+    assert built == {
+        "with": {"song_accuracy": expected},
+        "of another": {"song_accuracy": replace(expected, classifier=UNSET)},
+        "none": {"song_accuracy": replace(expected, classifier=UNSET)},
+    }
+
+
+def test_a_record_that_its_schema_does_not_allow_is_not_built():
+    with pytest.raises(RecordError) as caught:
+        build_record(
+            combine({"a": SubjectScore(2.0, (0.5,), 1, (), (), ())}),
+            chance=Chance(None, None),
+            submission=SYSTEM,
+            split=SPLIT_PART,
+            corpus=CORPUS_DATA,
+            **{**RUN, "seed": -1},
+        )
+    assert sorted(map(str, caught.value.faults)) == [
+        "score record: score: 2.0, expected a number of at most 1.",
+        "score record: seed: -1, expected a number of at least 0.",
+        "score record: subjects: a: pearson_r: 2.0, expected a number of at most 1.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shifts", "mismatched"),
+    [
+        (Band(-0.1, 0.01, 0.2, 33), Band(-0.3, 0.02, 0.4, 1000)),
+        (None, Band(-0.3, 0.02, 0.4, 1000)),
+        (Band(-0.1, 0.01, 0.2, 33), None),
+        (None, None),
+    ],
+)
+def test_chance_read_from_a_record_is_what_was_recorded(shifts, mismatched):
+    assert chance_of(chance_bands(Chance(shifts, mismatched))) == Chance(shifts, mismatched)
+
+
+def test_records_and_milestones_are_ranked_by_the_splits_first_measure_that_they_have(record):
+    document = with_measures(plain(record), ["cosine", "pearson_r"], cosine=[0.25, 0.75])
+    lacks = {**document, "split": {**document["split"], "measures": ["cosine_gain", "cosine"]}}
+    bare = {key: value for key, value in lacks.items() if key != "measures"}
+    cases = (
+        (plain(record), ("pearson_r", record.score)),
+        (document, ("cosine", 0.5)),
+        (lacks, ("pearson_r", record.score)),
+        (bare, ("pearson_r", record.score)),
+    )
+    for one, expected in cases:
+        content = json.dumps(one).encode()
+        assert ranked_by(parse_milestone(content)) == expected
+    for one, expected in cases[:2]:
+        assert ranked_by(parse_record(json.dumps(one).encode(), "r.json")) == expected
+
+
 def test_fields_and_their_order_are_the_schemas():
     schema = json.loads((REPOSITORY / "harness/schemas/score-record.json").read_text())
     assert list(Record.__struct_fields__) == list(schema["properties"])
@@ -272,3 +399,105 @@ def test_a_constants_chance_is_its_score_and_not_above_it(record, value, words):
     bands = ChanceBands(circular_shifts=None, mismatched_segments=band)
     at = dataclasses.replace(record.ranked, value=value, chances=bands)
     assert at.chance_words == words
+
+
+@pytest.mark.parametrize("name", ["theirs", "\u00e4\u00f6 1", "n" * 500])
+def test_names_that_a_record_can_hold(name):
+    assert name_faults(name, "theirs.npz") == []
+
+
+@pytest.mark.parametrize("name", ["=1+1", "", "a\nb", "n" * 501])
+def test_names_that_a_record_cannot_hold_are_refused(name):
+    (fault,) = name_faults(name, "theirs.npz")
+    assert str(fault) == (
+        f"theirs.npz: the name {name[:60]!r}, expected text that can be seen as it is: no control or hidden"
+        " characters, no line ends, none that turn the direction, no spaces but plain ones, and not beginning"
+        " with one or with = + - @, which a spreadsheet would compute.\n  Rename the file."
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("30",), "channel 30"),
+        (("Fp1", "Cz"), "channels Fp1, Cz"),
+        (tuple("abcdefgh"), "channels a, b, c, d, e, f, g, h"),
+        (tuple("abcdefghij"), "channels a, b, c, d, e, f, g, h and 2 more"),
+    ],
+)
+def test_excluded_channels_in_words(names, words):
+    assert channels_words(names) == words
+
+
+@pytest.mark.parametrize(
+    ("names", "stem"),
+    [
+        (("30",), "30"),
+        (("Fp1", "Cz"), "Fp1-Cz"),
+        (tuple("abcdefgh"), "a-b-c-d-e-f-g-h"),
+        (tuple("abcdefghi"), None),
+        (("x" * 20, "y" * 19), "x" * 20 + "-" + "y" * 19),
+        (("x" * 20, "y" * 20), None),
+        (("EEG 1",), None),
+        (("A.", "B"), None),
+        (("A", "B/.."), None),
+    ],
+)
+def test_excluded_channels_in_a_files_name(names, stem):
+    digest = hashlib.sha256("\0".join(names).encode()).hexdigest()[:8]
+    assert channels_stem(names) == (stem or f"{len(names)}-channels-{digest}")
+
+
+def test_the_machine_the_time_and_the_versions(monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    for counted, processors in ((7, 7), (None, 1)):
+        monkeypatch.setattr("os.cpu_count", lambda counted=counted: counted)
+        assert host() == ("Linux riscv64", processors)
+    before = datetime.now(UTC).replace(microsecond=0)
+    assert before <= datetime.strptime(now(), "%Y-%m-%dT%H:%M:%S%z") <= datetime.now(UTC)
+
+    def version(package):
+        if package == "scipy":
+            raise metadata.PackageNotFoundError(package)
+        return f"{package} 1"
+
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr("platform.python_version", lambda: "3.0")
+    assert environment() == {
+        "harness": __version__,
+        "python": "3.0",
+        "numpy": "numpy 1",
+        "torch": "torch 1",
+        "safetensors": "safetensors 1",
+    }
+
+
+def test_the_time_is_in_utc_wherever_the_machine_stands(monkeypatch):
+    before = datetime.now(UTC).replace(microsecond=0)
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        said = now()
+    time.tzset()
+    assert before <= datetime.strptime(said, "%Y-%m-%dT%H:%M:%S%z") <= datetime.now(UTC)
+
+
+def test_a_measure_comes_with_its_classifier_and_an_unknown_one_is_named(record):
+    document = with_measures(plain(record), ["song_accuracy"], song_accuracy=[0.25, 0.75])
+    document["measures"]["song_accuracy"]["classifier"] = {"accuracy": 0.9, "segments": 4, "trained_on": 9}
+    own = parse_record(json.dumps(document).encode(), "r.json")
+    assert own.by("song_accuracy").classifier == ClassifierFacts(accuracy=0.9, segments=4, trained_on=9)
+    assert own.by("pearson_r").classifier is None
+    with pytest.raises(SplitError) as caught:
+        own.by("nonsense")
+    assert str(caught.value) == (
+        f"score record: measures: 'nonsense', expected one of {', '.join(sorted(MEASURES))}."
+    )
+
+
+def test_milestones_are_made_of_what_their_records_are(record):
+    system = replace(SYSTEM, weights_sha256="8" * 64)
+    own = replace(record, submission=system)
+    assert made_of(own) == ("0" * 64, "8" * 64, None, ())
+    assert made_of(parse_milestone(record_bytes(own))) == ("0" * 64, "8" * 64, None, ())

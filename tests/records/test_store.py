@@ -4,14 +4,25 @@ import contextlib
 import os
 import threading
 
+import msgspec
 import pytest
-from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM
+from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM, controls_document
 from msgspec.structs import replace
 
 from harness.errors import RecordError
 from harness.records import store
 from harness.records.build import build_record
-from harness.records.store import read_record, record_path, write_record
+from harness.records.controls import Controls
+from harness.records.neighbours import Facts
+from harness.records.record import MOST_RECORD_BYTES, Training
+from harness.records.store import (
+    another_system,
+    glimpse,
+    read_bytes,
+    read_record,
+    record_path,
+    write_record,
+)
 from harness.scoring.chance import Chance
 from harness.scoring.score import SubjectScore, combine
 
@@ -45,6 +56,26 @@ def test_rerun_that_differs_only_in_time_leaves_the_file(record, tmp_path):
     assert write_record(tmp_path, replace(record, seed=1)) == (path, True)
 
 
+def test_controls_that_were_measured_are_not_lost_to_a_run_without(record, tmp_path):
+    whole = replace(record, controls=msgspec.convert(controls_document([0.1], [0.0]), Controls))
+    assert write_record(tmp_path, record)[1]
+    path, written = write_record(tmp_path, whole)
+    assert written
+    before = path.read_bytes()
+    assert write_record(tmp_path, record) == (path, False)
+    assert write_record(tmp_path, whole) == (path, False)
+    assert path.read_bytes() == before
+    assert write_record(tmp_path, replace(record, seed=1)) == (path, True)
+
+
+def test_a_training_that_is_believed_otherwise_is_written_again(record, tmp_path):
+    said = [replace(record, run=replace(record.run, training=word)) for word in ("declared", "verified")]
+    path, _ = write_record(tmp_path, said[0])
+    assert write_record(tmp_path, said[1]) == (path, True)
+    assert read_record(path).training == "verified"
+    assert write_record(tmp_path, said[1]) == (path, False)
+
+
 def test_variant_and_partial_stand_in_the_name(record, tmp_path):
     variant = replace(record, submission=replace(SYSTEM, variant="no-mixup"))
     assert record_path(tmp_path, variant).name == "tiny-no-mixup.json"
@@ -54,9 +85,89 @@ def test_variant_and_partial_stand_in_the_name(record, tmp_path):
 
 def test_results_folder_that_cannot_be_written(record, tmp_path):
     (tmp_path / "simulated").write_text("in the way")
+    assert refused(tmp_path, record) == (
+        f"{record_path(tmp_path, record)}: Not a directory, expected a results folder that can be written.\n"
+        "  The score stands; choose another folder with --out, or keep --json's output."
+    )
+
+
+def test_a_failure_that_does_not_say_why_still_says_what_failed(record, tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError
+
+    path, _ = write_record(tmp_path, record)
+    monkeypatch.setattr(store, "write_atomically", fails)
+    assert refused(tmp_path, replace(record, seed=1)) == (
+        f"{path}: cannot be written, expected a results folder that can be written.\n"
+        "  The score stands; choose another folder with --out, or keep --json's output."
+    )
+    monkeypatch.setattr(store, "read_regular", fails)
+    assert glimpse(path) is None
+    for read in (read_bytes, read_record):
+        with pytest.raises(RecordError) as caught:
+            read(path)
+        (fault,) = caught.value.faults
+        assert str(fault) == (
+            f"{path}: cannot be read, expected a score record, such as `harness score` writes below results/."
+        )
+
+
+def test_another_systems_place_is_told_with_folders_and_seeds(record, tmp_path):
+    training = Training(seed=3, recipe_sha256="1" * 64)
+    unknown = replace(SYSTEM, name="other", code_sha256=None, training=training)
+    path = tmp_path / "r.json"
+    assert str(another_system(path, SYSTEM, unknown, "submissions/a", "submissions/b")) == (
+        f"{path}: the record of tiny in submissions/a (code 000000000000), expected none, or one of other,"
+        f" seed 3 in submissions/b (code unknown).\n{ASKS}"
+    )
+    assert str(another_system(path, unknown, SYSTEM)) == (
+        f"{path}: the record of other, seed 3 (code unknown), expected none, or one of tiny (code"
+        f" 000000000000).\n{ASKS}"
+    )
+
+
+def test_what_is_glimpsed_of_a_file_is_what_its_record_says(record, tmp_path):
+    partial = replace(record, flags=replace(record.flags, partial=True, subjects_missing=("b",)))
+    path, _ = write_record(tmp_path, partial)
+    assert glimpse(path) == Facts.of(read_record(path)) == Facts.of(partial)
+    for content in (b"{", b"{}", b"\xff", b"[" * 100_000):
+        path.write_bytes(content)
+        assert glimpse(path) is None
+    assert glimpse(tmp_path / "none.json") is None
+
+
+def test_a_file_of_more_than_a_records_bytes_is_not_read(record, tmp_path):
+    path, _ = write_record(tmp_path, record)
+    content = path.read_bytes()
+    path.write_bytes(content.ljust(MOST_RECORD_BYTES))
+    assert glimpse(path) == Facts.of(record)
+    assert len(read_bytes(path)) == MOST_RECORD_BYTES
+    path.write_bytes(content.ljust(MOST_RECORD_BYTES + 1))
+    assert glimpse(path) is None
     with pytest.raises(RecordError) as caught:
-        write_record(tmp_path, record)
-    assert "The score stands; choose another folder with --out" in str(caught.value)
+        read_bytes(path)
+    assert str(caught.value) == (
+        f"{path}: 8 388 609 bytes, more than 8 388 608, expected a score record, such as `harness score` writes"
+        " below results/."
+    )
+
+
+def test_data_that_differ_in_everything_are_told_all_at_once(record, tmp_path):
+    path, _ = write_record(tmp_path, record)
+    corpus = replace(record.corpus, fingerprint="7" * 64, declaration_sha256="8" * 64)
+    other = replace(record, split=replace(record.split, sha256="9" * 64), corpus=corpus)
+    with pytest.raises(RecordError) as caught:
+        write_record(tmp_path, other)
+    what = (
+        ("split file", "111111111111", "999999999999"),
+        ("corpus data", "222222222222", "777777777777"),
+        ("declaration of the corpus", "none", "888888888888"),
+    )
+    assert list(map(str, caught.value.faults)) == [
+        f"{path}: a record of another {words} ({old}), expected none, or one of the same board ({new}).\n"
+        "  The score stands; choose another folder with --out, or replace that record with --replace."
+        for words, old, new in what
+    ]
 
 
 def test_half_a_record_is_refused(record, tmp_path):
