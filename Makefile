@@ -2,7 +2,7 @@
 # make score     score CAT-WaveNet on the simulated corpus (made on first use), and show its board
 # make music     score EEG2Mel's CNN and a ridge on simulated music (made on first use), and show their board
 # make check     format, lint, types, quick tests: three minutes
-# make check-all the same with every test: the line that CI runs, about ten minutes
+# make check-all the same with every test: the line that CI runs, about sixteen minutes on two cores
 # make docs      fill in what README.md and docs/ quote from the committed records and figures
 # make site      the documentation as pages in site/, with the notebooks run
 # make lock      write uv.lock anew, with the versions of constraints.txt
