@@ -757,3 +757,56 @@ def test_the_mean_of_chance_may_be_an_end_of_its_band(document, end):
     shifts = document["chance"]["circular_shifts"]
     shifts["mean"] = shifts[end]
     assert found(document) == []
+
+
+TRAINED = {"training": {"seed": 3, "recipe_sha256": "5" * 64}}
+MEMBER = {"name": "a", "version": "1", "variant": "full", "code_sha256": "1" * 64, "weights_sha256": None}
+HANDED_IN = {
+    "kind": "predictions",
+    "code_sha256": None,
+    "version": None,
+    "variant": None,
+    "weights_sha256": None,
+    "predictions_sha256": "3" * 64,
+}
+NO_ABLATION = "submission: ablation_of: {}, expected another variant, and none for predictions."
+NO_TRANSFER = "submission: transfer: {}, expected another board's weights, and none for predictions."
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (HANDED_IN, None),
+        (TRAINED, None),
+        ({"members": [MEMBER, MEMBER]}, None),
+        (TRAINED | HANDED_IN, "submission: training: seed 3, expected no such key for predictions."),
+        (
+            TRAINED | {"members": [MEMBER, MEMBER]},
+            "submission: training: seed 3, expected no such key for an ensemble.",
+        ),
+        ({"ablation_of": "another"}, None),
+        ({"ablation_of": "another"} | HANDED_IN, NO_ABLATION.format("another")),
+        ({"ablation_of": "OWN"}, NO_ABLATION.format("OWN")),
+        ({"transfer": {"corpus": "CORPUS", "split": "other"}}, None),
+        ({"transfer": {"corpus": "other", "split": "SPLIT"}}, None),
+        ({"transfer": {"corpus": "CORPUS", "split": "SPLIT"}}, NO_TRANSFER.format("CORPUS/SPLIT")),
+        ({"transfer": {"corpus": "other", "split": "SPLIT"}} | HANDED_IN, NO_TRANSFER.format("other/SPLIT")),
+        ({"channels_excluded": ["Cz", "Pz"]}, None),
+        (
+            {"channels_excluded": ["Cz", "Pz"]} | HANDED_IN,
+            "submission: channels_excluded: Cz, Pz, expected none for predictions.",
+        ),
+    ],
+)
+def test_a_system_is_what_its_kind_can_be(document, changed, message):
+    own = {
+        "OWN": document["submission"]["variant"],
+        "CORPUS": document["corpus"]["name"],
+        "SPLIT": document["split"]["name"],
+    }
+    text = json.dumps([changed, message])
+    for name, value in own.items():
+        text = text.replace(name, value)
+    changed, message = json.loads(text)
+    document["submission"] |= changed
+    assert found(document) == ([] if message is None else [f"r.json: {message}"])
