@@ -202,7 +202,7 @@ def train(
             loaded,
             wanted,
             several,
-            resume=resume and not one_of_jobs,
+            resume=resume,
             preset=preset,
             epochs=epochs,
             one_of_jobs=one_of_jobs,

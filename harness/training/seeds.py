@@ -48,7 +48,7 @@ def begin_seeds(
         submission: with a trainer.
         wanted: corpus, split, feature and variant.
         seeds: that are asked for.
-        resume: leave those that have weights.
+        resume: leave those that have weights, unless they are one of several jobs.
         preset: the recipe; None for the usual one.
         epochs: instead of the recipe's.
         one_of_jobs: others are trained beside these, so that weights that are there may not stay.
@@ -69,7 +69,7 @@ def begin_seeds(
         )
     submission = _adopted(submission, wanted)
     have = submission.seeds(*wanted)
-    todo = tuple(seed for seed in seeds if not resume or seed not in have)
+    todo = tuple(seed for seed in seeds if one_of_jobs or not resume or seed not in have)
     kept = [seed for seed in have if seed not in todo]
     if kept and todo and not one_of_jobs:
         refuse_another(submission, wanted, kept, _to_be(submission, wanted, preset, epochs), todo)

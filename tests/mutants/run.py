@@ -25,7 +25,6 @@ import subprocess
 import sys
 import time
 import tomllib
-import zlib
 from collections import Counter
 from contextlib import chdir
 from fnmatch import fnmatch
@@ -33,6 +32,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mutmut.mutation.diff_apply import get_diff_for_mutant
+from sample import is_in_sample
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
@@ -413,11 +413,6 @@ def unexplained(folder: Path, codes: dict[str, int | None]) -> dict[str, tuple[s
     known = explained()
     changes = {name: change(folder, name) for name in survivors(codes)}
     return {name: changed for name, changed in changes.items() if changed not in known}
-
-
-def is_in_sample(name: str, of: int) -> bool:
-    """Whether a mutant is the one in so many that is tried: by its name, so that it is always the same one."""
-    return zlib.crc32(name.encode()) % of == 0
 
 
 def module_of(name: str) -> str:

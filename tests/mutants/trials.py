@@ -27,7 +27,6 @@ import shutil
 import signal
 import sys
 import time
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -44,6 +43,7 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from mutmut.utils.file_utils import walk_mutatable_files
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
+from sample import is_in_sample
 
 FOLDER = Path.cwd()
 TREE = FOLDER / "mutants"
@@ -52,11 +52,6 @@ SURVIVED, FAILED, TIMED_OUT, NO_TESTS = 0, 1, 24, 33
 # busy machine does not change, and of the clock, for what waits and never ends.
 TIMES, CPU_SECONDS, WALL_SECONDS = 10, 2, 600
 SAVED_EVERY_SECONDS = 5  # what a run that is broken off may lose
-
-
-def is_in_sample(name: str, of: int) -> bool:
-    """Whether a mutant is the one in so many that is tried: by its name, so that it is always the same one."""
-    return zlib.crc32(name.encode()) % of == 0
 
 
 class Cost(NamedTuple):

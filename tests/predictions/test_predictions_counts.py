@@ -457,17 +457,26 @@ def test_the_zip64_form_is_refused(tmp_path):
     ]
 
 
-def test_a_disk_that_fails_while_a_member_is_read_is_told(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(5, "Input/output error"), "a.npy: cannot be read: Input/output error."),
+        # As zipfile does where an archive ends within a member.
+        (EOFError(), "a.npy: damaged in the zip (EOFError).\n  Copy or write the file again."),
+    ],
+    ids=["disk", "damage without a word"],
+)
+def test_what_fails_while_a_member_is_read_is_told(tmp_path, monkeypatch, error, message):
     path = make_npz(tmp_path / "p.npz", [("a.npy", GOOD)])
 
     def fails(self, *arguments):
-        raise OSError(5, "Input/output error")
+        raise error
 
     with open_container(path) as container:
         monkeypatch.setattr(zipfile.ZipExtFile, "read", fails)
         with pytest.raises(PredictionsError) as caught:
             container.read("a.npy", 1000)
-    assert str(caught.value) == "a.npy: cannot be read: Input/output error."
+    assert str(caught.value) == message
 
 
 def test_a_member_is_read_up_to_what_it_may_hold(tmp_path):
@@ -607,19 +616,6 @@ def test_a_file_that_grows_after_it_was_looked_at_is_not_read_whole(tmp_path, mo
         with pytest.raises(PredictionsError) as caught:
             container.read("P1.json", 10)
     assert str(caught.value) == "P1.json: cannot be read: 100 bytes, more than 10."
-
-
-def test_damage_without_a_word_is_told_by_its_kind(tmp_path, monkeypatch):
-    path = make_npz(tmp_path / "p.npz", [("a.npy", GOOD)])
-
-    def ends(self, *arguments):
-        raise EOFError  # as zipfile does where an archive ends within a member
-
-    with open_container(path) as container:
-        monkeypatch.setattr(zipfile.ZipExtFile, "read", ends)
-        with pytest.raises(PredictionsError) as caught:
-            container.read("a.npy", 1000)
-    assert str(caught.value) == "a.npy: damaged in the zip (EOFError).\n  Copy or write the file again."
 
 
 def test_what_macos_adds_is_passed_over_wherever_it_lies(tmp_path):

@@ -65,27 +65,28 @@ def test_labels_alone_know_the_splits_beside_their_corpus_toml(harness, lab, tmp
     assert out.startswith("labels on my-lab, split mine, part test, feature envelope\n")
 
 
-def test_a_default_split_that_is_not_there_is_named(lab):
-    _declare(lab, 'default_split = "mine.json"')
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        (
+            "mine.json",
+            "no such file {lab}/mine.json, expected a file (.json), seen from corpus.toml, or one of "
+            "challenge-2024, dtu, dtu-unheard, held-out-subjects, known-subjects, music-blocks, music-listeners, music-listeners-blocks, music-random, music-songs, mien",
+        ),
+        (
+            "mine",
+            "no split 'mine', expected a file (.json), seen from corpus.toml, or one"
+            f" of {', '.join([*split_names(), 'mien'])}",
+        ),
+    ],
+)
+def test_a_default_split_that_is_not_there_is_named(lab, named, message):
+    _declare(lab, f'default_split = "{named}"')
     write_split(lab / "mien.json")
     with pytest.raises(SplitError) as caught:
         default_split(open_corpus(lab).declaration)
     assert str(caught.value) == (
-        f"{lab}/corpus.toml: default_split: no such file {lab}/mine.json, expected a file (.json), seen from"
-        " corpus.toml, or one of challenge-2024, dtu, dtu-unheard, held-out-subjects, known-subjects, music-blocks, music-listeners, music-listeners-blocks, music-random, music-songs, mien.\n"
-        "  Did you mean 'mien'?"
-    )
-
-
-def test_a_default_split_of_a_name_that_there_is_not_is_named(lab):
-    _declare(lab, 'default_split = "mine"')
-    write_split(lab / "mien.json")
-    with pytest.raises(SplitError) as caught:
-        default_split(open_corpus(lab).declaration)
-    assert str(caught.value) == (
-        f"{lab}/corpus.toml: default_split: no split 'mine', expected a file (.json), seen from corpus.toml, or one"
-        f" of {', '.join([*split_names(), 'mien'])}.\n"
-        "  Did you mean 'mien'?"
+        f"{lab}/corpus.toml: default_split: {message.format(lab=lab)}.\n  Did you mean 'mien'?"
     )
 
 
