@@ -73,11 +73,9 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "document": ("test_record.py", "test_differences.py"),
         "measured": ("test_record.py", "test_consistency.py", "test_differences.py"),
         "record": ("test_record.py", "test_differences.py", "test_consistency.py", "test_key.py"),
-        "stimuli": ("test_record.py", "test_text.py"),
         "store": ("test_store.py", "test_neighbours.py"),
         "text": ("test_text.py", "test_record.py"),
         "verify": ("test_differences.py", "test_verify.py"),
-        "without_brain": ("test_record.py", "test_text.py", "test_verify.py"),
     },
     "boards": {
         "board": (

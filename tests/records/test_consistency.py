@@ -298,6 +298,7 @@ def test_differences_are_the_score_less_the_blind_one_where_all_segments_have_su
         ("submission", "a/b", "lower-case words joined by hyphens"),
         ("submission", "Linear", "lower-case words joined by hyphens"),
         ("submission", "../../elsewhere", "lower-case words joined by hyphens"),
+        ("predictions", "a/b", "the name of a file, without a folder, not hidden"),
         ("predictions", "../../elsewhere", "the name of a file, without a folder, not hidden"),
         ("predictions", ".hidden", "the name of a file, without a folder, not hidden"),
     ],
@@ -312,6 +313,16 @@ def test_a_name_that_leads_elsewhere_is_found(make_record, kind, name, expected)
     system = msgspec.structs.replace(record.submission, kind=kind, name=name, **hashes)
     faults = inconsistencies(msgspec.structs.replace(record, submission=system), "r.json")
     assert f"r.json: submission: name: {name!r}, expected {expected}.{ASKS}" in [str(one) for one in faults]
+
+
+@pytest.mark.parametrize("kind", ["submission", "predictions"])
+def test_a_long_name_is_told_by_its_beginning(make_record, kind):
+    record = read_record(make_record("fine", [0.1, 0.2]))
+    system = msgspec.structs.replace(record.submission, kind=kind, name="." + "x" * 99)
+    faults = inconsistencies(msgspec.structs.replace(record, submission=system), "r.json")
+    names = [one.arrived for one in faults if one.where == "r.json: submission: name"]
+    assert set(names) == {repr("." + "x" * 59)}
+    assert len(names) == (2 if kind == "submission" else 1)
 
 
 def test_controls_without_a_version_of_the_statistics_are_found(make_record):

@@ -33,6 +33,12 @@ def test_they_are_named_by_their_bytes_and_there_once(tmp_path):
         assert name == hashlib.sha256(content).hexdigest() + ".npz"
 
 
+def test_they_are_kept_below_a_results_folder_that_is_not_there_yet(tmp_path):
+    results = tmp_path / "mine" / "results"
+    sha256 = keep_predictions(results, made())
+    assert (results / "predictions" / f"{sha256}.npz").is_file()
+
+
 def test_a_record_finds_its_own(tmp_path):
     sha256 = kept(tmp_path)
     path = kept_predictions(tmp_path, RECORD, "tiny.json")
@@ -59,6 +65,7 @@ def fault(tmp_path):
     with pytest.raises(RecordError) as caught:
         kept_predictions(tmp_path, RECORD, "tiny.json")
     (one,) = caught.value.faults
+    assert one.expected == ""
     return str(one)
 
 
@@ -72,6 +79,15 @@ def test_a_record_without_a_note_says_that_they_were_not_kept(tmp_path, note):
     assert fault(tmp_path) == (
         "tiny.json: its predictions were not kept.\n  Score it again with --keep-predictions."
     )
+
+
+def test_a_note_of_more_bytes_than_one_can_have_is_not_read(tmp_path):
+    sha256 = kept(tmp_path)
+    path = tmp_path / "predictions" / "records" / f"{RECORD}.json"
+    path.write_text(path.read_text().ljust(10_000))
+    assert kept_predictions(tmp_path, RECORD, "tiny.json").stem == sha256
+    path.write_text(path.read_text().ljust(10_001))
+    assert "its predictions were not kept" in fault(tmp_path)
 
 
 def test_gone_and_damaged_are_told_apart(tmp_path):

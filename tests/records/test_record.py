@@ -204,6 +204,25 @@ def test_what_is_not_json_is_refused_by_its_name(content, why):
         parse_record(content, "results/r.json")
 
 
+def test_what_is_not_json_is_told_with_what_was_expected():
+    with pytest.raises(RecordError) as caught:
+        parse_record(b'{"score": NaN}', "r.json")
+    (fault,) = caught.value.faults
+    assert fault.expected == "a score record"
+
+
+def test_words_of_any_script_stand_in_a_record_as_they_are(record):
+    named = replace(record, run=replace(record.run, machine="Gehör 音"))
+    assert "Gehör 音".encode() in record_bytes(named)
+    assert parse_record(record_bytes(named), "r.json") == named
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_record_is_never_written_with_a_number_that_json_lacks(record, number):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        record_bytes(replace(record, score=number))
+
+
 def test_a_whole_number_with_a_point_is_refused_where_a_count_is_asked(record):
     document = plain(record)
     document["seed"] = 3.0  # valid by JSON Schema

@@ -442,3 +442,5 @@ def test_trainings_of_one_system_in_one_line(plain_record):
     assert seeds_text(trainings) == f"{line}, simulated"
     real = [replace(one, corpus=replace(CORPUS_DATA, kind="real")) for one in trainings]
     assert seeds_text(real) == line
+    renamed = [replace(one, submission=replace(one.submission, name="small")) for one in real[1:]]
+    assert seeds_text([real[0], *renamed]) == line
