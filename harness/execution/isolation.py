@@ -303,7 +303,7 @@ def check_hidden(hidden: Iterable[Path], scratch: Path | None = None) -> None:
     for path in [*hidden, *([scratch] if scratch else [])]:
         if path.parent not in parents:
             parents[path.parent] = path.parent.resolve()
-        plain = path.name not in ("", "..") and not path.is_symlink()
+        plain = path.name != ".." and not path.is_symlink()
         real = parents[path.parent] / path.name if plain else path.resolve()
         within = next((readable[above] for above in (real, *real.parents) if above in readable), None)
         if within is not None:

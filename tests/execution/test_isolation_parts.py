@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -207,6 +208,65 @@ def test_links_are_followed_on_both_sides(monkeypatch, tmp_path):
     assert refused([tmp_path / "labels"])[0].startswith(f"{tmp_path}/labels: inside {tmp_path}/env, ")
 
 
+def test_what_comes_back_out_of_a_readable_folder_is_where_it_leads(readable, tmp_path):
+    assert refused([tmp_path / "env/..", tmp_path / "far/lib/../../env/x"]) == [
+        f"{tmp_path}/env/..: around {tmp_path}/env, which a predictor may read (programs and packages), expected data"
+        " and labels elsewhere.\n  Move them, for example to your home folder.",
+        f"{tmp_path}/far/lib/../../env/x: inside {tmp_path}/env, which a predictor may read (programs and packages),"
+        " expected data and labels elsewhere.\n  Move them, for example to your home folder.",
+    ]
+    isolation.check_hidden([tmp_path / "env/../data"])
+
+
+def test_each_folder_of_a_corpus_is_looked_up_once(readable, monkeypatch, tmp_path):
+    resolve, looked_up = Path.resolve, []
+    monkeypatch.setattr(Path, "resolve", lambda path: looked_up.append(path) or resolve(path))
+    isolation.check_hidden([tmp_path / f"corpus/{folder}/{i}" for folder in "ab" for i in range(9)])
+    assert looked_up == [*readable, tmp_path / "corpus/a", tmp_path / "corpus/b"]
+
+
+# Graphics processors
+
+
+@pytest.mark.parametrize(
+    ("environment", "hidden"),
+    [
+        ({}, (False, False, False)),
+        ({"CUDA_VISIBLE_DEVICES": ""}, (True, False, False)),
+        ({"CUDA_VISIBLE_DEVICES": " -1 ", "HIP_VISIBLE_DEVICES": "0,1"}, (True, False, False)),
+        ({"HIP_VISIBLE_DEVICES": "none", "ZE_AFFINITY_MASK": "NoDevFiles"}, (False, True, True)),
+    ],
+)
+def test_each_makers_variable_hides_its_processors(monkeypatch, environment, hidden):
+    for variable in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ZE_AFFINITY_MASK"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(isolation, "_gpu_devices", lambda hidden: hidden)
+    assert isolation.gpu_devices() == hidden
+
+
+@pytest.mark.parametrize("devices", [(), (Path("/dev/gpu0"),)])
+def test_folders_of_drivers_can_be_read_only_beside_a_processor_that_is_handed_on(monkeypatch, devices):
+    monkeypatch.setattr(isolation, "gpu_devices", lambda: devices)
+    monkeypatch.setattr(isolation, "_readable_paths", lambda *, gpu: (Path("/usr"), gpu))
+    assert isolation.readable_paths() == (Path("/usr"), bool(devices))
+
+
+@pytest.mark.parametrize(
+    ("version", "build"), [("2.9.0+cpu", "cpu"), ("2.9.0+cu128", "cu128"), ("2.9.0", ""), (None, "")]
+)
+def test_what_torch_was_built_for_is_in_its_version(monkeypatch, version, build):
+    def found(package):
+        assert package == "torch"
+        if version is None:
+            raise metadata.PackageNotFoundError(package)
+        return version
+
+    monkeypatch.setattr(isolation.metadata, "version", found)
+    assert isolation._torch_build() == build
+
+
 # Paths
 
 
@@ -317,11 +377,12 @@ def test_an_installation_that_only_its_owner_can_read_is_refused_with_what_opens
     worker, numpy = package / "worker.py", package / "numpy.py"
     for file in (worker, numpy):
         file.touch()
-    for path in (tmp_path / "environment", package.parent, package, worker, numpy):
+        file.chmod(0o644)
+    for path in (tmp_path / "environment", package.parent, package):
         path.chmod(0o755)
     tmp_path.chmod(0o700)  # on the way, which bubblewrap opens
     monkeypatch.setattr(isolation, "readable_paths", lambda: (tmp_path / "environment",))
-    isolation.check_open([worker, numpy])
+    isolation.check_open([worker, numpy, tmp_path / "not shown"])
     worker.chmod(0o600)
     with pytest.raises(PredictorError) as caught:
         isolation.check_open([worker, numpy])
