@@ -205,8 +205,7 @@ def _check_entry_point(spec: PredictorSpec) -> None:
             Fault(
                 where,
                 f"there is no file {module.replace('.', '/')}.py in {spec.folder}",
-                "",
-                f"Python files there: {shorten(there) or 'none'}.",
+                remedy=f"Python files there: {shorten(there) or 'none'}.",
             )
         )
 

@@ -124,7 +124,6 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "isolation": ("test_isolation_parts.py",),
         "landlock": ("test_isolation_parts.py",),
         "drive": ("test_isolation.py", "test_process.py"),
-        "run": ("test_process.py",),
         "spec": ("test_process.py",),
         "enter": ("test_isolation.py", "test_process.py"),
         "keeper": ("test_isolation.py", "test_process.py"),
