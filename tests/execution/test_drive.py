@@ -111,8 +111,13 @@ class World:
 
     def __init__(self):
         self.now, self.step, self.look, self.free = 1000.0, None, 0.0, 2**40
-        self.slept, self.calls, self.workers = [], [], []
+        self.slept, self.calls, self.workers, self.places, self.n_looks = [], [], [], [], 0
         self.meanwhile, self.at_finish = Worker.works, lambda worker: None
+
+    def monotonic(self):
+        self.n_looks += 1
+        assert self.n_looks < 999
+        return self.now
 
     def sleep(self, seconds):
         self.slept.append(seconds)
@@ -128,6 +133,7 @@ def world(monkeypatch, tmp_path):
 
     @contextmanager
     def prepared_place(spec, limits, means):
+        made.places.append((spec, limits, means))
         (tmp_path / "run").mkdir()
         yield Place(tmp_path / "run", 99, means, None, limits)
         made.calls.append("place left")
@@ -138,7 +144,7 @@ def world(monkeypatch, tmp_path):
 
     monkeypatch.setattr(drive, "Child", partial(Worker, made))
     monkeypatch.setattr(drive, "prepared_place", prepared_place)
-    monkeypatch.setattr(drive, "time", SimpleNamespace(monotonic=lambda: made.now, sleep=made.sleep))
+    monkeypatch.setattr(drive, "time", made)
     monkeypatch.setattr(os, "statvfs", statvfs)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0: set(range(7))}[pid])
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -168,6 +174,8 @@ def made(world, tmp_path):
 def failure(loop, kind=PredictorError):
     with pytest.raises(kind) as caught:
         loop.run()
+    for fault in caught.value.faults:
+        assert {type(text) for text in vars(fault).values()} == {str}
     return str(caught.value)
 
 
@@ -189,6 +197,7 @@ def test_each_segment_gets_the_answer_to_its_own_eeg(world, made, jobs):
     assert loop.store.dtype == np.float32
     assert not loop.store.flags.writeable
     assert loop.children == world.workers
+    assert world.places == [(loop.spec, loop.limits, NONE)]
     assert (loop.n_given, loop.n_done, loop.seconds) == (3, 5, 0.75)
     assert loop.wall_seconds == world.now - 1000 > 0
     names = [f"{k}" for k in range(jobs)]
@@ -511,7 +520,7 @@ def test_what_a_worker_wrote_before_it_ended_is_taken_in_first(world, made):
     [(lambda worker: None, START), (Worker.starts, None)],
     ids=["at the start", "in predict"],
 )
-def test_the_time_limit_is_of_the_whole_run(world, made, meanwhile, where):
+def test_a_whole_run_may_take_so_long(world, made, meanwhile, where):
     world.meanwhile, world.step = meanwhile, STEP
     assert failure(made(seconds=0.5)) == (
         f"{where or first_batch()}: ran past the time limit of 0.5 s.\n"
@@ -571,20 +580,22 @@ def test_a_look_takes_a_tenth_of_the_time_at_most(world, made):
 
 
 @pytest.mark.parametrize(("second", "over"), [(100 * 2**20, False), (100 * 2**20 + 1, True)])
-def test_the_memory_of_all_workers_counts_and_who_holds_most_is_named(world, made, second, over):
+def test_memory_counts_over_all_workers_and_who_holds_most_is_named(world, made, second, over):
     def grows(worker):
         worker.works()
+        worker.lines = [f"I am {worker.name}"]
         worker.memory = second if worker.name == "1" else 50 * 2**20
 
     world.meanwhile, world.step = grows, 0.2
     loop = made(jobs=2, memory_bytes=150 * 2**20)
-    if not over:
+    if over:
+        assert failure(loop) == (
+            f"{START}: its processes hold 150 MiB of memory, the limit is 150 MiB.\n"
+            "  Work on fewer segments at once, or ask for a higher limit.\n"
+            "  Its last lines:\n    I am 1"
+        )
+    else:
         loop.run()
-        return
-    assert failure(loop) == (
-        f"{START.replace('starting', 'starting')}: its processes hold 150 MiB of memory, the limit is 150 MiB.\n"
-        "  Work on fewer segments at once, or ask for a higher limit."
-    ).replace(START, loop._where(world.workers[1], None))
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["while it runs", "at the end"])
