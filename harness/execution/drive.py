@@ -220,8 +220,8 @@ class Drive:
         self.next_look = now + max(WATCH_SECONDS, taken / MOST_WATCHING)
 
     def _check_output(self, child: Child) -> None:
-        if flood := self._flood(child):
-            self._fail(child, flood)
+        if self._flood(child):
+            self._fail(child)  # which says so
 
     def _flood(self, child: Child) -> OutputFault | None:
         if child.log_bytes() <= self.limits.output_bytes:

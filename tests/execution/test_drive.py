@@ -702,6 +702,7 @@ def test_processes_that_are_left_are_told_by_name(world, made):
     [
         (None, 8, 40, 16, 8),
         (None, 8, 40, 4, 4),  # each has memory of its own
+        (None, 8, 40, 4.75, 4),
         (None, 8, 6, 16, 3),  # each has two batches and more
         (None, 8, 7, 16, 3),
         (None, 8, 1, 16, 1),
