@@ -21,7 +21,6 @@ from harness.execution import (
     predict_segments,
     seccomp,
 )
-from harness.execution.drive import fitting_jobs
 from harness.execution.isolation import BUBBLEWRAP, LANDLOCK, NONE, Means, choose
 from harness.predictor import Setup
 
@@ -255,27 +254,6 @@ def test_links_out_of_the_package_stop_the_run(run, tmp_path):
     with pytest.raises(SubmissionError, match="labels: a link that leaves the folder"):
         run()
     assert list((tmp_path / "scratch").iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("threads", "cores", "batches", "gib", "jobs"),
-    [
-        (None, 8, 40, 16, 8),
-        (None, 8, 40, 4, 4),  # each has memory of its own
-        (None, 8, 6, 16, 3),  # each has two batches and more
-        (None, 8, 1, 16, 1),
-        ("4", 8, 40, 16, 2),
-        ("16", 8, 40, 16, 1),
-        ("many", 8, 40, 16, 8),
-        (None, 1, 40, 16, 1),
-    ],
-)
-def test_jobs_fit_the_cores_the_batches_and_the_memory(monkeypatch, threads, cores, batches, gib, jobs):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    if threads:
-        monkeypatch.setenv("OMP_NUM_THREADS", threads)
-    assert fitting_jobs(batches, gib * 2**30) == jobs
 
 
 def test_the_command_line_s_no_isolation_reaches_the_run(harness, make_submission, where, monkeypatch):

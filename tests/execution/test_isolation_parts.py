@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -66,6 +69,97 @@ def test_an_unknown_means_names_those_there_are():
     with pytest.raises(UsageError) as caught:
         isolation.choose("vm")
     assert str(caught.value) == "isolation: 'vm', expected one of strongest, bubblewrap, landlock, none."
+
+
+# What is tried on this machine: past the cache of each, and nothing is started
+
+
+@pytest.fixture
+def tried(monkeypatch):
+    """Say how bwrap ends: once as it is tried, once for its version; gives the commands."""
+    commands = []
+
+    def ends(*done, program="/opt/bwrap", machine="x86_64", euid=0):
+        waiting = list(done)
+
+        def run(command, **how):
+            commands.append((command, how))
+            one = waiting.pop(0)
+            if isinstance(one, Exception):
+                raise one
+            return one
+
+        monkeypatch.setattr(isolation, "bubblewrap_program", lambda: program)
+        monkeypatch.setattr(isolation.platform, "machine", lambda: machine)
+        monkeypatch.setattr(isolation.subprocess, "run", run)
+        monkeypatch.setattr(isolation, "readable_paths", lambda: (Path("/usr"),))
+        monkeypatch.setattr(isolation, "gpu_devices", lambda: ())
+        monkeypatch.setattr(os, "geteuid", lambda: euid)
+        return isolation.bubblewrap.__wrapped__()
+
+    ends.commands = commands
+    return ends
+
+
+def ended(code=0, stdout="", stderr=b""):
+    return subprocess.CompletedProcess([], code, stdout, stderr)
+
+
+@pytest.mark.parametrize("euid", [0, 1000])
+def test_bubblewrap_is_tried_with_all_that_a_run_asks_of_it(tried, euid):
+    assert tried(ended(), ended(stdout="bubblewrap 0.8.0\n"), euid=euid) == (
+        *(BUBBLEWRAP, True, "bubblewrap 0.8.0"),
+    )  # fmt: skip
+    (first, how), (second, _) = tried.commands
+    outer = isolation.bubblewrap_command("/opt/bwrap", [Path("/usr")], [], own_user=euid != 0)
+    inner = [sys.executable, "-I", "-S", "-c", "import os; assert os.getpid() < 9"]
+    assert first == [*outer, *inner]
+    assert how == {
+        "env": {"PATH": os.defpath},
+        "stdin": subprocess.DEVNULL,
+        "capture_output": True,
+        "timeout": 20,
+    }
+    assert second == ["/opt/bwrap", "--version"]
+
+
+@pytest.mark.parametrize(
+    ("done", "how", "why"),
+    [
+        (None, {"program": None}, "the program bwrap is not installed"),
+        (None, {"machine": "riscv64"}, "no filter of system calls for riscv64"),
+        (ended(1, stderr=b"bwrap: one\nbwrap: no \xff\n\n"), {}, "bwrap: no \ufffd"),
+        (ended(3), {}, "exit code 3"),
+        (OSError("cannot start"), {}, "cannot start"),
+        (subprocess.TimeoutExpired("bwrap", 20), {}, "Command 'bwrap' timed out after 20 seconds"),
+    ],
+)
+def test_why_bubblewrap_does_not_work(tried, done, how, why):
+    assert tried(done, **how) == (BUBBLEWRAP, False, why)
+
+
+@pytest.mark.parametrize(
+    ("machine", "abi", "answer", "number", "found"),
+    [
+        ("x86_64", 6, -1, errno.EFAULT, (True, "version 6, with seccomp")),
+        ("aarch64", 1, -1, errno.EFAULT, (True, "version 1, with seccomp")),
+        ("riscv64", 6, -1, errno.EFAULT, (False, "no filter of system calls for riscv64")),
+        ("x86_64", 0, -1, errno.EFAULT, (False, "Linux 4.18 does not offer Landlock")),
+        ("x86_64", 6, -1, errno.EINVAL, (False, "Linux 4.18 does not offer filters of system calls")),
+        ("x86_64", 6, 0, errno.EFAULT, (False, "Linux 4.18 does not offer filters of system calls")),
+    ],
+)
+def test_the_kernel_is_asked_for_landlock_and_for_filters(monkeypatch, machine, abi, answer, number, found):
+    asked = []
+    libc = SimpleNamespace(prctl=lambda *of: asked.append(of) or answer)
+    monkeypatch.setattr(isolation.platform, "machine", lambda: machine)
+    monkeypatch.setattr(isolation.platform, "release", lambda: "4.18")
+    monkeypatch.setattr(landlock, "version", lambda: abi)
+    monkeypatch.setattr(isolation.ctypes, "CDLL", lambda *of, **how: libc)
+    monkeypatch.setattr(isolation.ctypes, "get_errno", lambda: number)
+    assert isolation.landlocked.__wrapped__() == (LANDLOCK, *found)
+    # PR_SET_SECCOMP, SECCOMP_MODE_FILTER and no program: a kernel that knows both finds a bad address
+    assert asked == ([(22, 2, 0, 0, 0)] if machine != "riscv64" and abi else [])
 
 
 HEAD = [
@@ -267,7 +361,90 @@ def test_what_torch_was_built_for_is_in_its_version(monkeypatch, version, build)
     assert isolation._torch_build() == build
 
 
+@pytest.mark.parametrize(
+    ("there", "build", "hidden", "handed"),
+    [
+        (
+            "nvidia1 nvidia0 nvidia-caps/nvidia-cap1",
+            "cu128",
+            "",
+            "nvidia0 nvidia1 nvidia-caps nvidia-caps/nvidia-cap1",
+        ),
+        ("nvidia0", "cu128", "NVIDIA", ""),
+        ("nvidia0", "cpu", "", ""),
+        ("kfd dri/renderD128", "rocm6", "", "kfd dri/renderD128"),
+        ("kfd dri/renderD128", "rocm6", "AMD", ""),
+        ("dri/renderD128", "rocm6", "", ""),  # a display's own
+        ("dri/renderD129 dri/renderD128", "xpu", "", "dri/renderD128 dri/renderD129"),
+        ("dri/renderD128", "xpu", "INTEL", ""),
+        ("nvidia0 kfd dri/renderD128", "", "NVIDIA", "kfd dri/renderD128"),
+        ("nvidia0 kfd dri/renderD128", "xpu", "AMD", "nvidia0 dri/renderD128"),
+    ],
+)
+def test_device_files_of_each_maker(monkeypatch, tmp_path, there, build, hidden, handed):
+    for name in there.split():
+        (tmp_path / "dev" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "dev" / name).touch()
+    monkeypatch.setattr(isolation, "_ROOT", tmp_path)
+    monkeypatch.setattr(isolation, "_torch_build", lambda: build)
+    makers = tuple(name == hidden for name in ("NVIDIA", "AMD", "INTEL"))
+    found = isolation._gpu_devices.__wrapped__(makers)
+    assert sorted(found) == sorted(tmp_path / "dev" / name for name in handed.split())
+    assert len(set(found)) == len(found)
+
+
 # Paths
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_what_can_be_read_is_the_interpreter_its_packages_and_this_one(monkeypatch, tmp_path, gpu):
+    def folder(name):
+        path = tmp_path / name
+        path.mkdir(parents=True)
+        return path
+
+    env, base, far = folder("env"), folder("base"), folder("far/python")
+    program = folder("env/bin") / "python"
+    program.symlink_to("../../far/python/python3")
+    (far / "python3").touch()
+    (tmp_path / "linked").symlink_to(far)
+    packages, named, own = folder("env/lib/site-packages"), folder("other/site-packages"), folder("harness")
+    libraries, drivers = folder("libraries"), folder("proc/driver/nvidia")
+    for name, value in (("prefix", env), ("base_prefix", base), ("exec_prefix", tmp_path / "linked")):
+        monkeypatch.setattr(sys, name, str(value))
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(isolation.site, "getsitepackages", lambda: [str(packages)])
+    monkeypatch.setattr(isolation, "_named_package_folders", lambda: [named, tmp_path / "gone"])
+    monkeypatch.setattr(isolation, "_libraries", lambda: [libraries, Path("/")])
+    monkeypatch.setattr(isolation, "PACKAGE", own)
+    monkeypatch.setattr(isolation, "_ROOT", tmp_path)
+    for name in ("_SYSTEM", "_LOADER", "_MACHINE"):
+        monkeypatch.setattr(isolation, name, (str(folder(name)), "/gone/for/good"))
+    found = isolation._readable_paths.__wrapped__(gpu=gpu)
+    system = [tmp_path / name for name in ("_SYSTEM", "_LOADER", "_MACHINE")]
+    expected = [env, base, tmp_path / "linked", far, named, own, libraries, *system]
+    assert sorted(found) == sorted(expected + [drivers] * gpu)
+
+
+@pytest.mark.parametrize(
+    ("enabled", "on_path", "inside", "used"),
+    [
+        (True, True, True, True),
+        (False, True, True, False),
+        (True, False, True, False),
+        (True, True, False, False),
+    ],
+)
+def test_a_users_own_packages_count_where_the_harness_is_one(
+    monkeypatch, tmp_path, enabled, on_path, inside, used
+):
+    packages = tmp_path / "lib/site-packages"
+    monkeypatch.setattr(isolation.site, "getusersitepackages", lambda: str(packages))
+    monkeypatch.setattr(isolation.site, "getuserbase", lambda: str(tmp_path))
+    monkeypatch.setattr(isolation.site, "ENABLE_USER_SITE", enabled)
+    monkeypatch.setattr(sys, "path", ["/usr/lib", str(packages)] if on_path else ["/usr/lib"])
+    monkeypatch.setattr(isolation, "PACKAGE", (packages if inside else tmp_path) / "harness")
+    assert isolation.user_base.__wrapped__() == (tmp_path if used else None)
 
 
 def test_folders_of_packages_are_known_by_their_names(monkeypatch):
