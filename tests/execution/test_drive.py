@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import stat
+import tempfile
 from collections import deque
 from contextlib import contextmanager
 from functools import partial
@@ -13,11 +16,11 @@ from types import MappingProxyType, SimpleNamespace
 import numpy as np
 import pytest
 
-from harness.errors import PredictorError, ShapeError
+from harness.errors import PredictorError, ShapeError, SubmissionError
 from harness.execution import Run, drive, exchange
-from harness.execution.child import Place
+from harness.execution.child import WORKER, Place
 from harness.execution.drive import Drive, fitting_jobs, weights_name
-from harness.execution.isolation import NONE
+from harness.execution.isolation import BUBBLEWRAP, LANDLOCK, NONE
 from harness.execution.order import shuffled_batches
 from harness.execution.spec import PredictorSpec, SegmentInput
 from harness.predictor import Setup
@@ -692,6 +695,93 @@ def test_processes_that_are_left_are_told_by_name(world, made):
         "  Wait for every process that the submission starts, or end it."
     )
     assert world.calls[-4:] == ["finish 0", "finish 1", "close 1", "close 0"]
+
+
+# The place of a run
+
+
+@pytest.fixture
+def placed(monkeypatch, tmp_path):
+    """Make the place of a run of a small package; gives what is checked for being open, too."""
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/model.py").write_text("x = 1\n")
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    monkeypatch.setattr(os, "chown", lambda *of, **how: None)
+    checked = []
+    monkeypatch.setattr(drive, "check_open", lambda paths: checked.append(list(paths)))
+
+    def place(means=NONE, group=None, weights=None, **how):
+        monkeypatch.setattr(drive, "other_group", lambda: group)
+        setup = Setup("mel", 2, 8, 64, 8, 64, "base", {}, weights, 0)
+        spec = PredictorSpec("demo", tmp_path / "package", "model:Decoder", setup, **how)
+        return drive.prepared_place(spec, Run(jobs=3), means)
+
+    return place, checked
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_run_has_private_copies_a_canary_and_this_very_harness(placed, tmp_path):
+    place, checked = placed
+    model, weights = tmp_path / "package/model.py", tmp_path / "6578.txt"
+    np.save(weights.with_suffix(".npy"), np.zeros(2))
+    weights.with_suffix(".npy").rename(weights)
+    hashes = {"code_hashes": {"model.py": sha256(model)}, "weights_sha256": sha256(weights)}
+    with place(weights=weights, **hashes) as made:
+        assert (made.isolation, made.gid, made.limits) == (NONE, None, Run(jobs=3))
+        assert made.folder.parent == tmp_path / "scratch"
+        names = {path.relative_to(made.folder).as_posix() for path in made.folder.glob("**/*")}
+        assert {name for name in names if not name.startswith("lib/harness/")} == {
+            *("lock", "canary", "code", "code/model.py", "weights", "weights/weights.npy", "lib"),
+            "lib/harness",
+        }
+        assert (made.folder / "code/model.py").read_text() == "x = 1\n"
+        assert sha256(made.folder / "weights/weights.npy") == sha256(weights)
+        assert (made.folder / "lib/harness").readlink() == Path(drive.__file__).parents[1]
+        assert os.path.samestat(os.fstat(made.lock), (made.folder / "lock").stat())
+        assert made.canary.read_text() == "nobody inside can read this\n"
+        modes = [stat.S_IMODE(path.stat().st_mode) for path in (made.canary, made.folder)]
+        assert modes == [0o644, 0o710]
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert checked == []
+
+
+@pytest.mark.parametrize(
+    ("means", "group", "gid", "is_checked"),
+    [
+        (NONE, 77, None, False),
+        (BUBBLEWRAP, None, None, False),
+        (BUBBLEWRAP, 77, 77, True),
+        (LANDLOCK, 77, 77, False),
+    ],
+)
+def test_workers_of_other_users_need_an_open_installation(placed, means, group, gid, is_checked):
+    place, checked = placed
+    with place(means, group) as made:
+        assert made.gid == gid
+    assert checked == ([[WORKER, Path(np.__file__)]] if is_checked else [])
+
+
+def test_code_and_weights_that_changed_are_named_together(placed, tmp_path):
+    place, _ = placed
+    weights = tmp_path / "w.bin"
+    weights.write_bytes(b"1")
+    hashes = {"model.py": "0" * 64, "gone.py": "0" * 64}
+    with (
+        pytest.raises(SubmissionError) as caught,
+        place(weights=weights, code_hashes=hashes, weights_sha256="0" * 64),
+    ):
+        pass
+    assert str(caught.value) == (
+        f"{tmp_path}/package: gone.py, model.py, w.bin changed while it was being scored, expected one state of it.\n"
+        "  Score it again."
+    )
+    assert list((tmp_path / "scratch").iterdir()) == []
+    with place(weights=weights):  # nobody looked before
+        pass
 
 
 # How many workers
