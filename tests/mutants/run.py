@@ -123,7 +123,6 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
     "execution": {
         "isolation": ("test_isolation_parts.py",),
         "landlock": ("test_isolation_parts.py",),
-        "spec": ("test_process.py",),
         "enter": ("test_isolation.py", "test_process.py"),
         "keeper": ("test_isolation.py", "test_process.py"),
         "worker": ("test_isolation.py", "test_process.py"),
