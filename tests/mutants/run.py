@@ -311,6 +311,8 @@ def main() -> int:
     )
     parser.add_argument("--report", action="store_true", help="try nothing, say what is known so far")
     asked = parser.parse_args()
+    if min(asked.jobs, asked.sample) < 1:
+        parser.error("--jobs and --sample: 1 or more")
     unexplained = 0
     for room in asked.rooms:
         for share in shares(room, parser):
