@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM
+from documents import record_of
 from msgspec import structs
 
 from harness.boards.board import Board, BoardName, BoardRecord, board_of
@@ -32,15 +32,12 @@ from harness.boards.row import Beside, Row, SeedRow
 from harness.boards.sentences import board_sentence
 from harness.errors import Fault
 from harness.records.bands import ChanceBand, ChanceBands
-from harness.records.build import build_record
 from harness.records.controls import BlindResult, Controls, Difference
 from harness.records.measured import Measured, MeasureResult
 from harness.records.record import Overlap
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.records.without_brain import WithoutBrain
-from harness.scoring.chance import Band, Chance
 from harness.scoring.measures import MEASURES
-from harness.scoring.score import SubjectScore, combine
 from harness.scoring.statistics import RankInterval
 
 BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
@@ -90,20 +87,9 @@ ABLATIONS_NOTE = (
 )
 
 
-def made(name, scores=(0.1, 0.2, 0.3), *, system=None, split=None, corpus=None, **changes):
+def made(name, scores=(0.1, 0.2, 0.3), **changes):
     """A record of a board, in memory."""
-    subjects = {
-        f"sub-{86 + i:03d}": SubjectScore(r, (r, r), 4, (), (), ()) for i, r in enumerate(map(float, scores))
-    }
-    record = build_record(
-        combine(subjects),
-        chance=Chance(Band(-0.01, 0.0, 0.01, 100), None),
-        submission=structs.replace(SYSTEM, name=name, **(system or {})),
-        split=structs.replace(SPLIT_PART, **(split or {})),
-        corpus=structs.replace(CORPUS_DATA, **(corpus or {})),
-        **RUN,
-    )
-    return BoardRecord.made(Path("results"), structs.replace(record, **changes))
+    return BoardRecord.made(Path("results"), record_of(name, scores, **changes))
 
 
 def by_cosine(one, *names):
