@@ -1,13 +1,15 @@
 """Documents that several tests begin from."""
 
-from msgspec import to_builtins
+from msgspec import structs, to_builtins
 
+from harness.records.build import build_record
 from harness.records.controls import controls_of
 from harness.records.record import CorpusData, RunFacts, SplitPart, System
 from harness.scoring.blind import Blind, is_beyond_chance, is_no_evidence, paired_p
 from harness.scoring.chance import Band, Chance
 from harness.scoring.intervals import mean_interval
 from harness.scoring.measures import measure
+from harness.scoring.score import SubjectScore, combine
 
 SMALL_SPLIT = {
     "name": "small-split",
@@ -50,6 +52,23 @@ RUN = {
         isolation="landlock",
     ),
 }
+
+
+def record_of(name, scores, *, system=None, split=None, corpus=None, **changes):
+    """A record of given per-subject scores, in memory; what is changed of its parts, and of itself."""
+    subjects = {
+        f"sub-{86 + i:03d}": SubjectScore(float(r), (float(r), float(r)), 4, (), (), ())
+        for i, r in enumerate(scores)
+    }
+    record = build_record(
+        combine(subjects),
+        chance=Chance(Band(-0.01, 0.0, 0.01, 100), None),
+        submission=structs.replace(SYSTEM, name=name, **(system or {})),
+        split=structs.replace(SPLIT_PART, **(split or {})),
+        corpus=structs.replace(CORPUS_DATA, **(corpus or {})),
+        **RUN,
+    )
+    return structs.replace(record, **changes)
 
 
 def with_measures(document, names, **scores):

@@ -152,9 +152,8 @@ def left_out_files(board: Board) -> dict[str, list[Fault]]:
     """The files of records that a board is shown without, in order, and what is wrong with each."""
     files: dict[str, list[Fault]] = {}
     for fault in board.left_out:
-        files.setdefault(fault.where.partition(".json: ")[0].removesuffix(".json") + ".json", []).append(
-            fault
-        )
+        path, key, _ = fault.where.partition(".json: ")
+        files.setdefault(f"{path}.json" if key else fault.where, []).append(fault)
     return dict(sorted(files.items()))
 
 
