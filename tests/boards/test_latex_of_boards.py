@@ -10,7 +10,7 @@ import pytest
 from conftest import REPOSITORY
 from documents import controls_document
 
-from harness.boards.board import BoardName, BoardRecord, board_names, load_board
+from harness.boards.board import BoardName, BoardRecord, board_names, board_of, load_board
 from harness.boards.compare import compare
 from harness.boards.compared import against_board_text, comparison_text
 from harness.boards.formats import board_text
@@ -131,11 +131,18 @@ def test_whatever_text_is_escaped_and_compiles(tmp_path):
 
 @pytest.mark.slow
 @pdflatex
-def test_a_table_without_rows_compiles(tmp_path):
-    tables = [
-        latex_table(parts, caption="c", label="l") for parts in ([], [Part("", [])], [Part("head", [])])
-    ]
-    compiled("\n".join(tables), tmp_path / "t")
+def test_a_table_without_rows_compiles(make_record, tmp_path):
+    """Of no parts, of a head alone, of a board of partial records, and of a board's only system."""
+    some = ([], [Part("", [])], [Part("head", [])])
+    tables = [latex_table(parts, caption="c", label="l") for parts in some]
+    only = BoardRecord.read(make_record("only", [0.1, 0.2, 0.3]))
+    tables.append(against_board_text(only, board_of(BOARD, [only]), "latex"))
+    flags = {"partial": True, "subjects_missing": ["sub-088"]}
+    part = BoardRecord.read(make_record("part", [0.1, 0.2], flags=flags))
+    tables.append(board_text(rank(board_of(BOARD, [part])), "latex"))
+    text = "\n".join(tables)
+    assert text.count("\\begin{tabular}{@{}l@{}}") == text.count("\\begin{tabular}") == len(tables)
+    compiled(text, tmp_path / "t")
 
 
 def test_a_comparison_has_its_sentence_as_caption(make_record, rng):
