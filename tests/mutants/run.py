@@ -85,7 +85,6 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
             "test_labels.py",
             "test_untested.py",
         ),
-        "board_latex": ("test_latex.py",),
         "compare": ("test_compare.py", "test_ranked_by.py", "test_hostile_texts.py"),
         "compared": ("test_compare.py", "test_ranked_by.py", "test_sentences.py", "test_board_facts.py"),
         "formats": (
