@@ -137,11 +137,12 @@ def fill(table: Mapping[str, Any], boards: Mapping[str, Board]) -> list[Cell]:
         records.get(row.get("feature", usual), {}).get((row.get("system", ""), row.get("variant")))
         for row in table["rows"]
     ]
+    by = table.get("by", [None])[0]
     base_reported = base_measured = None
     for row, measured in zip(table["rows"], filled, strict=True):
         if row["label"] == baseline:
             base_reported = row["reported"]
-            base_measured = _score(measured)
+            base_measured = _score(measured, by)
     cells = []
     for row, measured in zip(table["rows"], filled, strict=True):
         own = row["label"] == baseline
@@ -157,7 +158,7 @@ def fill(table: Mapping[str, Any], boards: Mapping[str, Board]) -> list[Cell]:
                 reported_percent=None if own else _percent(row["reported"], base_reported),
                 printed_percent=row.get("reported_percent"),
                 measured=measured,
-                measured_percent=None if own else _percent(_score(measured), base_measured),
+                measured_percent=None if own else _percent(_score(measured, by), base_measured),
                 note=note,
             )
         )
