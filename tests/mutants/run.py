@@ -98,7 +98,7 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "inventory": ("test_board.py",),
         "papers/official": ("papers/test_official.py",),
-        "papers/tables": ("papers/test_paper_tables.py", "papers/test_papers.py"),
+        "papers/tables": ("papers/test_paper_tables.py",),
         "ranking": ("test_board_facts.py", "test_board.py", "test_labels.py", "test_untested.py"),
         "resolution": ("test_board.py", "test_board_facts.py", "test_ranked_by.py"),
         "row": ("test_board_facts.py", "test_board.py", "test_trainings.py"),

@@ -71,7 +71,7 @@ def load_paper(name: str) -> dict[str, Any]:
     """
     if name not in PAPERS:
         raise UsageError(no_such("PAPER", name, (*PAPERS, "official-2024")))
-    document: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    document: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_bytes())
     return document
 
 
@@ -132,19 +132,19 @@ def fill(table: Mapping[str, Any], boards: Mapping[str, Board]) -> list[Cell]:
     """
     records = {feature: _records(board) for feature, board in boards.items()}
     baseline = table.get("baseline")
-    usual = table["board"]["feature"] if "board" in table else ""
+    usual = table.get("board", {}).get("feature")
     filled = [
-        records.get(row.get("feature", usual), {}).get((row.get("system", ""), row.get("variant")))
+        (row, records.get(row.get("feature", usual), {}).get((row.get("system"), row.get("variant"))))
         for row in table["rows"]
     ]
     by = table.get("by", [None])[0]
     base_reported = base_measured = None
-    for row, measured in zip(table["rows"], filled, strict=True):
+    for row, measured in filled:
         if row["label"] == baseline:
             base_reported = row["reported"]
             base_measured = _score(measured, by)
     cells = []
-    for row, measured in zip(table["rows"], filled, strict=True):
+    for row, measured in filled:
         own = row["label"] == baseline
         note = row.get("note", "")
         if measured is None and not note:
@@ -275,9 +275,9 @@ def _with_board(
     return PaperTable(table, {})
 
 
-def _records(board: Board | None) -> dict[tuple[str, str | None], BoardRecord]:
+def _records(board: Board) -> dict[tuple[str, str | None], BoardRecord]:
     found: dict[tuple[str, str | None], BoardRecord] = {}
-    for one in board.records if board else ():
+    for one in board.records:
         system = one.record.submission
         if system.transfer is not None or system.channels_excluded:  # papers trained and tested on one corpus
             continue

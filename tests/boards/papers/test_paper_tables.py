@@ -15,6 +15,7 @@ from harness.boards.papers import (
     load_paper,
     once_each,
     paper_tables,
+    paper_text,
     table_rows,
     tables,
     tables_text,
@@ -793,6 +794,21 @@ def test_a_board_that_is_named_fills_every_table_that_has_one_and_is_noted_where
         PaperTable(PLAIN, {}),
     ]
     assert read.asked == ["dtu/s/test/mel"] * 2
+
+
+def test_the_text_of_a_paper_is_that_of_its_tables_and_their_boards(small_paper, monkeypatch):
+    results = small_paper(GAINS, COSINE)
+    own, other = FILLED[0].boards["mel"], some("dtu")
+    read = Reader(results, own, other)
+    monkeypatch.setattr(tables, "load_board", read)
+    filled = [PaperTable(GAINS, {"mel": own}), PaperTable(COSINE, {})]
+    assert paper_text("music", results) == tables_text(PAPER, filled)
+    assert paper_text("music", results, form="md") == tables_text(PAPER, filled, "md")
+    chosen = paper_tables("music", results, other.name)
+    document = {**PAPER, "tables": [GAINS, COSINE]}
+    assert paper_text("music", results, board=other.name, form="json") == tables_text(
+        document, chosen, "json"
+    )
 
 
 def test_what_reads_each_board_once_asks_again_for_another_folder_or_another_command(monkeypatch):
