@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 
@@ -29,7 +30,7 @@ from harness.boards.sentences import board_sentence, row_sentence
 from harness.errors import HarnessError
 from harness.records.controls import Controls
 from harness.records.document import plain, record_bytes
-from harness.records.record import Member, Overlap
+from harness.records.record import Member, Overlap, Training
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.scoring.statistics import RankInterval, effect_sizes, holm, ranks_by_tests, sign_flip_test
 
@@ -96,6 +97,7 @@ def test_a_results_folder_without_records_is_refused(tmp_path):
 
 def test_a_board_is_named_by_four_words():
     assert parse_board("/a/b/c/d/") == BoardName("a", "b", "c", "d")
+    assert parse_board("X/b/c/dX/") == BoardName("X", "b", "c", "dX")
     for text, n in (("a/b/c", "3 words"), ("a/b/c/d/e", "5 words"), ("a//c/d", "4 words"), ("", "1 word")):
         assert refused(parse_board, text) == [
             f"--board {text}: {n} between slashes, expected four, CORPUS/SPLIT/PART/FEATURE.\n"
@@ -109,6 +111,21 @@ def test_a_board_that_is_not_there_names_those_that_are(results, make_record):
     assert refused(load_board, results, name) == [
         "board dtu/dtu/test/mel: no record, expected one of simulated/held-out-subjects/test/mel,"
         " sparrkulee/held-out-subjects/test/mel.\n  Choose it with --board."
+    ]
+
+
+def test_a_board_that_is_not_there_is_told_the_nearest_or_the_first_six(tmp_path):
+    for number in range(7):
+        folder = tmp_path / f"c{number}/split/test/mel"
+        folder.mkdir(parents=True)
+        (folder / "one.json").write_text("{}")
+    known = ", ".join(f"c{number}/split/test/mel" for number in range(6))
+    assert refused(load_board, tmp_path, BoardName("c6", "split", "test", "mell")) == [
+        f"board c6/split/test/mell: no record, expected one of {known} and 1 more.\n"
+        "  Did you mean 'c6/split/test/mel'?"
+    ]
+    assert refused(load_board, tmp_path, BOARD) == [
+        f"board {BOARD}: no record, expected one of {known} and 1 more.\n  Choose it with --board."
     ]
 
 
@@ -207,6 +224,29 @@ def test_unseen_stimuli_rank_where_all_records_have_them_over_the_same_segments(
         assert board.scores.tolist()[0] == SCORES["beta"]
 
 
+@pytest.mark.parametrize("by_unseen", [True, False])
+def test_scores_over_seeds_are_those_of_each_training_and_on_unseen_stimuli_where_these_rank(
+    records, by_unseen
+):
+    scores, other = ([SCORES["alpha"], SCORES["beta"]], [[0.5, 0.6, 0.7], [0.0, 0.2, 0.1]])
+    trainings = [
+        changed(
+            records[name],
+            submission=replace(
+                records["alpha"].record.submission, training=Training(seed=seed, recipe_sha256="a" * 64)
+            ),
+            stimuli=stimuli(values) if by_unseen else UNSET,
+        )
+        for seed, (name, values) in enumerate(zip(("alpha", "beta"), other, strict=True))
+    ]
+    board = board_of(BOARD, trainings)
+    (one,) = board.records
+    assert (board.by_unseen, one.trainings) == (by_unseen, tuple(trainings))
+    table = board.over_seeds(one)
+    assert (table.dtype, table.tolist()) == (np.float64, other if by_unseen else scores)
+    np.testing.assert_allclose(board.scores, table.mean(axis=0)[None], rtol=1e-15)
+
+
 def test_a_partial_record_has_no_say_in_what_ranks(records):
     told = [changed(records[name], stimuli=stimuli([0.1, 0.2, 0.3])) for name in ("alpha", "beta")]
     flags = replace(records["gamma"].record.flags, partial=True)
@@ -270,6 +310,61 @@ def test_partial_records_and_predictions_are_compared_as_far_as_they_can_be(reco
     )
     assert strangers([partial, records["beta"], handed_in]) == []
     assert strangers([]) == []
+
+
+@pytest.mark.parametrize(("n", "shown"), [(40, "x" * 40), (41, "x" * 16 + "…")])
+def test_a_hash_is_shortened_and_a_short_text_is_not(records, n, shown):
+    ones = [
+        changed(one, split=replace(one.record.split, sha256=sha256))
+        for one, sha256 in zip(records.values(), ("x" * n, "x" * n, "y"), strict=True)
+    ]
+    (fault,) = strangers(ones)
+    assert (fault.where, fault.expected) == (str(ones[2].path), shown)
+
+
+def test_data_are_compared_among_records_of_one_kind_that_lack_the_same_subjects(records):
+    """Four records lack the same subjects, one others: only among the four is one odd."""
+    usual, four = records["alpha"].record, ("a", "b", "c", "d")
+
+    def lacking(name, missing, fingerprint):
+        one = changed(
+            records["beta"],
+            flags=replace(usual.flags, partial=True, subjects_missing=missing),
+            corpus=replace(usual.corpus, fingerprint=fingerprint * 64),
+        )
+        return dataclasses.replace(one, path=one.path.with_name(name))
+
+    ones = [
+        records["alpha"],
+        lacking("odd", four, "7"),
+        lacking("one", four, "8"),
+        lacking("two", four, "8"),
+        lacking("other", ("e",), "9"),
+    ]
+    assert list(map(str, strangers(ones))) == [
+        f"{ones[1].path}: another corpus's data (submission, without a, b, c and 1 more) than the board's other"
+        f" records, expected {'8' * 16}….\n  Score it again, or remove it."
+    ]
+
+
+def test_a_seed_that_is_no_part_of_the_board_is_told_once_and_has_no_say_in_its_system(records):
+    """Two seeds of another split have another code: without them the third has nobody to differ from."""
+    one = records["alpha"]
+    system = one.record.submission
+
+    def seed(number, split, code):
+        training = Training(seed=number, recipe_sha256="a" * 64)
+        found = changed(
+            one,
+            submission=replace(system, training=training, code_sha256=code * 64),
+            split=replace(one.record.split, sha256=split * 64),
+        )
+        return dataclasses.replace(found, path=one.path.with_name(f"{number}"))
+
+    ones = [seed(0, "9", "5"), seed(1, "9", "5"), seed(2, "1", "6"), records["beta"], records["gamma"]]
+    assert [(fault.where, fault.arrived) for fault in strangers(ones)] == [
+        (str(one.path), "another split file than the board's other records") for one in ones[:2]
+    ]
 
 
 def test_a_long_list_of_subjects_is_shortened(make_record, tmp_path):

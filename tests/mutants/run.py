@@ -100,7 +100,7 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "papers/official": ("papers/test_papers.py",),
         "papers/tables": ("papers/test_papers.py",),
         "ranking": ("test_board_facts.py", "test_board.py", "test_labels.py", "test_untested.py"),
-        "resolution": ("test_board.py", "test_board_facts.py", "test_ranked_by.py"),
+        "resolution": ("test_resolution.py",),
         "row": ("test_board_facts.py", "test_board.py", "test_trainings.py"),
         "sentences": ("test_sentences.py", "test_board_facts.py"),
         "sheet": ("test_hostile_texts.py", "test_board.py"),
