@@ -25,12 +25,12 @@ from harness.boards.board import (
 )
 from harness.boards.compared import against_board_text
 from harness.boards.ranking import LEVEL, rank, tie_letters
-from harness.boards.row import row_of
+from harness.boards.row import Beside, SeedRow, row_of
 from harness.boards.sentences import board_sentence, row_sentence
 from harness.errors import HarnessError
 from harness.records.controls import Controls
 from harness.records.document import plain, record_bytes
-from harness.records.record import Member, Overlap, Training
+from harness.records.record import Member, Overlap, Training, Transfer
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.scoring.statistics import RankInterval, effect_sizes, holm, ranks_by_tests, sign_flip_test
 
@@ -433,19 +433,49 @@ def test_a_row_is_what_its_record_says(records):
     assert (row.isolation, row.fresh, row.is_flagged) == (one.record.isolation, False, False)
     assert row.weights_notes == ()
     bare = row_of(changed(one, overlap=UNSET))
-    assert (bare.rank, bare.ties, bare.overlap, bare.training) == (None, "", None, None)
+    assert (bare.rank, bare.ties, bare.bars, bare.overlap, bare.training) == (None, "", "", None, None)
+    assert (bare.beside, bare.seeds, bare.is_architecture, bare.spread) == (None, (), False, None)
+    assert (bare.stimuli_missing, bare.transfer, bare.channels_excluded) == ((), None, ())
+    beside = Beside("full", 0.1, None, 0.5, of_architectures=False)
+    named = row_of(one, bars="┌", beside=beside)
+    assert (named.bars, named.beside, named.ties) == ("┌", beside, "")
     assert row.training == record.training == "declared"
 
 
 def test_a_row_has_the_further_measures_in_their_order(records):
-    names = ["cosine", "pearson_r", "cosine_centred"]
-    document = with_measures(
-        plain(records["alpha"].record), names, cosine=[0.1, 0.2, 0.3], cosine_centred=[0.3, 0.4, 0.5]
-    )
+    names = ["cosine", "cosine_gain", "song_accuracy_reconstructed", "pearson_r"]
+    scores = {"cosine": [0.1, 0.2, 0.3], "cosine_gain": [0.0, 0.25, 0.05]}
+    document = with_measures(plain(records["alpha"].record), names, **scores)
     one = BoardRecord.of(records["alpha"].path, json.dumps(document).encode())
     row = row_of(one)
     assert row.score.measure.name == "cosine"
-    assert [measured.measure.name for measured in row.further] == ["pearson_r", "cosine_centred"]
+    assert [measure.name for measure in row.measures] == names[1:]
+    assert [measured.measure.name for measured in row.further] == ["cosine_gain", "pearson_r"]
+    assert row.constant_cosine == pytest.approx(0.1)
+    assert [row.by(name) for name in names] == [None, row.further[0], None, row.further[1]]
+
+
+def test_a_row_of_several_trainings_has_each(records):
+    training = Training(seed=0, recipe_sha256="a" * 64)
+    system = records["alpha"].record.submission
+    ones = [
+        changed(
+            records[name],
+            submission=replace(
+                system, training=replace(training, seed=seed), weights_sha256=weights and weights * 64
+            ),
+            run=replace(records[name].record.run, finished=f"2026-01-0{seed + 1}T00:00:00Z"),
+        )
+        for name, seed, weights in (("beta", 0, "5"), ("alpha", 4, None))
+    ]
+    (whole,) = board_of(BOARD, ones).records
+    row = row_of(whole)
+    assert row.is_architecture
+    assert row.spread == pytest.approx(np.std([0.4, 0.2], ddof=1))
+    assert row.seeds == tuple(
+        SeedRow(seed, one.record.ranked, f"2026-01-0{seed + 1}T00:00:00Z", one.sha256, weights)
+        for seed, one, weights in ((0, ones[0], "5" * 64), (4, ones[1], None))
+    )
 
 
 def test_a_row_has_every_hash_that_there_is(records):
@@ -457,6 +487,8 @@ def test_a_row_has_every_hash_that_there_is(records):
         variant="wide",
         weights_sha256="5" * 64,
         predictions_sha256="6" * 64,
+        transfer=Transfer(corpus="dtu", split="dtu-unheard"),
+        channels_excluded=("A1", "B2"),
         members=(
             Member(name="m", version="1", variant="default", code_sha256="7" * 64, weights_sha256=None),
         ),
@@ -468,11 +500,12 @@ def test_a_row_has_every_hash_that_there_is(records):
             git=GitCommit(commit="8" * 40, dirty=True),
             overlap=Overlap(subjects_seen=1, subjects=2, stimuli_seen=3, stimuli=4),
             stimuli=stimuli([0.1, 0.2, 0.3]),
-            flags=replace(one.record.flags, segments_missing=3),
+            flags=replace(one.record.flags, segments_missing=3, stimuli_missing=("audiobook_1",)),
             run=replace(one.record.run, isolation="none"),
         )
     )
-    assert (row.system, row.variant) == ("alpha (wide)", "wide")
+    title = "alpha (wide, transfer from dtu/dtu-unheard, without channels A1, B2)"
+    assert (row.system, row.variant) == (title, "wide")
     assert list(row.hashes) == ["record", "code", "weights", "predictions", "split", "data", "commit"]
     assert (row.hashes["weights"], row.hashes["predictions"], row.hashes["commit"]) == (
         "5" * 64,
@@ -480,9 +513,14 @@ def test_a_row_has_every_hash_that_there_is(records):
         "8" * 40,
     )
     assert row.members == system.members
+    assert (row.transfer, row.channels_excluded) == ("dtu/dtu-unheard", ("A1", "B2"))
+    assert row.stimuli_missing == ("audiobook_1",)
     assert (row.overlap.stimuli, row.stimuli.unseen.segments) == (4, 4)
     assert row.isolation == "none"
     assert row.flags == (
+        "TRANSFER: weights trained on the corpus dtu, split dtu-unheard",
+        "EXCLUDED: channels A1, B2, zero in all that it was given",
+        "PARTIAL: 1 stimulus of the part is not in the corpus: audiobook_1",
         "NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)",
         "3 segments without a prediction count 0",
     )
