@@ -30,6 +30,8 @@ class Resolution:
         least_p: the smallest p that sign flips over so many subjects can have, times the pairs.
         only_signs: whether every test is by sign flips.
         hopeless: pairs whose test is by sign flips, where these can never be significant; 0 where they can.
+        behind: pairs whose test is by sign flips, where these can be significant only if enough of the others
+            are, since Holm's correction then counts fewer; else 0.
         difference: the smallest that is found with 80 % power between two systems whose difference spreads as
             that of the middle pair does; None where none that the measure can have is.
         first_two: names of the first two systems.
@@ -43,6 +45,7 @@ class Resolution:
     least_p: float
     only_signs: bool
     hopeless: int
+    behind: int
     difference: float | None
     first_two: tuple[str, str]
     subjects: int | None
@@ -71,9 +74,11 @@ def resolution_of(board: Board, records: Sequence[BoardRecord], level: float) ->
     n_seeded = sum(bool(one.seeds) for one in records if one.is_architecture)
     n_fixed = sum(one.is_architecture and not one.seeds for one in records)
     n_by_t = n_seeded * (n_seeded - 1) // 2 + n_seeded * n_fixed
-    smallest = min(1.0, n_pairs * least_p(n_subjects))
-    hopeless = n_pairs - n_by_t if smallest > level else 0
-    testable = [(its, signs) for its, signs in found if not (signs and hopeless)]
+    n_by_signs, least = n_pairs - n_by_t, least_p(n_subjects)
+    smallest = min(1.0, n_pairs * least)
+    hopeless = n_by_signs if n_by_signs * least > level else 0
+    behind = n_by_signs if smallest > level and not hopeless else 0
+    testable = [(its, signs) for its, signs in found if not (signs and smallest > level)]
     difference = _of_middle(testable, each, n_subjects)
     low, high = board.measures[0].range
     if difference is not None and difference > high - low:
@@ -88,6 +93,7 @@ def resolution_of(board: Board, records: Sequence[BoardRecord], level: float) ->
         least_p=smallest,
         only_signs=n_by_t == 0,
         hopeless=hopeless,
+        behind=behind,
         difference=difference,
         first_two=(records[0].system, records[1].system),
         subjects=needed,
