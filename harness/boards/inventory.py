@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.boards.board import BoardName, board_names, load_board
 from harness.corpus.declaration import Declaration, declared, declared_names
-from harness.errors import RecordError, SplitError, SubmissionError
+from harness.errors import RecordError, SplitError, SubmissionError, on_one_line
 from harness.submission.find import known_submissions
 from harness.submission.manifest import load_submission
 from harness.tasks.splits import load_split, split_names
@@ -51,9 +51,10 @@ def inventory_text(kind: str, rows: list[Row]) -> str:
 
 
 def _cell(value: object) -> str:
+    """A value in words; names of folders are anybody's, and no terminal acts on them."""
     if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return on_one_line(", ".join(map(str, value)))
+    return on_one_line(f"{value:g}" if isinstance(value, float) else str(value))
 
 
 def _system(folder: Path) -> Row:

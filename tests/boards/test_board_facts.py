@@ -32,7 +32,15 @@ from harness.records.controls import Controls
 from harness.records.document import plain, record_bytes
 from harness.records.record import Member, Overlap, Training, Transfer
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
-from harness.scoring.statistics import RankInterval, effect_sizes, holm, ranks_by_tests, sign_flip_test
+from harness.scoring.score import SCORER_VERSION
+from harness.scoring.statistics import (
+    STATISTICS_VERSION,
+    RankInterval,
+    effect_sizes,
+    holm,
+    ranks_by_tests,
+    sign_flip_test,
+)
 
 BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
 SCORES = {"alpha": [0.1, 0.2, 0.3], "beta": [0.3, 0.4, 0.5], "gamma": [0.1, 0.25, 0.25]}
@@ -398,6 +406,28 @@ def test_all_that_is_wrong_with_records_is_told_and_the_others_are_ranked(result
         f"{folder}/gamma.json: ci95",
         str(odd),
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "known"), [("scorer_version", SCORER_VERSION), ("statistics_version", STATISTICS_VERSION)]
+)
+def test_a_record_of_a_later_harness_is_left_out_and_one_of_this_or_an_older_is_not(
+    results, make_record, key, known
+):
+    later = make_record("later", [0.1] * 3, **{key: known + 1})
+    board = load_board(results, BOARD)
+    assert list(map(str, board.left_out)) == [
+        f"{later}: {key}: {known + 1}, of a later harness, expected at most {known}, what this one knows.\n"
+        "  Update the harness, or score it again."
+    ]
+    assert [one.system for one in board.records] == ["beta", "alpha", "gamma"]
+    document = json.loads(later.read_text())
+    later.write_text(json.dumps({**document, key: known}))
+    assert load_board(results, BOARD).left_out == ()
+    if key == "statistics_version":  # older records do not say it
+        del document[key]
+        later.write_text(json.dumps(document))
+        assert load_board(results, BOARD).left_out == ()
 
 
 # Rows and ranks

@@ -172,6 +172,30 @@ def test_a_list_in_words_is_a_table():
     assert inventory_text("systems", []) == "systems: none here"
 
 
+def test_no_name_of_a_folder_acts_on_who_reads_the_list(harness, tmp_path):
+    for folder in ("submissions/a\x1b[31m", "submissions/b\nc", "results/a\x1b[31m/split/test/mel"):
+        (tmp_path / folder).mkdir(parents=True)
+    for folder in (tmp_path / "submissions").iterdir():
+        (folder / "submission.toml").write_text("")
+    (tmp_path / "results/a\x1b[31m/split/test/mel/one.json").write_text("{")
+    code, systems, _ = harness("list", "systems")
+    assert (code, [line.split("  ")[0] for line in systems.splitlines()[3:5]]) == (0, ["a\\x1b[31m", "b\\nc"])
+    code, boards, _ = harness("list", "boards")
+    assert (code, boards.splitlines()[3].split("  ")[0]) == (0, "a\\x1b[31m/split/test/mel")
+    assert "\x1b" not in systems + boards
+    rows = [
+        {
+            "name": "a",
+            "corpora": ["x\x1b", "y"],
+            "features": [],
+            "parts": [],
+            "segment_seconds": 1.0,
+            "title": "A",
+        }
+    ]
+    assert "a       x\\x1b, y" in inventory_text("splits", rows)
+
+
 def test_every_kind_has_the_columns_that_it_is_shown_with(tmp_path, monkeypatch):
     monkeypatch.chdir(Path(__file__).parents[2])
     for kind in ("systems", "splits", "corpora"):

@@ -102,7 +102,6 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "resolution": ("test_resolution.py",),
         "row": ("test_board_facts.py",),
         "sentences": ("test_sentences.py", "test_board_facts.py"),
-        "sheet": ("test_hostile_texts.py", "test_board.py"),
     },
     "predictions": {
         "containers": ("test_predictions_archives.py", "test_predictions_counts.py"),
