@@ -30,13 +30,13 @@ class Resolution:
         least_p: the smallest p that sign flips over so many subjects can have, times the pairs.
         only_signs: whether every test is by sign flips.
         hopeless: pairs whose test is by sign flips, where these can never be significant; 0 where they can.
-        behind: pairs whose test is by sign flips, where these can be significant only if enough of the others
-            are, since Holm's correction then counts fewer; else 0.
         difference: the smallest that is found with 80 % power between two systems whose difference spreads as
             that of the middle pair does; None where none that the measure can have is.
         first_two: names of the first two systems.
         subjects: how many it would take to tell these apart with 80 % power; None where no number would.
         seeds_limit: whether it is their trainings that would have to be more.
+        behind: pairs whose test is by sign flips, where these can be significant only if enough of the others
+            are, since Holm's correction then counts fewer; else 0.
     """
 
     n_pairs: int
@@ -45,11 +45,11 @@ class Resolution:
     least_p: float
     only_signs: bool
     hopeless: int
-    behind: int
     difference: float | None
     first_two: tuple[str, str]
     subjects: int | None
     seeds_limit: bool
+    behind: int = 0
 
     @property
     def separates_nothing(self) -> bool:
@@ -93,11 +93,11 @@ def resolution_of(board: Board, records: Sequence[BoardRecord], level: float) ->
         least_p=smallest,
         only_signs=n_by_t == 0,
         hopeless=hopeless,
-        behind=behind,
         difference=difference,
         first_two=(records[0].system, records[1].system),
         subjects=needed,
         seeds_limit=needed is None and first.of_seeds > first.of_interaction,
+        behind=behind,
     )
 
 

@@ -356,7 +356,7 @@ def test_data_are_compared_among_records_of_one_kind_that_lack_the_same_subjects
 
 
 def test_a_seed_that_is_no_part_of_the_board_is_told_once_and_has_no_say_in_its_system(records):
-    """Two seeds of another split have another code: without them the third has nobody to differ from."""
+    """Two seeds of another split have another code; of the three that stay, one has."""
     one = records["alpha"]
     system = one.record.submission
 
@@ -369,10 +369,29 @@ def test_a_seed_that_is_no_part_of_the_board_is_told_once_and_has_no_say_in_its_
         )
         return dataclasses.replace(found, path=one.path.with_name(f"{number}"))
 
-    ones = [seed(0, "9", "5"), seed(1, "9", "5"), seed(2, "1", "6"), records["beta"], records["gamma"]]
-    assert [(fault.where, fault.arrived) for fault in strangers(ones)] == [
-        (str(one.path), "another split file than the board's other records") for one in ones[:2]
+    split, code = (
+        "another split file than the board's other records",
+        "another code than the system's other seeds",
+    )
+    facts = (("9", "5", split), ("9", "5", split), ("1", "6", ""), ("1", "6", ""), ("1", "7", code))
+    ones = [seed(number, *its) for number, (*its, _) in enumerate(facts)]
+    others = [dataclasses.replace(records["beta"], path=one.path.with_name(f"beta-{k}")) for k in range(3)]
+    assert [(fault.where, fault.arrived) for fault in strangers([*ones, *others])] == [
+        (str(one.path), wrong) for one, (*_, wrong) in zip(ones, facts, strict=True) if wrong
     ]
+
+
+def test_a_record_of_another_declaration_is_left_out_and_one_without_is_not(records):
+    ones = [
+        changed(one, corpus=replace(one.record.corpus, declaration_sha256=said))
+        for one, said in zip(records.values(), ("7" * 64, "8" * 64, UNSET), strict=True)
+    ]
+    (fault,) = strangers(ones)
+    assert (fault.where, fault.arrived, fault.expected) == (
+        str(ones[1].path),
+        "another declaration of the corpus than the board's other records",
+        "7" * 16 + "…",
+    )
 
 
 def test_a_long_list_of_subjects_is_shortened(make_record, tmp_path):

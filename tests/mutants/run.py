@@ -78,13 +78,7 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "verify": ("test_differences.py", "test_verify.py"),
     },
     "boards": {
-        "board": (
-            "test_board_facts.py",
-            "test_board.py",
-            "test_ranked_by.py",
-            "test_labels.py",
-            "test_untested.py",
-        ),
+        "board": ("test_board_facts.py",),
         "board_latex": ("test_latex.py",),
         "cells": ("test_ranked_by.py", "test_trainings.py", "test_board.py"),
         "compare": ("test_compare.py", "test_ranked_by.py", "test_hostile_texts.py"),
@@ -99,7 +93,6 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "papers/official": ("papers/test_papers.py",),
         "papers/tables": ("papers/test_papers.py",),
         "ranking": ("test_board_facts.py", "test_board.py", "test_labels.py", "test_untested.py"),
-        "resolution": ("test_resolution.py",),
         "row": ("test_board_facts.py",),
         "sentences": ("test_sentences.py", "test_board_facts.py"),
     },
