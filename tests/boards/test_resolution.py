@@ -187,11 +187,11 @@ def test_the_largest_difference_that_a_measure_can_have_is_one(asked, monkeypatc
         assert resolution_of(board, board.records, 0.05).difference == found
 
 
-def test_p_at_the_level_is_not_hopeless(asked):
-    systems = drawn((SINGLE, SINGLE), 5)
-    board = board_of(systems)
-    assert resolution_of(board, board.records, 1 / 16).hopeless == 0
-    assert resolution_of(board, board.records, 0.0624).hopeless == 1
+def test_p_at_the_level_is_significant(asked):
+    board = board_of(drawn((SINGLE, SINGLE), 5))
+    for level, hopeless in ((1 / 16, 0), (0.0624, 1)):
+        found = resolution_of(board, board.records, level)
+        assert (found.hopeless, found.behind, found.separates_nothing) == (hopeless, 0, bool(hopeless))
 
 
 def test_sign_flips_that_are_significant_behind_other_tests_are_not_called_hopeless():
