@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as replaced
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 
 from harness.boards import resolution
 from harness.boards.board import Board, BoardName, BoardRecord
-from harness.boards.cells import board_notes
+from harness.boards.cells import board_notes, resolution_words
 from harness.boards.ranking import rank
 from harness.boards.resolution import Resolution, resolution_of
 from harness.records.build import build_record
@@ -236,3 +237,51 @@ def test_fewer_than_two_systems_or_no_subject_have_no_resolution():
     assert resolution_of(board, board.records[:1], 0.05) is None
     assert resolution_of(board, (), 0.05) is None
     assert resolution_of(Board(NAME, ()), board.records, 0.05) is None
+
+
+FOUND = "Resolution: with 4 subjects and 3 pairs of systems, a difference of 0.0123 is found with 80 % power"
+NONE_TELLS = "No number of subjects tells the first two apart, one and two: it takes"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, f"{FOUND}. To tell the first two apart, one and two, takes 1,234 subjects."),
+        ({"subjects": None}, f"{FOUND}. {NONE_TELLS} a larger difference."),
+        ({"subjects": None, "seeds_limit": True}, f"{FOUND}. {NONE_TELLS} more trainings."),
+        (
+            {"subjects": None, "hopeless": 1},
+            f"{FOUND} in 2 of them; the other is of single trainings, where so few subjects show none, whatever"
+            f" the difference. {NONE_TELLS} a larger difference.",
+        ),
+        (
+            {"subjects": None, "behind": 2},
+            f"{FOUND} in 1 of them; the 2 others are of single trainings, which so few subjects tell apart only if"
+            f" enough of the first are told apart. {NONE_TELLS} a larger difference.",
+        ),
+        (
+            {"difference": None},
+            "4 subjects cannot separate anything here: with 3 pairs of systems no difference that a score can have"
+            " is found.",
+        ),
+        (
+            {"difference": None, "only_signs": True},
+            "4 subjects cannot separate anything here: with 3 pairs of systems Holm's p is never below 0.375,"
+            " whatever the difference.",
+        ),
+    ],
+)
+def test_a_resolution_in_words(changes, words):
+    one = Resolution(
+        n_pairs=3,
+        n_subjects=4,
+        level=0.05 / 3,
+        least_p=0.375,
+        only_signs=False,
+        hopeless=0,
+        difference=0.01234,
+        first_two=("one", "two"),
+        subjects=1234,
+        seeds_limit=False,
+    )
+    assert resolution_words(replaced(one, **changes)) == words
