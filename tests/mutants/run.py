@@ -78,13 +78,8 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "verify": ("test_differences.py", "test_verify.py"),
     },
     "boards": {
-        "board": (
-            "test_board_facts.py",
-            "test_board.py",
-            "test_ranked_by.py",
-            "test_labels.py",
-            "test_untested.py",
-        ),
+        "board": ("test_board_facts.py",),
+        "cells": ("test_cells.py", "test_resolution.py"),
         "compare": ("test_compare.py", "test_ranked_by.py", "test_hostile_texts.py"),
         "compared": ("test_compare.py", "test_ranked_by.py", "test_sentences.py", "test_board_facts.py"),
         "formats": (
@@ -94,14 +89,11 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
             "test_sentences.py",
             "test_hostile_texts.py",
         ),
-        "inventory": ("test_board.py",),
         "papers/official": ("papers/test_official.py",),
         "papers/tables": ("papers/test_paper_tables.py",),
         "ranking": ("test_board_facts.py", "test_board.py", "test_labels.py", "test_untested.py"),
-        "resolution": ("test_board.py", "test_board_facts.py", "test_ranked_by.py"),
-        "row": ("test_board_facts.py", "test_board.py", "test_trainings.py"),
+        "row": ("test_board_facts.py",),
         "sentences": ("test_sentences.py", "test_board_facts.py"),
-        "sheet": ("test_hostile_texts.py", "test_board.py"),
     },
     "predictions": {
         "containers": ("test_predictions_archives.py", "test_predictions_counts.py"),
