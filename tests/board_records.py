@@ -1,12 +1,13 @@
 """Records of boards that lie in no file: quick to make, with what a test wants said of them."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM, controls_document
-from msgspec import Struct, convert
+from msgspec import Struct, convert, json
 from msgspec.structs import replace
 
 from harness.boards import ranking
@@ -14,6 +15,7 @@ from harness.boards.board import BoardName, BoardRecord, board_of
 from harness.records.build import build_record
 from harness.records.controls import Controls
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
+from harness.records.store import record_path
 from harness.scoring.chance import Band, Chance
 from harness.scoring.score import SubjectScore, combine
 
@@ -42,7 +44,7 @@ def made(name, scores, *, chance=0.01, bands=None, **changes):
         corpus=CORPUS_DATA,
         **RUN,
     )
-    return with_values(BoardRecord.made(Path("results"), record), **changes)
+    return with_values(BoardRecord(Path("results"), record, ""), **changes)
 
 
 def with_values(one, **changes):
@@ -54,7 +56,9 @@ def with_values(one, **changes):
         else value
         for field, value in changes.items()
     }
-    return BoardRecord.made(Path("results"), replace(record, **values))
+    record = replace(record, **values)
+    sha256 = hashlib.sha256(json.encode(record)).hexdigest()  # of other bytes than its file's, and quick
+    return BoardRecord(record_path(Path("results"), record), record, sha256, fresh=True)
 
 
 def controls(scores, blind):
