@@ -39,6 +39,7 @@ NETS = {
 ABLATIONS = {
     ("alpha", "bare"): {0: 0.25, 1: 0.2},
     ("alpha", "single"): {None: 0.29},
+    ("alpha", "untrained"): {"fixed": 0.22},
     ("draws-nothing", "half"): {"fixed": 0.149},
     ("gamma", "half"): {None: 0.21},
 }
@@ -107,7 +108,7 @@ def test_tests_effects_ranks_and_ties_are_those_of_plain_loops(board, everything
     assert [one.system for one in ones] == named(found.rows)
     assert named(found.rows)[-2:] == ["replay", "replay-too"]
     assert ("alpha (bare)" in named(found.rows)) is everything
-    assert n == 7 + 4 * everything
+    assert n == 7 + 5 * everything
     pairs = list(itertools.combinations(range(n), 2))
     adjusted = holm([p_of(board, ones[i], ones[j]) for i, j in pairs])
     expected = np.ones((n, n))
@@ -143,7 +144,7 @@ def test_tests_effects_ranks_and_ties_are_those_of_plain_loops(board, everything
 def test_ablations_stand_beside_their_own_nets_in_the_order_of_these(board):
     found = rank(board)
     assert named(found.ablations) == [
-        "alpha (single)", "alpha (bare)", "gamma (half)", "draws-nothing (half)",
+        "alpha (single)", "alpha (bare)", "alpha (untrained)", "gamma (half)", "draws-nothing (half)",
     ]  # fmt: skip
     by_name = {one.system: one for one in board.records}
     for net in ("alpha", "gamma", "draws-nothing"):
@@ -152,7 +153,7 @@ def test_ablations_stand_beside_their_own_nets_in_the_order_of_these(board):
         for row, p in zip(rows, holm(ps), strict=True):
             one = by_name[row.system]
             whole = of_both(one, by_name[net])
-            assert whole == (row.system == "alpha (bare)")
+            assert whole == (row.system in ("alpha (bare)", "alpha (untrained)"))
             tables = [np.array([its.scores for its in its_all.trainings]) for its_all in (one, by_name[net])]
             apart = (tables[0].mean(axis=0) - tables[1].mean(axis=0)).tolist()
             ci95 = estimate(*tables).interval() if whole else mean_interval(apart)
@@ -179,6 +180,8 @@ def test_what_is_no_ablation_of_a_whole_net_that_is_there_is_ranked_with_the_oth
     assert named(found.rows) == ["net", "another (half)", "net (deeper)", "net (orphan)"]
     assert named(found.ablations) == ["net (bare)"]
     assert named(rank(board_of(BOARD, [bare])).rows) == ["net (bare)"]
+    handed_in = with_values(made("handed-in", scores), submission={"kind": "predictions", "variant": None})
+    assert named(rank(board_of(BOARD, [handed_in])).rows) == ["handed-in"]
 
 
 def test_over_seeds_places_change_in_the_pairs_that_are_counted(rng):
@@ -317,6 +320,27 @@ def test_a_group_is_filled_from_behind_its_first_system_and_then_from_the_beginn
     assert all(type(place) is int for group in tie_groups(tied) for place in group)
 
 
+@pytest.mark.parametrize(
+    ("behind", "groups"),
+    [
+        (
+            [[1, 2, 3, 5], [3, 4, 5, 6, 7], [3, 4, 6], [4, 5, 7], [5, 6], [6, 7], [7]],
+            [(0, 1, 3, 5), (0, 2, 3), (1, 3, 4, 5), (1, 3, 5, 7), (1, 5, 6, 7), (2, 4, 6)],
+        ),
+        (
+            [[1, 2, 4, 5, 6], [2, 3, 4, 7], [3, 5, 6, 7], [4, 5, 6], [7], [6, 7], [7]],
+            [(0, 1, 4), (0, 2, 5, 6), (1, 2, 7), (1, 3, 4), (1, 4, 7), (2, 3, 5, 6), (2, 5, 6, 7)],
+        ),
+    ],
+    ids=["the smallest goes first", "what is left is counted"],
+)
+def test_groups_that_others_make_needless_go(behind, groups):
+    tied = np.eye(8, dtype=bool)
+    for i, others in enumerate(behind):
+        tied[i, others] = tied[others, i] = True
+    assert tie_groups(tied) == groups == plain_groups(tied.tolist())
+
+
 def test_letters_are_a_to_z_then_two_and_three():
     alone = group_letters([(k,) for k in range(703)], 703)
     assert alone[:26] == list("abcdefghijklmnopqrstuvwxyz")
@@ -336,6 +360,7 @@ def test_letters_are_a_to_z_then_two_and_three():
         ([], 0, []),
         ([], 2, ["", ""]),
         ([(0,), (1,)], 2, ["", ""]),
+        ([(0,), (1, 2)], 3, ["·", "┌", "└"]),
         ([(0, 1)], 3, ["┌", "└", "·"]),
         ([(0, 1, 2, 3)], 4, ["┌", "├", "├", "└"]),
         ([(1, 4)], 6, ["·", "┌", "╎", "╎", "└", "·"]),
