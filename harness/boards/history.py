@@ -104,13 +104,11 @@ def history(folder: Path = Path(), results: str = "results", until: str = "HEAD"
     records: dict[str, Milestone | None] = {}
     events: list[Event] = []
     commit = date = ""
-    for word in log.split("\0"):  # a name may hold anything else, line feeds too
+    for word in log.split("\0")[:-1]:  # each ends with it; a name may hold anything else, line feeds too
         if word.startswith("\x01"):
             commit, date = word[1:].split(" ")
             continue
         name = word.removeprefix("\n")
-        if not name:
-            continue
         path = PurePosixPath(name)
         place = path.relative_to(results).parts
         if len(place) != 5 or path.suffix != ".json":
