@@ -625,6 +625,10 @@ def test_rows_of_csv_are_systems_and_ablations_and_what_was_left_out(whole):
     assert csv_rows(whole, []) == (["corpus", "split", "part", "feature", "name", "left_out"], left_out)
 
 
+def test_csv_without_rows_has_its_line_of_names():
+    assert board_text(rank(Board(BOARD, ())), "csv") == "corpus,split,part,feature,name,left_out\n"
+
+
 def test_an_ablation_has_its_own_sentence_on_unseen_stimuli_where_these_rank(ones):
     told = [
         with_values(one, stimuli=unseen_stimuli([0.1, 0.2 + 0.01 * number, 0.3]))
