@@ -553,3 +553,18 @@ def test_a_name_is_said_on_one_line():
     assert row_sentence(ranking, 0).startswith("fi\\nrst has a mean r of 0.5000 ")
     assert row_sentence(ranking, 0).endswith(", not told apart from las\\x1bt.")
     assert ": fi\\nrst has the highest mean r of 2 systems" in board_sentence(ranking)
+
+
+def test_where_unseen_stimuli_rank_rows_and_leader_have_their_scores_on_these():
+    ones = [
+        system("a", 0.5, stimuli=unseen_stimuli([0.1] * 3)),
+        system("b", 0.3, stimuli=unseen_stimuli([0.2] * 3)),
+    ]
+    ranking = decided(ones, {"a b": 0.01})
+    assert board_sentence(ranking) == (
+        f"On {THREE}, on unseen stimuli: b has the highest mean r of 2 systems, 0.2000; it is significantly better"
+        f" than the other ({SIGNS}, Holm over 1 pair, 0.05)."
+    )
+    assert (
+        row_sentence(ranking, 1) == "a has a mean r on unseen stimuli of 0.1000, significantly worse than b."
+    )
