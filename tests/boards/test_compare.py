@@ -138,6 +138,19 @@ def test_a_comparison_is_of_means_over_seeds_and_tested_over_seeds_only_where_bo
     assert found.changed == changed
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "needed"), [((0, 2, 3), (1, 4), 8), ((0, 2, 3), FIXED, 9), (FIXED, (1, 4), 5)]
+)
+def test_how_many_subjects_it_takes_depends_on_how_many_trainings_there_are(
+    make_system, first, second, needed
+):
+    """With other degrees of freedom of the seeds it were 5, 6 or none; 8 or 12; 4."""
+    better = [[2.0, 2.2, 2.1, 2.4, 2.0, 2.3], [2.1, 2.2, 2.0, 2.5, 2.2, 2.3], [2.1, 2.5, 2.3, 2.4, 2.3, 2.4]]
+    worse = [[2.3, 2.4, 2.5, 2.4, 2.6, 2.7], [2.5, 2.5, 2.4, 2.7, 2.8, 2.8]]
+    found = compare(make_system(0, first, distances=better), make_system(1, second, distances=worse))
+    assert found.subjects_needed == needed
+
+
 def test_of_equal_means_the_first_is_the_better_one_and_worse_where_its_score_is_worse(make_system):
     """The first training is the better one of the two others, by distance; of r it is the worse one."""
     one = make_system(
@@ -165,6 +178,7 @@ def test_one_subject_has_a_difference_and_no_interval(make_record):
         ({"corpus": {"fingerprint": "6" * 64}}, "fingerprint of the data"),
         ({"corpus": {"kind": "real"}}, "corpus"),
         ({"split": {"sha256": "6" * 64}}, "split"),
+        ({"split": {"measures": ["cosine", "pearson_r"]}}, "list of measures"),
         ({"scorer_version": 2}, "scorer version"),
     ],
 )
@@ -339,7 +353,7 @@ def net(make_submission, monkeypatch, tmp_path):
 
 def test_a_submission_that_was_not_scored_there_says_so(make_record, results, net):
     make_record("net", [0.1, 0.2], variant="deep")
-    for named in ("net", str(net)):
+    for named in ("net", str(net), "submissions/net"):
         assert refused(RecordError, find_record, named, results, BOARD) == (
             f"{named}: no record of net (wide) on {BOARD}, expected a record's path or name, or a submission that is"
             f" scored there.\n  Did you mean net-deep? Score it first: harness score {net}"
@@ -361,7 +375,7 @@ def test_a_submission_means_the_records_of_its_first_variant_and_of_nothing_else
     make_record("net", [0.1, 0.2], variant="wide", submission={"channels_excluded": ["Fp1"]})
     copy = shutil.copy(paths[0], paths[0].with_name("another.json"))  # not its name
     paths[0].with_name("net-broken.json").write_text("{}")
-    for named in ("net", str(net)):
+    for named in ("net", str(net), "submissions/net"):
         found = find_record(named, results, None)
         assert [one.path for one in found.seeds] == paths
     assert find_record(str(copy), results, None).record == BoardRecord.read(paths[0]).record

@@ -87,8 +87,6 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "board_latex": ("test_latex.py",),
         "cells": ("test_ranked_by.py", "test_trainings.py", "test_board.py"),
-        "compare": ("test_compare.py", "test_ranked_by.py", "test_hostile_texts.py"),
-        "compared": ("test_compare.py", "test_ranked_by.py", "test_sentences.py", "test_board_facts.py"),
         "formats": (
             "test_board.py",
             "test_ranked_by.py",
