@@ -130,9 +130,8 @@ def against_board_text(one: BoardRecord, board: Board, form: str = "text") -> st
     architectures = any(found.of_architectures for _, found in others)
     if least_p(n_subjects) > LEVEL:
         which = "only architectures" if architectures else "nothing"
-        title += (
-            f"\n{_too_few(n_subjects, of_weights=architectures)}: {which} can be separated here at {LEVEL:g}"
-        )
+        limit = _too_few(n_subjects, of_weights=architectures)
+        title += f"\n{limit}: {which} can be separated here at {LEVEL:g}"
     return _formatted(
         form, title, headers, table, [], said, f"{' '.join(one.board)} {one.system} against all"
     )
@@ -372,9 +371,10 @@ def _chance(one: BoardRecord) -> str:
 
 
 def _too_few(n_subjects: int, *, of_weights: bool = False) -> str:
-    """The limit of a sign-flip test of few subjects, in words; ``of_weights``: others are tested otherwise."""
+    """The limit of a sign-flip test of few subjects, in words; `of_weights` where others are tested too."""
     p = "p between weights" if of_weights else "p"
-    return f"{counted(n_subjects, 'subject')}: {p} is never below {least_p(n_subjects):g}, whatever the difference"
+    subjects = counted(n_subjects, "subject")
+    return f"{subjects}: {p} is never below {least_p(n_subjects):g}, whatever the difference"
 
 
 def _mean_words(one: Differences, *, named: bool, over_seeds: bool) -> str:
