@@ -232,7 +232,7 @@ def _formatted(
         above = [f"<h2>{html.escape(head)}</h2>", *(f"<p>{html.escape(line)}</p>" for line in more)]
         return "\n".join([*above, table, *below]) + "\n"
     if form == "md":
-        title = f"**{title}**" if "\n" not in title else "**" + title.replace("\n", "**\n\n", 1)
+        title = f"**{title}**" if "\n" not in title else "**" + title.replace("\n", "**\n\n")
         return (
             "\n\n".join([title, table, *(["\n".join(f"- {line}" for line in lines)] if lines else []), said])
             + "\n"
@@ -349,8 +349,7 @@ def _test_words(comparison: Comparison, names: list[str]) -> list[str]:
             for name, one in zip(names, (comparison.first, comparison.second), strict=True)
             if not one.is_architecture
         ]
-        why = f": one training of {' and of '.join(single)}" if single else ""
-        about = f" (of these weights{why})" if single else ""
+        about = f" (of these weights: one training of {' and of '.join(single)})" if single else ""
         lines = [f"paired sign-flip test over subjects: p = {comparison.p:.4g}{about}"]
     for name, one in zip(names, (comparison.first, comparison.second), strict=True):
         if one.seeds:

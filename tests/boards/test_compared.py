@@ -514,6 +514,11 @@ second          +0.2000       +0.1061 to +0.2939  0.09375     0.1590        0.35
         f"second on simulated/held-out-subjects/test/mel: rank 3 of 3; without the EEG: 0.3500 ({FLAGGED})"
     )
     assert [line.split()[0] for line in last[4:6]] == ["fir|st", "third"]
+    title, table, said = against_board_text(board.records[2], board, "md").split("\n\n")
+    assert title == f"**{last[0]}**"
+    assert said == f"{last[-1]}\n"
+    cells = table.splitlines()[2].split(" | ")
+    assert [cell.strip() for cell in cells[:2]] == ["| fir\\|st", "-0.2000"]
 
 
 def test_one_against_its_board_as_latex(board):
@@ -723,3 +728,16 @@ def test_a_record_that_is_not_ranked_cannot_be_held_against_its_board(make_one, 
     assert str(caught.value) == (
         f"{other.path}: not ranked on its board, expected a complete record in --results."
     )
+
+
+def test_json_has_names_as_they_are_and_no_number_that_json_lacks(make_one, monkeypatch):
+    ones = [make_one("größer", R[0]), make_one("second", R[1])]
+    board = board_of(BOARD, ones)
+    found = compare(*ones)
+    assert '"name": "größer"' in comparison_text(found, "json")
+    assert '"system": "größer"' in against_board_text(ones[0], board, "json")
+    odd = dataclasses.replace(found, effect=float("nan"))
+    monkeypatch.setattr(harness.boards.compared, "compare", lambda one, other: odd)
+    for call in (partial(comparison_text, odd), partial(against_board_text, ones[0], board)):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            call("json")
