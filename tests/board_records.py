@@ -6,18 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM, controls_document
+from documents import controls_document, record_of
 from msgspec import Struct, convert, json
 from msgspec.structs import replace
 
 from harness.boards import ranking
 from harness.boards.board import BoardName, BoardRecord, board_of
-from harness.records.build import build_record
 from harness.records.controls import Controls
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.records.store import record_path
-from harness.scoring.chance import Band, Chance
-from harness.scoring.score import SubjectScore, combine
 
 BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
 
@@ -29,21 +26,10 @@ def made(name, scores, *, chance=0.01, bands=None, **changes):
         name: of the system.
         scores: of each subject.
         chance: half of the band, around 0.
-        bands: of each subject alike; one, its score, where not given.
+        bands: of each subject alike; two, each its score, where not given.
         changes: fields of the record that it shall have; some of the fields of an object, as a dictionary.
     """
-    subjects = {
-        f"sub-{86 + i:03d}": SubjectScore(float(r), tuple(bands or [float(r)]), 4, (), (), ())
-        for i, r in enumerate(scores)
-    }
-    record = build_record(
-        combine(subjects),
-        chance=Chance(Band(-chance, 0.0, chance, 100), None),
-        submission=replace(SYSTEM, name=name),
-        split=SPLIT_PART,
-        corpus=CORPUS_DATA,
-        **RUN,
-    )
+    record = record_of(name, scores, bands=bands, chance=chance)
     return with_values(BoardRecord(Path("results"), record, ""), **changes)
 
 

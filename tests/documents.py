@@ -54,15 +54,26 @@ RUN = {
 }
 
 
-def record_of(name, scores, *, system=None, split=None, corpus=None, **changes):
-    """A record of given per-subject scores, in memory; what is changed of its parts, and of itself."""
+def record_of(name, scores, *, bands=None, chance=0.01, system=None, split=None, corpus=None, **changes):
+    """A record of given per-subject scores, in memory.
+
+    Args:
+        name: of the system.
+        scores: of each subject.
+        bands: of each subject alike; two, each its score, where not given.
+        chance: half of the band, around 0.
+        system: what is changed of it.
+        split: likewise.
+        corpus: likewise.
+        changes: of the record itself.
+    """
     subjects = {
-        f"sub-{86 + i:03d}": SubjectScore(float(r), (float(r), float(r)), 4, (), (), ())
+        f"sub-{86 + i:03d}": SubjectScore(float(r), tuple(bands or [float(r)] * 2), 4, (), (), ())
         for i, r in enumerate(scores)
     }
     record = build_record(
         combine(subjects),
-        chance=Chance(Band(-0.01, 0.0, 0.01, 100), None),
+        chance=Chance(Band(-chance, 0.0, chance, 100), None),
         submission=structs.replace(SYSTEM, name=name, **(system or {})),
         split=structs.replace(SPLIT_PART, **(split or {})),
         corpus=structs.replace(CORPUS_DATA, **(corpus or {})),
