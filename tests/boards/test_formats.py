@@ -495,11 +495,11 @@ def test_the_whole_document_of_a_board(whole):
             "least_p": 1.0,
             "only_signs": False,
             "hopeless": 5,
-            "behind": 0,
             "difference": None,
             "first_two": ("net", "c|d"),
             "subjects": None,
             "seeds_limit": True,
+            "behind": 0,
         },
         "partial": ["half"],
         "left_out": [
