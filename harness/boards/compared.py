@@ -23,6 +23,22 @@ from harness.scoring.intervals import interval_words
 from harness.scoring.measures import DEFAULT, Measure
 from harness.scoring.statistics import least_p
 
+# The columns of one system against a whole board as CSV, where nobody else is on it too.
+_AGAINST = (
+    "system",
+    "other",
+    "measure",
+    "difference",
+    "ci95_low",
+    "ci95_high",
+    "p_holm",
+    "significant",
+    "compares",
+    "effect_size",
+    "detectable",
+    "other_without_eeg",
+)
+
 
 def check_form(form: str) -> None:
     """Refuse a format that comparisons do not have.
@@ -93,7 +109,8 @@ def against_board_text(one: BoardRecord, board: Board, form: str = "text") -> st
     if form in ("csv", "json"):
         rows = [_against_values(ranking, own, place, found) for place, found in others]
         if form == "csv":
-            return csv_text([{**row, "sentence": said} for row in rows])
+            further = [f"difference_{by.name}" for by in board.measures[1:]]
+            return csv_text([{**row, "sentence": said} for row in rows], [*_AGAINST, *further, "sentence"])
         document = {
             "board": board.name._asdict(),
             "simulated": board.simulated,
@@ -219,7 +236,7 @@ def _formatted(
         marks = Marks()
         cells = [[row[0], *map(marks.short, row[1:])] for row in rows]
         part = Part("", [dict(zip(headers, row, strict=True)) for row in cells])
-        table = latex_table([part], caption=said, label=label, notes=marks.words)
+        table = latex_table([part], caption=said, label=label, notes=marks.words, heads=headers)
         return "\n".join([PREAMBLE, *comments(title.split("\n")), table.rstrip(), *comments(lines)]) + "\n"
     cells = [list(row) for row in rows]
     if form == "md":

@@ -152,6 +152,7 @@ def latex_table(
     label: str,
     notes: Sequence[str] = (),
     left: Sequence[str] = (),
+    heads: Sequence[str] = (),
 ) -> str:
     r"""A table environment.
 
@@ -161,8 +162,9 @@ def latex_table(
         label: in words, for ``\label{tab:...}``.
         notes: of :class:`Marks`, shown below.
         left: columns of words; the first is one of them, others are set to the right.
+        heads: the columns of a table without rows.
     """
-    columns = max((list(row) for part in parts for row in part.rows), key=len, default=[])
+    columns = max((list(row) for part in parts for row in part.rows), key=len, default=list(heads))
     align = "".join("l" if place == 0 or name in left else "r" for place, name in enumerate(columns))
     star = "*" if natural_points(parts, columns) > COLUMN_POINTS else ""
     lines = [

@@ -638,6 +638,17 @@ def test_one_against_its_board_as_values(mixed):
     ]
 
 
+def test_the_only_system_of_a_board_is_compared_with_none_under_the_same_heads(mixed):
+    of_all, of_one = (
+        [*csv.reader(io.StringIO(against_board_text(its.records[0], its, "csv")))]
+        for its in (mixed, board_of(mixed.name, [mixed.records[0]]))
+    )
+    assert of_one == of_all[:1]
+    text = against_board_text(mixed.records[0], board_of(mixed.name, [mixed.records[0]]), "latex")
+    assert "\\begin{tabular}{@{}lrrrrrrrrr@{}}\n" in text
+    assert "detectable & " in text
+
+
 def test_values_against_a_board_have_the_effect_and_what_the_other_scores_without_the_eeg(board):
     third, second = json.loads(against_board_text(board.records[0], board, "json"))["others"]
     assert (third["other_without_eeg"], second["other_without_eeg"]) == (None, pytest.approx(0.35))

@@ -121,6 +121,13 @@ def test_a_table_without_rows_has_a_column_and_is_not_made_smaller():
     ]
 
 
+def test_a_table_without_rows_has_the_heads_that_it_is_given_and_one_with_rows_its_own():
+    table = latex_table([Part("", [])], caption="c", label="l", heads=("a", "b"))
+    assert "\\begin{tabular}{@{}lr@{}}\n\\toprule\na & b \\\\\n\\midrule\n\\bottomrule\n" in table
+    table = latex_table([Part("", [{"c": "1"}])], caption="c", label="l", heads=("a", "b"))
+    assert "\\begin{tabular}{@{}l@{}}\n\\toprule\nc \\\\\n\\midrule\n1 \\\\\n" in table
+
+
 def test_columns_are_those_of_the_longest_row_the_first_of_such():
     rows = [{"a": "1"}, {"a": "2", "b": "3"}, {"c": "4", "a": "5"}]
     assert body(table(rows)) == ["a & b \\\\", "\\midrule", "1 &  \\\\", "2 & 3 \\\\", "5 &  \\\\"]

@@ -141,7 +141,8 @@ def test_a_table_without_rows_compiles(make_record, tmp_path):
     part = BoardRecord.read(make_record("part", [0.1, 0.2], flags=flags))
     tables.append(board_text(rank(board_of(BOARD, [part])), "latex"))
     text = "\n".join(tables)
-    assert text.count("\\begin{tabular}{@{}l@{}}") == text.count("\\begin{tabular}") == len(tables)
+    assert text.count("\\begin{tabular}") == len(tables)
+    assert text.count("\\begin{tabular}{@{}l@{}}") == len(tables) - 1  # the comparison has its heads
     compiled(text, tmp_path / "t")
 
 
