@@ -1,13 +1,15 @@
 """Documents that several tests begin from."""
 
-from msgspec import to_builtins
+from msgspec import structs, to_builtins
 
+from harness.records.build import build_record
 from harness.records.controls import controls_of
 from harness.records.record import CorpusData, RunFacts, SplitPart, System
 from harness.scoring.blind import Blind, is_beyond_chance, is_no_evidence, paired_p
 from harness.scoring.chance import Band, Chance
 from harness.scoring.intervals import mean_interval
 from harness.scoring.measures import measure
+from harness.scoring.score import SubjectScore, combine
 
 SMALL_SPLIT = {
     "name": "small-split",
@@ -50,6 +52,34 @@ RUN = {
         isolation="landlock",
     ),
 }
+
+
+def record_of(name, scores, *, bands=None, chance=0.01, system=None, split=None, corpus=None, **changes):
+    """A record of given per-subject scores, in memory.
+
+    Args:
+        name: of the system.
+        scores: of each subject.
+        bands: of each subject alike; two, each its score, where not given.
+        chance: half of the band, around 0.
+        system: what is changed of it.
+        split: likewise.
+        corpus: likewise.
+        changes: of the record itself.
+    """
+    subjects = {
+        f"sub-{86 + i:03d}": SubjectScore(float(r), tuple(bands or [float(r)] * 2), 4, (), (), ())
+        for i, r in enumerate(scores)
+    }
+    record = build_record(
+        combine(subjects),
+        chance=Chance(Band(-chance, 0.0, chance, 100), None),
+        submission=structs.replace(SYSTEM, name=name, **(system or {})),
+        split=structs.replace(SPLIT_PART, **(split or {})),
+        corpus=structs.replace(CORPUS_DATA, **(corpus or {})),
+        **RUN,
+    )
+    return structs.replace(record, **changes)
 
 
 def with_measures(document, names, **scores):

@@ -44,10 +44,10 @@ def board_latex(
     if ranking.ablations:
         texts.append(_ablations(ranking, name))
     if seeds:
-        each = [(cells, cells) for row in (*rows, *ranking.ablations) for cells in seed_cells(row)]
+        each = [cells for row in (*rows, *ranking.ablations) for cells in seed_cells(row)]
         if each:
             words = f"Every training by itself on {data_words(board)}; intervals over subjects."
-            table = [Part("", [_kept(cells) for cells, _ in each], [_comment(cells) for cells, _ in each])]
+            table = [Part("", list(map(_kept, each)), list(map(_comment, each)))]
             texts.append(latex_table(table, caption=words, label=f"{name} trainings"))
     return "\n".join([*texts, *comments(notes)]) + "\n"
 
@@ -73,7 +73,7 @@ def _systems(
     first = board_sentence(ranking) or f"{board_title(ranking.board)}."
     read = [note for note in notes if note.startswith(("Systems that share a letter", "Systems on one bar"))]
     brain = [note for note in notes if note.startswith(("Without the EEG:", "Without any brain:"))]
-    said = [f"Unseen stimuli: {next(iter(unseen))}."] if len(unseen) == 1 and rows else []
+    said = [f"Unseen stimuli: {next(iter(unseen))}."] if len(unseen) == 1 else []
     caption = " ".join([first, *read, *brain, *said])
     return latex_table(
         parts, caption=caption, label=name, notes=marks.words, left=("system", "ties", _UNSEEN)

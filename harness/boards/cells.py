@@ -152,9 +152,8 @@ def left_out_files(board: Board) -> dict[str, list[Fault]]:
     """The files of records that a board is shown without, in order, and what is wrong with each."""
     files: dict[str, list[Fault]] = {}
     for fault in board.left_out:
-        files.setdefault(fault.where.partition(".json: ")[0].removesuffix(".json") + ".json", []).append(
-            fault
-        )
+        path, key, _ = fault.where.partition(".json: ")
+        files.setdefault(f"{path}.json" if key else fault.where, []).append(fault)
     return dict(sorted(files.items()))
 
 
@@ -212,12 +211,14 @@ def resolution_words(resolution: Resolution) -> str:
         f"Resolution: with {subjects} and {pairs} of systems, a difference of {resolution.difference:.4f}"
         " is found with 80 % power"
     )
-    if resolution.hopeless:
-        others = "the other is" if resolution.hopeless == 1 else f"the {resolution.hopeless} others are"
-        words += (
-            f" in {resolution.n_pairs - resolution.hopeless} of them; {others} of single trainings, where so"
-            " few subjects show none, whatever the difference"
+    if untested := resolution.hopeless or resolution.behind:
+        others = "the other is" if untested == 1 else f"the {untested} others are"
+        so_few = (
+            "where so few subjects show none, whatever the difference"
+            if resolution.hopeless
+            else "which so few subjects tell apart only if enough of the first are told apart"
         )
+        words += f" in {resolution.n_pairs - untested} of them; {others} of single trainings, {so_few}"
     words += "."
     two = f"{first} and {second}"
     if resolution.subjects is not None:

@@ -146,7 +146,7 @@ def compare(first: BoardRecord, second: BoardRecord) -> Comparison:
             found,
             len(values),
             level=LEVEL,
-            seed_degrees=sum(len(table) - 1 for table in tables) if both else 0,
+            seed_degrees=sum(len(table) - 1 for table in tables),
             signs=not both,
         ),
     )

@@ -23,6 +23,22 @@ from harness.scoring.intervals import interval_words
 from harness.scoring.measures import DEFAULT, Measure
 from harness.scoring.statistics import least_p
 
+# The columns of one system against a whole board as CSV, where nobody else is on it too.
+_AGAINST = (
+    "system",
+    "other",
+    "measure",
+    "difference",
+    "ci95_low",
+    "ci95_high",
+    "p_holm",
+    "significant",
+    "compares",
+    "effect_size",
+    "detectable",
+    "other_without_eeg",
+)
+
 
 def check_form(form: str) -> None:
     """Refuse a format that comparisons do not have.
@@ -93,7 +109,8 @@ def against_board_text(one: BoardRecord, board: Board, form: str = "text") -> st
     if form in ("csv", "json"):
         rows = [_against_values(ranking, own, place, found) for place, found in others]
         if form == "csv":
-            return csv_text([{**row, "sentence": said} for row in rows])
+            further = [f"difference_{by.name}" for by in board.measures[1:]]
+            return csv_text([{**row, "sentence": said} for row in rows], [*_AGAINST, *further, "sentence"])
         document = {
             "board": board.name._asdict(),
             "simulated": board.simulated,
@@ -127,8 +144,11 @@ def against_board_text(one: BoardRecord, board: Board, form: str = "text") -> st
     if one.record.ranked.chance_words or one.record.ranked.is_common:
         title += f"; chance: {_chance(one)}"
     n_subjects = len(one.record.subjects)
+    architectures = any(found.of_architectures for _, found in others)
     if least_p(n_subjects) > LEVEL:
-        title += f"\n{_too_few(n_subjects)}: nothing can be separated here at {LEVEL:g}"
+        which = "only architectures" if architectures else "nothing"
+        limit = _too_few(n_subjects, of_weights=architectures)
+        title += f"\n{limit}: {which} can be separated here at {LEVEL:g}"
     return _formatted(
         form, title, headers, table, [], said, f"{' '.join(one.board)} {one.system} against all"
     )
@@ -216,7 +236,7 @@ def _formatted(
         marks = Marks()
         cells = [[row[0], *map(marks.short, row[1:])] for row in rows]
         part = Part("", [dict(zip(headers, row, strict=True)) for row in cells])
-        table = latex_table([part], caption=said, label=label, notes=marks.words)
+        table = latex_table([part], caption=said, label=label, notes=marks.words, heads=headers)
         return "\n".join([PREAMBLE, *comments(title.split("\n")), table.rstrip(), *comments(lines)]) + "\n"
     cells = [list(row) for row in rows]
     if form == "md":
@@ -229,7 +249,7 @@ def _formatted(
         above = [f"<h2>{html.escape(head)}</h2>", *(f"<p>{html.escape(line)}</p>" for line in more)]
         return "\n".join([*above, table, *below]) + "\n"
     if form == "md":
-        title = f"**{title}**" if "\n" not in title else "**" + title.replace("\n", "**\n\n", 1)
+        title = f"**{title}**" if "\n" not in title else "**" + title.replace("\n", "**\n\n")
         return (
             "\n\n".join([title, table, *(["\n".join(f"- {line}" for line in lines)] if lines else []), said])
             + "\n"
@@ -303,6 +323,7 @@ def _against_cells(ranking: Ranking, own: int, place: int, found: Comparison) ->
 def _against_values(ranking: Ranking, own: int, place: int, found: Comparison) -> dict[str, Any]:
     low, high = found.ranked.ci95 or (None, None)
     controls = found.second.record.controls or None
+    further = {one.measure.name: one.mean for one in found.further}
     return {
         "system": found.first.system,
         "other": found.second.system,
@@ -316,7 +337,7 @@ def _against_values(ranking: Ranking, own: int, place: int, found: Comparison) -
         "effect_size": found.effect,
         "detectable": found.detectable,
         "other_without_eeg": None if controls is None else controls.blind.value,
-        **{f"difference_{one.measure.name}": one.mean for one in found.further},
+        **{f"difference_{by.name}": further.get(by.name) for by in ranking.board.measures[1:]},
     }
 
 
@@ -345,8 +366,7 @@ def _test_words(comparison: Comparison, names: list[str]) -> list[str]:
             for name, one in zip(names, (comparison.first, comparison.second), strict=True)
             if not one.is_architecture
         ]
-        why = f": one training of {' and of '.join(single)}" if single else ""
-        about = f" (of these weights{why})" if single else ""
+        about = f" (of these weights: one training of {' and of '.join(single)})" if single else ""
         lines = [f"paired sign-flip test over subjects: p = {comparison.p:.4g}{about}"]
     for name, one in zip(names, (comparison.first, comparison.second), strict=True):
         if one.seeds:
@@ -366,11 +386,11 @@ def _chance(one: BoardRecord) -> str:
     return chance_cell(one.record.ranked) or "not known"
 
 
-def _too_few(n_subjects: int) -> str:
-    """The limit of a sign-flip test of few subjects, in words."""
-    return (
-        f"{counted(n_subjects, 'subject')}: p is never below {least_p(n_subjects):g}, whatever the difference"
-    )
+def _too_few(n_subjects: int, *, of_weights: bool = False) -> str:
+    """The limit of a sign-flip test of few subjects, in words; `of_weights` where others are tested too."""
+    p = "p between weights" if of_weights else "p"
+    subjects = counted(n_subjects, "subject")
+    return f"{subjects}: {p} is never below {least_p(n_subjects):g}, whatever the difference"
 
 
 def _mean_words(one: Differences, *, named: bool, over_seeds: bool) -> str:

@@ -199,6 +199,8 @@ def pairs_text(ranking: Ranking, form: str = "text") -> str:
     from tabulate import tabulate
 
     names = [row.system for row in ranking.rows]
+    if form == "md":  # a name may hold what ends a cell there
+        names = [name.replace("|", "\\|") for name in names]
     cells = [
         [name, *(_p(ranking.p[i, j]) if i != j else "" for j in range(len(names)))]
         for i, name in enumerate(names)

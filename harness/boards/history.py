@@ -9,11 +9,10 @@ Only the first parents count: a pull request is one step, however many commits i
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
-from harness.errors import Fault, RepositoryError
+from harness.errors import Fault, RepositoryError, on_one_line
 from harness.git import git, repository, try_git
 from harness.records.milestone import Milestone, made_of, parse_milestone, ranked_by
 from harness.records.record import Record
@@ -104,31 +103,33 @@ def history(folder: Path = Path(), results: str = "results", until: str = "HEAD"
     ).decode("utf-8", "surrogateescape")  # fmt: skip
     records: dict[str, Milestone | None] = {}
     events: list[Event] = []
-    for step in log.split("\x01")[1:]:
-        header, *names = [word for word in re.split(r"[\0\n]+", step) if word]
-        commit, date = header.split(" ")
-        for name in names:
-            path = PurePosixPath(name)
-            place = path.relative_to(results).parts
-            if len(place) != 5 or path.suffix != ".json":
-                continue
-            stored = try_git(root, "cat-file", "blob", f"{commit}:{name}")
-            after = None if stored is None else parse_milestone(stored)
-            before = records.get(name)
-            records[name] = after
-            what = "unreadable" if stored is not None and after is None else happened(before, after)
-            if what is not None:
-                events.append(
-                    Event(
-                        date,
-                        commit,
-                        what,
-                        "/".join(place[:4]),
-                        path.stem,
-                        ranked_by(before)[1] if before else None,
-                        ranked_by(after)[1] if after else None,
-                    )
+    commit = date = ""
+    for word in log.split("\0")[:-1]:  # each ends with it; a name may hold anything else, line feeds too
+        if word.startswith("\x01"):
+            commit, date = word[1:].split(" ")
+            continue
+        name = word.removeprefix("\n")
+        path = PurePosixPath(name)
+        place = path.relative_to(results).parts
+        if len(place) != 5 or path.suffix != ".json":
+            continue
+        stored = try_git(root, "cat-file", "blob", f"{commit}:{name}")
+        after = None if stored is None else parse_milestone(stored)
+        before = records.get(name)
+        records[name] = after
+        what = "unreadable" if stored is not None and after is None else happened(before, after)
+        if what is not None:
+            events.append(
+                Event(
+                    date,
+                    commit,
+                    what,
+                    "/".join(place[:4]),
+                    path.stem,
+                    ranked_by(before)[1] if before else None,
+                    ranked_by(after)[1] if after else None,
                 )
+            )
     return events
 
 
@@ -139,7 +140,14 @@ def history_text(events: list[Event]) -> str:
     if not events:
         return "no record was ever committed"
     rows = [
-        [event.date[:10], event.commit[:10], event.what, event.board, event.name, *_scores(event)]
+        [
+            event.date[:10],
+            event.commit[:10],
+            event.what,
+            on_one_line(event.board),
+            on_one_line(event.name),
+            *_scores(event),
+        ]
         for event in events
     ]
     headers = ["date", "commit", "event", "board", "record", "before", "after"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.boards.board import BoardName, board_names, load_board
 from harness.corpus.declaration import Declaration, declared, declared_names
-from harness.errors import SplitError, SubmissionError
+from harness.errors import RecordError, SplitError, SubmissionError, on_one_line
 from harness.submission.find import known_submissions
 from harness.submission.manifest import load_submission
 from harness.tasks.splits import load_split, split_names
@@ -28,14 +28,13 @@ def inventory(kind: str, results: Path) -> list[Row]:
 
     Args:
         kind: one of ``COLUMNS``.
-        results: folder of score records, for the boards; one that is not there holds none.
+        results: folder of score records, for the boards; one that is not there or empty holds none.
     """
-    if kind == "boards":
-        return [_board(name, results) for name in board_names(results)] if results.is_dir() else []
     listed: Mapping[str, Callable[[], list[Row]]] = {
         "systems": lambda: [_system(folder) for folder in known_submissions()],
         "splits": lambda: [_split(name) for name in split_names()],
         "corpora": lambda: [_corpus(one) for one in map(declared, declared_names()) if one is not None],
+        "boards": lambda: [_board(name, results) for name in _board_names(results)],
     }
     return listed[kind]()
 
@@ -48,13 +47,14 @@ def inventory_text(kind: str, rows: list[Row]) -> str:
         return f"{kind}: none here"
     cells = [[_cell(row[column]) for column in COLUMNS[kind]] for row in rows]
     titles = [column.replace("_", " ") for column in COLUMNS[kind]]
-    return f"{kind}:\n" + tabulate(cells, titles, tablefmt="simple", disable_numparse=True)
+    return f"{kind}:\n" + tabulate(cells, titles, disable_numparse=True)
 
 
 def _cell(value: object) -> str:
+    """A value in words; names of folders are anybody's, and no terminal acts on them."""
     if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return on_one_line(", ".join(map(str, value)))
+    return on_one_line(f"{value:g}" if isinstance(value, float) else str(value))
 
 
 def _system(folder: Path) -> Row:
@@ -107,6 +107,13 @@ def _corpus(declaration: Declaration) -> Row:
         "default_split": declaration.default_split,
         "title": declaration.title,
     }
+
+
+def _board_names(results: Path) -> list[BoardName]:
+    try:
+        return board_names(results)
+    except RecordError:
+        return []
 
 
 def _board(name: BoardName, results: Path) -> Row:

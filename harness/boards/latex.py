@@ -152,17 +152,19 @@ def latex_table(
     label: str,
     notes: Sequence[str] = (),
     left: Sequence[str] = (),
+    heads: Sequence[str] = (),
 ) -> str:
     r"""A table environment.
 
     Args:
-        parts: rows under their heads, the columns those of the longest row.
+        parts: rows under their heads, the columns those of the longest row; there may be none.
         caption: in words; escaped here, as all else.
         label: in words, for ``\label{tab:...}``.
         notes: of :class:`Marks`, shown below.
         left: columns of words; the first is one of them, others are set to the right.
+        heads: the columns of a table without rows.
     """
-    columns = max((list(row) for part in parts for row in part.rows), key=len, default=[])
+    columns = max((list(row) for part in parts for row in part.rows), key=len, default=list(heads))
     align = "".join("l" if place == 0 or name in left else "r" for place, name in enumerate(columns))
     star = "*" if natural_points(parts, columns) > COLUMN_POINTS else ""
     lines = [
@@ -174,15 +176,15 @@ def latex_table(
         r"\footnotesize",
         r"\setlength{\tabcolsep}{3pt}",
         *(_BAR_COMMANDS if any(map(_is_bars, _cells(parts))) else ()),
-        _FITTED,
-        rf"\begin{{tabular}}{{@{{}}{align}@{{}}}}",
+        _FITTED if columns else "{%",  # what has no width cannot be made smaller
+        rf"\begin{{tabular}}{{@{{}}{align or 'l'}@{{}}}}",
         r"\toprule",
         " & ".join(map(_head, columns)) + r" \\",
     ]
     for part in parts:
         lines.append(r"\midrule")
         if part.head:
-            lines.append(rf"\multicolumn{{{len(columns)}}}{{@{{}}l@{{}}}}{{{escaped(part.head)}}} \\")
+            lines.append(rf"\multicolumn{{{len(columns) or 1}}}{{@{{}}l@{{}}}}{{{escaped(part.head)}}} \\")
         for number, row in enumerate(part.rows):
             comment = f" % {on_one_line(part.comments[number])}" if part.comments else ""
             lines.append(" & ".join(_cell(row.get(name, "")) for name in columns) + rf" \\{comment}")
@@ -200,7 +202,7 @@ def natural_points(parts: Sequence[Part], columns: Sequence[str]) -> float:
     total = 0.0
     for name in columns:
         cells = [row.get(name, "").replace("\0", "") for part in parts for row in part.rows]
-        longest = max(map(len, [*cells, *_in_two(name)]), default=0)
+        longest = max(map(len, [*cells, *_in_two(name)]))
         total += _LETTER_POINTS * longest + _GAP_POINTS
     return total
 
@@ -268,7 +270,7 @@ def _character(letter: str) -> str:
     if letter.isascii():
         return letter
     base, *marks = list(unicodedata.normalize("NFD", letter))
-    if len(marks) == 1 and marks[0] in _ACCENTS and base.isascii() and base.isalpha():
+    if len(marks) == 1 and marks[0] in _ACCENTS and base.isascii():
         accented = {"i": r"\i", "j": r"\j"}.get(base, base)
         return rf"\{_ACCENTS[marks[0]]}{{{accented}}}"
     place = ord(letter) - ord("α")

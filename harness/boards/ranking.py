@@ -122,7 +122,7 @@ def rank(board: Board, *, everything: bool = False) -> Ranking:
         partial,
         adjusted,
         architectures,
-        effect_sizes(scores) if records else np.ones((0, 0)),
+        effect_sizes(scores),
         _changes(board, records),
         resolution_of(board, records, LEVEL),
     )
@@ -184,7 +184,7 @@ def _ablations(board: Board, full: dict[int, BoardRecord]) -> tuple[Row, ...]:
             its.p if whole else sign_flip_test(_differences(board, one, net))
             for one, its, whole in zip(own, found, between, strict=True)
         ]
-        for one, its, p, whole in zip(own, found, holm(ps) if ps else (), between, strict=True):
+        for one, its, p, whole in zip(own, found, holm(ps), between, strict=True):
             ci95 = its.interval() if whole else mean_interval(_differences(board, one, net))
             rows.append(row_of(one, beside=Beside(net.system, its.value, ci95, float(p), whole)))
     return tuple(rows)

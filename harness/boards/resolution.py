@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ class Resolution:
         first_two: names of the first two systems.
         subjects: how many it would take to tell these apart with 80 % power; None where no number would.
         seeds_limit: whether it is their trainings that would have to be more.
+        behind: pairs whose test is by sign flips, where these can be significant only if enough of the others
+            are, since Holm's correction then counts fewer; else 0.
     """
 
     n_pairs: int
@@ -46,6 +49,7 @@ class Resolution:
     first_two: tuple[str, str]
     subjects: int | None
     seeds_limit: bool
+    behind: int = 0
 
     @property
     def separates_nothing(self) -> bool:
@@ -60,27 +64,26 @@ def resolution_of(board: Board, records: Sequence[BoardRecord], level: float) ->
     n, n_subjects = len(records), len(board.subjects)
     n_pairs = n * (n - 1) // 2
     each = level / n_pairs
-    most = int(np.sqrt(2 * MOST_PAIRS))
-    tables = [
-        board.over_seeds(one) if one.is_architecture else board.over_seeds(one).mean(axis=0)[None]
-        for one in records[:most]
-    ]
-    found, by_signs = [], []
+    most = (1 + isqrt(1 + 8 * MOST_PAIRS)) // 2  # so many have no more pairs
+    tables = [board.over_seeds(one) for one in records[:most]]
+    found = []
     for i, one in enumerate(records[: len(tables)]):
         for j in range(i + 1, len(tables)):
-            found.append(estimate(*_comparable(one, records[j], tables[i], tables[j])))
-            by_signs.append(not _of_architectures(one, records[j]))
+            its = estimate(*_comparable(one, records[j], tables[i], tables[j]))
+            found.append((its, not _of_architectures(one, records[j])))
     n_seeded = sum(bool(one.seeds) for one in records if one.is_architecture)
     n_fixed = sum(one.is_architecture and not one.seeds for one in records)
     n_by_t = n_seeded * (n_seeded - 1) // 2 + n_seeded * n_fixed
-    smallest = min(1.0, n_pairs * least_p(n_subjects))
-    hopeless = n_pairs - n_by_t if smallest > level else 0
-    testable = [(one, signs) for one, signs in zip(found, by_signs, strict=True) if not (signs and hopeless)]
+    n_by_signs, least = n_pairs - n_by_t, least_p(n_subjects)
+    smallest = min(1.0, n_pairs * least)
+    hopeless = n_by_signs if n_by_signs * least > level else 0
+    behind = n_by_signs if smallest > level and not hopeless else 0
+    testable = [(its, signs) for its, signs in found if not (signs and smallest > level)]
     difference = _of_middle(testable, each, n_subjects)
     low, high = board.measures[0].range
     if difference is not None and difference > high - low:
         difference = None
-    first = found[0]
+    first, _ = found[0]
     degrees = sum(len(table) - 1 for table in _comparable(records[0], records[1], tables[0], tables[1]))
     needed = subjects_needed(first, n_subjects, level=each, seed_degrees=degrees, signs=degrees == 0)
     return Resolution(
@@ -94,6 +97,7 @@ def resolution_of(board: Board, records: Sequence[BoardRecord], level: float) ->
         first_two=(records[0].system, records[1].system),
         subjects=needed,
         seeds_limit=needed is None and first.of_seeds > first.of_interaction,
+        behind=behind,
     )
 
 
@@ -117,8 +121,7 @@ def _of_middle(found: Sequence[tuple[Estimate, bool]], level: float, n_subjects:
         level: of the test.
         n_subjects: of the board.
     """
-    known = sorted((one for one in found if one[0].degrees > 0), key=lambda one: one[0].variance)
-    if not known:
+    if not found:
         return None
-    one, signs = known[len(known) // 2]
+    one, signs = sorted(found, key=lambda pair: pair[0].variance)[len(found) // 2]
     return least_difference(one, level=level, signs_of=n_subjects if signs else None)

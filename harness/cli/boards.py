@@ -236,6 +236,7 @@ def tables(paper: str | None, board: str | None, form: str, bands: bool, results
         load_paper,
         official_rows,
         official_text,
+        once_each,
         paper_tables,
         table_rows,
         tables_text,
@@ -245,12 +246,13 @@ def tables(paper: str | None, board: str | None, form: str, bands: bool, results
     chosen = parse_board(board) if board else None
     texts, boards = [], []
     rows: list[dict[str, Any]] = []  # of csv, which is one table of all papers
+    read = once_each()
     for name in [paper] if paper else [*PAPERS, "official-2024"]:
         if name == "official-2024":
             texts.append(official_text(form, bands=bands))
             rows += official_rows(bands=bands)
             continue
-        filled = paper_tables(name, results, chosen)
+        filled = paper_tables(name, results, chosen, read=read)
         texts.append(tables_text(load_paper(name), filled, form))
         rows += table_rows(load_paper(name), filled)
         boards += [board for table in filled for board in table.boards.values()]

@@ -115,7 +115,7 @@ def copy_code(files: Mapping[str, Path], target: Path) -> dict[str, str]:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         copy_file(path, target / name, MAX_CODE_BYTES)
     hashes = hash_code({name: target / name for name in files})
-    for folder in [target, *(path for path in target.rglob("*") if path.is_dir())]:
+    for folder, _, _ in os.walk(target):
         os.utime(folder, (COPY_TIME, COPY_TIME))
     return hashes
 

@@ -160,12 +160,11 @@ def program(denied: Iterable[Rule], machine: str | None = None) -> bytes:
         KeyError: an architecture that this file does not know.
     """
     machine = machine or platform.machine()
-    column = list(ARCHITECTURES).index(machine) if machine in ARCHITECTURES else -1
-    if column < 0:
-        raise KeyError(machine)
+    architecture = ARCHITECTURES[machine]
+    column = list(ARCHITECTURES).index(machine)
     code = [
         _step(_LOAD, _OFFSET_ARCHITECTURE),
-        _step(_JUMP_EQUAL, ARCHITECTURES[machine], 1, 0),
+        _step(_JUMP_EQUAL, architecture, 1, 0),
         _step(_RETURN, _KILL),
         _step(_LOAD, _OFFSET_NUMBER),
         # Newer calls, and on x86_64 those of the x32 convention (from 2**30).

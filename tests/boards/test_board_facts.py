@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 
@@ -24,14 +25,22 @@ from harness.boards.board import (
 )
 from harness.boards.compared import against_board_text
 from harness.boards.ranking import LEVEL, rank, tie_letters
-from harness.boards.row import row_of
+from harness.boards.row import Beside, SeedRow, row_of
 from harness.boards.sentences import board_sentence, row_sentence
 from harness.errors import HarnessError
 from harness.records.controls import Controls
 from harness.records.document import plain, record_bytes
-from harness.records.record import Member, Overlap
+from harness.records.record import Member, Overlap, Training, Transfer
 from harness.records.stimuli import SeenAndUnseen, StimulusGroup
-from harness.scoring.statistics import RankInterval, effect_sizes, holm, ranks_by_tests, sign_flip_test
+from harness.scoring.score import SCORER_VERSION
+from harness.scoring.statistics import (
+    STATISTICS_VERSION,
+    RankInterval,
+    effect_sizes,
+    holm,
+    ranks_by_tests,
+    sign_flip_test,
+)
 
 BOARD = BoardName("simulated", "held-out-subjects", "test", "mel")
 SCORES = {"alpha": [0.1, 0.2, 0.3], "beta": [0.3, 0.4, 0.5], "gamma": [0.1, 0.25, 0.25]}
@@ -96,6 +105,7 @@ def test_a_results_folder_without_records_is_refused(tmp_path):
 
 def test_a_board_is_named_by_four_words():
     assert parse_board("/a/b/c/d/") == BoardName("a", "b", "c", "d")
+    assert parse_board("X/b/c/dX/") == BoardName("X", "b", "c", "dX")
     for text, n in (("a/b/c", "3 words"), ("a/b/c/d/e", "5 words"), ("a//c/d", "4 words"), ("", "1 word")):
         assert refused(parse_board, text) == [
             f"--board {text}: {n} between slashes, expected four, CORPUS/SPLIT/PART/FEATURE.\n"
@@ -109,6 +119,21 @@ def test_a_board_that_is_not_there_names_those_that_are(results, make_record):
     assert refused(load_board, results, name) == [
         "board dtu/dtu/test/mel: no record, expected one of simulated/held-out-subjects/test/mel,"
         " sparrkulee/held-out-subjects/test/mel.\n  Choose it with --board."
+    ]
+
+
+def test_a_board_that_is_not_there_is_told_the_nearest_or_the_first_six(tmp_path):
+    for number in range(7):
+        folder = tmp_path / f"c{number}/split/test/mel"
+        folder.mkdir(parents=True)
+        (folder / "one.json").write_text("{}")
+    known = ", ".join(f"c{number}/split/test/mel" for number in range(6))
+    assert refused(load_board, tmp_path, BoardName("c6", "split", "test", "mell")) == [
+        f"board c6/split/test/mell: no record, expected one of {known} and 1 more.\n"
+        "  Did you mean 'c6/split/test/mel'?"
+    ]
+    assert refused(load_board, tmp_path, BOARD) == [
+        f"board {BOARD}: no record, expected one of {known} and 1 more.\n  Choose it with --board."
     ]
 
 
@@ -207,6 +232,29 @@ def test_unseen_stimuli_rank_where_all_records_have_them_over_the_same_segments(
         assert board.scores.tolist()[0] == SCORES["beta"]
 
 
+@pytest.mark.parametrize("by_unseen", [True, False])
+def test_scores_over_seeds_are_those_of_each_training_and_on_unseen_stimuli_where_these_rank(
+    records, by_unseen
+):
+    scores, other = ([SCORES["alpha"], SCORES["beta"]], [[0.5, 0.6, 0.7], [0.0, 0.2, 0.1]])
+    trainings = [
+        changed(
+            records[name],
+            submission=replace(
+                records["alpha"].record.submission, training=Training(seed=seed, recipe_sha256="a" * 64)
+            ),
+            stimuli=stimuli(values) if by_unseen else UNSET,
+        )
+        for seed, (name, values) in enumerate(zip(("alpha", "beta"), other, strict=True))
+    ]
+    board = board_of(BOARD, trainings)
+    (one,) = board.records
+    assert (board.by_unseen, one.trainings) == (by_unseen, tuple(trainings))
+    table = board.over_seeds(one)
+    assert (table.dtype, table.tolist()) == (np.float64, other if by_unseen else scores)
+    np.testing.assert_allclose(board.scores, table.mean(axis=0)[None], rtol=1e-15)
+
+
 def test_a_partial_record_has_no_say_in_what_ranks(records):
     told = [changed(records[name], stimuli=stimuli([0.1, 0.2, 0.3])) for name in ("alpha", "beta")]
     flags = replace(records["gamma"].record.flags, partial=True)
@@ -272,6 +320,80 @@ def test_partial_records_and_predictions_are_compared_as_far_as_they_can_be(reco
     assert strangers([]) == []
 
 
+@pytest.mark.parametrize(("n", "shown"), [(40, "x" * 40), (41, "x" * 16 + "…")])
+def test_a_hash_is_shortened_and_a_short_text_is_not(records, n, shown):
+    ones = [
+        changed(one, split=replace(one.record.split, sha256=sha256))
+        for one, sha256 in zip(records.values(), ("x" * n, "x" * n, "y"), strict=True)
+    ]
+    (fault,) = strangers(ones)
+    assert (fault.where, fault.expected) == (str(ones[2].path), shown)
+
+
+def test_data_are_compared_among_records_of_one_kind_that_lack_the_same_subjects(records):
+    """Four records lack the same subjects, one others: only among the four is one odd."""
+    usual, four = records["alpha"].record, ("a", "b", "c", "d")
+
+    def lacking(name, missing, fingerprint):
+        one = changed(
+            records["beta"],
+            flags=replace(usual.flags, partial=True, subjects_missing=missing),
+            corpus=replace(usual.corpus, fingerprint=fingerprint * 64),
+        )
+        return dataclasses.replace(one, path=one.path.with_name(name))
+
+    ones = [
+        records["alpha"],
+        lacking("odd", four, "7"),
+        lacking("one", four, "8"),
+        lacking("two", four, "8"),
+        lacking("other", ("e",), "9"),
+    ]
+    assert list(map(str, strangers(ones))) == [
+        f"{ones[1].path}: another corpus's data (submission, without a, b, c and 1 more) than the board's other"
+        f" records, expected {'8' * 16}….\n  Score it again, or remove it."
+    ]
+
+
+def test_a_seed_that_is_no_part_of_the_board_is_told_once_and_has_no_say_in_its_system(records):
+    """Two seeds of another split have another code; of the three that stay, one has."""
+    one = records["alpha"]
+    system = one.record.submission
+
+    def seed(number, split, code):
+        training = Training(seed=number, recipe_sha256="a" * 64)
+        found = changed(
+            one,
+            submission=replace(system, training=training, code_sha256=code * 64),
+            split=replace(one.record.split, sha256=split * 64),
+        )
+        return dataclasses.replace(found, path=one.path.with_name(f"{number}"))
+
+    split, code = (
+        "another split file than the board's other records",
+        "another code than the system's other seeds",
+    )
+    facts = (("9", "5", split), ("9", "5", split), ("1", "6", ""), ("1", "6", ""), ("1", "7", code))
+    ones = [seed(number, *its) for number, (*its, _) in enumerate(facts)]
+    others = [dataclasses.replace(records["beta"], path=one.path.with_name(f"beta-{k}")) for k in range(3)]
+    assert [(fault.where, fault.arrived) for fault in strangers([*ones, *others])] == [
+        (str(one.path), wrong) for one, (*_, wrong) in zip(ones, facts, strict=True) if wrong
+    ]
+
+
+def test_a_record_of_another_declaration_is_left_out_and_one_without_is_not(records):
+    ones = [
+        changed(one, corpus=replace(one.record.corpus, declaration_sha256=said))
+        for one, said in zip(records.values(), ("7" * 64, "8" * 64, UNSET), strict=True)
+    ]
+    (fault,) = strangers(ones)
+    assert (fault.where, fault.arrived, fault.expected) == (
+        str(ones[1].path),
+        "another declaration of the corpus than the board's other records",
+        "7" * 16 + "…",
+    )
+
+
 def test_a_long_list_of_subjects_is_shortened(make_record, tmp_path):
     paths = [make_record(name, [0.1] * n) for name, n in (("a", 5), ("b", 5), ("c", 2))]
     (fault,) = strangers([BoardRecord.read(path) for path in paths])
@@ -303,6 +425,28 @@ def test_all_that_is_wrong_with_records_is_told_and_the_others_are_ranked(result
         f"{folder}/gamma.json: ci95",
         str(odd),
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "known"), [("scorer_version", SCORER_VERSION), ("statistics_version", STATISTICS_VERSION)]
+)
+def test_a_record_of_a_later_harness_is_left_out_and_one_of_this_or_an_older_is_not(
+    results, make_record, key, known
+):
+    later = make_record("later", [0.1] * 3, **{key: known + 1})
+    board = load_board(results, BOARD)
+    assert list(map(str, board.left_out)) == [
+        f"{later}: {key}: {known + 1}, of a later harness, expected at most {known}, what this one knows.\n"
+        "  Update the harness, or score it again."
+    ]
+    assert [one.system for one in board.records] == ["beta", "alpha", "gamma"]
+    document = json.loads(later.read_text())
+    later.write_text(json.dumps({**document, key: known}))
+    assert load_board(results, BOARD).left_out == ()
+    if key == "statistics_version":  # older records do not say it
+        del document[key]
+        later.write_text(json.dumps(document))
+        assert load_board(results, BOARD).left_out == ()
 
 
 # Rows and ranks
@@ -338,19 +482,49 @@ def test_a_row_is_what_its_record_says(records):
     assert (row.isolation, row.fresh, row.is_flagged) == (one.record.isolation, False, False)
     assert row.weights_notes == ()
     bare = row_of(changed(one, overlap=UNSET))
-    assert (bare.rank, bare.ties, bare.overlap, bare.training) == (None, "", None, None)
+    assert (bare.rank, bare.ties, bare.bars, bare.overlap, bare.training) == (None, "", "", None, None)
+    assert (bare.beside, bare.seeds, bare.is_architecture, bare.spread) == (None, (), False, None)
+    assert (bare.stimuli_missing, bare.transfer, bare.channels_excluded) == ((), None, ())
+    beside = Beside("full", 0.1, None, 0.5, of_architectures=False)
+    named = row_of(one, bars="┌", beside=beside)
+    assert (named.bars, named.beside, named.ties) == ("┌", beside, "")
     assert row.training == record.training == "declared"
 
 
 def test_a_row_has_the_further_measures_in_their_order(records):
-    names = ["cosine", "pearson_r", "cosine_centred"]
-    document = with_measures(
-        plain(records["alpha"].record), names, cosine=[0.1, 0.2, 0.3], cosine_centred=[0.3, 0.4, 0.5]
-    )
+    names = ["cosine", "cosine_gain", "song_accuracy_reconstructed", "pearson_r"]
+    scores = {"cosine": [0.1, 0.2, 0.3], "cosine_gain": [0.0, 0.25, 0.05]}
+    document = with_measures(plain(records["alpha"].record), names, **scores)
     one = BoardRecord.of(records["alpha"].path, json.dumps(document).encode())
     row = row_of(one)
     assert row.score.measure.name == "cosine"
-    assert [measured.measure.name for measured in row.further] == ["pearson_r", "cosine_centred"]
+    assert [measure.name for measure in row.measures] == names[1:]
+    assert [measured.measure.name for measured in row.further] == ["cosine_gain", "pearson_r"]
+    assert row.constant_cosine == pytest.approx(0.1)
+    assert [row.by(name) for name in names] == [None, row.further[0], None, row.further[1]]
+
+
+def test_a_row_of_several_trainings_has_each(records):
+    training = Training(seed=0, recipe_sha256="a" * 64)
+    system = records["alpha"].record.submission
+    ones = [
+        changed(
+            records[name],
+            submission=replace(
+                system, training=replace(training, seed=seed), weights_sha256=weights and weights * 64
+            ),
+            run=replace(records[name].record.run, finished=f"2026-01-0{seed + 1}T00:00:00Z"),
+        )
+        for name, seed, weights in (("beta", 0, "5"), ("alpha", 4, None))
+    ]
+    (whole,) = board_of(BOARD, ones).records
+    row = row_of(whole)
+    assert row.is_architecture
+    assert row.spread == pytest.approx(np.std([0.4, 0.2], ddof=1))
+    assert row.seeds == tuple(
+        SeedRow(seed, one.record.ranked, f"2026-01-0{seed + 1}T00:00:00Z", one.sha256, weights)
+        for seed, one, weights in ((0, ones[0], "5" * 64), (4, ones[1], None))
+    )
 
 
 def test_a_row_has_every_hash_that_there_is(records):
@@ -362,6 +536,8 @@ def test_a_row_has_every_hash_that_there_is(records):
         variant="wide",
         weights_sha256="5" * 64,
         predictions_sha256="6" * 64,
+        transfer=Transfer(corpus="dtu", split="dtu-unheard"),
+        channels_excluded=("A1", "B2"),
         members=(
             Member(name="m", version="1", variant="default", code_sha256="7" * 64, weights_sha256=None),
         ),
@@ -373,11 +549,12 @@ def test_a_row_has_every_hash_that_there_is(records):
             git=GitCommit(commit="8" * 40, dirty=True),
             overlap=Overlap(subjects_seen=1, subjects=2, stimuli_seen=3, stimuli=4),
             stimuli=stimuli([0.1, 0.2, 0.3]),
-            flags=replace(one.record.flags, segments_missing=3),
+            flags=replace(one.record.flags, segments_missing=3, stimuli_missing=("audiobook_1",)),
             run=replace(one.record.run, isolation="none"),
         )
     )
-    assert (row.system, row.variant) == ("alpha (wide)", "wide")
+    title = "alpha (wide, transfer from dtu/dtu-unheard, without channels A1, B2)"
+    assert (row.system, row.variant) == (title, "wide")
     assert list(row.hashes) == ["record", "code", "weights", "predictions", "split", "data", "commit"]
     assert (row.hashes["weights"], row.hashes["predictions"], row.hashes["commit"]) == (
         "5" * 64,
@@ -385,9 +562,14 @@ def test_a_row_has_every_hash_that_there_is(records):
         "8" * 40,
     )
     assert row.members == system.members
+    assert (row.transfer, row.channels_excluded) == ("dtu/dtu-unheard", ("A1", "B2"))
+    assert row.stimuli_missing == ("audiobook_1",)
     assert (row.overlap.stimuli, row.stimuli.unseen.segments) == (4, 4)
     assert row.isolation == "none"
     assert row.flags == (
+        "TRANSFER: weights trained on the corpus dtu, split dtu-unheard",
+        "EXCLUDED: channels A1, B2, zero in all that it was given",
+        "PARTIAL: 1 stimulus of the part is not in the corpus: audiobook_1",
         "NOT ISOLATED: the predictor could read and change what it liked (--no-isolation)",
         "3 segments without a prediction count 0",
     )

@@ -1,21 +1,31 @@
 """Several trainings of one system: one row, what it says, what is compared, and what cannot be one system."""
 
 import csv
+import hashlib
 import io
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
-from documents import controls_document
+from documents import controls_document, record_of
+from msgspec import UNSET
+from msgspec.structs import replace
 
-from harness.boards.board import BoardName, load_board
+from harness.boards.board import BoardName, BoardRecord, load_board
 from harness.boards.cells import board_notes
 from harness.boards.formats import FORMATS, board_text
 from harness.boards.ranking import LEVEL, difference, rank, tie_bars
-from harness.boards.trainings import mean_record
+from harness.boards.trainings import mean_record, odd_seeds, pooled
 from harness.page import build_page
+from harness.records.bands import ChanceBand, ChanceBands
 from harness.records.consistency import inconsistencies
+from harness.records.controls import BlindResult, Controls, Difference
+from harness.records.document import record_bytes
+from harness.records.measured import MeasureResult
+from harness.records.record import Overlap, SubjectResult, Training
+from harness.records.stimuli import SeenAndUnseen, StimulusGroup
 from harness.records.store import read_record
 from harness.scoring.intervals import mean_interval
 from harness.scoring.power import least_difference
@@ -357,3 +367,401 @@ def test_bars_join_exactly_those_that_cannot_be_told_apart():
         assert np.array_equal(joined, tied)
     assert tie_bars(np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], bool)) == ["┌·", "└┌", "·└"]
     assert tie_bars(np.array([[1, 0, 1], [0, 1, 0], [1, 0, 1]], bool)) == ["┌", "╎", "└"]
+
+
+# The mean of records, number by number. All are so many 128ths, of which means over four have no rounding.
+
+NAMES = ("sub-086", "sub-087", "sub-088")
+N_SEEDS = 4
+MISSING = (("b", "a"), (), ("c",), ("a",))
+CONSTANT = (("d",), ("c", "e"), (), ("a", "f"))
+
+
+def mean_of(values):
+    return sum(values) / len(values)
+
+
+def interval_of(subjects):
+    """Over subjects and seeds, of what each seed says of the subjects."""
+    return estimate([list(one.values()) for one in subjects]).interval()
+
+
+class Numbers:
+    """Numbers that are all drawn anew, with few digits."""
+
+    def __init__(self, seed):
+        self.rng = np.random.default_rng(seed)
+
+    def one(self):
+        return float(self.rng.integers(-64, 64)) / 128
+
+    def some(self, n):
+        return tuple(self.one() for _ in range(n))
+
+    def subjects(self):
+        return dict(zip(NAMES, self.some(3), strict=True))
+
+    def band(self):
+        low, mean, high = sorted(self.some(3))
+        return ChanceBand(low=low, mean=mean, high=high, scores=100)
+
+    def bands(self):
+        return ChanceBands(circular_shifts=self.band(), mismatched_segments=self.band())
+
+    def measure(self, undefined):
+        return MeasureResult(
+            value=self.one(),
+            ci95=self.some(2),
+            chance=self.bands(),
+            subjects=self.subjects(),
+            segments_undefined=undefined,
+        )
+
+    def group(self, segments):
+        return StimulusGroup(value=self.one(), ci95=self.some(2), subjects=self.subjects(), segments=segments)
+
+
+def training(seed):
+    """A record of a training that has all that a record can have."""
+    own = Numbers(seed)
+    result = {
+        name: SubjectResult(pearson_r=own.one(), bands=own.some(2), segments=4 + k, missing=(), constant=())
+        for k, name in enumerate(NAMES)
+    }
+    result[NAMES[1]] = replace(result[NAMES[1]], missing=MISSING[seed], constant=CONSTANT[seed])
+    record = record_of("net", (0.1, 0.2, 0.3))
+    difference = Difference(
+        value=own.one(), ci95=own.some(2), p=(0.5, 0.125, 0.75, 0.25)[seed], subjects=own.subjects()
+    )
+    blind = BlindResult(
+        value=own.one(),
+        ci95=own.some(2),
+        chance=own.bands(),
+        subjects=own.subjects(),
+        segments=12,
+        sampled=True,
+        difference=difference,
+    )
+    return replace(
+        record,
+        score=own.one(),
+        ci95=own.some(2),
+        chance=own.bands(),
+        bands=own.some(2),
+        measures={"cosine": own.measure((1, 5, 3, 0)[seed]), "cosine_gain": own.measure(2)},
+        subjects=result,
+        submission=replace(
+            record.submission,
+            training=Training(seed=seed, recipe_sha256=RECIPE),
+            weights_sha256=f"{seed}" * 64,
+        ),
+        overlap=Overlap(
+            subjects_seen=(1, 3, 2, 0)[seed], subjects=5, stimuli_seen=(4, 1, 6, 2)[seed], stimuli=7
+        ),
+        stimuli=SeenAndUnseen(seen=own.group(3), unseen=own.group(9)),
+        controls=Controls(blind=blind, scores_without_eeg=False, no_evidence_of_using_eeg=seed == 2),
+        run=replace(
+            record.run,
+            finished=f"2026-01-0{(2, 4, 3, 1)[seed]}T00:00:00Z",
+            isolation=("landlock", "bubblewrap", UNSET, "landlock")[seed],
+            training=("verified", "declared", "declared", "verified")[seed],
+        ),
+    )
+
+
+@pytest.fixture
+def trainings():
+    return [training(seed) for seed in range(N_SEEDS)]
+
+
+def widest(bands):
+    return replace(
+        bands[0],
+        low=min(one.low for one in bands),
+        mean=mean_of([one.mean for one in bands]),
+        high=max(one.high for one in bands),
+    )
+
+
+def widest_of(chances):
+    return ChanceBands(
+        circular_shifts=widest([one.circular_shifts for one in chances]),
+        mismatched_segments=widest([one.mismatched_segments for one in chances]),
+    )
+
+
+def mean_subjects(groups):
+    return {name: mean_of([one[name] for one in groups]) for name in NAMES}
+
+
+def mean_group(groups):
+    return replace(
+        groups[0],
+        value=mean_of([one.value for one in groups]),
+        ci95=interval_of([one.subjects for one in groups]),
+        subjects=mean_subjects([one.subjects for one in groups]),
+    )
+
+
+def mean_measure(results, undefined):
+    return replace(
+        mean_group(results), chance=widest_of([one.chance for one in results]), segments_undefined=undefined
+    )
+
+
+def test_a_mean_is_of_every_number_and_the_worst_of_what_has_no_mean(trainings):
+    blinds = [one.controls.blind for one in trainings]
+    gains = [one.difference for one in blinds]
+    first = trainings[0]
+    expected = replace(
+        first,
+        score=mean_of([one.score for one in trainings]),
+        ci95=estimate([[one.subjects[name].pearson_r for name in NAMES] for one in trainings]).interval(),
+        chance=widest_of([one.chance for one in trainings]),
+        bands=tuple(mean_of([one.bands[k] for one in trainings]) for k in (0, 1)),
+        measures={
+            "cosine": mean_measure([one.measures["cosine"] for one in trainings], 5),
+            "cosine_gain": mean_measure([one.measures["cosine_gain"] for one in trainings], 2),
+        },
+        subjects={
+            name: SubjectResult(
+                pearson_r=mean_of([one.subjects[name].pearson_r for one in trainings]),
+                bands=tuple(mean_of([one.subjects[name].bands[k] for one in trainings]) for k in (0, 1)),
+                segments=4 + number,
+                missing=("a", "b", "c") if number == 1 else (),
+                constant=("d", "e", "f") if number == 1 else (),
+            )
+            for number, name in enumerate(NAMES)
+        },
+        flags=replace(first.flags, segments_missing=3, segments_constant=3),
+        submission=replace(first.submission, training=None, weights_sha256=None),
+        overlap=Overlap(subjects_seen=3, subjects=5, stimuli_seen=6, stimuli=7),
+        stimuli=SeenAndUnseen(
+            seen=mean_group([one.stimuli.seen for one in trainings]),
+            unseen=mean_group([one.stimuli.unseen for one in trainings]),
+        ),
+        controls=Controls(
+            blind=replace(
+                mean_group(blinds),
+                chance=widest_of([one.chance for one in blinds]),
+                difference=replace(mean_group(gains), p=0.75),
+            ),
+            scores_without_eeg=False,
+            no_evidence_of_using_eeg=True,
+        ),
+        run=replace(first.run, finished="2026-01-04T00:00:00Z", isolation=UNSET, training="declared"),
+    )
+    mean = mean_record(trainings)
+    assert mean == expected
+    assert record_bytes(mean) == record_bytes(expected)  # in the same order
+
+
+def over_subjects(result):
+    """The same, with the interval of one training."""
+    return replace(result, ci95=mean_interval(list(result.subjects.values())))
+
+
+def test_a_mean_of_one_training_is_all_that_it_says_over_its_subjects(trainings):
+    one = trainings[3]
+    blind = over_subjects(one.controls.blind)
+    mean = mean_record([one])
+    assert mean.measures == {name: over_subjects(result) for name, result in one.measures.items()}
+    assert (mean.chance, mean.overlap, mean.bands) == (one.chance, one.overlap, one.bands)
+    assert mean.stimuli == SeenAndUnseen(
+        seen=over_subjects(one.stimuli.seen), unseen=over_subjects(one.stimuli.unseen)
+    )
+    assert mean.controls == replace(
+        one.controls, blind=replace(blind, difference=over_subjects(blind.difference))
+    )
+
+
+def test_what_one_training_lacks_the_mean_lacks(trainings):
+    *others, last = trainings
+    mean = mean_record([*others, replace(last, overlap=None, stimuli=UNSET, controls=UNSET)])
+    assert (mean.overlap, mean.stimuli, mean.controls) == (None, UNSET, UNSET)
+    assert mean_record([*others, replace(last, overlap=UNSET)]).overlap is None
+    assert mean_record([replace(one, overlap=UNSET) for one in trainings]).overlap is None
+    assert mean_record([replace(one, measures=UNSET) for one in trainings]).measures is UNSET
+    bare = replace(last, run=replace(last.run, training=UNSET))
+    assert mean_record([*others, bare]).run.training is UNSET
+    for kind, other in (
+        ("circular_shifts", "mismatched_segments"),
+        ("mismatched_segments", "circular_shifts"),
+    ):
+        chance = mean_record([*others, replace(last, chance=replace(last.chance, **{kind: None}))]).chance
+        assert getattr(chance, kind) is None
+        assert getattr(chance, other) is not None
+
+
+def test_trainings_that_saw_other_stimuli_have_no_score_on_seen_and_unseen_ones(trainings):
+    *others, last = trainings
+    for which in ("seen", "unseen"):
+        group = getattr(last.stimuli, which)
+        for wrong in (
+            {"segments": group.segments + 1},
+            {"subjects": dict(list(group.subjects.items())[1:])},
+        ):
+            odd = replace(last.stimuli, **{which: replace(group, **wrong)})
+            assert mean_record([*others, replace(last, stimuli=odd)]).stimuli is UNSET
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ((False, False, False, False), False),
+        ((False, None, False, False), None),
+        ((None, False, True, False), True),
+        ((None, None, None, None), None),
+        ((False, False, False, True), True),
+    ],
+)
+def test_a_flag_of_one_training_is_the_systems_and_what_is_not_known_of_one_is_not_known(
+    trainings, flags, said
+):
+    for key in ("scores_without_eeg", "no_evidence_of_using_eeg"):
+        ones = [
+            replace(one, controls=replace(one.controls, **{key: flag}))
+            for one, flag in zip(trainings, flags, strict=True)
+        ]
+        assert getattr(mean_record(ones).controls, key) is said
+
+
+def test_a_test_that_one_training_lacks_has_no_p(trainings):
+    *others, last = trainings
+    blind = last.controls.blind
+    bare = replace(blind, difference=replace(blind.difference, p=None))
+    mean = mean_record([*others, replace(last, controls=replace(last.controls, blind=bare))])
+    assert mean.controls.blind.difference.p is None
+
+
+@pytest.mark.parametrize(
+    ("ways", "said"),
+    [
+        (("landlock", "bubblewrap"), "landlock"),
+        (("bubblewrap", "landlock"), "bubblewrap"),
+        (("landlock", UNSET), UNSET),
+        (("none", UNSET), "none"),
+        (("landlock", "none"), "none"),
+        ((UNSET, "none"), "none"),
+    ],
+)
+def test_the_least_isolation_of_the_trainings_is_the_systems(trainings, ways, said):
+    ones = [
+        replace(one, run=replace(one.run, isolation=way)) for one, way in zip(trainings, ways, strict=False)
+    ]
+    assert mean_record(ones).run.isolation is said
+
+
+@pytest.mark.parametrize(
+    ("statuses", "said"),
+    [
+        (("verified", "verified"), "verified"),
+        (("declared", "verified"), "declared"),
+        (("declared", "tampered"), "tampered"),
+        (("tampered", "verified"), "tampered"),
+        ((UNSET, UNSET), UNSET),
+        (("tampered", UNSET), UNSET),
+    ],
+)
+def test_the_least_believable_record_of_training_is_the_systems(trainings, statuses, said):
+    ones = [
+        replace(one, run=replace(one.run, training=status))
+        for one, status in zip(trainings, statuses, strict=False)
+    ]
+    assert mean_record(ones).run.training is said
+
+
+# Which records are one system
+
+
+def one_of(name, seed, /, *, system=None, **changes):
+    """A record of a board, in memory; a training that draws nothing at random where the seed is None."""
+    record = record_of(name, (0.25, 0.5))
+    own = {"training": Training(seed=seed, recipe_sha256=RECIPE), **(system or {})}
+    record = replace(record, submission=replace(record.submission, **own), **changes)
+    return BoardRecord(Path(f"{name}-{seed}.json"), record, f"{name}{seed}")
+
+
+def test_seeds_of_one_system_are_one_record_in_the_place_of_the_first():
+    flags = replace(record_of("x", (0.25, 0.5)).flags, partial=True)
+    beta, alpha = [one_of("beta", seed) for seed in (7, 0, 1)], [one_of("alpha", seed) for seed in (1, 0)]
+    wide = one_of("alpha", 0, system={"variant": "wide"})
+    alone, fixed = one_of("alone", 3), one_of("fixed", None)
+    again = one_of("fixed", None)
+    half = [one_of("half", seed, flags=flags) for seed in (0, 1)]
+    fresh = BoardRecord(beta[2].path, beta[2].record, beta[2].sha256, fresh=True)
+    found = pooled([beta[0], alone, alpha[0], fixed, beta[1], half[0], wide, alpha[1], again, fresh, half[1]])
+    assert [one.record.submission.name for one in found] == [
+        "beta", "alone", "alpha", "fixed", "half", "alpha", "fixed", "half",
+    ]  # fmt: skip
+    assert found[1] is alone
+    assert (found[3], found[6]) == (fixed, again)
+    assert (found[4], found[7]) == tuple(half)
+    assert found[5] is wide
+    assert found[0] == BoardRecord(
+        beta[1].path,
+        mean_record([beta[1].record, fresh.record, beta[0].record]),
+        hashlib.sha256(b"beta0beta1beta7").hexdigest(),
+        fresh=True,
+        seeds=(beta[1], fresh, beta[0]),
+    )
+    assert found[2] == BoardRecord(
+        alpha[1].path,
+        mean_record([alpha[1].record, alpha[0].record]),
+        hashlib.sha256(b"alpha0alpha1").hexdigest(),
+        seeds=(alpha[1], alpha[0]),
+    )
+    assert pooled([]) == []
+
+
+def odd(one, what, expected):
+    return (
+        f"{one.path}: another {what} than the system's other seeds, expected {expected}.\n"
+        "  Train and score all seeds in one way, or remove it."
+    )
+
+
+def with_surrogates(segments):
+    return {
+        "controls": replace(
+            training(0).controls, blind=replace(training(0).controls.blind, segments=segments)
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "usual", "other", "shown"),
+    [
+        ("code", {"system": {"code_sha256": "c" * 16}}, {}, "c" * 16),
+        ("code", {"system": {"code_sha256": "c" * 16 + "d"}}, {}, "c" * 16 + "…"),
+        ("code", {"system": {"code_sha256": None}}, {}, "None"),
+        ("recipe of training", {}, {"system": {"training": Training(seed=9, recipe_sha256="b" * 64)}}, "a" * 16 + "…"),
+        ("seed of the predictor", {"seed": 5}, {"seed": 6}, "5"),
+        ("number of segments with surrogates", with_surrogates(12), with_surrogates(13), "12"),
+        ("number of segments with surrogates", {}, with_surrogates(13), "None"),
+    ],
+)  # fmt: skip
+def test_of_seeds_that_differ_the_most_common_are_the_system(what, usual, other, shown):
+    ones = [one_of("net", 0, **usual), one_of("net", 1, **other), one_of("net", 2, **usual)]
+    assert list(map(str, odd_seeds(ones))) == [odd(ones[1], what, shown)]
+    assert list(map(str, odd_seeds([ones[1], ones[0], ones[2]]))) == [odd(ones[1], what, shown)]
+    # Of two ways as common the first is the system's.
+    assert [fault.where for fault in odd_seeds(ones[:2])] == ["net-1.json"]
+    assert [fault.where for fault in odd_seeds(ones[1::-1])] == ["net-0.json"]
+
+
+def test_all_that_differs_is_told_and_only_within_a_system():
+    ones = [
+        one_of("net", 0),
+        one_of("net", 1, system={"code_sha256": "c" * 64}, seed=3),
+        one_of("other", 2, seed=9),
+        one_of("net", 2),
+        one_of("net", 3, seed=4),
+        one_of("net", None, system={"code_sha256": "d" * 64}),
+    ]
+    assert list(map(str, odd_seeds(ones))) == [
+        odd(ones[1], "code", "0" * 16 + "…"),
+        odd(ones[1], "seed of the predictor", "0"),
+        odd(ones[4], "seed of the predictor", "0"),
+    ]
+    assert odd_seeds([]) == []

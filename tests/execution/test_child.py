@@ -630,12 +630,11 @@ def test_the_log_is_closed_once_though_it_may_be_descriptor_0(start, below, monk
 
 
 def test_an_end_of_the_keeper_that_cannot_be_told_it_is_no_error(start, below):
-    class Broken(io.BytesIO):
-        def close(self):
-            raise BrokenPipeError
+    def close():
+        raise BrokenPipeError
 
     one = start()
     below()
-    one._keeper.stdin = Broken()
+    one._keeper.stdin = SimpleNamespace(close=close, closed=False)
     one.close()
     assert one._keeper.done == [("wait", 40.0, False)]

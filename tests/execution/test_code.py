@@ -341,9 +341,9 @@ def test_folders_that_cannot_be_read_are_told_and_the_others_looked_at(package, 
     scan = os.scandir
 
     def some(path):
-        if path.name == "closed":
+        if path == package / "closed":
             raise PermissionError(13, "Permission denied")
-        if path.name == "nameless":
+        if path == package / "nameless":
             raise OSError
         return scan(path)
 

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from harness.execution import isolation
-from harness.execution.diagnosis import Machine, described, explained, text, this_machine
+from harness.execution import diagnosis, isolation
+from harness.execution.diagnosis import (
+    Finding,
+    Machine,
+    described,
+    explained,
+    findings,
+    notes,
+    text,
+    this_machine,
+)
 from harness.execution.isolation import BUBBLEWRAP, LANDLOCK, Means
 
 BARE = Machine(("ubuntu", "debian"), "", False, {})
@@ -67,17 +77,52 @@ def test_a_container():
 
 
 @pytest.mark.parametrize(
-    ("settings", "command"),
+    ("settings", "why", "command"),
     [
-        ({"clone": "0"}, "sudo sysctl kernel.unprivileged_userns_clone=1"),
-        ({"most": "0"}, "sudo sysctl user.max_user_namespaces=15000"),
+        (
+            {"clone": "0"},
+            "this kernel keeps users from making name spaces",
+            "sudo sysctl kernel.unprivileged_userns_clone=1",
+        ),
+        (
+            {"most": "0"},
+            "this kernel allows no user name spaces",
+            "sudo sysctl user.max_user_namespaces=15000",
+        ),
     ],
 )
-def test_a_kernel_or_a_cluster_that_allows_no_name_spaces(settings, command):
-    finding = explained(FAILED, Machine(("rhel",), "", False, settings), installed=True)
-    assert finding.commands == (
-        command,
-        "# Without root: ask whoever runs the machine; until then Landlock does.",
+def test_a_kernel_or_a_cluster_that_allows_no_name_spaces(settings, why, command):
+    assert explained(FAILED, Machine(("rhel",), "", False, settings), installed=True) == Finding(
+        FAILED, why, (command, "# Without root: ask whoever runs the machine; until then Landlock does.")
+    )
+
+
+def test_one_command_installs_it_where_two_would_do():
+    """Rocky is like RHEL and like Fedora."""
+    machine = Machine(("rocky", "rhel", "centos", "fedora"), "", False, {})
+    assert explained(FAILED, machine, installed=False).commands == (
+        "sudo dnf install bubblewrap",
+        "# without root: a bwrap that you built, first on PATH, works as well",
+    )
+
+
+def test_what_works_needs_no_reason_and_no_command():
+    works = Means(BUBBLEWRAP, True, "bubblewrap 0.9.0")
+    assert explained(works, BARE, True) == Finding(works, "", ())
+
+
+@pytest.mark.parametrize(
+    ("container", "command"),
+    [
+        ("", "# Linux 5.13 or newer with landlock in its list of security modules: lsm=landlock,… at boot"),
+        ("Podman", "# a newer Podman: its filter of system calls must let Landlock pass"),
+    ],
+)
+def test_why_there_is_no_landlock(container, command):
+    """Its program is the kernel: none is asked for."""
+    refused = Means(LANDLOCK, False, "Linux 4.18 does not offer Landlock")
+    assert explained(refused, Machine(("debian",), container, False, {}), False) == Finding(
+        refused, "Linux 4.18 does not offer Landlock", (command,)
     )
 
 
@@ -118,7 +163,142 @@ def test_doctor_fails_where_nothing_works(harness, monkeypatch):
     assert harness("doctor")[0] == 1
 
 
-def test_this_machine_is_described():
-    machine = this_machine()
-    assert machine.systems
-    assert set(machine.settings) <= {"apparmor", "clone", "most"}
+@pytest.fixture
+def means(monkeypatch):
+    """Say what each means answers here, and whether bwrap is there."""
+
+    def say(bubblewrap, landlocked, program):
+        monkeypatch.setattr(isolation, "bubblewrap", lambda: bubblewrap)
+        monkeypatch.setattr(isolation, "landlocked", lambda: landlocked)
+        monkeypatch.setattr(isolation, "bubblewrap_program", lambda: program)
+
+    return say
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        (None, "the program bwrap is not installed"),
+        ("/usr/bin/bwrap", "bwrap: setting up uid map: Permission denied"),
+    ],
+)
+def test_both_means_are_asked_and_whether_bwrap_is_there(means, program, why):
+    means(FAILED, WORKS, program)
+    found = findings(BARE)
+    assert [(one.means, one.why) for one in found] == [(FAILED, why), (WORKS, "")]
+
+
+def test_findings_as_plain_values(monkeypatch):
+    monkeypatch.setattr(diagnosis, "landlock_version", lambda: 6)
+    monkeypatch.setattr(diagnosis, "gpu_devices", lambda: ())
+    found = [explained(FAILED, BARE, False), explained(WORKS, BARE, True)]
+    assert described(found) == {
+        "isolation": "landlock",
+        "means": [
+            {
+                "name": "bubblewrap",
+                "works": False,
+                "detail": "bwrap: setting up uid map: Permission denied",
+                "why_not": "the program bwrap is not installed",
+                "commands": [
+                    "sudo apt-get install bubblewrap",
+                    "# without root: a bwrap that you built, first on PATH, works as well",
+                ],
+            },
+            {
+                "name": "landlock",
+                "works": True,
+                "detail": "version 4, with seccomp",
+                "why_not": None,
+                "commands": [],
+            },
+        ],
+        "notes": [LOCKS],
+    }
+    assert text(found).splitlines()[-1] == LOCKS
+
+
+LOCKS = "Landlock: no locks between processes (/dev/shm is everybody's); see SECURITY.md."
+SIGNALS = "This kernel's Landlock does not know signals: predictors may send none at all."
+OWN_USERS = "As root: every worker gets a user of its own."
+
+
+def processors(number, named):
+    return (
+        f"Graphics processors: predictors are handed {number} device files ({named}), and memory shared without a"
+        " file, which their drivers need and no limit counts. CUDA_VISIBLE_DEVICES= (or HIP_VISIBLE_DEVICES=)"
+        " hides them."
+    )
+
+
+@pytest.mark.parametrize(
+    ("used", "version", "user", "n_devices", "said"),
+    [
+        (LANDLOCK, 5, 0, 0, [LOCKS, SIGNALS]),
+        (LANDLOCK, 6, 0, 0, [LOCKS]),
+        (LANDLOCK, 7, 1000, 3, [LOCKS, processors(3, "/dev/nvidia0, /dev/nvidia1, /dev/nvidia2")]),
+        (BUBBLEWRAP, 5, 0, 0, [OWN_USERS]),
+        (BUBBLEWRAP, 5, 1, 0, []),
+        (
+            BUBBLEWRAP,
+            5,
+            1000,
+            5,
+            [processors(5, "/dev/nvidia0, /dev/nvidia1, /dev/nvidia2 and 2 more")],
+        ),
+        (None, 5, 0, 5, []),
+    ],
+)
+def test_what_else_there_is_to_know(monkeypatch, used, version, user, n_devices, said):
+    devices = tuple(Path(f"/dev/nvidia{number}") for number in range(n_devices))
+    monkeypatch.setattr(diagnosis, "landlock_version", lambda: version)
+    monkeypatch.setattr(diagnosis.os, "geteuid", lambda: user)
+    monkeypatch.setattr(diagnosis, "gpu_devices", lambda: devices)
+    assert notes(used) == said
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """Make another machine's files, and ask what is found there."""
+
+    def make(files, release, user=1000):
+        for name, content in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(content)
+        monkeypatch.setattr(diagnosis, "Path", lambda name: Path(f"{tmp_path}{name}"))
+        monkeypatch.setattr(diagnosis.platform, "freedesktop_os_release", release)
+        monkeypatch.setattr(diagnosis.os, "geteuid", lambda: user)
+        return this_machine()
+
+    return make
+
+
+def test_a_machine_is_read_from_its_files(machine):
+    files = {
+        "proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n",
+        "proc/sys/kernel/unprivileged_userns_clone": "0\n",
+        "proc/sys/user/max_user_namespaces": "15000\n",
+        "run/.containerenv": "",
+    }
+    assert machine(files, lambda: {"ID": "rocky", "ID_LIKE": "rhel centos fedora"}) == Machine(
+        ("rocky", "rhel", "centos", "fedora"),
+        "Podman",
+        False,
+        {"apparmor": "1", "clone": "0", "most": "15000"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "container"),
+    [(".dockerenv", "Docker"), ("run/.containerenv", "Podman"), (".singularity.d/x", "Apptainer"), ("x", "")],
+)
+def test_kinds_of_containers_are_known_by_a_file(machine, file, container):
+    assert machine({file: ""}, lambda: {"ID": "arch"}) == Machine(("arch",), container, False, {})
+
+
+@pytest.mark.parametrize(("user", "root"), [(0, True), (1, False)])
+def test_a_machine_without_a_release_file_and_without_settings(machine, user, root):
+    def none_there():
+        raise OSError
+
+    assert machine({}, none_there, user) == Machine(("",), "", root, {})

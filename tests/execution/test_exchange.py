@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import threading
 from types import MappingProxyType
 
 import numpy as np
@@ -66,7 +67,6 @@ BAD_PREDICTIONS = {
         link,
         "000003.npy cannot be opened as a file (Too many levels of symbolic links)",
     ),
-    "pipe, which would block": (os.mkfifo, NOT_SMALL),
     "folder": (lambda path: path.mkdir(), NOT_SMALL),
     "huge": (huge, NOT_SMALL),
     "short": (short, "000003.npy is cut short"),
@@ -84,6 +84,44 @@ def test_other_files_are_refused(path, name):
     with pytest.raises(UnusableError) as caught:
         read_prediction(path, SHAPE)
     assert str(caught.value) == message
+
+
+def test_a_pipe_is_refused_and_not_waited_for(path):
+    """A reader is kept waiting until somebody writes; here that is after some seconds."""
+    os.mkfifo(path)
+    writers = []
+    late = threading.Timer(5, lambda: writers.append(os.open(path, os.O_RDWR)))
+    late.start()
+    try:
+        with pytest.raises(UnusableError) as caught:
+            read_prediction(path, SHAPE)
+    finally:
+        late.cancel()
+    assert (str(caught.value), writers) == (NOT_SMALL, [])
+
+
+@pytest.fixture
+def growing(path, monkeypatch):
+    """A file that is longer by a byte as soon as its size was looked at."""
+    look = os.fstat
+
+    def grow(handle):
+        found = look(handle)
+        with path.open("ab") as file:
+            file.write(b"x")
+        return found
+
+    monkeypatch.setattr(os, "fstat", grow)
+    return path
+
+
+def test_a_file_that_grows_after_it_was_looked_at_is_read_no_further(growing):
+    np.save(growing, np.ones(SHAPE, np.float32))
+    np.testing.assert_array_equal(read_prediction(growing, SHAPE), np.ones(SHAPE))
+    assert growing.stat().st_size == 5249
+    growing.write_text("{}" + " " * (2**18 - 2))
+    assert read_report(growing) == {}
+    assert growing.stat().st_size == 2**18 + 1
 
 
 def test_report_that_is_not_there_yet(tmp_path):
@@ -249,7 +287,8 @@ def test_storage_is_zeros_in_a_file_without_a_name(tmp_path, monkeypatch):
     array[1, 2, 3] = 5
     assert array.sum() == 5
     assert list(tmp_path.iterdir()) == []
-    assert asked == [(0, 96)]
+    assert unnamed_storage((0, 3, 4)).shape == (0, 3, 4)
+    assert asked == [(0, 96), (0, 1)]  # no bytes at all cannot be asked for
 
 
 def test_a_full_disk_is_told_when_storage_is_made_and_not_later(monkeypatch):

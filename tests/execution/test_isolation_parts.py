@@ -527,6 +527,13 @@ def test_landlock_gives_up_what_its_version_knows(tmp_path, abi, handled, tcp, s
     }
 
 
+def test_a_device_is_read_written_and_given_commands_and_no_program(tmp_path):
+    device = tmp_path / "null"
+    device.touch()
+    made = landlock.ruleset([], [], [device], 7)
+    assert made["paths"] == [(os.fspath(device), (1 << 2) | (1 << 1) | (1 << 15))]
+
+
 def test_landlock_is_asked_for_its_version_where_there_is_linux(monkeypatch):
     class Libc:
         def __init__(self, answer):

@@ -84,6 +84,40 @@ def test_newer_calls_and_other_conventions_are_absent_or_end_the_process(machine
     assert decide(code, other, 1) == 0x80000000
 
 
+def test_only_jumps_jump(machine):
+    """As linux/filter.h writes them: a step of another kind has no targets."""
+    code = program(rules(landlock=True, signals_by_landlock=False), machine)
+    steps = [struct.unpack_from("=HBBI", code, at) for at in range(0, len(code), 8)]
+    targets = {(if_true, if_false) for operation, if_true, if_false, _ in steps if operation & 7 != 5}
+    assert targets == {(0, 0)}
+
+
+def test_the_call_s_number_is_looked_at_again_after_an_argument(machine, number):
+    """Else flags that are the number of another call would be taken for it."""
+    code = program(rules(landlock=True), machine)
+    assert decide(code, machine, number("clone"), [number("fchmod")]) == ALLOWED
+
+
+def test_flags_in_memory_are_looked_at_by_nobody_so_openat2_is_absent_beside_landlock(machine, number):
+    answers = [
+        decide(program(rules(landlock=landlock), machine), machine, number("openat2"))
+        for landlock in (False, True)
+    ]
+    assert answers == [ALLOWED, failing(errno.ENOSYS)]
+
+
+def test_files_may_not_be_emptied_by_the_older_call_for_opening_them_either():
+    code = program(rules(landlock=True), "x86_64")
+    answers = [decide(code, "x86_64", 2, of) for of in ([0, 0, 0o1000], [0, 0o1001, 0], [0, 0o1000, 0])]
+    assert answers == [ALLOWED, ALLOWED, failing(errno.EPERM)]
+
+
+def test_signals_are_left_to_landlock_but_where_it_does_not_know_them(machine, number):
+    for said, expected in (({}, ALLOWED), ({"signals_by_landlock": False}, failing(errno.EPERM))):
+        code = program(rules(landlock=True, **said), machine)
+        assert decide(code, machine, number("tgkill"), [4711, 4711, 9]) == expected
+
+
 def test_threads_and_forks_pass_and_new_name_spaces_do_not(machine, number):
     code = program(rules(landlock=False), machine)
     thread, fork, user = 0x3D0F00, 0x1200011, 0x10000000 | 17

@@ -78,32 +78,12 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "verify": ("test_differences.py", "test_verify.py"),
     },
     "boards": {
-        "board": (
-            "test_board_facts.py",
-            "test_board.py",
-            "test_ranked_by.py",
-            "test_labels.py",
-            "test_untested.py",
-        ),
-        "board_latex": ("test_latex.py",),
-        "cells": ("test_ranked_by.py", "test_trainings.py", "test_board.py"),
-        "compare": ("test_compare.py", "test_ranked_by.py", "test_hostile_texts.py"),
-        "compared": ("test_compare.py", "test_ranked_by.py", "test_sentences.py", "test_board_facts.py"),
-        "formats": (
-            "test_board.py",
-            "test_ranked_by.py",
-            "test_labels.py",
-            "test_sentences.py",
-            "test_hostile_texts.py",
-        ),
-        "inventory": ("test_board.py",),
-        "papers/official": ("papers/test_papers.py",),
-        "papers/tables": ("papers/test_papers.py",),
-        "ranking": ("test_board_facts.py", "test_board.py", "test_labels.py", "test_untested.py"),
-        "resolution": ("test_board.py", "test_board_facts.py", "test_ranked_by.py"),
-        "row": ("test_board_facts.py", "test_board.py", "test_trainings.py"),
-        "sentences": ("test_sentences.py", "test_board_facts.py"),
-        "sheet": ("test_hostile_texts.py", "test_board.py"),
+        "board": ("test_board_facts.py",),
+        "cells": ("test_cells.py", "test_resolution.py"),
+        "history": ("test_history_exact.py",),
+        "papers/official": ("papers/test_official.py",),
+        "papers/tables": ("papers/test_paper_tables.py",),
+        "row": ("test_board_facts.py",),
     },
     "predictions": {
         "containers": ("test_predictions_archives.py", "test_predictions_counts.py"),
@@ -307,6 +287,8 @@ def main() -> int:
     )
     parser.add_argument("--report", action="store_true", help="try nothing, say what is known so far")
     asked = parser.parse_args()
+    if min(asked.jobs, asked.sample) < 1:
+        parser.error("--jobs and --sample: 1 or more")
     unexplained = 0
     for room in asked.rooms:
         for share in shares(room, parser):

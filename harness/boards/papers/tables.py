@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ FOLDER = Path(__file__).parent
 PAPERS = ("catwavenet", "ssm2mel", "dmf2mel", "music")
 CORPORA = ("sparrkulee", "simulated")
 NO_EEG = "needs no EEG"
+ReadBoard = Callable[[Path, BoardName], Board]
 # A printed percentage is a whole number: the computed one rounds to it, or it is noted.
 _ROUNDING = 0.5 + 1e-9
 
@@ -69,7 +71,7 @@ def load_paper(name: str) -> dict[str, Any]:
     """
     if name not in PAPERS:
         raise UsageError(no_such("PAPER", name, (*PAPERS, "official-2024")))
-    document: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    document: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_bytes())
     return document
 
 
@@ -95,7 +97,9 @@ class PaperTable(NamedTuple):
         return any(board.simulated for board in self.boards.values())
 
 
-def paper_tables(name: str, results: Path, board: BoardName | None = None) -> list[PaperTable]:
+def paper_tables(
+    name: str, results: Path, board: BoardName | None = None, *, read: ReadBoard | None = None
+) -> list[PaperTable]:
     """A paper's tables, each with the board that fills it.
 
     Args:
@@ -103,12 +107,20 @@ def paper_tables(name: str, results: Path, board: BoardName | None = None) -> li
         results: the results folder.
         board: fills the tables in place of each table's own; None for the table's own on SparrKULee or,
             where no complete record is there, on the simulated corpus.
+        read: reads a board, as :func:`once_each` of several papers; None for one that reads each board of
+            this paper once.
 
     Raises:
         UsageError: no such paper.
         RecordError: no board of that name.
     """
-    return [_with_board(table, results, board) for table in load_paper(name)["tables"]]
+    read = read or once_each()
+    return [_with_board(table, results, board, read) for table in load_paper(name)["tables"]]
+
+
+def once_each() -> ReadBoard:
+    """What reads a board as :func:`load_board` does, and no board twice: tables have boards in common."""
+    return cache(load_board)
 
 
 def fill(table: Mapping[str, Any], boards: Mapping[str, Board]) -> list[Cell]:
@@ -120,18 +132,19 @@ def fill(table: Mapping[str, Any], boards: Mapping[str, Board]) -> list[Cell]:
     """
     records = {feature: _records(board) for feature, board in boards.items()}
     baseline = table.get("baseline")
-    usual = table["board"]["feature"] if "board" in table else ""
+    usual = table.get("board", {}).get("feature")
     filled = [
-        records.get(row.get("feature", usual), {}).get((row.get("system", ""), row.get("variant")))
+        (row, records.get(row.get("feature", usual), {}).get((row.get("system"), row.get("variant"))))
         for row in table["rows"]
     ]
+    by = table.get("by", [None])[0]
     base_reported = base_measured = None
-    for row, measured in zip(table["rows"], filled, strict=True):
+    for row, measured in filled:
         if row["label"] == baseline:
             base_reported = row["reported"]
-            base_measured = _score(measured)
+            base_measured = _score(measured, by)
     cells = []
-    for row, measured in zip(table["rows"], filled, strict=True):
+    for row, measured in filled:
         own = row["label"] == baseline
         note = row.get("note", "")
         if measured is None and not note:
@@ -145,7 +158,7 @@ def fill(table: Mapping[str, Any], boards: Mapping[str, Board]) -> list[Cell]:
                 reported_percent=None if own else _percent(row["reported"], base_reported),
                 printed_percent=row.get("reported_percent"),
                 measured=measured,
-                measured_percent=None if own else _percent(_score(measured), base_measured),
+                measured_percent=None if own else _percent(_score(measured, by), base_measured),
                 note=note,
             )
         )
@@ -236,14 +249,16 @@ def check_form(form: str) -> None:
         raise UsageError(no_such("--format", form, FORMATS))
 
 
-def _with_board(table: Mapping[str, Any], results: Path, board: BoardName | None) -> PaperTable:
+def _with_board(
+    table: Mapping[str, Any], results: Path, board: BoardName | None, read: ReadBoard
+) -> PaperTable:
     if "board" not in table:
         return PaperTable(table, {})
     if board is not None:
         own, other = _words(table["board"]), board[1:]
         note = f"Measured on {'/'.join(other)}, where the paper's figures are of {'/'.join(own)}."
         notes = [*table["notes"], *([note] if other != own else [])]
-        chosen = {board.feature: load_board(results, board)}
+        chosen = {board.feature: read(results, board)}
         return PaperTable({**table, "board": board._asdict(), "notes": notes}, chosen)
     split, part, usual = _words(table["board"])
     features = dict.fromkeys([usual, *(row.get("feature", usual) for row in table["rows"])])
@@ -252,7 +267,7 @@ def _with_board(table: Mapping[str, Any], results: Path, board: BoardName | None
         for feature in features:
             name = BoardName(corpus, split, part, feature)
             if any(results.joinpath(*name).glob("*.json")):
-                own_board = load_board(results, name)
+                own_board = read(results, name)
                 if own_board.records:  # partial ones fill no table
                     boards[feature] = own_board
         if boards:
@@ -260,9 +275,9 @@ def _with_board(table: Mapping[str, Any], results: Path, board: BoardName | None
     return PaperTable(table, {})
 
 
-def _records(board: Board | None) -> dict[tuple[str, str | None], BoardRecord]:
+def _records(board: Board) -> dict[tuple[str, str | None], BoardRecord]:
     found: dict[tuple[str, str | None], BoardRecord] = {}
-    for one in board.records if board else ():
+    for one in board.records:
         system = one.record.submission
         if system.transfer is not None or system.channels_excluded:  # papers trained and tested on one corpus
             continue

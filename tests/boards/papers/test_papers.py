@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
-from harness.boards.board import BoardName
-from harness.boards.papers import PAPERS, fill, load_paper, official_teams, official_text, paper_text
+from harness.boards.board import BoardName, load_board
+from harness.boards.papers import PAPERS, fill, load_paper, official_teams, official_text, paper_text, tables
 from harness.errors import UsageError
 
 
@@ -234,10 +234,9 @@ def test_csv_of_a_paper_has_every_row_of_json(ssm2mel):
         assert (row["ci95_low"] == "") is (its["ci95"] is None)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", ["text", "md", "csv", "latex", "html", "json"])
-def test_all_papers_at_once_in_every_format(harness, form):
-    code, out, err = harness("tables", "--format", form, "--results", REPOSITORY / "results")
+def test_all_papers_at_once_in_every_format(harness, ssm2mel, form):
+    code, out, err = harness("tables", "--format", form, "--results", ssm2mel)
     assert (code, err) == (0, "")
     for word in ("SSM2Mel", "bigbrain"):
         assert word in out
@@ -251,3 +250,33 @@ def test_all_papers_at_once_in_every_format(harness, form):
         )
     if form == "json":
         assert len(json.loads(out)) == len(PAPERS) + 1
+
+
+def test_no_board_is_read_twice_for_the_tables_of_all_papers(harness, ssm2mel, monkeypatch):
+    read = []
+
+    def load(results, name):
+        read.append(str(name))
+        return load_board(results, name)
+
+    monkeypatch.setattr(tables, "load_board", load)
+    alone = paper_text("ssm2mel", ssm2mel)
+    own = ["simulated/known-subjects/test/mel"]
+    assert read == own  # of three tables
+    code, out, _ = harness("tables", "--results", ssm2mel)
+    assert (code, read) == (0, own * 2)
+    assert alone in out
+    code, _, _ = harness("tables", "--results", ssm2mel, "--board", *own)  # of the tables of three papers
+    assert (code, read) == (0, own * 3)
+
+
+@pytest.mark.slow
+def test_nothing_is_left_out_of_the_tables_of_the_committed_records(harness):
+    code, out, err = harness("tables", "--format", "json", "--results", REPOSITORY / "results")
+    assert (code, err) == (0, "")
+    filled = {
+        paper["name"]: [row["measured"] is not None for table in paper["tables"] for row in table["rows"]]
+        for paper in json.loads(out)[: len(PAPERS)]
+    }
+    for name in ("catwavenet", "dmf2mel", "music"):
+        assert any(filled[name]), name
