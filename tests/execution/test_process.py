@@ -68,6 +68,7 @@ def processes_in(folder):
 @pytest.fixture(params=[isolation.bubblewrap, isolation.landlocked], ids=["bubblewrap", "landlock"])
 def means(request):
     """Each means of isolation that works here."""
+    isolation.bubblewrap()  # starts a process, once: a test may let none start
     tried = request.param()
     if not tried.works:
         pytest.skip(f"{tried.name}: {tried.detail}")
