@@ -20,12 +20,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 import tomllib
-from collections import Counter
+from collections.abc import Container, Mapping
 from contextlib import chdir
 from fnmatch import fnmatch
 from pathlib import Path
@@ -39,8 +40,7 @@ REPOSITORY = HERE.parent.parent
 BUILD = REPOSITORY / "build" / "mutants"
 ROOMS = ("scoring", "tasks", "records", "boards", "predictions", "execution")
 # Which tests a module is tried on, where these are not the file of its name (tests/scoring/test_chance.py for
-# scoring/chance) or, where there is none, all of its room. Each test of these is run twice for every module, but a
-# mutant only meets those that reach it.
+# scoring/chance) or, where there is none, all of its room. A mutant only meets those of them that reach it.
 MODULES: dict[str, dict[str, tuple[str, ...]]] = {
     "scoring": {
         "chance": ("test_chance.py", "test_scorer_version.py"),
@@ -118,54 +118,56 @@ TIMED_OUT = (24, 36, 152, 255, -24)
 COUNTED = ("made", "tried", "killed", "timed_out", "survived", "explained")
 
 
-class Share(NamedTuple):
-    """Files that are tried together.
+class Module(NamedTuple):
+    """A file whose mutants are tried.
 
     Attributes:
         room: folder of harness/.
-        modules: of that room; one only where it is of ``PROCESSES``.
+        name: of the file in that room, without its ending.
     """
 
     room: str
-    modules: tuple[str, ...]
+    name: str
 
     @property
     def apart(self) -> bool:
         """Whether other processes start the file by its path."""
-        return self.modules[0] in PROCESSES
+        return self.name in PROCESSES
+
+    @property
+    def dotted(self) -> str:
+        """Its name in figures.json."""
+        return f"{self.room}.{self.name.replace('/', '.')}"
 
     @property
     def folder(self) -> Path:
         """Where the copy is made: one for a room, and one for each file that is apart."""
-        return BUILD / (f"{self.room}-{self.modules[0]}" if self.apart else self.room)
+        return BUILD / (f"{self.room}-{self.name}" if self.apart else self.room)
 
     @property
     def mutated(self) -> list[str]:
-        """The files of which the copy has mutants: these, and those that were tried there before."""
-        there = [name for name in modules_of(self.room) if name in self.modules or self.has_mutants(name)]
-        return [f"harness/{self.room}/{module}.py" for module in there]
+        """The files of which the copy has mutants: this, and those that were tried there before."""
+        there = [name for name in modules_of(self.room) if name == self.name or self.has_mutants(name)]
+        return [f"harness/{self.room}/{name}.py" for name in there]
 
     @property
-    def tests(self) -> list[str]:
-        """The tests on which they are tried."""
-        return list(dict.fromkeys(test for module in self.modules for test in tests_of(self.room, module)))
-
-    @property
-    def names(self) -> list[str]:
-        """Patterns of the names of their mutants."""
-        return [f"harness.{self.room}.{module.replace('/', '.')}.x*" for module in self.modules]
+    def names(self) -> str:
+        """A pattern of the names of its mutants."""
+        return f"harness.{self.dotted}.x*"
 
     def has_mutants(self, module: str) -> bool:
         """Whether mutants of a module were made in the copy."""
         return (self.folder / f"mutants/harness/{self.room}/{module}.py.meta").is_file()
 
+    def may_have(self, patterns: list[str]) -> bool:
+        """Whether mutants of it can be among those of these patterns; of no pattern, all are."""
+        own = self.names.removesuffix("x*")
+        fixed = [re.split(r"[*?\[]", pattern, maxsplit=1)[0] for pattern in patterns]
+        return not fixed or any(own.startswith(one) or one.startswith(own) for one in fixed)
+
     def codes(self) -> dict[str, int | None]:
         """Name of each mutant -> the exit code of its tests."""
-        return {
-            name: code
-            for name, code in results(self.folder).items()
-            if any(fnmatch(name, pattern) for pattern in self.names)
-        }
+        return {name: code for name, code in results(self.folder).items() if fnmatch(name, self.names)}
 
     def run(self, only: list[str], again: bool, resume: bool, jobs: int, sample: int) -> None:
         """Try the mutants, or one in ``sample``."""
@@ -179,12 +181,13 @@ class Share(NamedTuple):
             script = HERE / "trials.py"
             options += ["--jobs", str(jobs), "--sample", str(sample)]
             options += ["--processes"] if self.room == "execution" else []
-            options += ["--within", *self.names]
+            options += ["--within", self.names]
             codes = self.codes()
             late = [name for name, code in codes.items() if code in TIMED_OUT]
             options += ["--also", *unexplained(self.folder, codes), *late] if again else []
-        _run([sys.executable, script, *self.tests, *options], self.folder, apart=self.apart)
-        print(f"{self.room}: {(time.monotonic() - start) / 60:.0f} minutes")
+        tests = tests_of(self.room, self.name)
+        _run([sys.executable, script, *tests, *options], self.folder, apart=self.apart)
+        print(f"{self.room}/{self.name}: {(time.monotonic() - start) / 60:.1f} minutes")
 
     def copy_tree(self, *, fresh: bool) -> None:
         """Copy what git knows or would add, and say in a pyproject.toml what mutmut is to do.
@@ -192,11 +195,11 @@ class Share(NamedTuple):
         mutmut makes ``mutants/harness`` of ``harness``, and the tests run in ``mutants``.
 
         Args:
-            fresh: whether what was tried there is to be forgotten.
+            fresh: whether what was tried of this module is to be forgotten.
         """
         folder = self.folder
-        if fresh and folder.exists():
-            shutil.rmtree(folder)
+        if fresh:
+            (folder / f"mutants/harness/{self.room}/{self.name}.py.meta").unlink(missing_ok=True)
         listed = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
             cwd=REPOSITORY,
@@ -216,9 +219,8 @@ class Share(NamedTuple):
             for path in [*tree.glob("harness/**/*.py"), *tree.glob("tests/**/*.py")]:
                 if path.relative_to(tree).as_posix() not in names:
                     path.unlink()
-        for module in self.modules:  # a copy without mutants looks to mutmut like one with
-            if not self.has_mutants(module):
-                (folder / f"mutants/harness/{self.room}/{module}.py").unlink(missing_ok=True)
+        if not self.has_mutants(self.name):  # a copy without mutants looks to mutmut like one with
+            (folder / f"mutants/harness/{self.room}/{self.name}.py").unlink(missing_ok=True)
         arguments = ["-n0", "-p", "no:cacheprovider"]
         if self.room == "execution":  # much there waits for a process, for ever where a mutant breaks it
             arguments += ["-p", "each_test_in_time", "--timeout", "30"]
@@ -241,34 +243,28 @@ class Share(NamedTuple):
         Args:
             sample: of so many mutants one is enough for a module to be in the figures.
         """
+        if not self.has_mutants(self.name):
+            print(f"{self.dotted}: not begun")
+            return 0
         codes = self.codes()
-        due = Counter(module_of(name) for name in codes if is_in_sample(name, sample))
-        done = Counter(
-            module_of(name) for name, code in codes.items() if is_in_sample(name, sample) and code is not None
-        )
         strange = unexplained(self.folder, codes)
         for name, (function, was, now) in strange.items():
             untested = " (no test reaches it)" if codes[name] == NO_TESTS else ""
             print(f"survived: {name}{untested}\n  {function}\n  - {was}\n  + {now}")
-        whole: dict[str, dict[str, int]] = {}
-        for module, count in by_module(codes, set(strange)).items():
-            print(f"{module}: " + ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in count.items()))
-            if not self.is_of_now(module):
-                print(f"{module} has changed since: go on with --resume")
-            elif done[module] == due[module] > 0:
-                whole[module] = count
-            else:
-                print(f"{module}: {due[module] - done[module]} of {due[module]} were not tried")
-        for module in self.modules:  # of properties and constants alone, which mutmut leaves as they are
-            name = f"{self.room}.{module.replace('/', '.')}"
-            if self.has_mutants(module) and not any(f"harness.{name}.x" in mutant for mutant in codes):
-                whole[name] = dict.fromkeys(COUNTED, 0)
-        write_figures(whole)
+        count = counted(codes, strange)
+        print(f"{self.dotted}: " + ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in count.items()))
+        left = sum(code is None and is_in_sample(name, sample) for name, code in codes.items())
+        if not self.is_of_now():
+            print(f"{self.dotted} has changed since: go on with --resume")
+        elif left:
+            print(f"{self.dotted}: {left} were not tried")
+        else:  # none of properties and constants alone, which mutmut leaves as they are
+            write_figures({self.dotted: count})
         return len(strange)
 
-    def is_of_now(self, module: str) -> bool:
+    def is_of_now(self) -> bool:
         """Whether the code that was tried is what stands in the repository."""
-        name = f"harness/{module.replace('.', '/')}.py"
+        name = f"harness/{self.room}/{self.name}.py"
         return (self.folder / name).read_bytes() == (REPOSITORY / name).read_bytes()
 
 
@@ -289,28 +285,26 @@ def main() -> int:
     asked = parser.parse_args()
     if min(asked.jobs, asked.sample) < 1:
         parser.error("--jobs and --sample: 1 or more")
-    unexplained = 0
+    left = 0
     for room in asked.rooms:
-        for share in shares(room, parser):
-            if not asked.report:
-                share.run(asked.only, asked.again, asked.resume, asked.jobs, asked.sample)
-            unexplained += share.report(asked.sample)
-    return int(unexplained > 0)
+        for module in modules(room, parser):
+            if not asked.report and module.may_have(asked.only):
+                module.run(asked.only, asked.again, asked.resume, asked.jobs, asked.sample)
+            left += module.report(asked.sample)
+    return int(left > 0)
 
 
-def shares(named: str, parser: argparse.ArgumentParser) -> list[Share]:
+def modules(named: str, parser: argparse.ArgumentParser) -> list[Module]:
     """What is tried: all modules of a room, or ROOM/MODULE,MODULE."""
     room, _, said = named.partition("/")
     if room not in ROOMS:
         parser.error(f"{room}: one of {', '.join(ROOMS)}")
-    modules = modules_of(room)
-    asked = said.split(",") if said else modules
-    for module in asked:
-        if module not in modules:
-            parser.error(f"{room}/{module}: one of {', '.join(modules)}")
-    one = tuple(module for module in asked if module not in PROCESSES)
-    apart = [Share(room, (module,)) for module in asked if module in PROCESSES]
-    return [Share(room, one), *apart] if one else apart
+    known = modules_of(room)
+    asked = said.split(",") if said else known
+    for name in asked:
+        if name not in known:
+            parser.error(f"{room}/{name}: one of {', '.join(known)}")
+    return [Module(room, name) for name in asked]
 
 
 def modules_of(room: str) -> list[str]:
@@ -408,16 +402,10 @@ def unexplained(folder: Path, codes: dict[str, int | None]) -> dict[str, tuple[s
     return {name: changed for name, changed in changes.items() if changed not in known}
 
 
-def module_of(name: str) -> str:
-    """The module of a mutant, as figures.json names it."""
-    return name.rpartition("__mutmut_")[0].rpartition(".")[0].removeprefix("harness.")
-
-
-def by_module(codes: dict[str, int | None], strange: set[str]) -> dict[str, dict[str, int]]:
-    """Module -> how many mutants of it were made, tried, killed, timed out, survived, and are explained."""
-    found: dict[str, dict[str, int]] = {}
+def counted(codes: Mapping[str, int | None], strange: Container[str]) -> dict[str, int]:
+    """How many mutants of a module were made, tried, killed, timed out, survived, and are explained."""
+    count = dict.fromkeys(COUNTED, 0)
     for name, code in codes.items():
-        count = found.setdefault(module_of(name), dict.fromkeys(COUNTED, 0))
         count["made"] += 1
         if code is None:
             continue
@@ -427,7 +415,7 @@ def by_module(codes: dict[str, int | None], strange: set[str]) -> dict[str, dict
             count["explained"] += name not in strange
         else:
             count["timed_out" if code in TIMED_OUT else "killed"] += 1
-    return dict(sorted(found.items()))
+    return count
 
 
 if __name__ == "__main__":

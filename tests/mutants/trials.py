@@ -160,12 +160,16 @@ class Trials:
         self._items = {item.nodeid: item for item in session.items}
         gc.collect()
         gc.freeze()
-        if (clean := self._clean()) is None:
-            return True
         files = [_results(path) for path in self.paths]
         waiting = [
             (data, name) for data in files for name in data.exit_code_by_key if self._is_asked(data, name)
         ]
+        if not waiting:
+            print("no mutant is left to try")
+            self.code = 0
+            return True
+        if (clean := self._clean()) is None:
+            return True
         files = [data for data in files if any(data is of for of, _ in waiting)]  # no other is written
         by_function: defaultdict[str, list[str]] = defaultdict(list)
         for test, functions in clean.reached.items():
