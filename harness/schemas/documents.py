@@ -13,6 +13,7 @@ import re
 from typing import Any, NoReturn
 
 MAX_DEPTH = 64
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH}"
 MAX_KEY_DOTS = 200
 """Dots on one line of TOML: a key of thousands of parts takes the parser minutes."""
 MAX_INTEGER = 2**63 - 1
@@ -34,7 +35,7 @@ def parse_json(data: bytes) -> Any:
             parse_constant=_refuse,
         )
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise ValueError(_TOO_DEEP) from None
     _check(document)
     if _LONE_SURROGATE.search(data):  # an escaped half of a character: no file and no terminal takes it
         try:
@@ -59,7 +60,7 @@ def parse_toml(data: bytes) -> dict[str, Any]:
     try:
         document = tomllib.loads(data.decode("utf-8"))
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise ValueError(_TOO_DEEP) from None
     _check(document)
     return document
 
@@ -104,4 +105,4 @@ def _check(document: object) -> None:
         if not below:
             return
         level = below
-    raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    raise ValueError(_TOO_DEEP)

@@ -73,6 +73,7 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "document": ("test_record.py", "test_differences.py"),
         "measured": ("test_record.py", "test_consistency.py", "test_differences.py"),
         "record": ("test_record.py", "test_differences.py", "test_consistency.py", "test_key.py"),
+        "stimuli": ("test_seen_and_unseen.py",),
         "store": ("test_store.py", "test_neighbours.py"),
         "text": ("test_text.py", "test_record.py"),
         "verify": ("test_differences.py", "test_verify.py"),
