@@ -44,6 +44,7 @@ class Decoder:
 def python_as_it_was(monkeypatch):
     """What a submission changes in the process that runs it is put back."""
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(worker, "faulthandler", SimpleNamespace(enable=lambda: None))  # pytest has its own
     state, state_of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     yield

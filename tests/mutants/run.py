@@ -107,9 +107,9 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "drive": ("test_isolation.py", "test_process.py"),
         "run": ("test_process.py",),
         "spec": ("test_process.py",),
-        "enter": ("test_isolation.py", "test_process.py"),
-        "keeper": ("test_isolation.py", "test_process.py"),
-        "worker": ("test_isolation.py", "test_process.py"),
+        "enter": ("test_enter.py", "test_isolation.py", "test_process.py"),
+        "keeper": ("test_keeper.py", "test_isolation.py", "test_process.py"),
+        "worker": ("test_worker.py", "test_isolation.py", "test_process.py"),
     },
 }
 # Files that other processes start by their path, where mutmut's choice among mutants does not reach.
