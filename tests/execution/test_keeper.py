@@ -236,7 +236,7 @@ def test_what_is_there_and_in_no_look_is_said_after_a_time(system, kept):
     system.give |= {
         "monotonic": iter((0.0, 0.0, 10.0, 14.0, 14.1)),
         "_reap": True,
-        "_descendants": [],
+        "_descendants": iter([[]] * 51),
     }
     kept()._grant(0.0)
     assert system.made.count(("_descendants",)) == 51

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import random
 import sys
 from pathlib import Path
@@ -374,6 +375,9 @@ def test_no_pickled_array_is_read(make, give, tmp_path):
     give(0, "a")
     np.save(tmp_path / "given/000000.npy", np.array([None]), allow_pickle=True)
     with pytest.raises(ValueError, match=r"^Array can't be memory-mapped: Python objects in dtype\.$"):
+        make()._predict(None, 0)
+    (tmp_path / "given/000000.npy").write_bytes(pickle.dumps([1]))
+    with pytest.raises(ValueError, match="pickled"):
         make()._predict(None, 0)
 
 
