@@ -97,11 +97,11 @@ class Keeper:
                 return
         names: list[str] = []
         looks, deadline = 0, time.monotonic() + HIDDEN_SECONDS
-        while not names and (there := self._reap()):  # what starts anew all the time hides from a look
+        while not names and self._reap():  # what starts anew all the time hides from a look
             names = [name for name in map(self._name, _descendants()) if name is not None]
             looks += 1
             if not names and looks >= FAST_LOOKS and time.monotonic() > deadline:
-                names = [UNSEEN] if there else []
+                names = [UNSEEN]
         _say({"left": sorted(names)})
 
     def _name(self, pid: int) -> str | None:

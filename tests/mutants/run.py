@@ -104,9 +104,6 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
     "execution": {
         "isolation": ("test_isolation_parts.py",),
         "landlock": ("test_isolation_parts.py",),
-        "enter": ("test_isolation.py", "test_process.py"),
-        "keeper": ("test_isolation.py", "test_process.py"),
-        "worker": ("test_isolation.py", "test_process.py"),
     },
 }
 # Files that other processes start by their path, where mutmut's choice among mutants does not reach.
