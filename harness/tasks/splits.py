@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, pairwise
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -466,7 +466,7 @@ def _share_faults(document: Mapping[str, Any], where: str) -> list[Fault]:
     ordered = sorted(shares.items(), key=lambda entry: entry[1])
     faults += [
         Fault(f"{where}: parts: {later}: subjects", f"overlap those of {part}", "every subject in one part")
-        for (part, (_, last)), (later, (first, _)) in pairwise(ordered)
+        for (part, (_, last)), (later, (first, _)) in combinations(ordered, 2)
         if first < last
     ]
     return faults

@@ -694,6 +694,14 @@ IN_PART = "expected every subject in one part."
             ],
         ),
         (
+            _shares(train=(0, 1), val=(0.25, 0.375), test=(0.5, 0.75)),
+            "whole-recordings",
+            [
+                f"parts: val: subjects: overlap those of train, {IN_PART}",
+                f"parts: test: subjects: overlap those of train, {IN_PART}",
+            ],
+        ),
+        (
             _shares(train=(0.25, 0.25), val=(0.75, 0.5), test=(0, 0.25)),
             "whole-recordings",
             [
@@ -709,7 +717,7 @@ IN_PART = "expected every subject in one part."
         ),
         ({**_shares(train=(0, 1), val=(0.5, 0.75)), **_parts(test="all")}, "in-time", []),
     ],
-    ids=["not in all", "overlap", "empty", "apart", "empty in time", "in time"],
+    ids=["not in all", "overlap", "one over two", "empty", "apart", "empty in time", "in time"],
 )
 def test_faults_of_shares_are_told_all_at_once(small_split, parts, cut, message):
     fractions = {"train": 0.8, "val": 0.1, "test": 0.1} if cut == "in-time" else None
