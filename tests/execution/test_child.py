@@ -470,15 +470,22 @@ def blocks(path):
     return path.lstat().st_blocks * 512
 
 
+def on_disk(file, content):
+    """Write to an open file, to the disk: until then a file system may have set aside more blocks."""
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
+
+
 def test_every_file_and_folder_counts_and_no_link_is_followed(start, tmp_path):
     one = start()
     (tmp_path / "elsewhere/much").mkdir(parents=True)
     (tmp_path / "elsewhere/much/file").write_bytes(b"x" * 10**5)
     out, home = one.folder / "out", one.folder / "home"
     (out / "a/b").mkdir(parents=True)
-    (out / "a/b/large").write_bytes(b"x" * 50_000)
-    (out / "small").write_bytes(b"x")
-    (home / "kept").write_bytes(b"x" * 9000)
+    for path, size in ((out / "a/b/large", 50_000), (out / "small", 1), (home / "kept", 9000)):
+        with path.open("wb") as file:
+            on_disk(file, b"x" * size)
     (home / "link").symlink_to(tmp_path / "elsewhere")
     (out / "a/link").symlink_to(tmp_path / "elsewhere/much/file")
     made = [out / name for name in ("a", "a/b", "a/b/large", "a/link", "small")]
@@ -534,8 +541,7 @@ def test_a_file_without_a_name_counts_once_while_it_is_open(start, below, tmp_pa
     path = one.folder / "home/x"
     with path.open("wb") as file, (one.folder / "home/y").open("wb") as second:
         for each, size in ((file, 20_000), (second, 5000)):
-            each.write(b"x" * size)
-            each.flush()
+            on_disk(each, b"x" * size)
         again = os.dup(file.fileno())
         memory = os.memfd_create("elsewhere")  # no name, and on no disk
         os.write(memory, b"x" * 10_000)
