@@ -109,6 +109,7 @@ def test_the_wheel_holds_splits_baselines_and_their_weights_and_nothing_beside_t
     assert below.isdisjoint({"results", "submissions", "tests"})
 
 
+@pytest.mark.slow
 def test_the_wheel_says_what_it_is_with_the_version_of_the_code(built):
     with zipfile.ZipFile(built[1]) as wheel:
         text = wheel.read(f"eeg_speech_harness-{__version__}.dist-info/METADATA").decode()
@@ -120,6 +121,7 @@ def test_the_wheel_says_what_it_is_with_the_version_of_the_code(built):
     assert not [line for line in needed if "==" in line]
 
 
+@pytest.mark.slow
 def test_the_index_would_take_both_files(built):
     run(sys.executable, "-m", "twine", "check", "--strict", *built, folder=built[0].parent)
 
@@ -143,6 +145,7 @@ def test_a_baseline_is_scored_by_its_name_outside_a_clone(installed, simulated, 
     assert "reproduced" in run(installed, "verify", path, "--data", simulated, folder=elsewhere).stdout
 
 
+@pytest.mark.slow
 def test_what_is_here_is_listed(installed, elsewhere):
     found = json.loads(run(installed, "list", "--json", folder=elsewhere).stdout)
     systems = {one["name"]: one for one in found["systems"]}
@@ -158,6 +161,7 @@ def test_what_is_here_is_listed(installed, elsewhere):
     assert text[1].split()[:2] == ["name", "corpora"]
 
 
+@pytest.mark.slow
 def test_a_new_submission_is_checked_outside_a_clone(installed, simulated, elsewhere):
     run(installed, "new", "mine", folder=elsewhere)
     command = [installed, "check", "mine", "--quick", "--part", "val", "--feature", "envelope", "--partial"]
@@ -165,6 +169,7 @@ def test_a_new_submission_is_checked_outside_a_clone(installed, simulated, elsew
     assert said.stdout.splitlines()[-1] == "mine can be scored"
 
 
+@pytest.mark.slow
 def test_a_baseline_of_the_installed_harness_is_not_trained_in_place(installed, elsewhere):
     said = run(installed, "train", "linear", folder=elsewhere, code=2).stderr
     shipped = installed.parent.parent / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
@@ -175,6 +180,7 @@ def test_a_baseline_of_the_installed_harness_is_not_trained_in_place(installed, 
     )
 
 
+@pytest.mark.slow
 def test_of_a_name_that_nothing_has_the_nearest_is_named(installed, elsewhere):
     said = run(installed, "score", "linaer", folder=elsewhere, code=1).stderr
     assert said == (
@@ -183,6 +189,7 @@ def test_of_a_name_that_nothing_has_the_nearest_is_named(installed, elsewhere):
     )
 
 
+@pytest.mark.slow
 def test_a_path_that_is_written_as_one_is_not_taken_for_a_name(installed, elsewhere):
     said = run(installed, "score", "./linear", folder=elsewhere, code=1).stderr
     assert said.startswith("error: linear: no such file or folder, expected a submission folder")

@@ -66,6 +66,7 @@ def test_scaling_ignores_level_and_gain_and_makes_a_constant_zero():
         assert torch.isfinite(net(eeg)).all()
 
 
+@pytest.mark.slow
 def test_what_is_no_net_is_refused(val):
     with pytest.raises(SubmissionError) as error:
         api.load_net("linear", val)

@@ -61,6 +61,7 @@ def test_every_step_adds_its_event_and_takes_none_back(upstream):
     assert seen == set(EVENTS)
 
 
+@pytest.mark.slow
 def test_a_pull_request_is_one_step_however_many_commits_it_has(upstream, fork):
     for score in (0.1, 0.9, 0.5):
         edit(fork, "alpha", score=score)

@@ -239,6 +239,7 @@ def test_bad_predictor_is_refused_without_a_traceback_of_ours(harness, make_subm
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_predictor_that_sleeps_for_ever_meets_the_time_limit(harness, make_submission, where):
     body = "while True:\n    time.sleep(1)"
     started = time.monotonic()

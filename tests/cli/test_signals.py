@@ -44,6 +44,7 @@ def wait_for(path, process):
     assert path.exists(), process.communicate(timeout=30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
 def test_a_training_that_is_ended_blames_nobody(make_submission, where, tmp_path, number):
     folder = make_submission(trainer="train:train")
@@ -115,6 +116,7 @@ System.build = build
     )
 
 
+@pytest.mark.slow
 def test_a_hangup_that_is_to_be_ignored_is(make_submission, where, tmp_path):
     folder = make_submission(trainer="train:train")
     (folder / "train.py").write_text(SLEEPER.replace("time.sleep(100)", "time.sleep(1)"))

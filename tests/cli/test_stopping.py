@@ -75,6 +75,7 @@ def started(body):
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(
     "body", [LOST, LOST_IN_A_CALLBACK, TURNED_INTO_ANOTHER], ids=["lost", "callback", "other"]

@@ -112,6 +112,7 @@ def fetched(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_everything_comes_with_the_stimuli_that_events_name(served):
     _, out, _, fetch = served
     steps = []

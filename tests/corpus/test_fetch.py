@@ -116,6 +116,7 @@ def test_no_server(served):
         fetch.fetch_corpus(dtu, out, url="http://127.0.0.1:9/")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["data.example", "ftp://127.0.0.1/", "file:///tmp", "http://", ""])
 def test_an_address_of_another_kind_is_wrong_usage(served, url):
     _, out, requests, dtu = served

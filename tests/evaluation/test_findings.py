@@ -132,6 +132,7 @@ def test_scale_may_vary_as_much_as_the_references(system):
     assert find_bugs(loud, made, FRAME_RATE_HZ) == []
 
 
+@pytest.mark.slow
 def test_evidence_says_what_was_measured(found_with):
     def evidence(planted):
         (finding,) = found_with(planted)

@@ -52,6 +52,7 @@ def files(folder):
     }
 
 
+@pytest.mark.slow
 def test_the_package_is_whole_and_its_code_has_the_same_hash(exported):
     folder = exported[0].folder
     there, here = load_submission(folder), load_submission(VLAAI)

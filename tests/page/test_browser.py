@@ -105,6 +105,7 @@ def test_sorting_by_number_text_and_back(visit):
     assert ranks == sorted(ranks)
 
 
+@pytest.mark.slow
 def test_filtering_says_how_many_are_left(visit):
     page = visit(BOARD_PAGE)
     box = page.get_by_role("searchbox", name="Filter systems")

@@ -146,6 +146,7 @@ def test_raw_recordings_become_a_corpus_on_which_the_linear_baseline_trains_and_
     assert list(record["subjects"]) == ["sub-001", "sub-002"]
 
 
+@pytest.mark.slow
 def test_eeg_follows_the_stimulus_at_the_same_lag_from_its_beginning_to_its_end(made):
     gains = np.random.default_rng(1).standard_normal(64)
     recording = open_corpus(made).recordings[-1]

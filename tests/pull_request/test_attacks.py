@@ -268,6 +268,7 @@ def test_an_own_word_that_is_none_is_said_to_be_none(upstream, pulled, fork, tmp
     assert any(text.startswith("what the pull request's own code left is not shown: ") for text in texts)
 
 
+@pytest.mark.slow
 def test_a_removed_submission_takes_its_records_along_or_stops(upstream, pulled, fork, tmp_path):
     fork.git("rm", "-r", "--quiet", "submissions/beta")
     elsewhere = json.loads(fork.record("beta").read_text())

@@ -228,6 +228,7 @@ def test_a_dead_process_of_this_machine_is_known_at_once():
     assert not is_gone({**me(), "machine": "elsewhere", "pid": 2**22 + 1})
 
 
+@pytest.mark.slow
 def test_a_file_that_still_grows_is_not_taken(queue, predictions):
     folder = queue(limits="[limits]\nsettle_seconds = 0.5\n")
     place = drop(folder, predictions(1))
@@ -488,6 +489,7 @@ def test_a_draft_that_a_killed_worker_left_is_no_line_of_the_ledger(queue, predi
 SCORED, REFUSED, MIXED = "scored", "refused", "mixed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [SCORED, REFUSED, MIXED])
 @pytest.mark.parametrize("settings", [OPEN, OPEN + "per_day = 50\n"], ids=["free", "quota"])
 def test_what_a_first_look_asks_of_the_disk_grows_with_the_jobs_and_not_with_their_square(

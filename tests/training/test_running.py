@@ -233,6 +233,7 @@ def test_seeds_side_by_side_that_stop_are_left_and_their_lines_are_told(tmp_path
     assert lines == []
 
 
+@pytest.mark.slow
 def test_a_seed_that_fails_after_the_time_is_over_is_a_failure_and_one_without_time_is_none(
     tmp_path, monkeypatch
 ):

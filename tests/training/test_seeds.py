@@ -146,6 +146,7 @@ def test_weights_of_no_known_seed_stand_in_the_way(harness, folder, where):
     assert "no seed in the manifest, and no record of their training that names it" in err
 
 
+@pytest.mark.slow
 def test_side_by_side_gives_the_same_weights(harness, folder, where):
     code, _, err = harness("train", folder, *where, "--seeds", "3")
     assert code == 0, err
@@ -194,6 +195,7 @@ def test_side_by_side_takes_every_option_along(harness, folder, where, monkeypat
     assert {"--partial", "--resume"} <= set(told)
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_beside_others_is_named_and_they_are_kept(harness, folder, where):
     (folder / "fail-1.md").write_text("told to")
     code, _, err = harness("train", folder, *where, "--seeds", "3", "--jobs", "2")
