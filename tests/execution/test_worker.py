@@ -589,7 +589,7 @@ class Decoder:
 
 
 def test_an_error_of_several_lines_is_printed_as_it_is(capfd):
-    worker._print_own_frames(SyntaxError("bad", ("/s/a.py", 3, 1, "1 +\n")), "/s")
+    worker._print_own_frames(SyntaxError("bad", ("/s/a.py", 3, 1, "1 +\n", 3, 2)), "/s")
     assert capfd.readouterr().err == 'File "a.py", line 3\n    1 +\n    ^\nSyntaxError: bad\n'
 
 
