@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -14,6 +15,7 @@ from harness.errors import CorpusError, Fault, HarnessError
 from harness.preprocessing.output import FULL
 
 _WATCH_SECONDS: Final = 0.5
+_TAKEN_OVER_SECONDS: Final = 5.0
 _T = TypeVar("_T")
 
 
@@ -40,8 +42,7 @@ class Workers:
     ) -> Iterator[tuple[str, _T | Failed]]:
         """Results as they are made, by name.
 
-        One more task than there are processes is under way: results, which are large, do not pile up here,
-        and none waits in the pool's own queue, whose thread fails where it is ended with tasks in it.
+        One more task than there are processes is under way: results, which are large, do not pile up here.
 
         Raises:
             CorpusError: a process was ended from outside.
@@ -77,9 +78,20 @@ class Workers:
             ) from None
 
     def close(self) -> None:
-        """End the processes, whatever they are doing."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, kill_workers=True)
+        """End the processes, whatever they are doing.
+
+        The pool's thread fails, and leaves its processes' locks behind, where it is told to kill before it
+        has taken over what was handed to it last. It takes over in order: so it is handed one thing more, and
+        that is waited for.
+        """
+        if self._executor is None:
+            return
+        with suppress(RuntimeError):  # a pool that is broken takes nothing over any more
+            last = self._executor.submit(int)
+            until = time.monotonic() + _TAKEN_OVER_SECONDS
+            while not (last.running() or last.done()) and time.monotonic() < until:
+                time.sleep(0.001)
+        self._executor.shutdown(wait=True, kill_workers=True)
 
 
 def attempt(function: Callable[..., _T], arguments: tuple[Any, ...]) -> _T | Failed:

@@ -8,7 +8,8 @@ import textwrap
 import pytest
 
 START = """
-import sys, threading, time, weakref
+import signal, sys, threading, time, weakref
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which tests under nohup ignore
 from harness.cli.group import cli
 from harness.cli.main import main
 

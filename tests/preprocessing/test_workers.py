@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import concurrent.futures
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import pytest
 
 from harness.errors import CorpusError, Fault
 from harness.preprocessing.workers import Failed, Workers
@@ -25,7 +30,7 @@ def square(number):
 
 
 def test_few_more_tasks_than_processes_are_under_way_and_all_are_done(monkeypatch):
-    # an interrupt left the pool's thread with a traceback where tasks waited in it, and results piled up
+    # results piled up
     workers = Workers(2)
     with Pool(2) as pool:
         monkeypatch.setattr("joblib.externals.loky.get_reusable_executor", lambda **_: pool)
@@ -41,3 +46,26 @@ def test_no_task_starts_no_process():
     workers = Workers(2)
     assert list(workers.results({})) == []
     workers.close()
+
+
+@pytest.mark.slow
+def test_a_pool_that_was_just_handed_something_ends_without_a_word(monkeypatch):
+    failed, calls = [], []
+
+    def interrupted(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) % 2 == 0:  # right after something was handed over
+            raise KeyboardInterrupt
+        return wait(*arguments, **options)
+
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    monkeypatch.setattr(concurrent.futures, "wait", interrupted)
+    for _ in range(3):
+        workers = Workers(2)
+        tasks = {str(number): (time.sleep, (0.0 if number < 3 else 60.0,)) for number in range(20)}
+        with pytest.raises(KeyboardInterrupt):
+            list(workers.results(tasks))
+        begun = time.monotonic()
+        workers.close()
+        assert time.monotonic() < begun + 20
+    assert failed == []
