@@ -767,7 +767,9 @@ def test_processes_end_with_a_call_that_is_killed(tree, made, tmp_path):
     process.communicate(timeout=30)  # the others hold the pipes as long as they live
     features = ("mel", "mel-28", "envelope")
     prepare(tree, out, load_recipe("sparrkulee"), features=features, jobs=2)
-    assert contents(out) == contents(made)
+    # A draft that was cut off is removed by who writes there a minute later (tests/test_files.py).
+    whole = {name: sha256 for name, sha256 in contents(out).items() if not name.endswith(".partial")}
+    assert whole == contents(made)
 
 
 def test_progress_counts_stimuli_and_recordings_and_begins_with_what_is_finished(small, tmp_path):
