@@ -215,6 +215,12 @@ def alone_in(folder: Path, *, wait: bool = True) -> Iterator[bool]:
         os.close(handle)
 
 
+def remove_drafts(folder: Path) -> None:
+    """Remove what killed writers left below a folder in which nobody else begins a draft, however young."""
+    for draft in folder.rglob(f".*{_DRAFT_SUFFIX}"):
+        _remove_unlocked(draft, older_than=-math.inf)
+
+
 def sync_folder(path: Path) -> None:
     """Flush a folder's list of names to the disk, where the file system can."""
     with contextlib.suppress(OSError):
@@ -240,10 +246,15 @@ def _remove_stale(folder: Path, prefix: str) -> None:
         for name in names:
             if not name.startswith(prefix):
                 continue
-            with contextlib.suppress(OSError), open_regular(folder / name) as file:
-                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if time.time() - os.fstat(file.fileno()).st_mtime > _STALE_SECONDS:
-                    (folder / name).unlink()
+            _remove_unlocked(folder / name, older_than=_STALE_SECONDS)
+
+
+def _remove_unlocked(draft: Path, *, older_than: float) -> None:
+    """Remove a draft that nobody has locked, where its last byte is older than so many seconds."""
+    with contextlib.suppress(OSError), open_regular(draft) as file:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if time.time() - os.fstat(file.fileno()).st_mtime > older_than:
+            draft.unlink()
 
 
 def _unsteady(path: Path) -> UnfitFileError:

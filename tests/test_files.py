@@ -63,6 +63,19 @@ def test_a_writer_that_was_killed_leaves_a_draft_that_the_next_one_removes(tmp_p
     assert path.read_bytes() == b"new"
 
 
+def test_the_only_writer_of_a_folder_removes_all_drafts_that_nobody_has_locked(tmp_path):
+    (tmp_path / "a/b").mkdir(parents=True)
+    litter = [tmp_path / ".x.1.partial", tmp_path / "a/b/.y.2.partial"]
+    kept = [tmp_path / "z.partial", tmp_path / "a/.hidden"]
+    for path in litter + kept:
+        path.write_bytes(b"half")
+    draft = files.Draft(tmp_path / "a/slow")
+    files.remove_drafts(tmp_path)
+    assert [path.exists() for path in litter + kept] == [False, False, True, True]
+    draft.keep()
+    assert (tmp_path / "a/slow").exists()
+
+
 def test_a_folder_is_not_listed_again_for_every_file_that_is_written_there(tmp_path, monkeypatch):
     """To write n files took n lists of up to n names: hours for a board of thousands."""
     scandir, listed = os.scandir, []

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import CorpusError, Fault
-from harness.files import write_atomically
+from harness.files import remove_drafts, write_atomically
 from harness.preprocessing.recipe import Recipe
 from harness.preprocessing.report import RecordingEntry, StimulusEntry
 
@@ -146,6 +146,7 @@ def opened_output(folder: Path, recipe: Recipe) -> Iterator[Output]:
         except OSError:
             pass  # some network disks have no locks
         _check_recipe(folder, recipe)
+        remove_drafts(folder)
         output.write(RECIPE_FILE, recipe.content)
         shutil.rmtree(output.scratch, ignore_errors=True)
         output.scratch.mkdir()
