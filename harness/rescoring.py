@@ -14,7 +14,7 @@ from statistics import fmean as mean
 from typing import Any
 
 from harness.boards.board import Board, BoardName, BoardRecord
-from harness.boards.sheet import csv_text
+from harness.boards.sheet import csv_text, markdown_cell
 from harness.errors import Fault, HarnessError, RecordError, UsageError, no_such
 from harness.evaluation.evaluate import score_task
 from harness.predictions import read_predictions
@@ -199,7 +199,7 @@ def rescored_text(
 
     cells = [
         {
-            "system": row.system.replace("|", "\\|") if form == "markdown" else row.system,
+            "system": markdown_cell(row.system) if form == "markdown" else row.system,
             f"was: {row.old_measure}": f"{row.old:.4f}",
             "its 95 % interval": _interval(row.old_ci95),
             "was rank": str(row.old_rank),

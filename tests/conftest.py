@@ -8,17 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from documents import CORPUS_DATA, RUN, SMALL_SPLIT, SPLIT_PART, SYSTEM
-from msgspec.structs import replace
+from documents import SMALL_SPLIT, record_of
 
 from harness.cli.main import main
 from harness.corpus import open_corpus
-from harness.records.build import build_record
 from harness.records.document import parse_record, plain
 from harness.records.record import Overlap
 from harness.records.store import write_record
-from harness.scoring.chance import Band, Chance
-from harness.scoring.score import SubjectScore, combine
 from harness.submission.manifest import load_submission
 from harness.tasks.splits import load_split
 
@@ -225,18 +221,13 @@ def make_record(tmp_path):
     """Write a record of given per-subject scores below a results folder; gives its path."""
 
     def make(name, scores, *, variant="default", chance=0.01, kind="simulated", **changes):
-        subjects = {
-            f"sub-{86 + i:03d}": SubjectScore(float(r), (float(r), float(r)), 4, (), (), ())
-            for i, r in enumerate(scores)
-        }
-        record = build_record(
-            combine(subjects),
-            chance=Chance(Band(-chance, 0.0, chance, 100), None),
-            submission=replace(SYSTEM, name=name, variant=variant),
-            split=SPLIT_PART,
-            corpus=replace(CORPUS_DATA, name="sparrkulee", kind="real") if kind == "real" else CORPUS_DATA,
-            **RUN,
-            overlap=Overlap(subjects_seen=0, subjects=len(subjects), stimuli_seen=3, stimuli=4),
+        record = record_of(
+            name,
+            scores,
+            chance=chance,
+            system={"variant": variant},
+            corpus={"name": "sparrkulee", "kind": "real"} if kind == "real" else None,
+            overlap=Overlap(subjects_seen=0, subjects=len(scores), stimuli_seen=3, stimuli=4),
         )
         document = plain(record)
         for key, value in changes.items():  # whole values, or some keys of an object

@@ -15,7 +15,7 @@ from harness.boards.latex import PREAMBLE, Marks, Part, comments, latex_table
 from harness.boards.ranking import LEVEL, Ranking, rank
 from harness.boards.row import row_of
 from harness.boards.sentences import row_sentence
-from harness.boards.sheet import csv_text
+from harness.boards.sheet import csv_text, markdown_cell
 from harness.conventions import SIMULATED_WORDS
 from harness.errors import Fault, RecordError, UsageError, counted, no_such
 from harness.records.text import NOT_ISOLATED
@@ -240,8 +240,8 @@ def _formatted(
         return "\n".join([PREAMBLE, *comments(title.split("\n")), table.rstrip(), *comments(lines)]) + "\n"
     cells = [list(row) for row in rows]
     if form == "md":
-        cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-        headers = [head.replace("|", "\\|") for head in headers]
+        cells = [list(map(markdown_cell, row)) for row in rows]
+        headers = list(map(markdown_cell, headers))
     table = tabulate(cells, headers, STYLES[form], disable_numparse=True)
     if form == "html":
         head, *more = title.split("\n")

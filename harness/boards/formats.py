@@ -30,7 +30,7 @@ from harness.boards.cells import (
 from harness.boards.ranking import LEVEL, Ranking
 from harness.boards.row import Row
 from harness.boards.sentences import ablation_sentence, board_sentence, row_sentence
-from harness.boards.sheet import csv_text
+from harness.boards.sheet import csv_text, markdown_cell
 from harness.errors import Fault, UsageError, counted, no_such, on_one_line, raise_all
 
 # tabulate's names of the formats that it writes.
@@ -135,12 +135,9 @@ def _table(cells: Sequence[dict[str, str]], form: str) -> str:
 
     headers = max((list(row) for row in cells), key=len, default=[])
     kept = [{key: row.get(key, "") for key in headers} for row in cells]
-    if form == "md":  # a name may hold what ends a cell there; bars are read one under the other
+    if form == "md":  # bars are read one under the other
         kept = [
-            {
-                key: f"`{text}`" if key == "ties" and text else text.replace("|", "\\|")
-                for key, text in row.items()
-            }
+            {key: f"`{text}`" if key == "ties" and text else markdown_cell(text) for key, text in row.items()}
             for row in kept
         ]
     return tabulate([list(row.values()) for row in kept], headers, STYLES[form], disable_numparse=True)
@@ -199,8 +196,8 @@ def pairs_text(ranking: Ranking, form: str = "text") -> str:
     from tabulate import tabulate
 
     names = [row.system for row in ranking.rows]
-    if form == "md":  # a name may hold what ends a cell there
-        names = [name.replace("|", "\\|") for name in names]
+    if form == "md":
+        names = list(map(markdown_cell, names))
     cells = [
         [name, *(_p(ranking.p[i, j]) if i != j else "" for j in range(len(names)))]
         for i, name in enumerate(names)

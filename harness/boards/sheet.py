@@ -1,4 +1,4 @@
-"""Rows of values as CSV that no spreadsheet computes and no terminal acts on."""
+"""Values as cells: of CSV that no spreadsheet computes and no terminal acts on, and of Markdown."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ def csv_text(rows: Sequence[Mapping[str, object]], columns: Sequence[str] = ()) 
     writer.writerow({name: as_text(name) for name in names})
     writer.writerows({key: as_text(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def markdown_cell(text: str) -> str:
+    """Text, a name for one, that does not end its cell in a table of Markdown."""
+    return text.replace("|", "\\|")
 
 
 def as_text(value: object) -> object:

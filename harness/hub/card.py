@@ -10,6 +10,7 @@ from typing import Any
 from tabulate import tabulate
 
 from harness.boards.cells import row_cells
+from harness.boards.sheet import markdown_cell
 from harness.conventions import SIMULATED_WORDS
 from harness.errors import on_one_line
 from harness.hosting.yaml import yaml_bytes
@@ -188,4 +189,4 @@ def _table(headers: list[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _cell(text: str) -> str:
     """Text for a table's cell or a heading: on one line, without what Markdown or HTML takes for its own."""
-    return on_one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    return markdown_cell(on_one_line(text).replace("&", "&amp;").replace("<", "&lt;"))

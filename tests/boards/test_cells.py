@@ -482,6 +482,8 @@ FOUND = Resolution(
 WORDS = "Resolution: with 12 subjects and 6 pairs of systems, a difference of 0.0124 is found with 80 % power"
 APART = " To tell the first two apart, one and two, takes 12,345 subjects."
 FEW = "where so few subjects show none, whatever the difference"
+BEHIND = "which so few subjects tell apart only if enough of the first are told apart"
+NONE_TELLS = "No number of subjects tells the first two apart, one and two: it takes"
 
 
 @pytest.mark.parametrize(
@@ -493,11 +495,11 @@ FEW = "where so few subjects show none, whatever the difference"
         ({"hopeless": 2}, f"{WORDS} in 4 of them; the 2 others are of single trainings, {FEW}.{APART}"),
         (
             {"subjects": None},
-            f"{WORDS}. No number of subjects tells the first two apart, one and two: it takes a larger difference.",
+            f"{WORDS}. {NONE_TELLS} a larger difference.",
         ),
         (
             {"subjects": None, "seeds_limit": True},
-            f"{WORDS}. No number of subjects tells the first two apart, one and two: it takes more trainings.",
+            f"{WORDS}. {NONE_TELLS} more trainings.",
         ),
         (
             {"difference": None},
@@ -509,6 +511,16 @@ FEW = "where so few subjects show none, whatever the difference"
             "1 subject cannot separate anything here: with 1 pair of systems Holm's p is never below 0.1235,"
             " whatever the difference.",
         ),
+        (
+            {"subjects": None, "hopeless": 1},
+            f"{WORDS} in 5 of them; the other is of single trainings, {FEW}. {NONE_TELLS} a larger difference.",
+        ),
+        (
+            {"subjects": None, "behind": 2},
+            f"{WORDS} in 4 of them; the 2 others are of single trainings, {BEHIND}. {NONE_TELLS} a larger"
+            " difference.",
+        ),
+        ({"behind": 1}, f"{WORDS} in 5 of them; the other is of single trainings, {BEHIND}.{APART}"),
         ({"difference": 0.0}, f"{WORDS.replace('0.0124', '0.0000')}.{APART}"),
         ({"subjects": 0}, f"{WORDS}.{APART.replace('12,345', '0')}"),
     ],

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace as replaced
 from functools import cache
 from itertools import combinations
 from pathlib import Path
 
+import documents
 import numpy as np
 import pytest
-from documents import CORPUS_DATA, RUN, SPLIT_PART, SYSTEM
+from documents import SYSTEM
 from msgspec.structs import replace
 
 from harness.boards import resolution
 from harness.boards.board import Board, BoardName, BoardRecord
-from harness.boards.cells import board_notes, resolution_words
+from harness.boards.cells import board_notes
 from harness.boards.ranking import rank
 from harness.boards.resolution import Resolution, resolution_of
-from harness.records.build import build_record
 from harness.records.record import Training
-from harness.scoring.chance import Band, Chance
 from harness.scoring.power import least_difference, subjects_needed
-from harness.scoring.score import SubjectScore, combine
 from harness.scoring.two_sources import estimate
 
 NAME = BoardName("simulated", "held-out-subjects", "test", "mel")
@@ -31,21 +28,14 @@ TRAINED, FIXED, SINGLE = "several trainings", "draws nothing at random", "one tr
 @cache
 def template():
     """A record, whose parts no test changes."""
-    return build_record(
-        combine({"sub-001": SubjectScore(0.1, (0.1,), 4, (), (), ())}),
-        chance=Chance(Band(-0.01, 0.0, 0.01, 100), None),
-        submission=SYSTEM,
-        split=SPLIT_PART,
-        corpus=CORPUS_DATA,
-        **RUN,
-    )
+    return documents.record_of("template", [0.1])
 
 
 def record_of(name, scores, training=None):
     """A record of these subjects' scores."""
     one = template()
     subjects = {
-        f"sub-{number:03d}": replace(one.subjects["sub-001"], pearson_r=float(r))
+        f"sub-{number:03d}": replace(one.subjects["sub-086"], pearson_r=float(r))
         for number, r in enumerate(scores, start=1)
     }
     whole = replace(one, subjects=subjects, submission=replace(SYSTEM, name=name, training=training))
@@ -237,51 +227,3 @@ def test_fewer_than_two_systems_or_no_subject_have_no_resolution():
     assert resolution_of(board, board.records[:1], 0.05) is None
     assert resolution_of(board, (), 0.05) is None
     assert resolution_of(Board(NAME, ()), board.records, 0.05) is None
-
-
-FOUND = "Resolution: with 4 subjects and 3 pairs of systems, a difference of 0.0123 is found with 80 % power"
-NONE_TELLS = "No number of subjects tells the first two apart, one and two: it takes"
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({}, f"{FOUND}. To tell the first two apart, one and two, takes 1,234 subjects."),
-        ({"subjects": None}, f"{FOUND}. {NONE_TELLS} a larger difference."),
-        ({"subjects": None, "seeds_limit": True}, f"{FOUND}. {NONE_TELLS} more trainings."),
-        (
-            {"subjects": None, "hopeless": 1},
-            f"{FOUND} in 2 of them; the other is of single trainings, where so few subjects show none, whatever"
-            f" the difference. {NONE_TELLS} a larger difference.",
-        ),
-        (
-            {"subjects": None, "behind": 2},
-            f"{FOUND} in 1 of them; the 2 others are of single trainings, which so few subjects tell apart only if"
-            f" enough of the first are told apart. {NONE_TELLS} a larger difference.",
-        ),
-        (
-            {"difference": None},
-            "4 subjects cannot separate anything here: with 3 pairs of systems no difference that a score can have"
-            " is found.",
-        ),
-        (
-            {"difference": None, "only_signs": True},
-            "4 subjects cannot separate anything here: with 3 pairs of systems Holm's p is never below 0.375,"
-            " whatever the difference.",
-        ),
-    ],
-)
-def test_a_resolution_in_words(changes, words):
-    one = Resolution(
-        n_pairs=3,
-        n_subjects=4,
-        level=0.05 / 3,
-        least_p=0.375,
-        only_signs=False,
-        hopeless=0,
-        difference=0.01234,
-        first_two=("one", "two"),
-        subjects=1234,
-        seeds_limit=False,
-    )
-    assert resolution_words(replaced(one, **changes)) == words

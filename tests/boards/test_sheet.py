@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from harness.boards.sheet import as_text, csv_text
+from harness.boards.sheet import as_text, csv_text, markdown_cell
 
 
 def test_columns_stand_in_the_order_asked_for_then_in_that_of_the_rows():
@@ -41,3 +41,7 @@ def test_a_text_is_one_line_and_what_is_none_stays_as_it_is():
     assert csv_text([{"a\nb": "c\rd"}]) == "a\\nb\nc\\rd\n"
     for value in (-1, -0.5, None, False, ("=1",)):
         assert as_text(value) is value
+
+
+def test_a_cell_of_markdown_is_not_ended_by_what_stands_in_it():
+    assert markdown_cell("a|b||c\\") == "a\\|b\\|\\|c\\"

@@ -80,7 +80,6 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "boards": {
         "board": ("test_board_facts.py",),
-        "cells": ("test_cells.py", "test_resolution.py"),
         "history": ("test_history_exact.py",),
         "papers/official": ("papers/test_official.py",),
         "papers/tables": ("papers/test_paper_tables.py",),
