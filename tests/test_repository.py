@@ -203,6 +203,7 @@ NO_PATH = {"seed", "run", "trained_on", "_options(challenge)", "where", "word"}
 NO_PATH |= {"feature", "variant", "entry['feature']"}
 
 
+@pytest.mark.slow
 def test_a_command_that_a_user_is_told_can_be_copied_whatever_the_folder_is_called():
     """`harness queue work boîte à lettres` is three words: paths in commands are quoted."""
     bare = []

@@ -247,6 +247,7 @@ def test_a_mean_of_one_record_is_that_record_but_for_its_training(nets):
     assert inconsistencies(mean, "m") == []
 
 
+@pytest.mark.slow
 def test_ablations_stand_beside_their_own_full_net(make_record, base, rng, harness, tmp_path):
     noise = rng.normal(0, 0.001, (5, N_SUBJECTS))
     make_record("net", base + noise[0], variant="full")

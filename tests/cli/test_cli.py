@@ -321,6 +321,7 @@ def test_train_on_the_subjects_that_are_there(harness, where, tiny, small_split)
     assert record["subjects"] == ["sub-001"]
 
 
+@pytest.mark.slow
 def test_train_a_net_then_score_what_next_says(harness, where, tiny, small_split):
     folder = tiny().folder
     code, out, err = harness("train", folder, *where, "--device", "cpu", "--epochs", 2, "--seed", 5)

@@ -77,6 +77,7 @@ def test_segments_too_short_to_randomise(score):
     assert f"no blind control: {said}" in error
 
 
+@pytest.mark.slow
 def test_check_says_why_there_are_no_surrogates(score):
     code, _, text, _ = score(command="check", seconds=0.2, subjects=SUBJECTS[10:])
     assert code == 0

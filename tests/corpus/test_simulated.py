@@ -437,6 +437,7 @@ def test_a_secret_makes_a_corpus_that_nobody_else_can_make(tmp_path, harness, mo
     assert not (tmp_path / "no").exists()
 
 
+@pytest.mark.slow
 def test_records_of_a_secret_simulation_say_that_labels_are_held_back(tmp_path, make_submission):
     from harness.evaluation.evaluate import evaluate
     from harness.execution import Run

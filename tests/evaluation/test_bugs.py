@@ -282,6 +282,7 @@ def test_check_says_what_it_looked_at_and_that_nothing_was_found(harness, make_s
     ]
 
 
+@pytest.mark.slow
 def test_check_prints_findings_and_still_says_that_it_can_be_scored(harness, make_submission, where):
     folder = make_submission(predict="return np.zeros((*eeg.shape[:2], self.n_bands), np.float32)")
     code, out, _ = harness("check", folder, *where)

@@ -266,6 +266,7 @@ def test_check_runs_a_small_version(submitted, ask, lab):
     )
 
 
+@pytest.mark.slow
 def test_score_without_controls_says_so_and_keeps_what_was_measured(harness, submitted, ask, lab, tmp_path):
     ask()
     options = ("--data", lab, "--split", tmp_path / "lab-split.json", "--feature", "envelope")

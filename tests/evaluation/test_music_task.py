@@ -176,6 +176,7 @@ def test_options_of_audio_are_understood(harness, music, tmp_path):
     assert "18 recordings of 3 stimuli" in answer
 
 
+@pytest.mark.slow
 def test_trainings_side_by_side_and_the_next_command_hear_the_same_audio(
     harness, make_submission, music, music_split, tmp_path
 ):

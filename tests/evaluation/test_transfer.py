@@ -140,6 +140,7 @@ def test_weights_of_another_corpus_score_and_record_and_board_say_transfer(linea
     assert {row["transfer"] for row in table} == {"", "home/home"}
 
 
+@pytest.mark.slow
 def test_a_transfer_is_verified_with_the_weights_that_it_names(linear, tmp_path):
     away = lab(tmp_path / "away", "away", seed=2)
     record = scored(linear, away)

@@ -195,6 +195,7 @@ def test_the_settings_of_the_user_change_nothing(drawings):
         assert mpl.rcParams["pdf.fonttype"] == 42
 
 
+@pytest.mark.slow
 def test_the_data_of_a_board_are_its_records(results, ranking, harness):
     code, out, err = harness("figure", "board", "--results", results, "--out", "deep/board.pdf")
     assert (code, out, err) == (0, "deep/board.pdf\ndeep/board.csv\n", "")

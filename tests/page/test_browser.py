@@ -176,6 +176,7 @@ def test_no_page_is_wider_than_the_window(visit, width, scheme):
     assert backs == {"rgb(255, 255, 255)" if scheme == "light" else "rgb(17, 22, 29)"}
 
 
+@pytest.mark.slow
 def test_what_scrolls_is_a_stop_of_the_keyboard_and_what_fits_is_none(visit):
     narrow = visit(BOARD_PAGE, viewport={"width": 700, "height": 800})
     assert narrow.get_by_role("region", name="Ranking").get_attribute("tabindex") == "0"

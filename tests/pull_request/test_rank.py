@@ -166,6 +166,7 @@ def test_an_edited_split_is_named_and_voids_its_records(ranked, fork):
         assert (row["how"], row["event"]) == ("scored now", "re-scored: split or corpus changed")
 
 
+@pytest.mark.slow
 def test_an_edited_scorer_is_named_and_no_stored_score_is_taken(ranked, fork):
     fork.write("harness/scoring/score.py", "SCORER_VERSION = 1\n# faster\n")
     code, document, _, _ = ranked()

@@ -204,6 +204,7 @@ def test_a_worker_that_comes_back_cannot_count_twice(queue, predictions):
     assert job.outcome(1)["by"] == "new"
 
 
+@pytest.mark.slow
 def test_a_claim_is_one_workers_and_is_taken_over_when_it_is_silent(queue, predictions):
     folder = queue(limits="[limits]\nsettle_seconds = 0\nlease_seconds = 1\n")
     (job,) = admitted(folder, predictions(1))
@@ -407,6 +408,7 @@ def test_init_opens_the_task_and_add_hands_in_at_once(harness, tmp_path, where, 
     assert not (tmp_path / "other/queue.toml").exists()
 
 
+@pytest.mark.slow
 def test_a_job_whose_process_dies_has_failed_after_its_attempts_and_can_be_retried(
     harness, queue, predictions
 ):

@@ -47,6 +47,7 @@ def test_the_same_system_reproduces(verified):
     )
 
 
+@pytest.mark.slow
 def test_changed_code_is_named_and_so_is_what_it_changes(verified, scored):
     predictor = scored[0] / "predictor.py"
     predictor.write_text(predictor.read_text() + "\n# a remark\n")

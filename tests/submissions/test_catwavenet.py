@@ -73,6 +73,7 @@ def _unused(filters, n_attentions, hidden=128, layers=2):
     return skip_out + linear + to_no_layer
 
 
+@pytest.mark.slow
 def test_parameters_of_the_release(cat):
     with torch.device("meta"):
         full, one = (cat.model.NETS[variant](cat.model.Config()) for variant in ("full", "wavenet-only"))

@@ -183,6 +183,7 @@ def test_a_checkpoint_that_has_run_gives_the_same_net(ssm2mel, release):
     assert relative(convert(run)[0][ours], convert(release.state)[0][ours]) < 1e-5
 
 
+@pytest.mark.slow
 def test_tensors_that_are_no_ssm2mel_are_refused(ssm2mel, release):
     state = release.state
     with pytest.raises(ValueError, match=r"tensors that the release does not have: lstm.weight$"):

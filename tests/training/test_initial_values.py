@@ -38,6 +38,7 @@ def _spread(tensor, expected, *, close=CLOSE):
     assert abs(tensor.mean().item()) < 4 * expected / tensor.numel() ** 0.5
 
 
+@pytest.mark.slow
 def test_catwavenets_convolutions_begin_as_torchs(built, package):
     normed, plain = package("submissions/catwavenet").wavenet.NormedConv, nn.Conv1d
     biases = {}
